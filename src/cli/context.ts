@@ -1,0 +1,15 @@
+/** What every command is given. */
+import type { Surroundings } from './folders.js';
+import type { Output } from './output.js';
+
+export interface Context {
+  readonly around: Surroundings;
+  readonly output: Output;
+  /** `--config`. */
+  readonly config: string | undefined;
+  /**
+   * A signal aborted with a `Cancelled` by the first SIGINT or SIGTERM; the next one ends the
+   * process at once. Until a command asks for it, the first one does.
+   */
+  readonly stopSignal: () => AbortSignal;
+}

@@ -1,0 +1,223 @@
+/**
+ * `ferryline demo`: the project's own jobs.yml at work against a throw-away server, by the commands
+ * a user would type. Every step is checked; the exit code is 0 only if all of them held.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  unlink,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Cancelled, exitCodes, FerryError } from '../core/errors.js';
+import type { Report } from '../core/events.js';
+import type { Context } from './context.js';
+import { type DemoHost, startMachineSshd, startOwnServer } from './demo-host.js';
+import { filesBelow, makeData, makeSite, put, sameFiles, touchAll } from './demo-samples.js';
+import type { Output } from './output.js';
+
+const project = new URL('../../', import.meta.url);
+const program = fileURLToPath(new URL('./main.js', import.meta.url));
+/** What jobs.yml's nightly-archive leaves out. */
+const excluded = /\.tmp$|(?:^|\/)cache\//;
+
+interface Stage {
+  readonly folder: string;
+  /** The served folder as it is on disk. */
+  readonly served: string;
+  readonly host: DemoHost;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+export async function demo(context: Context): Promise<number> {
+  const { output } = context;
+  const signal = context.stopSignal();
+  const top = await realpath(await mkdtemp(join(tmpdir(), 'ferryline-demo-')));
+  let host: DemoHost | undefined;
+  try {
+    const [folder, served, keys] = ['here', 'server', 'keys'].map((name) => join(top, name)) as [
+      string,
+      string,
+      string,
+    ];
+    for (const one of [folder, served, keys]) await mkdir(one, { mode: 0o700 });
+    await copyFile(new URL('jobs.yml', project), join(folder, 'jobs.yml'));
+    await makeData(join(folder, 'data'));
+    host = await openHost({ folder, served, output, signal }, keys);
+    output.note(`A throw-away SFTP server (${host.what}) listens on 127.0.0.1:${host.port};`);
+    output.note(`jobs.yml, copied to ${folder}, has three jobs for it.`);
+    await play({ folder, served, host, output, signal });
+  } finally {
+    await host?.stop();
+    await rm(top, { recursive: true, force: true });
+  }
+  output.note('');
+  output.note(`${output.style.green('All as promised.')} The server and its files are gone again.`);
+  output.note('Next: README.md, docs/architecture.md, and jobs.yml, which you have just seen run.');
+  return 0;
+}
+
+/** The machine's sshd may be there and yet let nobody in: it has to prove itself first. */
+async function openHost(stage: Omit<Stage, 'host'>, keys: string): Promise<DemoHost> {
+  const sshd = await startMachineSshd(keys, stage.served);
+  if (sshd !== undefined) {
+    const code = await ferryline({ ...stage, host: sshd }, ['plan', 'nightly-archive'], 'ignore');
+    if (code === 0) return sshd;
+    await sshd.stop();
+  }
+  return startOwnServer(keys, stage.served);
+}
+
+async function play(stage: Stage): Promise<void> {
+  const { folder, served } = stage;
+  const data = join(folder, 'data');
+
+  title(stage, '1. The first run makes the archive equal to ./data');
+  await command(stage, ['run', 'nightly-archive'], 0);
+  await check(stage, 'every file is there, byte for byte; excluded ones stayed here', () =>
+    sameFiles(data, join(served, 'data'), excluded).then(
+      async (same) =>
+        same && !(await filesBelow(join(served, 'data'))).some((p) => excluded.test(p)),
+    ),
+  );
+
+  title(stage, '2. One file changes, one is new, one goes: only that moves');
+  await put(data, 'reports/2023-01.csv', 'month,total\n2023-01,corrected\n');
+  await put(data, 'reports/2027-01.csv', 'month,total\n2027-01,1\n');
+  await unlink(join(data, 'photos/12.jpg'));
+  await command(stage, ['run', 'nightly-archive', '-v'], 0);
+  await check(stage, '2 copied, 1 deleted (it is in the trash), 1 login', async () => {
+    const { files, sessions } = await lastReport(stage, 'nightly-archive');
+    return files.copied === 2 && files.deleted === 1 && sessions === 1;
+  });
+
+  title(stage, '3. What lands in ./outbox is delivered, then kept in ./sent');
+  for (const name of ['order-1.xml', 'order-2.xml']) {
+    await put(join(folder, 'outbox'), name, `<order name="${name}"/>\n`);
+  }
+  await command(stage, ['run', 'drop-folder'], 0);
+  await check(stage, './outbox is empty, the server and ./sent have both orders', async () => {
+    const orders = 'order-1.xml,order-2.xml';
+    const [left, there, sent] = await Promise.all(
+      [join(folder, 'outbox'), join(served, 'inbox'), join(folder, 'sent')].map(filesBelow),
+    );
+    return left?.length === 0 && `${there}` === orders && `${sent}` === orders;
+  });
+
+  title(stage, '4. A build is published; the next checkout has new mtimes and one new page');
+  await makeSite(join(folder, 'dist'), 'Version 1');
+  await command(stage, ['run', 'publish-site'], 0);
+  await makeSite(join(folder, 'dist'), 'Version 2');
+  await touchAll(join(folder, 'dist'));
+  await command(stage, ['run', 'publish-site', '--dry-run'], 0);
+  await check(stage, 'a dry run changes nothing', async () =>
+    (await readFile(join(served, 'www/index.html'), 'utf8')).includes('Version 1'),
+  );
+  await command(stage, ['run', 'publish-site'], 0);
+  await check(stage, 'contents were compared: 1 file went up', async () => {
+    const { files } = await lastReport(stage, 'publish-site');
+    return files.copied === 1 && (await sameFiles(join(folder, 'dist'), join(served, 'www')));
+  });
+
+  title(stage, '5. Most of ./data is lost: the mirror refuses to delete it from the archive');
+  const before = await filesBelow(join(served, 'data'));
+  await rm(join(data, 'reports'), { recursive: true });
+  await command(stage, ['run', 'nightly-archive'], exitCodes.refused);
+  await check(stage, 'exit code 7, and nothing was deleted', async () => {
+    const after = await filesBelow(join(served, 'data'));
+    return after.join('\n') === before.join('\n');
+  });
+
+  title(stage, '6. So it can be pulled back, without a job');
+  await command(stage, ['pull', 'archive:data', './restored'], 0);
+  await check(stage, './restored equals the archive, byte for byte', () =>
+    sameFiles(join(folder, 'restored'), join(served, 'data')),
+  );
+}
+
+function title({ output }: Stage, text: string): void {
+  output.note('');
+  output.note(output.style.bold(text));
+}
+
+/** Shows a command and runs it before the user's eyes; it must end with that exit code. */
+async function command(stage: Stage, args: readonly string[], expected: number): Promise<void> {
+  const { output } = stage;
+  output.note(output.style.dim(`$ ferryline ${args.join(' ')}`));
+  const code = await ferryline(stage, args, 'inherit');
+  if (code !== expected)
+    broken(`"ferryline ${args.join(' ')}" ended with ${code}, not ${expected}`);
+}
+
+async function check({ output }: Stage, what: string, holds: () => Promise<boolean>) {
+  if (!(await holds())) broken(`it does not hold that ${what}`);
+  output.note(`${output.style.green('ok')}  ${what}`);
+}
+
+function broken(what: string): never {
+  throw new FerryError('defect', `the demo broke its promise: ${what}`, {
+    hint: 'please report it with all of the above',
+  });
+}
+
+async function ferryline(
+  { folder, host, output, signal }: Stage,
+  args: readonly string[],
+  stdio: 'inherit' | 'ignore',
+): Promise<number> {
+  if (signal.aborted) throw signal.reason;
+  const { FERRYLINE_CONFIG: _, FERRYLINE_QUEUE: __, ...env } = process.env;
+  const child = spawn(
+    process.execPath,
+    [program, ...args, ...(output.color ? [] : ['--no-color'])],
+    {
+      cwd: folder,
+      stdio: ['ignore', stdio === 'inherit' ? 'inherit' : 'ignore', stdio],
+      env: {
+        ...env,
+        FERRYLINE_STATE_DIR: stateOf(folder),
+        ARCHIVE_HOST: '127.0.0.1',
+        ARCHIVE_PORT: String(host.port),
+        ARCHIVE_USER: host.username,
+        ARCHIVE_KEY: host.keyFile,
+        ARCHIVE_KNOWN_HOSTS: host.knownHostsFile,
+        ARCHIVE_ROOT: host.root,
+      },
+    },
+  );
+  const pass = () => child.kill(exitedBy(signal) === 143 ? 'SIGTERM' : 'SIGINT');
+  signal.addEventListener('abort', pass);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  signal.removeEventListener('abort', pass);
+  if (signal.aborted) throw signal.reason;
+  return code ?? 1;
+}
+
+function exitedBy({ reason }: AbortSignal): number {
+  return reason instanceof Cancelled ? reason.exitCode : 130;
+}
+
+function stateOf(folder: string): string {
+  return join(folder, '..', 'state');
+}
+
+async function lastReport({ folder }: Stage, job: string): Promise<Report> {
+  const runs = join(stateOf(folder), 'runs', job);
+  // Ids sort by the second, and two runs may share one: the report's own time decides.
+  const reports = await Promise.all(
+    (await readdir(runs)).map(
+      async (name) => JSON.parse(await readFile(join(runs, name), 'utf8')) as Report,
+    ),
+  );
+  const [latest] = reports.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+  return latest ?? broken(`job ${job} left no report`);
+}

@@ -1,0 +1,122 @@
+/** The flags that stand for a job's keys, and what they say in jobs.yml's words. What is allowed is jobs/schema.ts's. */
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { FerryError } from '../core/errors.js';
+
+/** As commander hands them over; everything but switches is text. */
+export interface RuleFlags {
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly ignoreFile?: string;
+  readonly compare?: string;
+  readonly existing?: string;
+  readonly maxDelete?: string;
+  readonly trash?: string;
+  readonly keep?: string;
+  readonly require?: string;
+  readonly allowEmptySource?: boolean;
+  readonly symlinks?: string;
+  readonly modes?: string;
+  readonly verify?: string;
+  readonly fsync?: boolean;
+  readonly after?: string;
+  readonly bwlimit?: string;
+  readonly timeout?: string;
+  readonly minSize?: string;
+  readonly maxSize?: string;
+  readonly minAge?: string;
+  readonly maxAge?: string;
+}
+
+export interface RunFlags extends RuleFlags {
+  readonly dryRun?: boolean;
+  readonly retries?: number;
+}
+
+export interface AdHocFlags extends RunFlags {
+  readonly identity?: string;
+  readonly port?: number;
+}
+
+const collect = (value: string, all: readonly string[] = []) => [...all, value];
+
+/** Adds a flag for each key of a job that concerns one run. */
+export function addRuleFlags(command: Command): Command {
+  return command
+    .optionsGroup("Rules, each in place of the job's own:")
+    .option('--include <pattern>', 'only what matches, as in .gitignore; repeatable', collect)
+    .option('--exclude <pattern>', 'nothing that matches; repeatable', collect)
+    .option('--ignore-file <name>', 'files of this name exclude, in every folder')
+    .option('--compare <how>', 'auto, mtime, size or checksum')
+    .option('--existing <what>', 'replace, newer or keep')
+    .option('--max-delete <share|number>', 'delete at most this, such as 80% or 20, or nothing')
+    .option('--trash <folder>', 'move deleted files there, below the destination')
+    .option('--keep <time>', 'keep the trash this long, such as 30d')
+    .option('--require <path>', 'delete only if this exists below the source')
+    .option('--allow-empty-source', 'let an empty source empty the destination')
+    .addOption(new Option('--no-allow-empty-source').hideHelp())
+    .option('--symlinks <how>', 'skip, follow or preserve')
+    .option('--modes <which>', 'source, server, or FILES,FOLDERS such as 0644,0755')
+    .option('--verify <how>', 'size or checksum')
+    .option('--fsync', 'bring every file to the disk before it counts')
+    .addOption(new Option('--no-fsync').hideHelp())
+    .option('--after <what>', 'keep, delete, or archive=FOLDER: what becomes of source files')
+    .option('--bwlimit <rate>', 'at most this, such as 5MiB/s')
+    .option('--timeout <time>', 'for the whole run, such as 2h')
+    .option('--min-size <size>', 'no smaller files')
+    .option('--max-size <size>', 'no larger files')
+    .option('--min-age <time>', 'no files changed less than this ago')
+    .option('--max-age <time>', 'no files changed longer ago');
+}
+
+/** The flags in jobs.yml's form; keys that weren't given are absent. */
+export function overridesFrom(flags: RuleFlags): Record<string, unknown> {
+  return present({
+    include: flags.include,
+    exclude: flags.exclude,
+    ignoreFile: flags.ignoreFile,
+    compare: flags.compare,
+    existing: flags.existing,
+    delete: deleteFrom(flags),
+    symlinks: flags.symlinks,
+    modes: modesFrom(flags.modes),
+    verify: flags.verify,
+    fsync: flags.fsync,
+    after: afterFrom(flags.after),
+    bandwidth: flags.bwlimit,
+    timeout: flags.timeout,
+    minSize: flags.minSize,
+    maxSize: flags.maxSize,
+    minAge: flags.minAge,
+    maxAge: flags.maxAge,
+  });
+}
+
+function deleteFrom(flags: RuleFlags): Record<string, unknown> | undefined {
+  const { maxDelete, trash, keep, require, allowEmptySource } = flags;
+  const max = maxDelete !== undefined && /^\d+$/.test(maxDelete) ? Number(maxDelete) : maxDelete;
+  const rules = present({ max, trash, keep, require, allowEmptySource });
+  return Object.keys(rules).length === 0 ? undefined : rules;
+}
+
+function modesFrom(text: string | undefined): unknown {
+  const pair = text?.split(',');
+  return pair?.length === 2 ? { files: pair[0], folders: pair[1] } : text;
+}
+
+function afterFrom(text: string | undefined): unknown {
+  return text?.startsWith('archive=') ? { archive: text.slice('archive='.length) } : text;
+}
+
+function present(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** A flag's whole number from `least` to `most`; a usage error otherwise. */
+export function wholeNumber(flag: string, least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    throw new FerryError('config', `${flag} takes a whole number from ${least} to ${most}`);
+  };
+}

@@ -1,0 +1,61 @@
+/** `ferryline plan JOB`: prints what `run` would do, from the same plan that `run` would carry out. */
+import type { PlanEvent } from '../core/events.js';
+import type { Job } from '../jobs/job.js';
+import { newRunId } from '../workers/reports.js';
+import { runJob } from '../workers/run-job.js';
+import { jobNamed, readConfig } from './config-file.js';
+import type { Context } from './context.js';
+import { overridesFrom, type RuleFlags } from './flags.js';
+import { makeStateFolder } from './folders.js';
+import { createReporter } from './reporter.js';
+import { openPool } from './run-jobs.js';
+
+export interface PlanFlags extends RuleFlags {
+  readonly exitCode?: boolean;
+}
+
+/** Exit code with `--exit-code` when there is something to do. */
+const notEmpty = 10;
+
+export async function plan(name: string, flags: PlanFlags, context: Context): Promise<number> {
+  const config = await readConfig(context, overridesFrom(flags));
+  const job = jobNamed(config, name);
+  const { exitCode, found } = await planJob(job, context);
+  const empty = found === undefined || isEmpty(found);
+  return exitCode === 0 && flags.exitCode === true && !empty ? notEmpty : exitCode;
+}
+
+async function planJob(
+  job: Job,
+  context: Context,
+): Promise<{ exitCode: number; found: PlanEvent | undefined }> {
+  const signal = context.stopSignal();
+  const state = await makeStateFolder(context.around);
+  const pool = openPool(context);
+  const reporter = createReporter(context.output, { job: job.name, plan: true, dryRun: true });
+  let found: PlanEvent | undefined;
+  try {
+    const report = await runJob(job, {
+      run: newRunId(new Date()),
+      trigger: 'manual',
+      attempt: 1,
+      emit(event) {
+        if (event.event === 'plan') found = event;
+        reporter.emit(event);
+      },
+      signal,
+      pool,
+      state,
+      dryRun: true,
+      deepPlan: true,
+    });
+    return { exitCode: report.exitCode, found };
+  } finally {
+    reporter.end();
+    await pool.close();
+  }
+}
+
+function isEmpty({ mkdirs, copies, attrs, deletes, conflicts }: PlanEvent): boolean {
+  return mkdirs + copies + attrs + deletes + conflicts === 0;
+}

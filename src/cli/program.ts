@@ -1,0 +1,231 @@
+/**
+ * The verbs and their flags. Each verb's code is loaded when it is called and not before: start-up
+ * time is a feature, and `--help` and `--version` need nothing but this file.
+ */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { Command, CommanderError } from 'commander';
+import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
+import type { Context } from './context.js';
+import {
+  type AdHocFlags,
+  addRuleFlags,
+  type RuleFlags,
+  type RunFlags,
+  wholeNumber,
+} from './flags.js';
+import { createOutput, type Output, type OutputOptions, type Verbosity } from './output.js';
+import type { PlanFlags } from './plan.js';
+import type { TrustFlags } from './trust-command.js';
+
+/** Verbs of the contract that a later version has. */
+const later = [
+  ...['start', 'status', 'runs', 'logs', 'enqueue', 'retry', 'cancel', 'pause', 'resume', 'next'],
+  ...['apply', 'doctor', 'rollback', 'releases'],
+];
+
+/** Runs a command line and resolves to its exit code; never rejects. */
+export async function runProgram(
+  args: readonly string[],
+  stopSignal: () => AbortSignal,
+): Promise<number> {
+  let code = 0;
+  let context: Context | undefined;
+  const program = build((action) => async (...given) => {
+    const command = given.pop() as Command;
+    given.pop();
+    context = contextOf(command, stopSignal);
+    code = await action(context, command.optsWithGlobals(), ...(given as string[]));
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : exitCodes.config;
+    if (thrown instanceof Cancelled) return thrown.exitCode;
+    const error = asFerryError(thrown);
+    (context?.output ?? openOutput({ json: false, verbosity: 0, color: true })).error(error);
+    return exitCodes[error.kind];
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: commander has checked the flags by the time they come
+type Action = (context: Context, flags: any, ...args: any[]) => Promise<number>;
+type Wrap = (action: Action) => (...given: unknown[]) => Promise<void>;
+
+function build(wrap: Wrap): Command {
+  const program = new Command('ferryline')
+    .description('Automated sync and transfer jobs over SFTP: push, pull and mirror.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help, or that of a command')
+    .helpCommand(false)
+    .option('-c, --config <file>', 'jobs.yml to use')
+    .option('--json', 'print events as lines of JSON on stdout, and nothing else there')
+    .option('-q, --quiet', 'print errors only')
+    .option('-v, --verbose', 'print each file; -vv: the whole session', (_, n: number) => n + 1, 0)
+    .option('--no-color', 'no colours')
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .exitOverride();
+  addRunVerbs(program, wrap);
+  addOtherVerbs(program, wrap);
+  for (const name of later) {
+    program
+      .command(name, { hidden: true })
+      .argument('[args...]')
+      .allowUnknownOption()
+      .helpOption(false)
+      .action(
+        wrap(() => {
+          throw new FerryError('config', `ferryline ${name} is not in this version`, {
+            hint: '`ferryline --help` lists what is',
+          });
+        }),
+      );
+  }
+  return program;
+}
+
+function addRunVerbs(program: Command, wrap: Wrap): void {
+  program.commandsGroup('Run jobs:');
+  addRuleFlags(
+    addRunFlags(program.command('run').argument('[job...]').description('run jobs here and now')),
+  ).action(
+    wrap(async (context, flags: RunFlags, names: string[]) => {
+      const { run } = await import('./run.js');
+      return run(names, flags, context);
+    }),
+  );
+  addRuleFlags(
+    program
+      .command('plan')
+      .argument('<job>')
+      .description('print what a run would do')
+      .option('--exit-code', 'exit with 10 when there is something to do'),
+  ).action(
+    wrap(async (context, flags: PlanFlags, name: string) => {
+      const { plan } = await import('./plan.js');
+      return plan(name, flags, context);
+    }),
+  );
+  addRuleFlags(
+    program
+      .command('explain')
+      .argument('<job>')
+      .argument('<path>', "below the job's folders")
+      .description("say why a path is or isn't transferred"),
+  ).action(
+    wrap(async (context, flags: RuleFlags, name: string, path: string) => {
+      const { explain } = await import('./explain.js');
+      return explain(name, path, flags, context);
+    }),
+  );
+
+  program.commandsGroup('Without jobs.yml:');
+  const verbs = {
+    push: 'copy a local folder or file to a server',
+    pull: 'copy a folder or file from a server',
+    mirror: 'make TO equal to FROM: copies, and deletes the rest',
+  } as const;
+  for (const [verb, description] of Object.entries(verbs)) {
+    const command = program
+      .command(verb)
+      .argument('<from>')
+      .argument(
+        '<to>',
+        'a local path, [user@]host:path, sftp://[user@]host[:port]/path, or REMOTE:path',
+      )
+      .description(description)
+      .option('-i, --identity <key>', 'private key file for the ssh host')
+      .option('-P, --port <port>', 'port of the ssh host', wholeNumber('-P', 1, 65_535));
+    addRuleFlags(addRunFlags(command)).action(
+      wrap(async (context, flags: AdHocFlags, from: string, to: string) => {
+        const { adHoc } = await import('./ad-hoc.js');
+        return adHoc(verb as keyof typeof verbs, from, to, flags, context);
+      }),
+    );
+  }
+}
+
+function addRunFlags(command: Command): Command {
+  return command
+    .option('-n, --dry-run', 'only say what would be done')
+    .option(
+      '--retries <number>',
+      'run again that often when it fails',
+      wholeNumber('--retries', 0, 1000),
+    );
+}
+
+function addOtherVerbs(program: Command, wrap: Wrap): void {
+  program.commandsGroup('Set up:');
+  program
+    .command('init')
+    .description('write a first jobs.yml')
+    .action(wrap(async (context) => (await import('./init.js')).init(context)));
+  program
+    .command('validate')
+    .description('check jobs.yml')
+    .action(wrap(async (context) => (await import('./validate.js')).validate(context)));
+  program
+    .command('trust')
+    .argument('<remote|host>')
+    .description("look at a server's host key and trust it")
+    .option('--fingerprint <SHA256:...>', 'the fingerprint it must have')
+    .option('--yes', 'without a question; needs --fingerprint')
+    .option('-P, --port <port>', 'its port', wholeNumber('-P', 1, 65_535))
+    .action(
+      wrap(async (context, flags: TrustFlags, target: string) => {
+        const { trustCommand } = await import('./trust-command.js');
+        return trustCommand(target, flags, context);
+      }),
+    );
+  program
+    .command('schema')
+    .description('print the JSON schema of jobs.yml')
+    .action(wrap(async (context) => (await import('./schema.js')).schema(context)));
+  program
+    .command('completion')
+    .argument('<shell>', 'bash, zsh or fish')
+    .description('print completions for a shell')
+    .action(
+      wrap(async (context, _flags, shell: string) => {
+        const { completion } = await import('./completion.js');
+        return completion(shell, program, context);
+      }),
+    );
+  program
+    .command('demo')
+    .description('show a whole life of jobs against a throw-away server')
+    .action(wrap(async (context) => (await import('./demo.js')).demo(context)));
+}
+
+function contextOf(command: Command, stopSignal: () => AbortSignal): Context {
+  const flags = command.optsWithGlobals<{
+    config?: string;
+    json?: boolean;
+    quiet?: boolean;
+    verbose: number;
+    color: boolean;
+  }>();
+  const verbosity = flags.quiet === true ? -1 : (Math.min(2, flags.verbose) as Verbosity);
+  return {
+    around: { env: process.env, home: homedir(), cwd: process.cwd() },
+    output: openOutput({ json: flags.json === true, verbosity, color: flags.color }),
+    config: flags.config,
+    stopSignal,
+  };
+}
+
+/** Output that is written out and the terminal given back however the process ends. */
+function openOutput(options: OutputOptions): Output {
+  const output = createOutput(options, process);
+  process.once('exit', output.flush);
+  return output;
+}
+
+/** package.json stands two folders above, in the sources and in the package. */
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,140 @@
+/** What a run tells, as it goes on, shown in the way that was asked for: lines of JSON, or words for people. */
+import { FerryError } from '../core/errors.js';
+import type { ActionEvent, Emit, Report, RunEvent } from '../core/events.js';
+import type { Output } from './output.js';
+import { createMeter, progressBlock, progressLine } from './progress.js';
+import { actionLine, failureLines, fileLine, planLine, summaryLine } from './summary.js';
+
+export interface ReporterOptions {
+  readonly job: string;
+  /** Whether the plan itself is what was asked for (`plan`). */
+  readonly plan: boolean;
+  readonly dryRun: boolean;
+}
+
+export interface Reporter {
+  readonly emit: Emit;
+  /** Stops drawing and timers. */
+  end(): void;
+}
+
+/** Milliseconds between two lines of progress where no block can be drawn. */
+const lineEvery = 30_000;
+/** Actions of a refused plan that are shown. */
+const refusedShown = 20;
+
+export function createReporter(output: Output, options: ReporterOptions): Reporter {
+  const emitForPeople = createForPeople(output, options);
+  return {
+    end: emitForPeople.end,
+    emit(event) {
+      if (output.json) record(output, options, event);
+      emitForPeople.emit(event);
+    },
+  };
+}
+
+/** Only what DESIGN §6 fixes goes to stdout; `event` and `time` come first. */
+function record(output: Output, options: ReporterOptions, event: RunEvent): void {
+  if (event.event === 'notice' || event.event === 'progress' || event.event === 'transcript')
+    return;
+  if (event.event === 'action' && !options.plan) return;
+  const { event: name, ...fields } = event;
+  output.record({ event: name, time: new Date().toISOString(), ...fields });
+}
+
+function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions): Reporter {
+  const { style, block } = output;
+  const meter = createMeter();
+  const asked = plan || dryRun;
+  const unasked: ActionEvent[] = [];
+  let unaskedCount = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  const showProgress = () => {
+    if (timer !== undefined) return;
+    if (block !== undefined) {
+      block.set((columns) => {
+        const view = meter.view(Date.now());
+        return view === undefined ? [] : progressBlock(job, view, columns);
+      });
+    }
+    timer = setInterval(() => {
+      const view = meter.view(Date.now());
+      if (block === undefined && view !== undefined) output.note(progressLine(job, view));
+    }, lineEvery);
+    timer.unref();
+  };
+  const end = () => {
+    clearInterval(timer);
+    timer = undefined;
+    block?.end();
+  };
+
+  const showEnd = (report: Report) => {
+    end();
+    if (report.outcome === 'refused' && unasked.length > 0) {
+      for (const action of unasked) output.note(`  would ${actionLine(action)}`);
+      const more = unaskedCount - unasked.length;
+      if (more > 0)
+        output.note(`  and ${more.toLocaleString('en-US')} more: ferryline plan ${job}`);
+    }
+    for (const line of failureLines(report)) output.alert(`  ${style.red('failed')}  ${line}`);
+    if (report.error !== undefined) output.error(errorOf(report, report.error));
+    // Of a plan there is nothing to sum up when it went well.
+    if (asked && report.outcome === 'succeeded') return;
+    if (output.json) return;
+    const colour = report.outcome === 'succeeded' ? style.green : style.red;
+    const line = summaryLine(report).replace(report.outcome, colour(report.outcome));
+    output.note(`${style.bold(job)}: ${line}`);
+  };
+
+  return {
+    end,
+    emit(event) {
+      switch (event.event) {
+        case 'action':
+          if (asked) {
+            if (!output.json) output.data(actionLine(event));
+          } else if (++unaskedCount <= refusedShown) unasked.push(event);
+          return;
+        case 'plan':
+          if (asked && !output.json) output.note(`${style.bold(job)}: ${planLine(event)}`);
+          return;
+        case 'file':
+          if (output.verbosity >= 1) output.note(fileLine(event));
+          return;
+        case 'notice': {
+          const text = `${job}: ${event.message}`;
+          if (event.level === 'warning') output.note(`${style.yellow('warning:')} ${text}`);
+          else if (output.verbosity >= 1) output.note(text);
+          return;
+        }
+        case 'progress':
+          meter.update(event, Date.now());
+          showProgress();
+          return;
+        case 'transcript':
+          showTranscript(output, event.remote, event.kind, event.text);
+          return;
+        case 'run':
+          showEnd(event);
+      }
+    },
+  };
+}
+
+/** A line of the session transcript, in the manner of a file-transfer client's log. */
+export function showTranscript(output: Output, remote: string, kind: string, text: string): void {
+  if (output.verbosity < 2) return;
+  output.note(`${output.style.dim(remote)}  ${`${kind}:`.padEnd(10)}${text}`);
+}
+
+/** The report's error with the job in front, unless the message begins with it. */
+function errorOf({ job }: Report, error: NonNullable<Report['error']>): FerryError {
+  const named = error.message.startsWith(`${job}: `) || error.message.startsWith(`job ${job} `);
+  return new FerryError(error.kind, named ? error.message : `${job}: ${error.message}`, {
+    ...(error.path === undefined ? {} : { path: error.path }),
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
+}

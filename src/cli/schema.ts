@@ -1,0 +1,8 @@
+/** `ferryline schema`: the JSON schema of jobs.yml, for editors. */
+import { jsonSchema } from '../jobs/schema.js';
+import type { Context } from './context.js';
+
+export function schema({ output }: Context): number {
+  output.data(JSON.stringify(jsonSchema(), null, 2));
+  return 0;
+}

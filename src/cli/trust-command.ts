@@ -1,0 +1,33 @@
+/** Finds the server that `ferryline trust REMOTE|HOST` means; trusting is trust.ts's. */
+import type { Remote } from '../jobs/job.js';
+import { readConfigIfAny } from './config-file.js';
+import type { Context } from './context.js';
+import { remoteFromHost } from './ssh-host.js';
+import { trust } from './trust.js';
+
+export interface TrustFlags {
+  readonly yes?: boolean;
+  readonly fingerprint?: string;
+  readonly port?: number;
+}
+
+export async function trustCommand(
+  target: string,
+  flags: TrustFlags,
+  context: Context,
+): Promise<number> {
+  const remote = await find(target, flags, context);
+  const options = {
+    yes: flags.yes,
+    fingerprint: flags.fingerprint,
+    signal: context.stopSignal(),
+  };
+  return trust(remote, options, process);
+}
+
+async function find(target: string, { port }: TrustFlags, context: Context): Promise<Remote> {
+  const config = /[@:/]/.test(target) ? undefined : await readConfigIfAny(context);
+  const remote = config?.remotes.get(target);
+  if (remote !== undefined) return port === undefined ? remote : { ...remote, port };
+  return remoteFromHost(target, { port }).remote;
+}

@@ -1,0 +1,126 @@
+/**
+ * What a run tells while it goes on. One function receives all of it; the first four kinds are
+ * what `--json` prints, the rest is for people watching.
+ */
+import type { ErrorKind } from './errors.js';
+
+export type Operation = 'push' | 'pull' | 'mirror';
+export type Trigger = 'schedule' | 'watch' | 'manual' | 'catch-up' | 'rescan';
+export type Outcome = 'succeeded' | 'incomplete' | 'failed' | 'refused' | 'cancelled';
+
+export interface PlanEvent {
+  readonly event: 'plan';
+  readonly job: string;
+  readonly mkdirs: number;
+  readonly copies: number;
+  readonly attrs: number;
+  readonly deletes: number;
+  readonly conflicts: number;
+  /** Bytes the copies would move. */
+  readonly bytes: number;
+  readonly digest: string;
+}
+
+/** One line of a printed plan. */
+export interface ActionEvent {
+  readonly event: 'action';
+  readonly action: 'mkdir' | 'copy' | 'attrs' | 'delete' | 'conflict' | 'skip' | 'fail';
+  readonly path: string;
+  readonly bytes?: number;
+  readonly kind?: string;
+  /** Why: `new`, `size`, `newer`, `older`, `content`, or the conflict in words. */
+  readonly reason?: string;
+}
+
+export interface FileEvent {
+  readonly event: 'file';
+  readonly action: 'copy' | 'attrs' | 'delete' | 'mkdir' | 'skip' | 'fail';
+  readonly path: string;
+  readonly bytes?: number;
+  /** With `fail`: the error's kind. With `skip`: what was passed over (`link`, `special` …). */
+  readonly kind?: string;
+  readonly message?: string;
+}
+
+export interface Failure {
+  readonly path: string;
+  readonly kind: ErrorKind;
+  readonly message: string;
+}
+
+/** What became of a run. Kept in the state folder, printed as the last `--json` line. */
+export interface Report {
+  readonly run: string;
+  readonly job: string;
+  readonly operation: Operation;
+  readonly trigger: Trigger;
+  readonly outcome: Outcome;
+  readonly exitCode: number;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly seconds: number;
+  readonly files: {
+    readonly copied: number;
+    readonly attrs: number;
+    readonly deleted: number;
+    readonly unchanged: number;
+    readonly skipped: number;
+    readonly failed: number;
+  };
+  /** Bytes of the files copied. */
+  readonly bytes: number;
+  /** SSH logins the run made: one for each remote involved, jump hosts counted, plus reconnects. */
+  readonly sessions: number;
+  readonly attempt: number;
+  readonly verified: 'checksum' | 'size' | 'none';
+  readonly error?: {
+    readonly kind: ErrorKind;
+    readonly message: string;
+    readonly hint?: string;
+    readonly path?: string;
+  };
+  readonly failures: readonly Failure[];
+  readonly failuresOmitted: number;
+}
+
+export interface RunEnd extends Report {
+  readonly event: 'run';
+}
+
+/** A sentence for people: what goes on, or a warning. */
+export interface Notice {
+  readonly event: 'notice';
+  readonly level: 'info' | 'warning';
+  readonly message: string;
+}
+
+/** Totals so far; sent often, shown seldom. */
+export interface Progress {
+  readonly event: 'progress';
+  readonly phase: 'scan' | 'transfer' | 'delete';
+  /** Entries compared so far. */
+  readonly scanned: number;
+  readonly files: { readonly done: number; readonly total: number };
+  readonly bytes: { readonly done: number; readonly total: number };
+}
+
+/** A line of the session transcript (`-vv`): what was done, asked and answered. Never holds a secret. */
+export interface Transcript {
+  readonly event: 'transcript';
+  /** The remote's name. */
+  readonly remote: string;
+  readonly kind: 'status' | 'command' | 'response';
+  readonly text: string;
+}
+
+export type RunEvent =
+  | PlanEvent
+  | ActionEvent
+  | FileEvent
+  | RunEnd
+  | Notice
+  | Progress
+  | Transcript;
+
+export type Emit = (event: RunEvent) => void;

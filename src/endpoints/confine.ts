@@ -1,0 +1,18 @@
+/** The one function that turns an entry's relative path into a real one, and refuses all else. */
+import { FerryError } from '../core/errors.js';
+import { escapeText } from '../core/text.js';
+
+// a leading or trailing slash, an empty, `.` or `..` segment, NUL
+const leaves = /^\/|\/$|\/\/|\0|(?:^|\/)\.{1,2}(?:\/|$)/;
+
+/** `root` joined with a relative POSIX path (`''` is the root itself). A path that could leave the root is a hostile-peer error. */
+export function confine(root: string, path: string): string {
+  if (path === '') return root;
+  if (leaves.test(path))
+    throw new FerryError(
+      'hostile-peer',
+      `the path "${escapeText(path)}" would lead outside ${escapeText(root)}`,
+      { path, hint: 'nothing was read or written there; find out where this name comes from' },
+    );
+  return root === '/' ? `/${path}` : `${root}/${path}`;
+}

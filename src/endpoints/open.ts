@@ -1,0 +1,212 @@
+/** Opens one side of a job: finds its root, resolves it once, and says what stands there. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { FerryError } from '../core/errors.js';
+import type { Remote } from '../core/remote.js';
+import { escapeText } from '../core/text.js';
+import type { Endpoint } from './endpoint.js';
+import { openLocal } from './local.js';
+import { openSftp } from './sftp/endpoint.js';
+import type { SessionPool } from './sftp/pool.js';
+import type { Session } from './sftp/session.js';
+
+/** Where a side is, as a job names it. */
+export interface Place {
+  readonly remote: Remote | undefined;
+  /** Local: absolute. Remote: relative to the remote's root or the login folder, or absolute. */
+  readonly path: string;
+  readonly label: string;
+}
+
+export interface Side {
+  readonly endpoint: Endpoint;
+  /** With a source that is one file: its name; the endpoint's root is then its folder. */
+  readonly only: string | undefined;
+  /** Makes the missing folders of a destination's root, but no remote's `root` and no local parent. */
+  makeRoot(signal: AbortSignal): Promise<void>;
+  /** The same side with another absolute root. */
+  elsewhere(root: string, label: string): Endpoint;
+}
+
+const config = (message: string, hint: string) => new FerryError('config', message, { hint });
+
+/** Opens the source (`from`) or destination (`to`) of a job. A root that isn't there is no error here: the guard and the plan know what it means. */
+export function openSide(
+  place: Place,
+  role: 'from' | 'to',
+  pool: SessionPool,
+  signal: AbortSignal,
+): Promise<Side> {
+  return place.remote === undefined
+    ? openLocalSide(place, role)
+    : openRemoteSide(place, place.remote, role, pool, signal);
+}
+
+async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
+  const elsewhere = (root: string, label: string) => openLocal(root, label);
+  const there = await fs.stat(place.path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw new FerryError('io', `${place.label} can't be looked at (${error.code})`, {
+      hint: 'check the permissions of the folders above it',
+      cause: error,
+    });
+  });
+  if (there === undefined) {
+    if (role === 'from')
+      return {
+        endpoint: openLocal(place.path, place.label),
+        only: undefined,
+        makeRoot: async () => {},
+        elsewhere,
+      };
+    const parent = await fs.realpath(path.dirname(place.path)).catch(() => {
+      throw config(
+        `the folder ${escapeText(path.dirname(place.path))}, where ${escapeText(place.label)} would be made, does not exist`,
+        'make it, or mount what should be there',
+      );
+    });
+    const root = path.join(parent, path.basename(place.path));
+    return {
+      endpoint: openLocal(root, place.label),
+      only: undefined,
+      makeRoot: async () => {
+        await fs.mkdir(root, { recursive: true });
+      },
+      elsewhere,
+    };
+  }
+  const real = await fs.realpath(place.path);
+  if (!there.isDirectory() && role === 'to')
+    throw config(
+      `${escapeText(place.label)} is a file, not a folder`,
+      'FROM goes into the folder TO; name a folder',
+    );
+  const root = there.isDirectory() ? real : path.dirname(real);
+  return {
+    endpoint: openLocal(root, place.label, await localCaseSensitive(root)),
+    only: there.isDirectory() ? undefined : path.basename(real),
+    makeRoot: async () => {},
+    elsewhere,
+  };
+}
+
+/** A name with the case of its letters turned; undefined where it has none. */
+function turned(name: string): string | undefined {
+  const upper = name.toUpperCase();
+  const other = upper === name ? name.toLowerCase() : upper;
+  return other === name ? undefined : other;
+}
+
+async function localCaseSensitive(root: string): Promise<boolean> {
+  const other = turned(path.basename(root));
+  if (other === undefined) return true;
+  const [own, same] = await Promise.all([
+    fs.stat(root),
+    fs.stat(path.join(path.dirname(root), other)).catch(() => undefined),
+  ]);
+  return same === undefined || same.ino !== own.ino || same.dev !== own.dev;
+}
+
+async function openRemoteSide(
+  place: Place,
+  remote: Remote,
+  role: 'from' | 'to',
+  pool: SessionPool,
+  signal: AbortSignal,
+): Promise<Side> {
+  for (let attempt = 0; ; attempt++) {
+    const session = await pool.session(remote, signal);
+    try {
+      return await resolveRemote(place, remote, role, pool, session, signal);
+    } catch (error) {
+      const lost = error instanceof FerryError && error.kind === 'network';
+      if (!lost || attempt >= 2 || signal.aborted) throw error;
+    }
+  }
+}
+
+async function resolveRemote(
+  place: Place,
+  remote: Remote,
+  role: 'from' | 'to',
+  pool: SessionPool,
+  session: Session,
+  signal: AbortSignal,
+): Promise<Side> {
+  const channel = session.channel();
+  const kindOf = async (at: string) => {
+    try {
+      return (await channel.stat(at, signal)).kind ?? 'folder';
+    } catch (error) {
+      if (error instanceof FerryError && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+  };
+  const base = await channel.realpath(remote.root ?? '.', signal).catch((error) => {
+    throw error instanceof FerryError && error.kind === 'io' ? noRoot(remote) : error;
+  });
+  if (remote.root !== undefined && (await kindOf(base)) !== 'folder') throw noRoot(remote);
+  const wanted = path.posix.resolve(base, place.path);
+  const kind = await kindOf(wanted);
+  const real = kind === undefined ? wanted : await channel.realpath(wanted, signal);
+  if (!real.startsWith('/'))
+    throw new FerryError('hostile-peer', `${place.label}: REALPATH answered "${escapeText(real)}"`, {
+      hint: 'an absolute path was expected; check the server',
+    });
+  const isFile = kind !== undefined && kind !== 'folder';
+  if (isFile && role === 'to')
+    throw config(
+      `${escapeText(place.label)} is a file, not a folder`,
+      'FROM goes into the folder TO; name a folder',
+    );
+  const root = isFile ? path.posix.dirname(real) : real;
+  const sensitive = role === 'from' || kind === undefined || (await caseSensitive(root));
+  const elsewhere = (at: string, label: string) =>
+    openSftp(pool, remote, session, at, label, sensitive);
+
+  /** A twin of the root's name in the other case that its folder doesn't list is the root itself. */
+  async function caseSensitive(at: string): Promise<boolean> {
+    const other = turned(path.posix.basename(at));
+    if (other === undefined) return true;
+    const parent = path.posix.dirname(at);
+    if ((await kindOf(path.posix.join(parent, other)).catch(() => undefined)) === undefined)
+      return true;
+    const siblings = elsewhereUnknown(parent);
+    const names = await siblings.list('', signal).catch(() => []);
+    return names.some(({ name }) => name === other);
+  }
+  function elsewhereUnknown(at: string): Endpoint {
+    return openSftp(pool, remote, session, at, place.label, true);
+  }
+
+  return {
+    endpoint: elsewhere(root, place.label),
+    only: isFile ? path.posix.basename(real) : undefined,
+    elsewhere,
+    makeRoot: async (abort) => {
+      if (kind === 'folder') return;
+      // upwards to what exists (parents may be there without being visible), then down again
+      const missing: string[] = [];
+      const whole = elsewhereUnknown('/');
+      for (let at = root.slice(1); at !== '' && at !== base.slice(1); at = parentPath(at)) {
+        if ((await whole.stat(at, abort)) !== undefined) break;
+        missing.unshift(at);
+      }
+      for (const at of missing)
+        await whole.mkdir(at, 0o777, abort).catch((error) => {
+          if (!(error instanceof FerryError && error.code === 'EEXIST')) throw error;
+        });
+    },
+  };
+}
+
+function parentPath(at: string): string {
+  return at.includes('/') ? at.slice(0, at.lastIndexOf('/')) : '';
+}
+
+function noRoot(remote: Remote): FerryError {
+  return config(
+    `the root ${escapeText(remote.root ?? '')} of remote ${remote.name} does not exist on ${escapeText(remote.host)}`,
+    'make it there, or mount what should be there; ferryline never makes a root',
+  );
+}

@@ -1,0 +1,328 @@
+/**
+ * The transport `ssh2`: the session is opened and closed by ssh2-sftp-client, the host key is
+ * verified by us before any credential, channels come raw from its ssh2 client. Which algorithms
+ * and logins are offered is in offers.ts.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
+import type { Client, ClientChannel, ConnectConfig, NegotiatedAlgorithms } from 'ssh2';
+import SftpClient from 'ssh2-sftp-client';
+import { FerryError } from '../../core/errors.js';
+import type { Remote } from '../../core/remote.js';
+import { escapeText, formatDuration } from '../../core/text.js';
+import { dial } from './dial.js';
+import { fingerprint, type HostKeyRules, keyType, verifyHostKey } from './host-keys.js';
+import { readKeys } from './key-file.js';
+import { algorithmsFor, loginsFor, terrapinProne } from './offers.js';
+import type { Tell, Transport } from './transport.js';
+
+/** Milliseconds between keepalive questions; three unanswered ones end the connection. */
+const keepalive = 15_000;
+/** Milliseconds a polite goodbye may take. */
+const goodbye = 1000;
+
+/** The parts of ssh2's client that its published types leave out. */
+interface Internals {
+  readonly _protocol?: { readonly _strictMode?: boolean };
+  readonly _remoteVer?: string;
+}
+
+/** A connection of ours, which can also carry one to a further host. */
+interface Connection {
+  readonly client: Client;
+  /** Absent on a jump host, which may allow no SFTP at all. */
+  readonly channel: Duplex | undefined;
+  readonly ended: Promise<FerryError>;
+  readonly logins: number;
+  readonly where: string;
+  close(): Promise<void>;
+}
+
+/** See `Connect` in transport.ts. */
+export async function connectSsh2(
+  remote: Remote,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<Transport> {
+  const connection = await connect(remote, true, tell, signal);
+  const { client, ended, logins, where, close } = connection;
+  return {
+    first: connection.channel as Duplex,
+    serverSoftware: (client as unknown as Internals)._remoteVer ?? '',
+    logins,
+    ended,
+    openChannel: (abort) => openChannel(client, where, abort),
+    close,
+  };
+}
+
+async function connect(
+  remote: Remote,
+  wantsSftp: boolean,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const where = `${remote.name}: ${escapeText(remote.host)} port ${remote.port}`;
+  const { auth } = remote;
+  const keys = await readKeys(auth, (sentence) => tell('status', sentence));
+  const rules = await hostKeyRules(remote);
+  const jump = remote.jump && (await connect(remote.jump, false, tell, signal));
+  let sock: Duplex | undefined;
+  try {
+    tell('status', `connecting to ${escapeText(remote.host)} port ${remote.port}`);
+    sock = jump
+      ? await forward(jump, remote, where, signal)
+      : await dial(remote.host, remote.port, where, remote.deadline, signal);
+    const stream = sock;
+    const logins = loginsFor(remote, keys, tell);
+    const { client, channel, ended } = await logIn(
+      {
+        sock: stream,
+        username: remote.username,
+        readyTimeout: remote.deadline,
+        keepaliveInterval: keepalive,
+        keepaliveCountMax: 3,
+        algorithms: algorithmsFor(remote.algorithms, rules),
+        authHandler: logins.next,
+      } as ConnectConfig,
+      { where, rules, tell, tried: logins.tried, deadline: remote.deadline, wantsSftp },
+      signal,
+    );
+    return {
+      client,
+      channel,
+      ended,
+      where,
+      logins: 1 + (jump?.logins ?? 0),
+      close: async () => {
+        await hangUp(client, stream);
+        await jump?.close();
+      },
+    };
+  } catch (error) {
+    sock?.destroy();
+    await jump?.close();
+    throw error;
+  }
+}
+
+function forward(
+  jump: Connection,
+  remote: Remote,
+  where: string,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    jump.client.forwardOut('127.0.0.1', 0, remote.host, remote.port, (error, channel) => {
+      signal.removeEventListener('abort', abort);
+      if (error === undefined || error === null) resolve(channel);
+      else
+        reject(
+          new FerryError(
+            'network',
+            `${where} can't be reached through ${remote.jump?.name}: ${escapeText(error.message)}`,
+            {
+              code: 'ECONNREFUSED',
+              hint: 'check host and port as the jump host sees them, and that it allows forwarding',
+              cause: error,
+            },
+          ),
+        );
+    });
+  });
+}
+
+async function hostKeyRules(remote: Remote): Promise<HostKeyRules> {
+  const knownHosts = await Promise.all(
+    remote.knownHosts.map(async (file) => ({
+      file,
+      text: await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '';
+        throw new FerryError(
+          'config',
+          `${remote.name}: the known_hosts file ${escapeText(file)} can't be read (${error.code})`,
+          { hint: 'make it readable, or name another with `knownHosts`', cause: error },
+        );
+      }),
+    })),
+  );
+  return {
+    host: remote.host,
+    port: remote.port,
+    ...(remote.hostKeyAlias === undefined ? {} : { alias: remote.hostKeyAlias }),
+    pinned: remote.hostKey,
+    knownHosts,
+    remote: remote.name,
+  };
+}
+
+interface LogIn {
+  readonly where: string;
+  readonly rules: HostKeyRules;
+  readonly tell: Tell;
+  /** The ways to log in that were tried so far, for messages. */
+  readonly tried: readonly string[];
+  readonly deadline: number;
+  readonly wantsSftp: boolean;
+}
+
+function logIn(
+  config: ConnectConfig,
+  about: LogIn,
+  signal: AbortSignal,
+): Promise<Pick<Connection, 'client' | 'channel' | 'ended'>> {
+  const { where, tell } = about;
+  // its default callbacks print to stdout
+  const sftp = new SftpClient('ferryline', { error() {}, end() {}, close() {} });
+  const client = sftp.client as Client;
+  return new Promise((resolve, reject) => {
+    let verdict: FerryError | undefined;
+    const ended = new Promise<FerryError>((ends) => {
+      const lost = (error?: Error & { level?: string }) => {
+        const reason = verdict ?? connectionError(error, about);
+        ends(reason);
+        settle(() => reject(reason));
+      };
+      client.on('error', lost).on('close', () => lost());
+    });
+    const settle = (outcome: () => void) => {
+      signal.removeEventListener('abort', abort);
+      outcome();
+    };
+    const abort = () => settle(() => reject(signal.reason));
+    signal.addEventListener('abort', abort, { once: true });
+    client.on('handshake', (negotiated: NegotiatedAlgorithms) => {
+      tell(
+        'status',
+        `${negotiated.kex}, host key ${negotiated.serverHostKey}, ${negotiated.cs.cipher}`,
+      );
+      const strict = (client as unknown as Internals)._protocol?._strictMode === true;
+      if (!strict && terrapinProne(negotiated)) {
+        verdict = new FerryError(
+          'auth',
+          `${where} offers only ${negotiated.cs.cipher} without strict key exchange, which is open to the Terrapin attack (CVE-2023-48795)`,
+          {
+            hint: 'update the server, or allow another cipher with `algorithms: { cipher: [aes256-ctr] }`',
+          },
+        );
+        client.destroy();
+      }
+    });
+    // Our channel before the package's own, which is given back at once: it counts for MaxSessions.
+    const channel = new Promise<ClientChannel | undefined>((opened, failed) => {
+      client.once('ready', () => {
+        tell('status', 'logged in');
+        if (!about.wantsSftp) opened(undefined);
+        else client.subsys('sftp', (error, stream) => (error ? failed(error) : opened(stream)));
+      });
+    });
+    channel.then(
+      (stream) => settle(() => resolve({ client, channel: stream, ended })),
+      (error: Error) =>
+        settle(() =>
+          reject(
+            new FerryError(
+              'network',
+              `${where} logged in but opens no SFTP channel: ${escapeText(error.message)}`,
+              {
+                code: 'ENOSFTP',
+                hint: "check the server's Subsystem sftp setting and that the account may use it",
+              },
+            ),
+          ),
+        ),
+    );
+    sftp
+      .connect({
+        ...config,
+        hostVerifier: (key: Buffer) => {
+          tell('status', `host key ${keyType(key)} ${fingerprint(key)}`);
+          const decided = verifyHostKey(about.rules, key);
+          if (decided.ok) tell('status', `host key accepted by ${decided.by}`);
+          else verdict = decided.error;
+          return decided.ok;
+        },
+      })
+      .then(
+        (own) => own.end(),
+        () => {}, // what fails the login fails `lost`; its own channel may fail alone
+      );
+  });
+}
+
+function openChannel(client: Client, where: string, signal: AbortSignal): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    client.subsys('sftp', (error, stream) => {
+      signal.removeEventListener('abort', abort);
+      if (signal.aborted) stream?.destroy();
+      else if (error)
+        reject(
+          new FerryError('io', `${where} opens no further channel: ${escapeText(error.message)}`, {
+            code: 'EMFILE',
+            cause: error,
+          }),
+        );
+      else resolve(stream);
+    });
+  });
+}
+
+async function hangUp(client: Client, sock: Duplex): Promise<void> {
+  if (sock.destroyed) return;
+  await new Promise<void>((done) => {
+    const timer = setTimeout(() => {
+      sock.destroy();
+      done();
+    }, goodbye);
+    sock.once('close', () => {
+      clearTimeout(timer);
+      done();
+    });
+    client.end();
+  });
+}
+
+/** ssh2's error in our words; its `level` says at which stage it happened. */
+function connectionError(error: (Error & { level?: string }) | undefined, about: LogIn): FerryError {
+  const { where, tried, deadline } = about;
+  const said = escapeText(error?.message ?? '');
+  const cause = error === undefined ? {} : { cause: error };
+  if (error?.level === 'client-authentication' || error?.level === 'agent')
+    return new FerryError(
+      'auth',
+      `${where} refused the login: ${tried.length === 0 ? 'there was nothing to offer' : `tried ${tried.join(', ')}`}`,
+      {
+        ...cause,
+        hint: 'check user name and key or password; `ssh -v` to the same host shows what it accepts',
+      },
+    );
+  if (/no matching host key/i.test(said))
+    return new FerryError('host-key', `${where}: no host key type in common (${said})`, {
+      ...cause,
+      hint: 'an old server may need `algorithms: { serverHostKey: { append: [ssh-rsa] } }`',
+    });
+  if (/no matching/i.test(said))
+    return new FerryError('auth', `${where} offers only algorithms that are off here (${said})`, {
+      ...cause,
+      hint: 'update the server; `algorithms` of this remote can allow what it needs',
+    });
+  if (error?.level === 'client-timeout')
+    return new FerryError('network', `${where} did not answer within ${formatDuration(deadline)}`, {
+      ...cause,
+      code: 'ETIMEDOUT',
+      hint: 'run it again; check that the server answers SSH on this port',
+    });
+  return new FerryError('network', `${where}: connection lost${said === '' ? '' : ` (${said})`}`, {
+    ...cause,
+    code: 'ECONNLOST',
+    hint: 'run it again; what was done stays done',
+  });
+}

@@ -1,0 +1,262 @@
+/**
+ * An Endpoint on a remote: relative paths to the server's, requests to whichever channel has the
+ * least to do, and operations that can safely be repeated repeated once the session is back.
+ */
+import type { Attributes, Entry, Stat } from '../../core/entry.js';
+import { FerryError } from '../../core/errors.js';
+import type { Remote } from '../../core/remote.js';
+import { confine } from '../confine.js';
+import type { Capabilities, Endpoint, OpenMode } from '../endpoint.js';
+import { openHandle } from './handle.js';
+import type { SessionPool } from './pool.js';
+import type { SftpChannel } from './protocol.js';
+import type { Session } from './session.js';
+import { isTyped, openFlag, type RawEntry, type RawStat } from './wire.js';
+
+/** READDIR requests in flight for one folder; OpenSSH answers each with 100 names at most. */
+const readdirsAhead = 4;
+/** How often an operation is repeated on a new session before it counts as failed. */
+const repeats = 3;
+/** Entries one folder may have before the listing counts as endless. */
+const mostEntries = 5_000_000;
+
+const flags: Readonly<Record<OpenMode, number>> = {
+  read: openFlag.READ,
+  create: openFlag.WRITE | openFlag.CREAT | openFlag.EXCL,
+  update: openFlag.READ | openFlag.WRITE,
+};
+
+/** `root` is absolute on the server; the pool has a session of this remote already. */
+export function openSftp(
+  pool: SessionPool,
+  remote: Remote,
+  session: Session,
+  root: string,
+  label: string,
+  caseSensitive: boolean,
+): Endpoint {
+  const { features } = session;
+  const can: Capabilities = {
+    atomicReplace: features.posixRename,
+    mtimePrecision: 1,
+    setStat: features.ordered ? 'pipelined' : 'handle',
+    clockOffset: 0,
+    fsync: features.fsync,
+    symlinks: true,
+    serverHash: [],
+    caseSensitive,
+    maxHandles: features.limits.handles,
+    maxRead: features.limits.read,
+    maxWrite: features.limits.write,
+    roundTrip: features.roundTrip,
+  };
+
+  const full = (path: string) => confine(root, path);
+
+  /** An error of the protocol with its path; ENOSPC put in words where the server only says "failure". */
+  const located = (error: unknown, path: string): unknown =>
+    error instanceof FerryError && error.path === undefined ? error.at({ path }) : error;
+
+  /** Runs an operation on a channel, again on a new session when the connection went. `attempt` counts from 0. */
+  const repeat = async <T>(
+    path: string,
+    signal: AbortSignal,
+    operation: (channel: SftpChannel, attempt: number) => Promise<T>,
+  ): Promise<T> => {
+    for (let attempt = 0; ; attempt++) {
+      const current = pool.live(remote) ?? (await pool.session(remote, signal));
+      try {
+        return await operation(current.channel(), attempt);
+      } catch (error) {
+        const lost = error instanceof FerryError && error.kind === 'network';
+        if (!lost || attempt >= repeats || signal.aborted) throw located(error, path);
+      }
+    }
+  };
+
+  const typed = async (channel: SftpChannel, at: string, stat: RawStat): Promise<Stat> => {
+    if (stat.kind !== undefined) return stat as Stat;
+    // No permissions, so no type. What can be opened as a folder is one; the rest is taken for a file.
+    const handle = await channel.opendir(at).catch(() => undefined);
+    if (handle !== undefined) await channel.closeHandle(handle);
+    return { ...stat, kind: handle === undefined ? 'file' : 'folder' };
+  };
+
+  const lstat = async (
+    channel: SftpChannel,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<Stat | undefined> => {
+    const at = full(path);
+    try {
+      return await typed(channel, at, await channel.lstat(at, signal));
+    } catch (error) {
+      if (error instanceof FerryError && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+        return undefined;
+      throw error;
+    }
+  };
+
+  /** A bare "failure" for an operation that makes a name usually means that the name is taken. */
+  const explained = async (
+    channel: SftpChannel,
+    error: unknown,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<unknown> => {
+    if (!(error instanceof FerryError) || error.code !== 'EFAILURE') return error;
+    const there = await lstat(channel, path, signal).catch(() => undefined);
+    if (there !== undefined)
+      return new FerryError('io', `a ${there.kind} stands there already`, { code: 'EEXIST', path });
+    if (features.statvfs && (await isFull(channel, root, signal)))
+      return new FerryError('io', 'no space left on the server', { code: 'ENOSPC', path });
+    return error;
+  };
+
+  return {
+    label,
+    root,
+    can,
+
+    list: (folder, signal) =>
+      repeat(folder, signal, async (channel) => {
+        const at = full(folder);
+        const raw = await readFolder(channel, at, signal);
+        const entries: Entry[] = [];
+        for (const entry of raw) {
+          if (isTyped(entry)) entries.push(entry);
+          else {
+            const below = `${at === '/' ? '' : at}/${entry.name}`;
+            const stat = await channel.lstat(below, signal);
+            entries.push({ ...entry, ...(await typed(channel, below, stat)) });
+          }
+        }
+        return entries;
+      }),
+
+    stat: (path, signal) => repeat(path, signal, (channel) => lstat(channel, path, signal)),
+
+    open: (path, mode, permissions, signal) =>
+      repeat(path, signal, async (channel, attempt) => {
+        const at = full(path);
+        // SFTP v3 has no "don't follow"; a link in the way is refused before it is opened
+        if (mode === 'update') {
+          const there = await lstat(channel, path, signal);
+          if (there !== undefined && there.kind !== 'file')
+            throw new FerryError('io', `a ${there.kind} stands there`, { code: 'ELOOP', path });
+        }
+        // After a lost reply the file may be ours; the name is new for each writer, so it is safe to take.
+        const how =
+          mode === 'create' && attempt > 0
+            ? openFlag.WRITE | openFlag.CREAT | openFlag.TRUNC
+            : flags[mode];
+        const attributes = mode === 'create' ? { mode: permissions } : {};
+        const handle = await channel.open(at, how, attributes, signal).catch(async (error) => {
+          throw mode === 'create' ? await explained(channel, error, path, signal) : error;
+        });
+        return openHandle(channel, handle, path, {
+          maxRead: can.maxRead,
+          maxWrite: can.maxWrite,
+          whyFailed: async () =>
+            features.statvfs && (await isFull(channel, root, signal)) ? 'ENOSPC' : undefined,
+        });
+      }),
+
+    mkdir: (path, permissions, signal) =>
+      repeat(path, signal, async (channel, attempt) => {
+        try {
+          await channel.mkdir(full(path), { mode: permissions }, signal);
+        } catch (error) {
+          if (attempt > 0 && (await lstat(channel, path, signal))?.kind === 'folder') return;
+          throw await explained(channel, error, path, signal);
+        }
+      }),
+
+    rename: (from, to, replace, signal) =>
+      repeat(to, signal, async (channel, attempt) => {
+        // A reply was lost: the two names tell whether it had been done.
+        if (attempt > 0 && (await lstat(channel, from, signal)) === undefined) {
+          if ((await lstat(channel, to, signal)) !== undefined) return;
+        }
+        if (replace && features.posixRename) {
+          await channel.posixRename(full(from), full(to), signal);
+          return;
+        }
+        try {
+          await channel.rename(full(from), full(to), signal);
+        } catch (error) {
+          throw await explained(channel, error, to, signal);
+        }
+      }),
+
+    setStat: (path, attributes: Attributes, signal) =>
+      repeat(path, signal, (channel) => channel.setstat(full(path), attributes, signal)),
+
+    remove: (path, signal) =>
+      repeat(path, signal, async (channel, attempt) => {
+        await channel.remove(full(path), signal).catch(goneOn(attempt));
+      }),
+
+    rmdir: (path, signal) =>
+      repeat(path, signal, async (channel, attempt) => {
+        await channel.rmdir(full(path), signal).catch(goneOn(attempt));
+      }),
+
+    readlink: (path, signal) =>
+      repeat(path, signal, (channel) => channel.readlink(full(path), signal)),
+
+    symlink: (target, path, signal) =>
+      repeat(path, signal, async (channel, attempt) => {
+        try {
+          await channel.symlink(target, full(path), signal);
+        } catch (error) {
+          if (attempt > 0 && (await lstat(channel, path, signal))?.kind === 'link') return;
+          throw await explained(channel, error, path, signal);
+        }
+      }),
+
+    // The session is the pool's, which keeps it warm.
+    close: async () => {},
+  };
+}
+
+/** After a lost reply, "no such file" means that the removal had been done. */
+function goneOn(attempt: number): (error: unknown) => void {
+  return (error) => {
+    if (!(attempt > 0 && error instanceof FerryError && error.code === 'ENOENT')) throw error;
+  };
+}
+
+async function isFull(channel: SftpChannel, root: string, signal: AbortSignal): Promise<boolean> {
+  const free = await channel.freeBytes(root, signal).catch(() => undefined);
+  return free !== undefined && free < 64 * 1024;
+}
+
+/** All entries of a folder, several READDIRs ahead. */
+async function readFolder(
+  channel: SftpChannel,
+  at: string,
+  signal: AbortSignal,
+): Promise<RawEntry[]> {
+  const handle = await channel.opendir(at, signal);
+  const all: RawEntry[] = [];
+  try {
+    // Two suffice for most folders: the first answer and the end. Longer ones are read further ahead.
+    for (let ahead = 2; ; ahead = readdirsAhead) {
+      const answers = await Promise.all(
+        Array.from({ length: ahead }, () => channel.readdir(handle, signal)),
+      );
+      for (const names of answers) {
+        if (names === undefined) continue;
+        for (const entry of names) all.push(entry);
+      }
+      if (all.length > mostEntries)
+        throw new FerryError('hostile-peer', `the listing of a folder does not end`, {
+          hint: `it has given ${all.length} names so far; check the folder on the server`,
+        });
+      if (answers.includes(undefined)) return all;
+    }
+  } finally {
+    channel.closeHandle(handle).catch(() => {});
+  }
+}

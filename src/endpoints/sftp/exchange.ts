@@ -1,0 +1,316 @@
+/**
+ * Questions and answers on one SFTP stream: which request waits, which answer is its own, and what
+ * happens to all of them when the stream ends. Which requests there are is in protocol.ts, when
+ * waiting has lasted too long in patience.ts.
+ *
+ * A peer that breaks the protocol ends the exchange with a hostile-peer error; nothing it sends
+ * makes us hang, spin, or hold more than one packet. Silence is an error after `deadline` ms; an
+ * answer that later ones overtake for that long, too. Bytes in either direction count as life, so
+ * that a slow line is no silence.
+ */
+import { setMaxListeners } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { asFerryError, FerryError } from '../../core/errors.js';
+import { escapeText } from '../../core/text.js';
+import { answers, describeAnswer, readAnswer } from './answers.js';
+import { Inbox } from './inbox.js';
+import { Outbox } from './outbox.js';
+import { Patience, silence } from './patience.js';
+import { describeStatus, statusError } from './status.js';
+import { commandName, packet, type Reader, readExtensions, status, violation } from './wire.js';
+
+/** A line for the transcript: what was asked, what was answered. */
+export type Trace = (kind: 'command' | 'response', text: string) => void;
+
+export interface ChannelOptions {
+  /** Milliseconds of silence, or of being overtaken, after which an operation has failed. */
+  readonly deadline: number;
+  readonly trace?: Trace | undefined;
+}
+
+interface Pending {
+  readonly id: number;
+  /** How many requests had been made with it; the id is this, cut to 32 bits. */
+  readonly order: number;
+  /** The packet type asked with. */
+  readonly type: number;
+  /** The packet type of the right answer; undefined where that is STATUS. */
+  readonly answer: number | undefined;
+  readonly reply: ((reader: Reader) => unknown) | undefined;
+  /** Where DATA goes. */
+  readonly target: Buffer | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Set once the caller has gone; the answer is then only cleaned up after. */
+  abandoned: boolean;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface Request {
+  readonly type: number;
+  /** Bytes of the body that `encode` writes. */
+  readonly length: number;
+  readonly encode: (out: Outbox, at: number) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** READ: where the answer goes. */
+  readonly target?: Buffer;
+  /** WRITE: data sent behind the body from its own buffer. */
+  readonly trailing?: Buffer;
+  /** EXTENDED: reads its EXTENDED_REPLY; without it, the answer is a STATUS. */
+  readonly reply?: ((reader: Reader) => unknown) | undefined;
+  /** For the transcript. */
+  readonly describe?: () => string;
+}
+
+const headerLength = 9;
+
+export class Exchange {
+  /** Extensions the server offers, name to version; known once `version` has resolved. */
+  extensions: ReadonlyMap<string, string> = new Map();
+  /** Resolves once the server has said VERSION. Requests may be made before; they wait at the server. */
+  readonly version: Promise<void>;
+  /** Settles, never rejecting, with the reason when the exchange has ended. */
+  readonly ended: Promise<FerryError>;
+
+  readonly #stream: Duplex;
+  readonly #options: ChannelOptions;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
+  readonly #pending = new Map<number, Pending>();
+  readonly #watched = new WeakSet<AbortSignal>();
+  readonly #patience: Patience;
+  readonly #clock: NodeJS.Timeout;
+  #versionKnown = false;
+  #onVersion: (error?: FerryError) => void = () => {};
+  #onEnd: (error: FerryError) => void = () => {};
+  #failure: FerryError | undefined;
+  #asked = 0;
+  #newestAnswered = 0;
+
+  constructor(stream: Duplex, options: ChannelOptions) {
+    this.#stream = stream;
+    this.#options = options;
+    this.ended = new Promise((resolve) => {
+      this.#onEnd = resolve;
+    });
+    this.version = new Promise((resolve, reject) => {
+      this.#onVersion = (error) => (error ? reject(error) : resolve());
+    });
+    this.version.catch(() => {}); // whoever asks hears of it; nobody has to
+    this.#patience = new Patience(options.deadline);
+    this.#outbox = new Outbox(stream, () => this.#patience.renew());
+    this.#inbox = new Inbox({
+      onPacket: (id, type, reader) => this.#take(id, type, reader),
+      onDataStart: (id, length) => this.#startData(id, length),
+      onDataEnd: (id, length) => this.#endData(id, length),
+    });
+    stream.on('data', (chunk: Buffer) => {
+      this.#patience.renew();
+      try {
+        this.#inbox.feed(chunk);
+      } catch (error) {
+        this.fail(asFerryError(error));
+      }
+    });
+    const lost = (cause?: Error) =>
+      this.fail(
+        new FerryError('network', 'the server closed the SFTP channel', {
+          code: 'ECONNLOST',
+          cause,
+        }),
+      );
+    for (const event of ['end', 'close']) stream.on(event, () => lost());
+    stream.on('error', lost);
+    this.#clock = setInterval(() => this.#tick(), this.#patience.interval);
+    this.#clock.unref();
+    if (stream.destroyed || stream.readableEnded) lost();
+    else this.#sendInit();
+  }
+
+  /** Requests waiting for an answer. */
+  get inFlight(): number {
+    return this.#pending.size;
+  }
+
+  /** Why the exchange has ended, if it has. */
+  get failure(): FerryError | undefined {
+    return this.#failure;
+  }
+
+  /** Sends a request; settles with its answer. Rejects at once when the exchange has ended or the signal has fired. */
+  ask(request: Request): Promise<unknown> {
+    const { type, signal, trailing } = request;
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (signal !== undefined) this.#watch(signal);
+    const order = ++this.#asked;
+    const id = order >>> 0;
+    if (this.#pending.size === 0 && this.#versionKnown) this.#patience.renew();
+    if (request.describe !== undefined)
+      this.#options.trace?.('command', `${id} ${escapeText(request.describe())}`);
+    const out = this.#outbox;
+    const at = out.reserve(headerLength + request.length);
+    out.putU32(at, 5 + request.length + (trailing?.length ?? 0));
+    out.buffer[at + 4] = type;
+    out.putU32(at + 5, id);
+    try {
+      request.encode(out, at + headerLength);
+    } catch (error) {
+      this.fail(asFerryError(error)); // with half a request in it the outbox must never be sent
+      return Promise.reject(this.#failure);
+    }
+    if (trailing !== undefined) out.append(trailing);
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, {
+        id,
+        order,
+        type,
+        answer: request.reply === undefined ? answers[type] : packet.EXTENDED_REPLY,
+        reply: request.reply,
+        target: request.target,
+        signal,
+        abandoned: false,
+        resolve,
+        reject,
+      });
+    });
+  }
+
+  /** Ends the exchange; everything waiting is rejected with `error`. */
+  fail(error: FerryError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    clearInterval(this.#clock);
+    this.#outbox.close();
+    this.#inbox.stop();
+    const waiting = [...this.#pending.values()];
+    this.#pending.clear();
+    this.#onVersion(error);
+    for (const pending of waiting) if (!pending.abandoned) pending.reject(error);
+    this.#stream.destroy();
+    this.#onEnd(error);
+  }
+
+  #sendInit(): void {
+    this.#options.trace?.('command', 'INIT version 3');
+    this.#stream.write(Buffer.from([0, 0, 0, 5, packet.INIT, 0, 0, 0, 3]));
+  }
+
+  // ---- answers ----
+
+  /** The request an answer belongs to, if it may be answered so. */
+  #answered(id: number, type: number): Pending {
+    if (!this.#versionKnown) throw violation(`${commandName(type)} before VERSION`);
+    const pending = this.#pending.get(id);
+    if (pending === undefined) throw violation(`an answer to request ${id}, which was not made`);
+    if (type !== packet.STATUS && pending.answer !== type)
+      throw violation(`${commandName(pending.type)} answered with ${commandName(type)}`);
+    return pending;
+  }
+
+  #settle(pending: Pending): void {
+    this.#pending.delete(pending.id);
+    this.#newestAnswered = Math.max(this.#newestAnswered, pending.order);
+  }
+
+  #startData(id: number, length: number): Buffer | undefined {
+    const pending = this.#answered(id, packet.DATA);
+    const asked = pending.target?.length ?? 0;
+    if (length === 0) throw violation('a READ answered with no data and no end of file');
+    if (length > asked) throw violation(`a READ of ${asked} bytes answered with ${length}`);
+    return pending.abandoned ? undefined : pending.target;
+  }
+
+  #endData(id: number, length: number): void {
+    const pending = this.#answered(id, packet.DATA);
+    this.#options.trace?.('response', `${id} DATA ${length} bytes`);
+    this.#settle(pending);
+    pending.resolve(length);
+  }
+
+  #take(id: number, type: number, reader: Reader): void {
+    if (type === packet.VERSION) {
+      this.#takeVersion(id, reader);
+      return;
+    }
+    const pending = this.#answered(id, type);
+    if (type === packet.STATUS) {
+      this.#takeStatus(pending, reader);
+      return;
+    }
+    const value = pending.reply ? pending.reply(reader) : readAnswer(pending.type, reader);
+    reader.end();
+    this.#options.trace?.('response', `${id} ${describeAnswer(type, value)}`);
+    this.#settle(pending);
+    if (pending.abandoned) {
+      if (type === packet.HANDLE) this.#closeOrphan(value as Buffer);
+    } else if (value instanceof FerryError) pending.reject(value);
+    else pending.resolve(value);
+  }
+
+  #takeVersion(version: number, reader: Reader): void {
+    if (version !== 3) throw violation(`it speaks SFTP version ${version}, not 3`);
+    if (this.#versionKnown) throw violation('VERSION came twice');
+    this.#versionKnown = true;
+    this.extensions = readExtensions(reader);
+    this.#options.trace?.(
+      'response',
+      `VERSION 3 ${escapeText([...this.extensions.keys()].join(' '))}`,
+    );
+    this.#onVersion();
+  }
+
+  #takeStatus(pending: Pending, reader: Reader): void {
+    const code = reader.u32();
+    // message and language came with version 3; some servers still leave them out
+    const message = reader.left > 0 ? reader.text() : '';
+    if (reader.left > 0) reader.skipString();
+    reader.end();
+    // checked before it is settled: what a violation finds unsettled is rejected with it
+    if (code === status.OK && pending.answer !== undefined)
+      throw violation(`${commandName(pending.type)} answered with a bare OK`);
+    this.#options.trace?.('response', `${pending.id} ${describeStatus(code, message)}`);
+    this.#settle(pending);
+    if (code === status.OK) pending.resolve(undefined);
+    else if (code === status.EOF && pending.type === packet.READ) pending.resolve(0);
+    else if (code === status.EOF && pending.type === packet.READDIR) pending.resolve(undefined);
+    else pending.reject(statusError(code, message));
+  }
+
+  /** A handle whose asker has gone would stay open at the server. */
+  #closeOrphan(handle: Buffer): void {
+    this.ask({
+      type: packet.CLOSE,
+      length: 4 + handle.length,
+      encode: (out, at) => out.putString(at, handle),
+      describe: () => 'CLOSE',
+    }).catch(() => {});
+  }
+
+  // ---- ends ----
+
+  /** One listener a signal, however many requests carry it. */
+  #watch(signal: AbortSignal): void {
+    if (this.#watched.has(signal)) return;
+    this.#watched.add(signal);
+    setMaxListeners(0, signal); // a run's signal has a listener for each channel, which is no leak
+    const abandon = () => {
+      for (const pending of this.#pending.values()) {
+        if (pending.signal !== signal || pending.abandoned) continue;
+        pending.abandoned = true;
+        this.#inbox.discard(pending.id);
+        pending.reject(signal.reason);
+      }
+    };
+    signal.addEventListener('abort', abandon, { once: true });
+  }
+
+  #tick(): void {
+    const oldest = this.#pending.values().next().value;
+    if (oldest === undefined && this.#versionKnown) return;
+    const order = oldest?.order ?? 0;
+    if (!this.#patience.tick(order, this.#newestAnswered > order)) return;
+    const what = this.#versionKnown && oldest ? commandName(oldest.type) : 'INIT';
+    this.fail(silence(what, this.#options.deadline));
+  }
+}

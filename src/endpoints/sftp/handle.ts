@@ -1,0 +1,85 @@
+/** An open file on a remote. It lives on one channel, and ends with it. */
+import type { Stat } from '../../core/entry.js';
+import { FerryError } from '../../core/errors.js';
+import type { Handle } from '../endpoint.js';
+import type { SftpChannel } from './protocol.js';
+
+export interface HandleRules {
+  readonly maxRead: number;
+  readonly maxWrite: number;
+  /** Asked when the server says only "failure" to a write: the POSIX code, if it can be told. */
+  readonly whyFailed: () => Promise<string | undefined>;
+}
+
+export function openHandle(
+  channel: SftpChannel,
+  handle: Buffer,
+  path: string,
+  rules: HandleRules,
+): Handle {
+  // the server may give a closed handle's number to the next file: it is closed once, ever
+  let closing: Promise<void> | undefined;
+
+  const located = (error: unknown): never => {
+    throw error instanceof FerryError && error.path === undefined ? error.at({ path }) : error;
+  };
+
+  const writeFailed = async (error: unknown): Promise<never> => {
+    if (error instanceof FerryError && error.code === 'EFAILURE') {
+      const code = await rules.whyFailed();
+      if (code === 'ENOSPC')
+        throw new FerryError('io', 'no space left on the server', {
+          path,
+          code,
+          hint: 'free space there; nothing was published, the old file is as it was',
+        });
+    }
+    return located(error);
+  };
+
+  return {
+    read(buffer, position, signal) {
+      const first = channel.read(
+        handle,
+        position,
+        buffer.length <= rules.maxRead ? buffer : buffer.subarray(0, rules.maxRead),
+        signal,
+      );
+      return first.then(async (n) => {
+        let got = n;
+        // a server may answer short anywhere; only nothing means the end
+        while (got > 0 && got < buffer.length) {
+          const rest = buffer.subarray(got, Math.min(got + rules.maxRead, buffer.length));
+          const more = await channel.read(handle, position + got, rest, signal);
+          if (more === 0) break;
+          got += more;
+        }
+        return got;
+      }, located);
+    },
+
+    write(buffer, position, signal) {
+      if (buffer.length <= rules.maxWrite)
+        return channel.write(handle, position, buffer, signal).catch(writeFailed);
+      const parts: Promise<void>[] = [];
+      for (let at = 0; at < buffer.length; at += rules.maxWrite) {
+        const part = buffer.subarray(at, at + rules.maxWrite);
+        parts.push(channel.write(handle, position + at, part, signal));
+      }
+      return Promise.all(parts).then(() => {}, writeFailed);
+    },
+
+    stat: (signal) =>
+      // whatever was opened by read or create is a file, on a server that tells no type too
+      channel.fstat(handle, signal).then((s): Stat => ({ ...s, kind: s.kind ?? 'file' }), located),
+
+    setStat: (attributes, signal) => channel.fsetstat(handle, attributes, signal).catch(located),
+
+    sync: (signal) => channel.fsync(handle, signal).catch(located),
+
+    close: () => {
+      closing ??= channel.closeHandle(handle).catch(located);
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,240 @@
+/**
+ * Whether a server's host key is the one we know, from pinned keys and known_hosts texts. Pure:
+ * whoever connects reads the files and asks here before anything secret is sent. There is no way
+ * to accept just any key. The file format is in known-hosts.ts.
+ *
+ * The order of the rules, the first that applies decides:
+ * 1. a key on a `@revoked` line for this host is refused, pinned or not;
+ * 2. a certificate is refused: this transport doesn't check them;
+ * 3. where keys are pinned they alone decide;
+ * 4. a known_hosts line with exactly this key accepts it, whatever other lines say (sshd(8):
+ *    "authentication is accepted if valid information can be found from either file");
+ * 5. another key for this host, of whatever type, means the key has changed;
+ * 6. on a port that isn't 22, and with nothing known for `[host]:port`, a line for the plain host
+ *    with exactly this key accepts it (OpenSSH's sshconnect.c, "checking without port identifier");
+ * 7. else the key is unknown.
+ */
+import { FerryError } from '../../core/errors.js';
+import { escapeText } from '../../core/text.js';
+import {
+  fingerprint,
+  type KnownHostsLine,
+  keyType,
+  lookupName,
+  type MalformedLine,
+  namesHost,
+  parseKnownHosts,
+} from './known-hosts.js';
+
+export { fingerprint, keyType, knownHostsLine } from './known-hosts.js';
+
+export interface HostKeyRules {
+  readonly host: string;
+  readonly port: number;
+  /** ssh_config's HostKeyAlias: looked up instead of host and port. */
+  readonly alias?: string;
+  /** `SHA256:…` or `type base64`; when there is one, known_hosts accepts nothing. */
+  readonly pinned: readonly string[];
+  readonly knownHosts: readonly { readonly file: string; readonly text: string }[];
+  /** The remote's name, for messages; what `ferryline trust` takes. */
+  readonly remote: string;
+}
+
+export type HostKeyVerdict =
+  /** `by` says what vouched for the key: `hostKey`, or `FILE:LINE`. */
+  { readonly ok: true; readonly by: string } | { readonly ok: false; readonly error: FerryError };
+
+/** What is known about one key, before it is put in words. */
+export type HostKeyStanding =
+  | { readonly kind: 'pinned' }
+  | { readonly kind: 'known'; readonly line: KnownHostsLine }
+  | { readonly kind: 'revoked'; readonly line: KnownHostsLine }
+  | { readonly kind: 'certificate' }
+  | { readonly kind: 'not-pinned' }
+  | { readonly kind: 'changed'; readonly lines: readonly KnownHostsLine[] }
+  | { readonly kind: 'authority-only'; readonly line: KnownHostsLine }
+  | { readonly kind: 'unknown' };
+
+interface Found {
+  /** Lines for the host as it is looked up. */
+  readonly own: readonly KnownHostsLine[];
+  /** Lines for the plain host name, when the port is another than 22 and there is no alias. */
+  readonly plain: readonly KnownHostsLine[];
+  readonly malformed: readonly MalformedLine[];
+}
+
+function find(rules: HostKeyRules): Found {
+  const files = rules.knownHosts.map(({ file, text }) => parseKnownHosts(file, text));
+  const lines = files.flatMap((file) => file.lines);
+  const malformed = files.flatMap((file) => file.malformed);
+  const name = lookupName(rules.host, rules.port, rules.alias);
+  const plainName = lookupName(rules.host, 22, rules.alias);
+  return {
+    own: lines.filter((line) => namesHost(line.names, name)),
+    plain: plainName === name ? [] : lines.filter((line) => namesHost(line.names, plainName)),
+    malformed,
+  };
+}
+
+const isKeyLine = (line: KnownHostsLine) => line.marker === 'none';
+
+/** Where a key (as the SSH wire carries it) stands with these rules. */
+export function standingOf(rules: HostKeyRules, key: Buffer): HostKeyStanding {
+  return judge(rules, find(rules), key);
+}
+
+function judge(rules: HostKeyRules, found: Found, key: Buffer): HostKeyStanding {
+  const { own, plain } = found;
+  const holds = (line: KnownHostsLine) => line.key.equals(key);
+  const revoked = [...own, ...plain].find((line) => line.marker === 'revoked' && holds(line));
+  if (revoked !== undefined) return { kind: 'revoked', line: revoked };
+  if (isCertificate(key)) return { kind: 'certificate' };
+  if (rules.pinned.length > 0) {
+    return rules.pinned.some((pin) => isPin(pin, key))
+      ? { kind: 'pinned' }
+      : { kind: 'not-pinned' };
+  }
+  const keys = own.filter(isKeyLine);
+  const exact = keys.find(holds);
+  if (exact !== undefined) return { kind: 'known', line: exact };
+  if (keys.length > 0) return { kind: 'changed', lines: keys };
+  const elsewhere = plain.filter(isKeyLine).find(holds);
+  if (elsewhere !== undefined) return { kind: 'known', line: elsewhere };
+  const authority = own.find((line) => line.marker === 'cert-authority');
+  return authority === undefined
+    ? { kind: 'unknown' }
+    : { kind: 'authority-only', line: authority };
+}
+
+function isCertificate(key: Buffer): boolean {
+  return keyType(key).endsWith('-cert-v01@openssh.com');
+}
+
+function isPin(pin: string, key: Buffer): boolean {
+  if (pin.startsWith('SHA256:')) return pin.replace(/=+$/, '') === fingerprint(key);
+  const [type, encoded = ''] = pin.trim().split(/\s+/);
+  return type === keyType(key) && Buffer.from(encoded, 'base64').equals(key);
+}
+
+/**
+ * Decides about the key a server presented. Its errors are of kind `host-key` (exit 6) and show
+ * the fingerprints: of the key that came, and of those that were expected.
+ */
+export function verifyHostKey(rules: HostKeyRules, key: Buffer): HostKeyVerdict {
+  const found = find(rules);
+  const standing = judge(rules, found, key);
+  switch (standing.kind) {
+    case 'pinned':
+      return { ok: true, by: 'hostKey' };
+    case 'known':
+      return { ok: true, by: place(standing.line) };
+    default:
+      return { ok: false, error: refusal(rules, found, key, standing) };
+  }
+}
+
+function refusal(
+  rules: HostKeyRules,
+  found: Found,
+  key: Buffer,
+  standing: Exclude<HostKeyStanding, { kind: 'pinned' | 'known' }>,
+): FerryError {
+  const host = `${escapeText(rules.host)} port ${rules.port}`;
+  const got = describeKey(key);
+  const trust = `run: ferryline trust ${rules.remote}`;
+  const error = (message: string, hint: string) =>
+    new FerryError('host-key', `${rules.remote}: ${message}`, { hint });
+  switch (standing.kind) {
+    case 'revoked':
+      return error(
+        `the host key of ${host} is revoked and must never be accepted: ${got} (${place(standing.line)})`,
+        "the server's owner has to give it a new key; don't connect before that",
+      );
+    case 'certificate':
+      return error(
+        `${host} presented a host certificate (${got}), and this transport doesn't support certificates`,
+        "let the server offer its plain host key, and pin that with the remote's hostKey",
+      );
+    case 'not-pinned':
+      return error(
+        `the host key of ${host} is not the pinned one: expected ${rules.pinned.map(describePin).join(' or ')}, got ${got}`,
+        `the server has a new key, or further ones of other types, or another machine answers in its place: "ferryline trust ${rules.remote}" shows all its keys; change the remote's hostKey only to what its owner confirms`,
+      );
+    case 'changed': {
+      const lines = standing.lines.map(place).join(', ');
+      const expected = standing.lines.map((line) => `${describeKey(line.key)} (${place(line)})`);
+      return error(
+        `the host key of ${host} has changed: expected ${expected.join(' or ')}, got ${got}`,
+        `the server has a new key, or another machine answers in its place: ask its owner; only if the new fingerprint is right, remove ${lines} and ${trust}`,
+      );
+    }
+    case 'authority-only':
+      return error(
+        `the host key of ${host} is not known: ${got}; ${place(standing.line)} has a certificate authority for it, and this transport doesn't support certificates`,
+        `compare the fingerprint with what the server's owner says, then ${trust}`,
+      );
+    case 'unknown':
+      return error(
+        `the host key of ${host} is not known: ${got}; ${lookedIn(rules, found)}`,
+        `compare the fingerprint with what the server's owner says, then ${trust}`,
+      );
+  }
+}
+
+function lookedIn(rules: HostKeyRules, found: Found): string {
+  const files = rules.knownHosts.map(({ file }) => escapeText(file));
+  const where =
+    files.length === 0 ? 'there was no file to look in' : `looked in ${files.join(', ')}`;
+  const [bad] = found.malformed;
+  if (bad === undefined) return where;
+  const more = found.malformed.length > 1 ? ` and ${found.malformed.length - 1} more` : '';
+  return `${where}, where line ${place(bad)}${more} could not be read (${bad.problem})`;
+}
+
+function place(line: { readonly file: string; readonly line: number }): string {
+  return `${escapeText(line.file)}:${line.line}`;
+}
+
+/** A key for people: its type and fingerprint. */
+export function describeKey(key: Buffer): string {
+  return `${escapeText(keyType(key)) || 'unknown type'} ${fingerprint(key)}`;
+}
+
+function describePin(pin: string): string {
+  if (pin.startsWith('SHA256:')) return escapeText(pin);
+  const [, encoded = ''] = pin.trim().split(/\s+/);
+  return describeKey(Buffer.from(encoded, 'base64'));
+}
+
+/** ssh2's names for the key types it can negotiate. */
+const algorithms: Readonly<Record<string, readonly string[]>> = {
+  'ssh-ed25519': ['ssh-ed25519'],
+  'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
+  'ecdsa-sha2-nistp384': ['ecdsa-sha2-nistp384'],
+  'ecdsa-sha2-nistp521': ['ecdsa-sha2-nistp521'],
+  'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
+};
+
+/**
+ * Algorithm names to offer the server first, so that of its keys it presents one we know (as
+ * OpenSSH's order_hostkeyalgs does); empty when nothing is known. It only orders: a pinned
+ * fingerprint that no known_hosts line spells out tells no type.
+ */
+export function knownKeyTypes(rules: HostKeyRules): string[] {
+  const { own, plain } = find(rules);
+  const revoked = [...own, ...plain].filter((line) => line.marker === 'revoked');
+  let keys: Buffer[];
+  if (rules.pinned.length > 0) {
+    const spelled = rules.pinned.filter((pin) => !pin.startsWith('SHA256:'));
+    const seen = [...own, ...plain].map((line) => line.key);
+    keys = [
+      ...spelled.map((pin) => Buffer.from(pin.trim().split(/\s+/)[1] ?? '', 'base64')),
+      ...seen.filter((key) => rules.pinned.some((pin) => isPin(pin, key))),
+    ];
+  } else {
+    const ownKeys = own.filter(isKeyLine);
+    keys = (ownKeys.length > 0 ? ownKeys : plain.filter(isKeyLine)).map((line) => line.key);
+  }
+  const usable = keys.filter((key) => !revoked.some((line) => line.key.equals(key)));
+  return [...new Set(usable.flatMap((key) => algorithms[keyType(key)] ?? []))];
+}

@@ -1,0 +1,128 @@
+/** Private key files: who may read them, and what is in them. Which to offer a server is the session's business. */
+import type { Stats } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { ParsedKey } from 'ssh2';
+import ssh2 from 'ssh2';
+import { FerryError } from '../../core/errors.js';
+import { escapeText } from '../../core/text.js';
+
+export interface PrivateKey {
+  readonly path: string;
+  readonly key: ParsedKey;
+}
+
+export interface KeyRules {
+  /** Key files, in the order they are to be tried. */
+  readonly keys: readonly string[];
+  /** Whether a key that can't be used is passed over with a note instead of being an error. */
+  readonly keysOptional: boolean;
+  readonly passphrase?: string;
+}
+
+/** Far above any private key; keeps a wrong file from being read whole. */
+const largest = 64 * 1024;
+
+/**
+ * Refuses a private key that its group or others may use: a `config` error (exit 2) that says how
+ * to close it. Like OpenSSH's sshkey_perm_ok it asks this only of a file that belongs to the user
+ * who runs us: a mounted secret of another owner has its own rules.
+ */
+export function checkKeyFile(
+  path: string,
+  stat: Pick<Stats, 'mode' | 'uid'>,
+  user = process.getuid?.(),
+): void {
+  if (stat.uid !== user || (stat.mode & 0o077) === 0) return;
+  const mode = (stat.mode & 0o777).toString(8).padStart(4, '0');
+  throw new FerryError(
+    'config',
+    `the private key ${escapeText(path)} can be used by others (mode ${mode})`,
+    { hint: `chmod 600 ${escapeText(path)}` },
+  );
+}
+
+/**
+ * Reads the keys. A file that is missing, unreadable, open to others or no private key is a
+ * `config` error; an encrypted one without its passphrase, or with a wrong one, an `auth` error.
+ * With `keysOptional` such keys are passed over, and `note` gets a sentence for each but a missing one.
+ */
+export async function readKeys(
+  rules: KeyRules,
+  note: (sentence: string) => void = () => {},
+): Promise<PrivateKey[]> {
+  const read: PrivateKey[] = [];
+  for (const path of rules.keys) {
+    try {
+      read.push({ path, key: parse(path, await contents(path), rules.passphrase) });
+    } catch (thrown) {
+      if (!(rules.keysOptional && thrown instanceof FerryError)) throw thrown;
+      if (thrown.code !== 'ENOENT') note(`${thrown.message}; it is passed over`);
+    }
+  }
+  return read;
+}
+
+async function contents(path: string): Promise<Buffer> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const stat = await file.stat();
+      if (!stat.isFile()) throw notAKey(path, 'it is not a plain file');
+      if (stat.size > largest) throw notAKey(path, 'it is too large for one');
+      checkKeyFile(path, stat);
+      return await file.readFile();
+    } finally {
+      await file.close();
+    }
+  } catch (thrown) {
+    if (thrown instanceof FerryError) throw thrown;
+    const { code } = thrown as NodeJS.ErrnoException;
+    const why =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'permission denied' : code;
+    throw new FerryError('config', `the private key ${escapeText(path)} can't be read: ${why}`, {
+      ...(code === undefined ? {} : { code }),
+      cause: thrown,
+      hint: 'check the path, and that the user who runs ferryline may read it',
+    });
+  }
+}
+
+/** The type ssh2 gives what it parses; the published one leaves the list out that some formats return. */
+type Parsed = ParsedKey | ParsedKey[] | Error;
+
+function parse(path: string, data: Buffer, passphrase: string | undefined): ParsedKey {
+  let parsed: Parsed = ssh2.utils.parseKey(data);
+  if (parsed instanceof Error && isLocked(parsed)) {
+    if (passphrase === undefined || passphrase === '') {
+      throw new FerryError('auth', `the private key ${escapeText(path)} needs its passphrase`, {
+        hint: 'load it into the agent with ssh-add, or give `passphrase` beside `key` in jobs.yml',
+      });
+    }
+    parsed = ssh2.utils.parseKey(data, passphrase) as Parsed;
+    if (parsed instanceof Error) {
+      throw new FerryError(
+        'auth',
+        `the passphrase given for the private key ${escapeText(path)} does not open it`,
+        { hint: `ssh-keygen -y -f ${escapeText(path)} tells whether a passphrase is right` },
+      );
+    }
+  }
+  if (parsed instanceof Error) throw notAKey(path, parsed.message);
+  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  if (key === undefined) throw notAKey(path, 'it is empty');
+  if (!key.isPrivateKey()) throw notAKey(path, 'it holds a public key only');
+  return key;
+}
+
+/** ssh2 has no code for it; all of its key formats say "… no passphrase given". */
+function isLocked(error: Error): boolean {
+  return error.message.includes('no passphrase given');
+}
+
+function notAKey(path: string, why: string): FerryError {
+  return new FerryError(
+    'config',
+    `${escapeText(path)} is no private key that can be used: ${escapeText(why)}`,
+    { hint: `ssh-keygen -p -f ${escapeText(path)} writes a key anew in OpenSSH's own format` },
+  );
+}

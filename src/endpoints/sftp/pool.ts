@@ -1,0 +1,118 @@
+/**
+ * Sessions shared by everything in this process that talks to the same remote: one login, kept
+ * warm, made again when it is lost.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { FerryError } from '../../core/errors.js';
+import type { Remote } from '../../core/remote.js';
+import { connectSsh2 } from './connect-ssh2.js';
+import { Session } from './session.js';
+import type { Connect } from './transport.js';
+
+export interface SessionPool {
+  /**
+   * The remote's session; logs in where there is none. A first login that fails for a passing
+   * reason is tried once more; a lost session is made again for at most 30 s.
+   */
+  session(remote: Remote, signal: AbortSignal): Promise<Session>;
+  /** The remote's session if it is up right now. */
+  live(remote: Remote): Session | undefined;
+  /** SSH logins made so far for these remotes, jump hosts and reconnects counted. */
+  logins(remotes: Iterable<Remote>): number;
+  close(): Promise<void>;
+}
+
+export interface PoolOptions {
+  readonly connect?: Connect;
+  /** Receives the transcript of every session (`-vv`). */
+  readonly transcript?: (
+    remote: string,
+    kind: 'status' | 'command' | 'response',
+    text: string,
+  ) => void;
+}
+
+interface Place {
+  session: Session | undefined;
+  opening: Promise<Session> | undefined;
+  logins: number;
+}
+
+/** Milliseconds a lost session is tried to be made again. */
+const patience = 30_000;
+/** Errors of a first login that trying again cannot mend: what they say is stable for minutes. */
+const stable = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
+
+export function createPool(options: PoolOptions = {}): SessionPool {
+  const connect = options.connect ?? connectSsh2;
+  const places = new Map<string, Place>();
+
+  const placeOf = (remote: Remote): Place => {
+    const place = places.get(remote.name) ?? { session: undefined, opening: undefined, logins: 0 };
+    places.set(remote.name, place);
+    return place;
+  };
+
+  const live = (remote: Remote): Session | undefined => {
+    const session = places.get(remote.name)?.session;
+    return session?.failure === undefined ? session : undefined;
+  };
+
+  const open = async (remote: Remote, place: Place, signal: AbortSignal): Promise<Session> => {
+    const before = place.session;
+    await before?.close();
+    const { transcript } = options;
+    const tell = (kind: 'status' | 'command' | 'response', text: string) =>
+      transcript?.(remote.name, kind, text);
+    const start = performance.now();
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const session = await Session.open(remote, connect, tell, signal, transcript !== undefined);
+        place.logins += session.transport.logins;
+        place.session = session;
+        return session;
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        if (!(error instanceof FerryError) || error.kind !== 'network') throw error;
+        const wait = Math.min(250 * 2 ** attempt, 5000) * (0.75 + Math.random() / 2);
+        const again =
+          before === undefined
+            ? attempt < 1 && !stable.has(error.code ?? '')
+            : performance.now() - start + wait < patience;
+        if (!again) throw error;
+        tell('status', `${error.message}; trying again in ${Math.round(wait)} ms`);
+        await delay(wait, undefined, { signal }).catch(() => {
+          throw signal.reason;
+        });
+      }
+    }
+  };
+
+  return {
+    live,
+    async session(remote, signal) {
+      const up = live(remote);
+      if (up !== undefined) return up;
+      const place = placeOf(remote);
+      place.opening ??= open(remote, place, signal).finally(() => {
+        place.opening = undefined;
+      });
+      return place.opening;
+    },
+    logins(remotes) {
+      let sum = 0;
+      for (const name of new Set([...remotes].map((remote) => remote.name)))
+        sum += places.get(name)?.logins ?? 0;
+      return sum;
+    },
+    async close() {
+      await Promise.all(
+        [...places.values()].map(async (place) => {
+          const session = place.session ?? (await place.opening?.catch(() => undefined));
+          await session?.close();
+        }),
+      );
+      places.clear();
+    },
+  };
+}

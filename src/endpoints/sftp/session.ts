@@ -1,0 +1,147 @@
+/**
+ * One login on one server and the SFTP channels over it: as many as pay. A channel's window is
+ * 2 MiB, so a long line needs several; a short one is served best by a single one.
+ */
+import type { FerryError } from '../../core/errors.js';
+import type { Remote } from '../../core/remote.js';
+import { type Limits, SftpChannel } from './protocol.js';
+import type { Connect, Tell, Transport } from './transport.js';
+
+/** What this server turned out to offer. */
+export interface Features {
+  readonly posixRename: boolean;
+  readonly fsync: boolean;
+  readonly statvfs: boolean;
+  /** Whether requests on a channel are carried out in the order they were sent, which lets attributes follow data unasked. OpenSSH's sftp-server does so; others are not trusted to. */
+  readonly ordered: boolean;
+  readonly limits: Limits;
+  /** Milliseconds from a question to its answer, measured at the start. */
+  readonly roundTrip: number;
+}
+
+/** What servers without `limits@openssh.com` take: the draft asks for 32 KiB of data (§3), and sftp-server processes seldom have more than 1,024 files. */
+const plainLimits: Limits = { packet: 34_000, read: 32_768, write: 32_768, handles: 200 };
+const mostChunk = 255 * 1024;
+/** A line slower than this (ms round trip) gets further channels. */
+const longLine = 5;
+const channelsOnLongLine = 4;
+
+export class Session {
+  readonly transport: Transport;
+  readonly features: Features;
+  /** Settles, never rejecting, when the connection or its first channel has ended. */
+  readonly ended: Promise<FerryError>;
+  readonly #channels: SftpChannel[];
+  #failure: FerryError | undefined;
+
+  private constructor(transport: Transport, first: SftpChannel, features: Features) {
+    this.transport = transport;
+    this.features = features;
+    this.#channels = [first];
+    this.ended = Promise.race([transport.ended, first.ended]);
+    this.ended.then((error) => {
+      this.#failure = error;
+      for (const channel of this.#channels) channel.close(error);
+    });
+  }
+
+  /** Logs in, speaks SFTP, learns what the server can do. With `trace`, every request and answer is told. */
+  static async open(
+    remote: Remote,
+    connect: Connect,
+    tell: Tell,
+    signal: AbortSignal,
+    trace: boolean,
+  ): Promise<Session> {
+    const transport = await connect(remote, tell, signal);
+    const options = { deadline: remote.deadline, trace: trace ? tell : undefined };
+    const first = new SftpChannel(transport.first, options);
+    const abort = () => transport.close();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      await first.ready;
+      const features = await learn(first, transport, signal);
+      const session = new Session(transport, first, features);
+      if (features.roundTrip > longLine) session.#widen(options, signal);
+      return session;
+    } catch (error) {
+      await transport.close();
+      throw signal.aborted ? signal.reason : (await settledReason(transport)) ?? error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Why the session has ended, if it has. */
+  get failure(): FerryError | undefined {
+    return this.#failure;
+  }
+
+  /** The channel with the least waiting on it. */
+  channel(): SftpChannel {
+    let best = this.#channels[0] as SftpChannel;
+    for (const channel of this.#channels)
+      if (channel.failure === undefined && channel.inFlight < best.inFlight) best = channel;
+    return best;
+  }
+
+  get channels(): number {
+    return this.#channels.length;
+  }
+
+  close(): Promise<void> {
+    return this.transport.close();
+  }
+
+  /** Opens further channels beside the work; a server that allows fewer is served with fewer. */
+  #widen(options: ConstructorParameters<typeof SftpChannel>[1], signal: AbortSignal): void {
+    for (let i = 1; i < channelsOnLongLine; i++) {
+      this.transport
+        .openChannel(signal)
+        .then(async (stream) => {
+          const channel = new SftpChannel(stream, options);
+          await channel.ready;
+          this.#channels.push(channel);
+          channel.ended.then(() => {
+            const at = this.#channels.indexOf(channel);
+            if (at > 0) this.#channels.splice(at, 1);
+          });
+        })
+        .catch(() => {});
+    }
+  }
+}
+
+async function learn(
+  channel: SftpChannel,
+  transport: Transport,
+  signal: AbortSignal,
+): Promise<Features> {
+  const offers = (name: string) => channel.extensions.has(name);
+  const asked = performance.now();
+  // one question in any case: it measures the round trip
+  const limits = offers('limits@openssh.com')
+    ? await channel.limits(signal)
+    : (await channel.realpath('.', signal), plainLimits);
+  return {
+    posixRename: offers('posix-rename@openssh.com'),
+    fsync: offers('fsync@openssh.com'),
+    statvfs: offers('statvfs@openssh.com'),
+    ordered:
+      transport.serverSoftware.startsWith('OpenSSH_') &&
+      offers('fstatvfs@openssh.com') &&
+      offers('posix-rename@openssh.com'),
+    limits: {
+      packet: limits.packet,
+      read: Math.min(limits.read || plainLimits.read, mostChunk),
+      write: Math.min(limits.write || plainLimits.write, mostChunk),
+      handles: limits.handles || plainLimits.handles,
+    },
+    roundTrip: performance.now() - asked,
+  };
+}
+
+/** The transport's own reason, if it ended first: it says more than its channel does. */
+async function settledReason(transport: Transport): Promise<FerryError | undefined> {
+  return Promise.race([transport.ended, new Promise<undefined>((r) => setImmediate(r, undefined))]);
+}

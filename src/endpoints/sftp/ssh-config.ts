@@ -1,0 +1,163 @@
+/**
+ * What ~/.ssh/config and the machine's ssh_config say about one host (ssh_config(5)): the first
+ * value obtained wins, key files add up. Nothing is executed and nothing is looked up on the
+ * network: Match exec, CanonicalizeHostname and KnownHostsCommand have no effect, and
+ * StrictHostKeyChecking can't loosen the check of host keys.
+ */
+import { join, resolve } from 'node:path';
+import { FerryError } from '../../core/errors.js';
+import { escapeText } from '../../core/text.js';
+import { type Directive, expandTilde, type SshContext } from './ssh-config-lines.js';
+import { collect, commandLine, expandHost, expandTokens, type Given } from './ssh-config-match.js';
+
+/** One host as ssh would reach it. Paths are absolute. */
+export interface SshHost {
+  /** The name or address to connect to, lower-cased. */
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  /** Undefined: none named, so the default ones count. */
+  readonly identityFiles: readonly string[] | undefined;
+  readonly identitiesOnly: boolean;
+  /** The agent's socket. */
+  readonly agent: string | undefined;
+  /** ProxyJump's hops in the order they are passed, as written. */
+  readonly jump: readonly string[];
+  /** The user's files, then the machine's. */
+  readonly knownHosts: readonly string[];
+  readonly hostKeyAlias: string | undefined;
+  /** Where each value came from: `command line`, `~/.ssh/config:12`, `$SSH_AUTH_SOCK`, `default`. */
+  readonly origins: Readonly<Record<string, string>>;
+  /** Sentences about what was passed over. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads the configuration for `host` as the user typed it.
+ * A file that can't be understood, a value out of range, and a ProxyCommand (which would have to
+ * be executed to reach the host) are `config` errors with their place.
+ */
+export function readSshConfig(host: string, given: Given, context: SshContext): SshHost {
+  const found = collect(host, given, context);
+  const { values, notes } = found;
+  const first = (keyword: string) => values.get(keyword)?.args[0];
+  const placeOf = (keyword: string) => values.get(keyword)?.place ?? 'default';
+
+  const hostName = expandHost(values.get('hostname'), host).toLowerCase();
+  const port = portOf(values.get('port'));
+  const username = first('user') ?? context.user;
+  const alias = first('hostkeyalias');
+  const tokens: Readonly<Record<string, string>> = {
+    '%': '%',
+    d: context.home,
+    h: hostName,
+    k: alias ?? host,
+    n: host,
+    p: String(port),
+    r: username,
+    u: context.user,
+  };
+  const expand = (text: string, place: string) => expandTokens(text, place, tokens);
+  const path = (text: string, place: string) =>
+    resolve(expandTilde(expand(expandEnvironment(text, place, context), place), context));
+  const paths = (directive: Directive | undefined, otherwise: readonly string[]) => {
+    if (directive === undefined) return otherwise;
+    if (directive.args[0]?.toLowerCase() === 'none') return [];
+    return directive.args.map((arg) => path(arg, directive.place));
+  };
+
+  const proxyCommand = values.get('proxycommand');
+  if (proxyCommand !== undefined && proxyCommand.args[0]?.toLowerCase() !== 'none') {
+    throw new FerryError(
+      'config',
+      `${proxyCommand.place} ${escapeText(host)} is reached through a ProxyCommand, and ferryline runs no commands from there`,
+      { hint: 'if it only passes through another SSH host, write ProxyJump HOST instead' },
+    );
+  }
+  const proxyJump = values.get('proxyjump');
+  const hops =
+    proxyJump === undefined || proxyJump.args[0]?.toLowerCase() === 'none'
+      ? []
+      : (proxyJump.args[0] ?? '').split(',');
+  const agent = agentOf(values.get('identityagent'), path, context);
+  const identities = found.identities.filter(({ args }) => args[0]?.toLowerCase() !== 'none');
+  const [firstIdentity] = found.identities;
+  const userFiles = values.get('userknownhostsfile');
+  const systemFiles = values.get('globalknownhostsfile');
+
+  return {
+    host: hostName,
+    port,
+    username,
+    identityFiles:
+      firstIdentity === undefined
+        ? undefined
+        : [...new Set(identities.map(({ args, place }) => path(args[0] ?? '', place)))],
+    identitiesOnly: first('identitiesonly')?.toLowerCase() === 'yes',
+    agent: agent.socket,
+    jump: (given.jump ?? hops.map((hop) => expand(hop.trim(), placeOf('proxyjump')))).filter(
+      (hop) => hop !== '',
+    ),
+    knownHosts: [
+      ...paths(userFiles, ['known_hosts', 'known_hosts2'].map(inFolder(context.home, '.ssh'))),
+      ...paths(
+        systemFiles,
+        ['ssh_known_hosts', 'ssh_known_hosts2'].map(inFolder(context.systemFolder)),
+      ),
+    ],
+    hostKeyAlias: alias,
+    origins: {
+      host: values.has('hostname') ? placeOf('hostname') : commandLine,
+      port: placeOf('port'),
+      username: placeOf('user'),
+      keys: firstIdentity?.place ?? 'default',
+      agent: agent.origin,
+      jump: given.jump === undefined ? placeOf('proxyjump') : commandLine,
+      knownHosts: userFiles?.place ?? systemFiles?.place ?? 'default',
+      ...(alias === undefined ? {} : { hostKeyAlias: placeOf('hostkeyalias') }),
+    },
+    notes,
+  };
+}
+
+function inFolder(...folder: string[]): (name: string) => string {
+  return (name) => join(...folder, name);
+}
+
+function portOf(directive: Directive | undefined): number {
+  if (directive === undefined) return 22;
+  const text = directive.args[0] ?? '';
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65535) return port;
+  throw new FerryError(
+    'config',
+    `${directive.place} Port ${escapeText(text)} is not a port: a number from 1 to 65535`,
+  );
+}
+
+function agentOf(
+  directive: Directive | undefined,
+  path: (text: string, place: string) => string,
+  context: SshContext,
+): { socket: string | undefined; origin: string } {
+  const named = (variable: string) => context.env[variable] || undefined;
+  if (directive === undefined) {
+    const socket = named('SSH_AUTH_SOCK');
+    return { socket, origin: socket === undefined ? 'default' : '$SSH_AUTH_SOCK' };
+  }
+  const { place } = directive;
+  const value = directive.args[0] ?? '';
+  if (value.toLowerCase() === 'none') return { socket: undefined, origin: place };
+  if (value === 'SSH_AUTH_SOCK') return { socket: named('SSH_AUTH_SOCK'), origin: place };
+  if (/^\$[A-Za-z_]/.test(value)) return { socket: named(value.slice(1)), origin: place };
+  return { socket: path(value, place), origin: place };
+}
+
+/** ssh_config(5) ENVIRONMENT VARIABLES. */
+function expandEnvironment(text: string, place: string, context: SshContext): string {
+  return text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+    const value = context.env[name];
+    if (value !== undefined) return value;
+    throw new FerryError('config', `${place} the environment variable ${name} is not set`);
+  });
+}

@@ -1,0 +1,93 @@
+/** Whether a destination's file is the source's. Pure; hashing, where it takes that, is the scan's work. */
+import type { Stat } from '../core/entry.js';
+import type { Job } from './job.js';
+
+export interface CompareRules {
+  readonly compare: Job['compare'];
+  readonly existing: Job['existing'];
+  /** The coarser side's granularity of mtimes, seconds. */
+  readonly mtimePrecision: number;
+  /** Whether the destination keeps the mtimes it is given. */
+  readonly keepsMtime: boolean;
+  /** The destination's clock less ours, seconds; matters only where it keeps no mtime. */
+  readonly clockOffset: number;
+}
+
+export type Verdict =
+  /** Nothing to do. */
+  | { readonly is: 'equal' }
+  /** The bytes differ, or count as differing. */
+  | { readonly is: 'different'; readonly reason: string }
+  /** Equal in size; the bytes themselves must be compared. */
+  | { readonly is: 'undecided' }
+  /** The same bytes under another mtime. */
+  | { readonly is: 'attrs' }
+  /** It differs, but `existing` lets the destination's stand. */
+  | { readonly is: 'kept'; readonly reason: string };
+
+/** SFTP version 3 carries mtimes as unsigned 32-bit seconds (draft-ietf-secsh-filexfer-02 §5). */
+const latest = 0xffff_ffff;
+
+/** An mtime in whole units of `precision` seconds, rounded down, clamped to what the protocol can carry. */
+export function comparable(mtime: number, precision: number): number {
+  const unit = Math.max(1, precision);
+  return Math.floor(Math.min(Math.max(Math.floor(mtime), 0), latest) / unit);
+}
+
+/** Compares two files. Either side may lack a size or an mtime. */
+export function compareFiles(source: Stat, destination: Stat, rules: CompareRules): Verdict {
+  if (rules.existing === 'keep') return { is: 'kept', reason: 'existing: keep' };
+  const verdict = compareBytes(source, destination, rules);
+  if (verdict.is === 'equal' || rules.existing !== 'newer') return verdict;
+  return order(source, destination, rules.mtimePrecision) > 0
+    ? verdict
+    : { is: 'kept', reason: 'existing: newer, and the destination is not older' };
+}
+
+/** The verdict once the bytes of an undecided pair have been compared. */
+export function decide(
+  equal: boolean,
+  source: Stat,
+  destination: Stat,
+  rules: CompareRules,
+): Verdict {
+  if (!equal) return { is: 'different', reason: 'content' };
+  const sameTime = order(source, destination, rules.mtimePrecision) === 0;
+  return sameTime || !rules.keepsMtime ? { is: 'equal' } : { is: 'attrs' };
+}
+
+function compareBytes(source: Stat, destination: Stat, rules: CompareRules): Verdict {
+  const { size } = source;
+  if (size === undefined || destination.size === undefined) {
+    // a side that tells no sizes: only the bytes can tell, and only when asked for
+    return rules.compare === 'checksum'
+      ? { is: 'undecided' }
+      : { is: 'different', reason: 'size unknown' };
+  }
+  if (size !== destination.size) return { is: 'different', reason: 'size' };
+  switch (rules.compare) {
+    case 'size':
+      return { is: 'equal' };
+    case 'checksum':
+      return { is: 'undecided' };
+    default:
+      return compareTimes(source, destination, rules);
+  }
+}
+
+function compareTimes(source: Stat, destination: Stat, rules: CompareRules): Verdict {
+  if (source.mtime === undefined || destination.mtime === undefined)
+    return { is: 'different', reason: 'mtime unknown' };
+  const sign = order(source, destination, rules.mtimePrecision);
+  if (sign === 0) return { is: 'equal' };
+  const arrived = destination.mtime - rules.clockOffset;
+  if (rules.compare === 'auto' && !rules.keepsMtime && arrived >= Math.floor(source.mtime))
+    return { is: 'equal' };
+  return { is: 'different', reason: sign > 0 ? 'newer' : 'older' };
+}
+
+/** Positive when the source is newer, 0 when both are alike or one tells no mtime. */
+function order(source: Stat, destination: Stat, precision: number): number {
+  if (source.mtime === undefined || destination.mtime === undefined) return 0;
+  return comparable(source.mtime, precision) - comparable(destination.mtime, precision);
+}

@@ -1,0 +1,25 @@
+/** Whether and when a run is worth another attempt. Who makes it (the queue, `--retries`) is decided elsewhere. */
+import type { ErrorKind } from '../core/errors.js';
+import type { Report } from '../core/events.js';
+import type { Job } from '../jobs/job.js';
+
+/** What another attempt can't change: somebody has to act first. */
+const final: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
+  'auth',
+  'host-key',
+  'config',
+  'refused',
+  'hostile-peer',
+  'defect',
+]);
+
+/** Whether running again may end better. */
+export function worthAnotherAttempt(report: Report): boolean {
+  if (report.outcome !== 'failed' && report.outcome !== 'incomplete') return false;
+  return report.error === undefined || !final.has(report.error.kind);
+}
+
+/** Milliseconds to wait after attempt number `attempt` (1, 2, …): doubled each time, up to the job's limit. */
+export function backoffAfter(attempt: number, retry: Job['starts']['retry']): number {
+  return Math.min(retry.backoff * 2 ** (attempt - 1), retry.maxBackoff);
+}

@@ -1,0 +1,110 @@
+/**
+ * Moves a file's bytes between two handles, many chunks in flight. All writes stay within a fixed
+ * window after the contiguous prefix that has been acknowledged, so that an interrupted file is
+ * known to be whole up to its size less that window.
+ */
+import { createHash } from 'node:crypto';
+import { FerryError } from '../core/errors.js';
+import type { Handle } from '../endpoints/endpoint.js';
+import type { Budget, Throttle } from './limit.js';
+
+/** Bytes behind a temporary file's end that a later try writes again. */
+export const resumeWindow = 32 * 1024 * 1024;
+
+export interface ChunkMove {
+  readonly from: Handle;
+  readonly to: Handle;
+  /** First byte to move, and the file's size. */
+  readonly start: number;
+  readonly size: number;
+  /** Bytes a chunk. */
+  readonly chunk: number;
+  /** Chunks in flight at most. */
+  readonly atOnce: number;
+  readonly budget: Budget;
+  readonly throttles: readonly Throttle[];
+  /** Whether to make a SHA-256 of all bytes. */
+  readonly hash: boolean;
+  readonly signal: AbortSignal;
+  /** Told of each chunk once it is acknowledged. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** Resolves when every write is acknowledged, to the hash where asked for. A source that ends early is a `changed` error. */
+export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
+  const { from, to, size, chunk, budget, signal } = move;
+  const hash = move.hash ? createHash('sha256') : undefined;
+  const free: Buffer[] = [];
+  /** Chunks read but not yet hashed, by position: hashing goes in order. */
+  const unhashed = new Map<number, Buffer>();
+  const acknowledged = new Map<number, number>();
+  let hashed = move.start;
+  let prefix = move.start;
+  let failure: unknown;
+  let running = 0;
+  let wake: () => void = () => {};
+
+  const takeHash = (position: number, data: Buffer) => {
+    if (hash === undefined) return;
+    unhashed.set(position, Buffer.from(data));
+    for (let next = unhashed.get(hashed); next !== undefined; next = unhashed.get(hashed)) {
+      hash.update(next);
+      unhashed.delete(hashed);
+      hashed += next.length;
+    }
+  };
+
+  const acknowledge = (position: number, length: number) => {
+    acknowledged.set(position, length);
+    for (let next = acknowledged.get(prefix); next !== undefined; next = acknowledged.get(prefix)) {
+      acknowledged.delete(prefix);
+      prefix += next;
+    }
+    move.onBytes(length);
+  };
+
+  const one = async (position: number, length: number) => {
+    const buffer = free.pop() ?? Buffer.allocUnsafeSlow(chunk);
+    const data = buffer.subarray(0, length);
+    const got = await from.read(data, position, signal);
+    if (got < length)
+      throw new FerryError('changed', 'it became shorter while it was read', {
+        hint: 'nothing of it was published; it is sent whole once it holds still',
+      });
+    takeHash(position, data);
+    for (const throttle of move.throttles) await throttle.pass(length, signal);
+    await to.write(data, position, signal);
+    acknowledge(position, length);
+    free.push(buffer); // after an error a buffer may still be on its way out, and is let go
+  };
+
+  for (let position = move.start; position < size; ) {
+    const length = Math.min(chunk, size - position);
+    while (
+      failure === undefined &&
+      (running >= move.atOnce || position + length > prefix + resumeWindow)
+    )
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    if (failure === undefined) await budget.take(length);
+    if (failure !== undefined) break;
+    running++;
+    one(position, length)
+      .catch((error) => {
+        failure ??= error;
+      })
+      .finally(() => {
+        running--;
+        budget.give(length);
+        wake();
+      });
+    position += length;
+  }
+  while (running > 0)
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  if (failure !== undefined) throw failure;
+  return hash?.digest('hex');
+}

@@ -1,0 +1,45 @@
+/**
+ * The names ferryline gives its own files beside a final one. Their form is fixed (core/entry.ts
+ * `isOurs` knows it), so that scans, filters and watches pass them over:
+ *
+ *     .NAME.<fingerprint>.<start>-<random>.ferrypart   a file being written
+ *     .NAME.<fingerprint>.ferryold                     the old file, set aside while the new one comes
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { join, nameOf, parentOf } from '../core/entry.js';
+
+/** What makes a file's temporary names its own: sixteen hexadecimal digits. */
+export function fingerprint(parts: readonly (string | number | undefined)[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+}
+
+/** A new temporary path for `path`; `start` is ms since the epoch, kept in the name so that old ones can be told. */
+export function temporaryPath(path: string, mark: string, start: number): string {
+  const random = randomBytes(6).readUIntBE(0, 6).toString(36).padStart(8, '0').slice(-8);
+  return ours(path, `${mark}.${Math.floor(start / 1000).toString(36)}-${random}.ferrypart`);
+}
+
+/** Where the old file stands while the new one takes its place, on a side without atomic replacement. */
+export function asidePath(path: string, mark: string): string {
+  return ours(path, `${mark}.ferryold`);
+}
+
+/** Names are at most 255 bytes nearly everywhere; a long one is hashed to fit. */
+function ours(path: string, suffix: string): string {
+  const name = nameOf(path);
+  const fits = Buffer.byteLength(name) + suffix.length + 2 <= 255;
+  const stem = fits ? name : createHash('sha256').update(name).digest('hex').slice(0, 32);
+  return join(parentOf(path), `.${stem}.${suffix}`);
+}
+
+const part = /^\.(.*)\.([0-9a-f]{16})\.([0-9a-z]{6,9})-[0-9a-z]{8}\.ferrypart$/s;
+
+/** When a temporary name's writer started (ms since the epoch) and whose it is; undefined for other names. */
+export function readTemporary(
+  name: string,
+): { readonly mark: string; readonly start: number } | undefined {
+  const found = part.exec(name);
+  return found === null
+    ? undefined
+    : { mark: found[2] as string, start: Number.parseInt(found[3] as string, 36) * 1000 };
+}

@@ -1,0 +1,65 @@
+/** Reports of runs: their ids, and the files STATE/runs/JOB/RUN.json they are kept in. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FerryError } from '../core/errors.js';
+import { exitCodes } from '../core/errors.js';
+import type { Report, Trigger } from '../core/events.js';
+import type { Job } from '../jobs/job.js';
+
+/** A new run's id: `20261124T020000Z-3f9a1c07`. Ids sort by the second they were made in. */
+export function newRunId(now: Date): string {
+  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
+  return `${time}-${randomBytes(4).toString('hex')}`;
+}
+
+/**
+ * Keeps a report, replacing an earlier one of the same run (its last attempt), and removes the
+ * job's oldest beyond `history`. It stands whole or not at all. Not flushed to the disk: a power
+ * cut may cost the last report, never anything else.
+ */
+export async function saveReport(state: string, report: Report, history: number): Promise<void> {
+  const folder = join(state, 'runs', report.job);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const temporary = join(folder, `.${report.run}.${randomBytes(4).toString('hex')}`);
+  await writeFile(temporary, `${JSON.stringify(report)}\n`, { mode: 0o600 });
+  await rename(temporary, join(folder, `${report.run}.json`));
+  const kept = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort();
+  for (const name of kept.slice(0, Math.max(0, kept.length - history))) {
+    await rm(join(folder, name), { force: true });
+  }
+}
+
+/** The report of a run that could not begin: its job was busy, say. */
+export function reportOfNoStart(
+  job: Job,
+  run: { readonly run: string; readonly trigger: Trigger; readonly attempt: number },
+  error: FerryError,
+  now: Date,
+): Report {
+  const time = now.toISOString();
+  return {
+    run: run.run,
+    job: job.name,
+    operation: job.operation,
+    trigger: run.trigger,
+    outcome: 'failed',
+    exitCode: exitCodes[error.kind],
+    startedAt: time,
+    endedAt: time,
+    seconds: 0,
+    files: { copied: 0, attrs: 0, deleted: 0, unchanged: 0, skipped: 0, failed: 0 },
+    bytes: 0,
+    sessions: 0,
+    attempt: run.attempt,
+    verified: 'none',
+    error: {
+      kind: error.kind,
+      message: error.message,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...(error.path === undefined ? {} : { path: error.path }),
+    },
+    failures: [],
+    failuresOmitted: 0,
+  };
+}

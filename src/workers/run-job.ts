@@ -1,0 +1,259 @@
+/**
+ * One run of one job, the sentence everything else starts or watches:
+ *
+ *     scan both sides in step -> plan -> guard -> transfer -> report
+ *
+ * A dry run ends before `transfer`; the plan it prints is the very object that would be carried out.
+ */
+import { nameOf } from '../core/entry.js';
+import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
+import type { Emit, Outcome, Report, Trigger } from '../core/events.js';
+import type { Remote } from '../core/remote.js';
+import { openSide, type Side } from '../endpoints/open.js';
+import type { SessionPool } from '../endpoints/sftp/pool.js';
+import { Scope } from '../jobs/filter.js';
+import { guard } from '../jobs/guard.js';
+import type { Job } from '../jobs/job.js';
+import type { PlanRules } from '../jobs/plan.js';
+import { readTemporary } from './names.js';
+import { recoverAside, reapOld } from './leftovers.js';
+import { type Scan, scan } from './scan.js';
+import { recall, remember } from './servers.js';
+import { tellActions, tellPlan } from './tell-plan.js';
+import { Tally } from './tally.js';
+import { transfer } from './transfer.js';
+
+export interface RunContext {
+  readonly run: string;
+  readonly trigger: Trigger;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** Receives plan, file, progress and notice events, and the run event last. */
+  readonly emit: Emit;
+  /** Its reason is a `Cancelled` when somebody stops the run. */
+  readonly signal: AbortSignal;
+  readonly pool: SessionPool;
+  /** The state folder. */
+  readonly state: string;
+  readonly dryRun: boolean;
+  /** Whether each action of the plan is told, too. */
+  readonly deepPlan?: boolean;
+}
+
+/** Runs a job. Never rejects: everything ends in the report. */
+export async function runJob(job: Job, context: RunContext): Promise<Report> {
+  const started = new Date();
+  const tally = new Tally(context.emit);
+  const remotes = remotesOf(job);
+  const loginsBefore = context.pool.logins(remotes);
+  const late = new AbortController();
+  const timer = job.timeout === undefined ? undefined : setTimeout(() => late.abort(tooLong(job)), job.timeout);
+  const signal = AbortSignal.any([context.signal, late.signal]);
+  let thrown: unknown;
+  try {
+    await carryOut(job, context, tally, signal, started.getTime());
+  } catch (error) {
+    thrown = signal.aborted ? signal.reason : error;
+  } finally {
+    clearTimeout(timer);
+  }
+  const ended = new Date();
+  const end = outcomeOf(thrown, tally);
+  const report: Report = {
+    run: context.run,
+    job: job.name,
+    operation: job.operation,
+    trigger: context.trigger,
+    ...end,
+    startedAt: started.toISOString(),
+    endedAt: ended.toISOString(),
+    seconds: (ended.getTime() - started.getTime()) / 1000,
+    files: {
+      copied: tally.copied,
+      attrs: tally.attrs,
+      deleted: tally.deleted,
+      unchanged: tally.unchanged,
+      skipped: tally.skipped,
+      failed: tally.failed,
+    },
+    bytes: tally.bytes,
+    sessions: context.pool.logins(remotes) - loginsBefore,
+    attempt: context.attempt,
+    verified: tally.verified ?? job.verify,
+    failures: tally.failures,
+    failuresOmitted: tally.failed - tally.failures.length,
+  };
+  context.emit({ event: 'run', ...report });
+  return report;
+}
+
+async function carryOut(
+  job: Job,
+  context: RunContext,
+  tally: Tally,
+  signal: AbortSignal,
+  start: number,
+): Promise<void> {
+  const { pool, state, emit } = context;
+  // the destination's session first: both may be one remote, which then is one login
+  const destination = await openSide(job.to, 'to', pool, signal);
+  const source = await openSide(job.from, 'from', pool, signal);
+  const archive =
+    job.after.kind === 'archive' ? await openSide(job.after.to, 'to', pool, signal) : undefined;
+  const sides = [source, destination, ...(archive ? [archive] : [])];
+  try {
+    refuseOverlap(job, source, destination);
+    await recallSides(job, source, destination, state);
+    const before = destination.endpoint.can.setStat;
+    let scanned = await look(job, context, source, destination, signal, start);
+    if (!context.dryRun && (await recoverAside(destination.endpoint, scanned.leftovers, signal)))
+      scanned = await look(job, context, source, destination, signal, start);
+    const { plan } = scanned;
+    if (context.deepPlan) tellActions(plan, emit);
+    tellPlan(plan, emit);
+    tally.unchanged = plan.unchanged;
+    for (const { path, kind, message } of plan.skips) tally.skip(path, kind, message);
+    const refusal = guard(plan, job.delete, await factsFor(job, source, scanned, signal));
+    if (refusal !== undefined) throw refusal;
+    for (const problem of [...plan.failures, ...plan.conflicts]) tally.fail(problem);
+    if (context.dryRun) return;
+    await archive?.makeRoot(signal);
+    await transfer({
+      run: context.run,
+      job,
+      plan,
+      source,
+      destination,
+      archive: archive?.endpoint,
+      tally,
+      emit,
+      signal,
+      start,
+      leftovers: byMark(scanned.leftovers),
+    });
+    if (job.to.remote !== undefined && destination.endpoint.can.setStat !== before)
+      await remember(state, job.to.remote, destination.endpoint.can);
+    await reapOld(destination.endpoint, scanned.leftovers, start, signal);
+  } finally {
+    await Promise.all(sides.map((side) => side.endpoint.close()));
+  }
+}
+
+function look(
+  job: Job,
+  { emit }: RunContext,
+  source: Side,
+  destination: Side,
+  signal: AbortSignal,
+  start: number,
+): Promise<Scan> {
+  const to = destination.endpoint.can;
+  const rules: PlanRules = {
+    operation: job.operation,
+    compare: job.compare,
+    existing: job.existing,
+    symlinks: job.symlinks,
+    mtimePrecision: Math.max(source.endpoint.can.mtimePrecision, to.mtimePrecision),
+    keepsMtime: to.setStat !== 'none',
+    clockOffset: to.clockOffset,
+    caseSensitive: to.caseSensitive,
+    listEqual: job.after.kind !== 'keep',
+  };
+  const reserved = job.delete.trash === undefined ? [] : [job.delete.trash.replace(/\/+$/, '')];
+  let told = 0;
+  return scan({
+    job: job.name,
+    operation: job.operation,
+    source: source.endpoint,
+    destination: destination.endpoint,
+    only: source.only,
+    scope: Scope.of(job.scope, start, reserved),
+    rules,
+    signal,
+    onProgress: (scanned) => {
+      if (performance.now() - told < 200) return;
+      told = performance.now();
+      emit({
+        event: 'progress',
+        phase: 'scan',
+        scanned,
+        files: { done: 0, total: 0 },
+        bytes: { done: 0, total: 0 },
+      });
+    },
+  });
+}
+
+async function factsFor(job: Job, source: Side, scanned: Scan, signal: AbortSignal) {
+  const { require } = job.delete;
+  const requirePresent =
+    require === undefined ||
+    !scanned.sourceExists ||
+    (await source.endpoint.stat(require, signal)) !== undefined;
+  return { sourceExists: scanned.sourceExists, requirePresent };
+}
+
+async function recallSides(job: Job, source: Side, destination: Side, state: string) {
+  if (job.from.remote) await recall(state, job.from.remote, source.endpoint.can);
+  if (job.to.remote) await recall(state, job.to.remote, destination.endpoint.can);
+}
+
+/** Roots that lie in each other would make a run feed on itself. jobs.yml is checked for it; links only show now. */
+function refuseOverlap(job: Job, source: Side, destination: Side): void {
+  if (job.from.remote?.name !== job.to.remote?.name) return;
+  const [a, b] = [source.endpoint.root, destination.endpoint.root].map((root) => `${root}/`);
+  if ((a as string).startsWith(b as string) || (b as string).startsWith(a as string))
+    throw new FerryError('config', `${job.from.label} and ${job.to.label} lie in each other`, {
+      hint: 'name two folders of which neither holds the other',
+    });
+}
+
+function remotesOf(job: Job): Remote[] {
+  const archive = job.after.kind === 'archive' ? job.after.to.remote : undefined;
+  return [job.from.remote, job.to.remote, archive].filter((remote) => remote !== undefined);
+}
+
+/** Temporary files by the fingerprint of what they were to become; of several the newest. */
+function byMark(leftovers: readonly string[]): Map<string, string> {
+  const found = new Map<string, { path: string; start: number }>();
+  for (const path of leftovers) {
+    const read = readTemporary(nameOf(path));
+    if (read === undefined) continue;
+    const other = found.get(read.mark);
+    if (other === undefined || other.start < read.start)
+      found.set(read.mark, { path, start: read.start });
+  }
+  return new Map([...found].map(([mark, { path }]) => [mark, path]));
+}
+
+function tooLong(job: Job): FerryError {
+  return new FerryError('timeout', `the run took longer than its timeout of ${(job.timeout ?? 0) / 1000} s`, {
+    hint: 'what was copied stays; run it again, or raise `timeout`',
+  });
+}
+
+function outcomeOf(
+  thrown: unknown,
+  tally: Tally,
+): Pick<Report, 'outcome' | 'exitCode'> & { error?: NonNullable<Report['error']> } {
+  if (thrown === undefined)
+    return tally.failed === 0
+      ? { outcome: 'succeeded', exitCode: 0 }
+      : { outcome: 'incomplete', exitCode: 3 };
+  if (thrown instanceof Cancelled) return { outcome: 'cancelled', exitCode: thrown.exitCode };
+  const error = asFerryError(thrown);
+  const exitCode = exitCodes[error.kind];
+  const outcome: Outcome =
+    error.kind === 'refused' ? 'refused' : exitCode === 3 ? 'incomplete' : 'failed';
+  return {
+    outcome,
+    exitCode,
+    error: {
+      kind: error.kind,
+      message: error.message,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...(error.path === undefined ? {} : { path: error.path }),
+    },
+  };
+}
+

@@ -1,0 +1,315 @@
+/**
+ * Walks both sides in step, folder by folder, and folds what `planFolder` says of each into the
+ * plan. Many listings are in flight; what is equal is forgotten at once.
+ */
+import { type Entry, isOurs, join, parentOf } from '../core/entry.js';
+import { asFerryError, endsRun, FerryError } from '../core/errors.js';
+import type { Operation } from '../core/events.js';
+import { decide } from '../jobs/compare.js';
+import type { Scope } from '../jobs/filter.js';
+import {
+  type Action,
+  apply,
+  type DestinationEntry,
+  type Equal,
+  type FolderPlan,
+  type Gathered,
+  type Mkdir,
+  type PlanRules,
+  type Plan,
+  type Problem,
+  planFolder,
+  type Skip,
+  type SourceEntry,
+  sealPlan,
+} from '../jobs/plan.js';
+import type { Endpoint } from '../endpoints/endpoint.js';
+import { sameContent } from './content.js';
+import { resolveLink } from './links.js';
+import { readText } from './read-text.js';
+
+export interface ScanRequest {
+  readonly job: string;
+  readonly operation: Operation;
+  readonly source: Endpoint;
+  readonly destination: Endpoint;
+  /** When the source is one file, its name; nothing else of its folder is looked at. */
+  readonly only: string | undefined;
+  readonly scope: Scope;
+  readonly rules: PlanRules;
+  readonly signal: AbortSignal;
+  /** Told now and then how many entries were compared so far. */
+  readonly onProgress: (compared: number) => void;
+}
+
+export interface Scan {
+  readonly plan: Plan;
+  /** False when the source's root is not there. */
+  readonly sourceExists: boolean;
+  readonly destinationExists: boolean;
+  /** Paths at the destination of ferryline's own files: what earlier runs left behind. */
+  readonly leftovers: readonly string[];
+}
+
+/** Listings in flight on each side. */
+const listingsAtOnce = 256;
+/** Pairs of files whose bytes are compared at once. */
+const hashesAtOnce = 8;
+
+interface Task {
+  readonly path: string;
+  readonly from: string;
+  readonly source: boolean;
+  readonly destination: boolean;
+  readonly scope: Scope;
+  /** Resolved source folders on the way here, while links are followed: a link back to one would never end. */
+  readonly trail: readonly string[];
+}
+
+/** Scans both sides. Rejects only with what ends the run; an unreadable folder becomes a failure of the plan. */
+export async function scan(request: ScanRequest): Promise<Scan> {
+  const { source, destination, rules, signal } = request;
+  const gathered = {
+    actions: [] as Action[],
+    missing: new Map<string, Mkdir>(),
+    keepers: new Set<string>(),
+    conflicts: [] as Problem[],
+    failures: [] as Problem[],
+    skips: [] as Skip[],
+    equal: [] as Equal[],
+    unchanged: 0,
+    sourceFiles: 0,
+    destinationFiles: 0,
+  };
+  const leftovers: string[] = [];
+  let compared = 0;
+  let sourceExists = true;
+  let destinationExists = true;
+
+  const keep = (path: string) => {
+    for (let at = path; !gathered.keepers.has(at); at = parentOf(at)) {
+      gathered.keepers.add(at);
+      if (at === '') break;
+    }
+  };
+
+  /** A folder that can't be read takes its subtree, and with it all deletions, out of the plan. */
+  const unreadable = (task: Task, error: unknown, side: Endpoint) => {
+    signal.throwIfAborted();
+    const failure = asFerryError(error);
+    if (endsRun(failure.kind)) throw failure;
+    gathered.failures.push({
+      path: task.path,
+      kind: failure.kind,
+      message: `${side.label}: the folder can't be listed: ${failure.message}`,
+    });
+    keep(task.path);
+  };
+
+  const listSide = async (
+    side: Endpoint,
+    path: string,
+    wanted: boolean,
+  ): Promise<Entry[] | undefined> => {
+    if (!wanted) return undefined;
+    try {
+      return await side.list(path, signal);
+    } catch (error) {
+      // only a root may be missing; a folder that was just seen and is gone is a failed listing
+      const code = error instanceof FerryError ? error.code : undefined;
+      if (path === '' && (code === 'ENOENT' || code === 'ENOTDIR')) {
+        if (side === source) sourceExists = false;
+        else destinationExists = false;
+        return undefined;
+      }
+      throw error;
+    }
+  };
+
+  const visit = async (task: Task): Promise<Task[]> => {
+    const [ours, theirs] = await Promise.allSettled([
+      listSide(source, task.from, task.source),
+      listSide(destination, task.path, task.destination),
+    ]);
+    if (ours.status === 'rejected') {
+      unreadable(task, ours.reason, source);
+      return [];
+    }
+    if (theirs.status === 'rejected') {
+      unreadable(task, theirs.reason, destination);
+      return [];
+    }
+    const scope = await scopeFor(task, ours.value);
+    if (scope === undefined) return [];
+    const pair = {
+      path: task.path,
+      from: task.from,
+      source: ours.value && (await sourceEntries(ours.value, task, scope)),
+      destination: theirs.value && (await destinationEntries(theirs.value, task)),
+    };
+    const folder = planFolder(pair, scope, rules);
+    await decideContents(folder);
+    fold(folder, task);
+    return folder.descend.map((next) => ({
+      path: next.path,
+      from: next.from,
+      source: next.source,
+      destination: next.destination,
+      scope,
+      trail: rules.symlinks === 'follow' ? [...task.trail, next.from] : task.trail,
+    }));
+  };
+
+  /** The scope in this folder: its ignore file counts where it has one. */
+  const scopeFor = async (
+    task: Task,
+    entries: readonly Entry[] | undefined,
+  ): Promise<Scope | undefined> => {
+    const name = task.scope.ignoreFile;
+    if (name === undefined || !entries?.some((e) => e.name === name && e.kind === 'file'))
+      return task.scope;
+    try {
+      const text = await readText(source, join(task.from, name), signal);
+      return task.scope.withIgnoreFile(task.path, text);
+    } catch (error) {
+      unreadable(task, error, source);
+      return undefined;
+    }
+  };
+
+  const sourceEntries = async (
+    entries: readonly Entry[],
+    task: Task,
+    scope: Scope,
+  ): Promise<readonly SourceEntry[]> => {
+    const wanted =
+      request.only !== undefined && task.path === ''
+        ? entries.filter((entry) => entry.name === request.only)
+        : entries;
+    const { symlinks } = rules;
+    if (symlinks === 'skip' || !wanted.some((entry) => entry.kind === 'link')) return wanted;
+    return Promise.all(
+      wanted.map(async (entry): Promise<SourceEntry> => {
+        if (entry.kind !== 'link' || scope.excludes(join(task.path, entry.name), false))
+          return entry;
+        return resolveLink(source, task.from, entry, symlinks, task.trail, signal);
+      }),
+    );
+  };
+
+  const destinationEntries = async (
+    entries: readonly Entry[],
+    task: Task,
+  ): Promise<readonly DestinationEntry[]> => {
+    let others = false;
+    for (const { name } of entries) {
+      if (!isOurs(name)) continue;
+      leftovers.push(join(task.path, name));
+      others = true;
+    }
+    const wanted =
+      request.only !== undefined && task.path === ''
+        ? entries.filter((entry) => entry.name === request.only)
+        : others
+          ? entries.filter((entry) => !isOurs(entry.name))
+          : entries;
+    // our own leftovers would keep a folder from being removed
+    if (wanted.length !== entries.length) keepIfOurs(task);
+    if (rules.symlinks !== 'preserve' || !wanted.some((entry) => entry.kind === 'link'))
+      return wanted;
+    return Promise.all(
+      wanted.map(async (entry): Promise<DestinationEntry> => {
+        if (entry.kind !== 'link') return entry;
+        const target = await destination.readlink(join(task.path, entry.name), signal);
+        return { ...entry, target };
+      }),
+    );
+  };
+
+  const keepIfOurs = (task: Task) => {
+    if (!task.source) keep(task.path);
+  };
+
+  const decideContents = async (folder: FolderPlan) => {
+    for (let i = 0; i < folder.undecided.length; i += hashesAtOnce)
+      await Promise.all(
+        folder.undecided.slice(i, i + hashesAtOnce).map(async (pair) => {
+          const { path, from, source: ours, destination: theirs } = pair;
+          try {
+            const equal = await sameContent(source, from, destination, path, signal);
+            apply(folder, pair, decide(equal, ours, theirs, rules), rules);
+          } catch (error) {
+            signal.throwIfAborted();
+            const failure = asFerryError(error);
+            if (endsRun(failure.kind)) throw failure;
+            folder.failures.push({ path, kind: failure.kind, message: failure.message });
+          }
+        }),
+      );
+  };
+
+  const fold = (folder: FolderPlan, task: Task) => {
+    for (const action of folder.actions) gathered.actions.push(action);
+    for (const folderToMake of folder.missing) gathered.missing.set(folderToMake.path, folderToMake);
+    gathered.conflicts.push(...folder.conflicts);
+    gathered.failures.push(...folder.failures);
+    for (const equal of folder.equal) gathered.equal.push(equal);
+    for (const skip of folder.skips) gathered.skips.push(skip);
+    gathered.unchanged += folder.unchanged;
+    gathered.sourceFiles += folder.sourceFiles;
+    gathered.destinationFiles += folder.destinationFiles;
+    if (folder.keeps && !task.source) keep(task.path);
+    compared += folder.compared;
+    request.onProgress(compared);
+  };
+
+  await walk(
+    {
+      path: '',
+      from: '',
+      source: true,
+      destination: true,
+      scope: request.scope,
+      trail: [''],
+    },
+    visit,
+  );
+  const all: Gathered = {
+    job: request.job,
+    operation: request.operation,
+    from: source.label,
+    to: destination.label,
+    ...gathered,
+  };
+  return { plan: sealPlan(all), sourceExists, destinationExists, leftovers };
+}
+
+/** Visits a tree breadth-first with a bounded number of visits at once; the first error ends it. */
+function walk(root: Task, visit: (task: Task) => Promise<Task[]>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // a stack: depth first keeps it short
+    const open: Task[] = [root];
+    let running = 0;
+    let failed = false;
+    const pump = () => {
+      while (!failed && running < listingsAtOnce) {
+        const task = open.pop();
+        if (task === undefined) break;
+        running++;
+        visit(task).then(
+          (next) => {
+            running--;
+            for (let i = next.length - 1; i >= 0; i--) open.push(next[i] as Task);
+            pump();
+          },
+          (error) => {
+            failed = true;
+            reject(error);
+          },
+        );
+      }
+      if (running === 0 && open.length === 0) resolve();
+    };
+    pump();
+  });
+}

@@ -1,0 +1,425 @@
+/**
+ * Carries out a plan: folders, copies, attributes, then deletions, which come last and only when
+ * everything before them went well, then what takes the place of something of another kind.
+ */
+import { parentOf } from '../core/entry.js';
+import { asFerryError, endsRun, FerryError } from '../core/errors.js';
+import type { Emit } from '../core/events.js';
+import type { Endpoint } from '../endpoints/endpoint.js';
+import type { Side } from '../endpoints/open.js';
+import { withheld } from '../jobs/guard.js';
+import type { Job } from '../jobs/job.js';
+import type { Copy, Delete, Equal, Link, Mkdir, Plan, SetAttributes } from '../jobs/plan.js';
+import { type AfterAction, createAfter } from './after.js';
+import { type CopyContext, type Copied, copyFile } from './copy-file.js';
+import { each } from './each.js';
+import { Budget, Throttle } from './limit.js';
+import { replaceEntry } from './replace.js';
+import type { Tally } from './tally.js';
+import { temporaryPath, fingerprint } from './names.js';
+import { createRemover, pruneTrash, type Remover } from './trash.js';
+
+export interface TransferRequest {
+  readonly run: string;
+  readonly job: Job;
+  readonly plan: Plan;
+  readonly source: Side;
+  readonly destination: Side;
+  /** Where `after: archive` moves to. */
+  readonly archive: Endpoint | undefined;
+  readonly tally: Tally;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** When the run started, ms since the epoch. */
+  readonly start: number;
+  /** Temporary files of earlier runs, by fingerprint. */
+  readonly leftovers: Map<string, string>;
+}
+
+/** Bytes of file data in flight over all files of a run. */
+const bytesInFlight = 32 * 1024 * 1024;
+/** Requests without data in flight: mkdir, rename, remove. */
+const smallRequestsAtOnce = 128;
+/** Tries of one file: the first, and those after it changed or the connection went. */
+const tries = 4;
+/** Milliseconds a cancelled run may take to clear away its temporary files. */
+const clearing = 1500;
+
+/** Carries out the plan as far as it can; rejects only with what ends the run. */
+export async function transfer(request: TransferRequest): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([request.signal, stop.signal]);
+  const orphans = new Set<string>();
+  const progress = new TransferProgress(request, stop);
+  const context: CopyContext = {
+    source: request.source.endpoint,
+    destination: request.destination.endpoint,
+    rules: { ...request.job, start: request.start },
+    budget: new Budget(bytesInFlight),
+    throttles: throttlesOf(request.job),
+    signal,
+    onBytes: (bytes) => progress.bytes(bytes),
+    leftovers: request.leftovers,
+    orphans,
+  };
+  try {
+    await new Transfer(request, context, progress, stop).all();
+  } finally {
+    progress.end();
+    await clearAway(context, orphans);
+  }
+}
+
+/** Removes temporary files that nobody will go on with. Where the connection is gone they stay, to be reaped later. */
+async function clearAway(context: CopyContext, orphans: ReadonlySet<string>): Promise<void> {
+  if (orphans.size === 0) return;
+  const { reason } = context.signal;
+  if (reason instanceof FerryError && reason.kind === 'network') return;
+  const signal = AbortSignal.timeout(context.signal.aborted ? clearing : 30_000);
+  await each(orphans, smallRequestsAtOnce, async (path) => {
+    await context.destination.remove(path, signal).catch(() => {});
+  });
+}
+
+function throttlesOf({ bandwidth, from, to }: Job): Throttle[] {
+  const rates = [bandwidth, from.remote?.bandwidth];
+  if (to.remote?.name !== from.remote?.name) rates.push(to.remote?.bandwidth);
+  return rates.filter((rate) => rate !== undefined).map((rate) => new Throttle(rate));
+}
+
+class Transfer {
+  readonly #request: TransferRequest;
+  readonly #context: CopyContext;
+  readonly #progress: TransferProgress;
+  readonly #stop: AbortController;
+  readonly #remover: Remover;
+  readonly #after: AfterAction | undefined;
+
+  constructor(
+    request: TransferRequest,
+    context: CopyContext,
+    progress: TransferProgress,
+    stop: AbortController,
+  ) {
+    this.#request = request;
+    this.#context = context;
+    this.#progress = progress;
+    this.#stop = stop;
+    this.#remover = createRemover(
+      context.destination,
+      request.job.delete,
+      request.run,
+      context.signal,
+    );
+    this.#after = createAfter(request.job, request.source, context, request.archive);
+  }
+
+  async all(): Promise<void> {
+    const { plan, destination, tally, job } = this.#request;
+    const { signal } = this.#context;
+    const late = latePart(plan);
+    if (plan.mkdirs.length + plan.copies.length > 0 || job.operation === 'mirror')
+      await destination.makeRoot(signal);
+    await this.#makeFolders(plan.mkdirs.filter(({ path }) => !late.has(path)));
+    await this.#copyAll(plan.copies.filter(({ path }) => !late.has(path)));
+    await each(plan.attrs, smallRequestsAtOnce, (action) => this.#setAttributes(action));
+    await each(plan.equal, smallRequestsAtOnce, (equal) => this.#applyAfter(equal));
+    await this.#deleteAll(late);
+    await this.#setFolderModes();
+    if (tally.failed === 0 && job.operation === 'mirror')
+      await pruneTrash(this.#context.destination, job.delete, this.#request.start, signal);
+  }
+
+  /** Runs one path's work; an error that concerns only it is recorded, another ends the run. */
+  async #guarded(path: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      if (this.#context.signal.aborted) throw this.#context.signal.reason;
+      const error = asFerryError(thrown);
+      if (endsRun(error.kind)) {
+        this.#stop.abort(error);
+        throw error;
+      }
+      this.#request.tally.failWith(path, error);
+    } finally {
+      this.#progress.step();
+    }
+  }
+
+  /** Level by level, since a folder needs the one above it. */
+  async #makeFolders(mkdirs: readonly Mkdir[]): Promise<void> {
+    const levels = new Map<number, Mkdir[]>();
+    for (const mkdir of mkdirs) {
+      const depth = mkdir.path.split('/').length;
+      levels.set(depth, [...(levels.get(depth) ?? []), mkdir]);
+    }
+    for (const depth of [...levels.keys()].sort((a, b) => a - b))
+      await each(levels.get(depth) ?? [], smallRequestsAtOnce, (mkdir) => this.#makeFolder(mkdir));
+  }
+
+  async #makeFolder({ path, mode }: Mkdir): Promise<void> {
+    const { destination, signal } = this.#context;
+    await this.#guarded(path, async () => {
+      // writable by us while files go into it; its own mode comes at the end
+      const permissions = this.#folderMode(mode) ?? 0o777;
+      await destination.mkdir(path, permissions | 0o700, signal).catch(async (error) => {
+        const there = await destination.stat(path, signal);
+        if (there?.kind !== 'folder') throw error;
+      });
+      this.#request.tally.file('mkdir', path);
+    });
+  }
+
+  #folderMode(mode: number): number | undefined {
+    const { modes } = this.#request.job;
+    if (modes === 'server') return undefined;
+    return modes === 'source' ? mode & 0o777 : modes.folders;
+  }
+
+  /** The server's umask may have taken bits away, and a folder that was to be read-only had to be written first. */
+  async #setFolderModes(): Promise<void> {
+    const { destination, signal } = this.#context;
+    if (destination.can.setStat === 'none') return;
+    await each([...this.#request.plan.mkdirs].reverse(), smallRequestsAtOnce, async (mkdir) => {
+      const mode = this.#folderMode(mkdir.mode);
+      if (mode === undefined) return;
+      await destination.setStat(mkdir.path, { mode }, signal).catch((error) => {
+        // the folder is there; a server that refuses modes is no failure
+        if (asFerryError(error).kind !== 'io') throw error;
+      });
+    });
+  }
+
+  async #copyAll(copies: readonly (Copy | Link)[]): Promise<void> {
+    this.#progress.start(copies);
+    await each(copies, filesAtOnce(this.#request, this.#context), (copy) =>
+      this.#guarded(copy.path, () =>
+        copy.action === 'link' ? this.#makeLink(copy) : this.#copy(copy),
+      ),
+    );
+  }
+
+  async #copy(copy: Copy): Promise<void> {
+    const { destination, signal } = this.#context;
+    if (copy.rename !== undefined) await renameCase(destination, copy.rename, copy.path, signal);
+    const copied = await this.#tried(copy, (request) => copyFile(request, this.#context));
+    this.#request.tally.copy(copy.path, copied.bytes, copied.verified);
+    await this.#after?.(copy.path, copy.from, copied.source);
+  }
+
+  /** Tries again after a change of the source or a lost connection. */
+  async #tried<T extends Copied>(copy: Copy, work: (request: Copy) => Promise<T>): Promise<T> {
+    const { source, signal } = this.#context;
+    let request = copy;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work(request);
+      } catch (thrown) {
+        if (signal.aborted) throw signal.reason;
+        const error = asFerryError(thrown);
+        const again = error.kind === 'changed' || error.kind === 'network';
+        if (!again || attempt >= tries) throw error.path === undefined ? error.at(copy) : error;
+        const now = await source.stat(copy.from, signal);
+        if (now === undefined)
+          throw new FerryError('io', 'it vanished from the source', { path: copy.from });
+        request = { ...copy, source: now };
+      }
+    }
+  }
+
+  async #makeLink(link: Link): Promise<void> {
+    const { destination, rules, signal } = this.#context;
+    const mark = fingerprint([destination.root, link.path, link.target]);
+    const temporary = temporaryPath(link.path, mark, rules.start);
+    await destination.symlink(link.target, temporary, signal);
+    try {
+      const { atomicReplace } = destination.can;
+      if (!atomicReplace && link.destination !== undefined)
+        await destination.remove(link.path, signal);
+      await destination.rename(temporary, link.path, atomicReplace, signal);
+    } catch (error) {
+      this.#context.orphans.add(temporary);
+      throw error;
+    }
+    this.#request.tally.copy(link.path, 0, 'size');
+  }
+
+  async #setAttributes(action: SetAttributes): Promise<void> {
+    const { destination, signal } = this.#context;
+    await this.#guarded(action.path, async () => {
+      if (action.rename !== undefined)
+        await renameCase(destination, action.rename, action.path, signal);
+      const { mtime } = action.source;
+      if (mtime !== undefined) await destination.setStat(action.path, { mtime }, signal);
+      this.#request.tally.attrs++;
+      this.#request.tally.file('attrs', action.path);
+    });
+  }
+
+  async #applyAfter(equal: Equal): Promise<void> {
+    await this.#guarded(equal.path, async () => {
+      await this.#after?.(equal.path, equal.from, equal.source);
+    });
+  }
+
+  /** Deletions need proof: nothing before them may have failed. */
+  async #deleteAll(late: ReadonlySet<string>): Promise<void> {
+    const { plan, tally, emit } = this.#request;
+    if (plan.deletes.length === 0) return;
+    const why = withheld(plan) ?? (tally.failed > 0 ? 'some copies failed' : undefined);
+    if (why !== undefined) {
+      emit({
+        event: 'notice',
+        level: 'warning',
+        message: `nothing was deleted: ${why}; the deletions come with the next run that is complete`,
+      });
+      for (const path of [...plan.mkdirs, ...plan.copies].map((action) => action.path))
+        if (late.has(path))
+          tally.fail({
+            path,
+            kind: 'conflict',
+            message: 'what stands in its way was to be deleted, and deletions were withheld',
+          });
+      return;
+    }
+    const replaced = new Set(plan.deletes.map(({ path }) => path).filter((path) => late.has(path)));
+    const rest = plan.deletes.filter(({ path }) => !isUnder(path, replaced));
+    await each(
+      rest.filter(({ seen }) => seen.kind !== 'folder'),
+      smallRequestsAtOnce,
+      (action) => this.#delete(action),
+    );
+    for (const action of rest.filter(({ seen }) => seen.kind === 'folder'))
+      await this.#delete(action);
+    for (const path of replaced)
+      await this.#guarded(path, () =>
+        replaceEntry(path, plan, {
+          context: this.#context,
+          remover: this.#remover,
+          tally,
+          tried: (copy, work) => this.#tried(copy, work),
+          makeFolder: (mkdir) => this.#makeFolder(mkdir),
+          copyAll: (copies) => this.#copyAll(copies),
+          makeLink: (link) => this.#makeLink(link),
+        }),
+      );
+  }
+
+  async #delete({ path, seen }: Delete): Promise<void> {
+    const { tally } = this.#request;
+    await this.#guarded(path, async () => {
+      if (seen.kind === 'folder') {
+        if (await this.#remover.folder(path)) tally.file('delete', path, { kind: 'folder' });
+        return;
+      }
+      await this.#remover.file(path, path);
+      tally.deleted++;
+      tally.file('delete', path);
+    });
+  }
+}
+
+/** Paths that take the place of something of another kind, with all below them: they come last. */
+function latePart(plan: Plan): ReadonlySet<string> {
+  const gone = new Set(plan.deletes.map(({ path }) => path));
+  const made = [...plan.mkdirs, ...plan.copies].map(({ path }) => path);
+  const replaced = new Set(made.filter((path) => gone.has(path)));
+  return replaced.size === 0
+    ? replaced
+    : new Set([
+        ...made.filter((path) => isUnder(path, replaced)),
+        ...[...gone].filter((path) => replaced.has(path)),
+      ]);
+}
+
+/** Whether a path is one of these, or below one. */
+function isUnder(path: string, folders: ReadonlySet<string>): boolean {
+  if (folders.size === 0) return false;
+  for (let at = path; at !== ''; at = parentOf(at)) if (folders.has(at)) return true;
+  return false;
+}
+
+/** On a case-insensitive side a name is changed by way of a third one. */
+async function renameCase(
+  side: CopyContext['destination'],
+  from: string,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const between = temporaryPath(to, fingerprint([from, to]), Date.now());
+  await side.rename(from, between, false, signal);
+  await side.rename(between, to, false, signal);
+}
+
+/** Files in flight: as the remotes say, else what a line of this length takes. */
+function filesAtOnce({ job }: TransferRequest, { source, destination }: CopyContext): number {
+  const set = [job.from.remote?.maxFiles, job.to.remote?.maxFiles].filter((n) => n !== undefined && n > 0);
+  const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
+  const found = roundTrip < 5 ? 256 : Math.min(1800, 256 + Math.round(roundTrip * 30));
+  const handles = Math.min(source.can.maxHandles, destination.can.maxHandles);
+  return Math.max(1, Math.min(...(set as number[]), ...(set.length > 0 ? [] : [found]), handles));
+}
+
+/** Milliseconds between two progress events, and between two looks for a standstill. */
+const tick = 200;
+
+/** Progress of the copies, and the watch for a transfer that stands still. */
+class TransferProgress {
+  readonly #request: TransferRequest;
+  readonly #timer: NodeJS.Timeout;
+  #files = { done: 0, total: 0 };
+  #bytes = { done: 0, total: 0 };
+  #last = performance.now();
+
+  constructor(request: TransferRequest, stop: AbortController) {
+    this.#request = request;
+    const { from, to } = request.job;
+    const stalls = [from.remote?.stall, to.remote?.stall].filter((ms) => ms !== undefined);
+    const stall = Math.min(...stalls);
+    this.#timer = setInterval(() => {
+      this.#tell();
+      if (performance.now() - this.#last > stall)
+        stop.abort(
+          new FerryError('network', `nothing has moved for ${stall / 1000} s`, {
+            code: 'ETIMEDOUT',
+            hint: 'run it again; raise `stall` of the remote if it is only slow',
+          }),
+        );
+    }, tick);
+    this.#timer.unref();
+  }
+
+  start(copies: readonly (Copy | Link)[]): void {
+    this.#files.total += copies.length;
+    for (const copy of copies)
+      if (copy.action === 'copy') this.#bytes.total += copy.source.size ?? 0;
+    this.#tell();
+  }
+
+  bytes(bytes: number): void {
+    this.#bytes.done += bytes;
+    this.#last = performance.now();
+  }
+
+  step(): void {
+    this.#files.done = Math.min(this.#files.done + 1, this.#files.total);
+    this.#last = performance.now();
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#tell();
+  }
+
+  #tell(): void {
+    const { plan, tally, emit } = this.#request;
+    emit({
+      event: 'progress',
+      phase: this.#files.done < this.#files.total ? 'transfer' : 'delete',
+      scanned: plan.unchanged,
+      files: { done: tally.copied, total: this.#files.total },
+      bytes: { ...this.#bytes },
+    });
+  }
+}

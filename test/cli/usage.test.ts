@@ -1,0 +1,233 @@
+/** What needs no server: usage, configuration, and the verbs that only print. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { ferryline, writeJobs } from '../kit/cli.js';
+import { temporaryFolder } from '../kit/temporary.js';
+
+let cwd: string;
+
+beforeEach(async () => {
+  cwd = await temporaryFolder();
+});
+
+const run = (...args: string[]) => ferryline(args, { cwd });
+
+const jobs = {
+  remotes: { archive: { host: '127.0.0.1', username: 'u', hostKey: `SHA256:${'A'.repeat(43)}` } },
+  jobs: {
+    nightly: { operation: 'mirror', from: './data', to: 'archive:data' },
+    upload: { operation: 'push', from: './data', to: 'archive:in' },
+  },
+};
+
+describe('usage', () => {
+  test('--version prints the version of the package', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+    expect(await run('--version')).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  test('--help groups the verbs, running first', async () => {
+    const { code, stdout } = await run('--help');
+    expect(code).toBe(0);
+    const order = ['Run jobs:', '\n  run ', '\n  plan ', 'Without jobs.yml:', '\n  push '];
+    const places = order.map((text) => stdout.indexOf(text));
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+    expect(places).not.toContain(-1);
+    expect(stdout).not.toMatch(/^ {2}start/m);
+  });
+
+  test.each([
+    [['strat'], 'unknown command'],
+    [['vaildate'], 'Did you mean validate?'],
+    [['run', '--exclud', 'x', 'j'], 'Did you mean --exclude?'],
+    [['plan'], 'missing required argument'],
+    [['push', 'a', 'b', '-P', '0'], '-P takes a whole number from 1 to 65535'],
+    [['run', '--retries', 'often', 'j'], '--retries takes a whole number'],
+    [['completion', 'tcsh'], 'bash, zsh, fish'],
+    [[], 'Usage: ferryline'],
+  ])('%j is wrong usage: 2', async (args, says) => {
+    const result = await run(...args);
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toContain(says);
+  });
+
+  test.each(['start', 'doctor', 'status', 'apply', 'rollback'])(
+    '%s is known, and not in this version: 2',
+    async (verb) => {
+      const result = await run(verb, '--roles', 'x');
+      expect(result).toMatchObject({ code: 2, stdout: '' });
+      expect(result.stderr).toContain(`ferryline ${verb} is not in this version`);
+    },
+  );
+});
+
+describe('configuration', () => {
+  test('without any: 2, with the places that were looked at', async () => {
+    const result = await run('run', 'nightly');
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain(join(cwd, 'jobs.yml'));
+    expect(result.stderr).toContain('ferryline init');
+  });
+
+  test('one that is named must be there: 2', async () => {
+    const result = await run('validate', '-c', 'other.yml');
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain(join(cwd, 'other.yml'));
+  });
+
+  test.each([
+    ['before', ['-c', 'other.yml', 'validate']],
+    ['after', ['validate', '--config', 'other.yml']],
+  ])('flags for every verb may stand %s it', async (_, args) => {
+    await writeJobs(cwd, 'jobs: [wrong]');
+    writeFileSync(join(cwd, 'other.yml'), JSON.stringify(jobs));
+    expect(await run(...args)).toMatchObject({ code: 0, stdout: 'ok: 2 jobs, 1 remote\n' });
+  });
+
+  test('FERRYLINE_CONFIG comes before ./jobs.yml', async () => {
+    await writeJobs(cwd, 'jobs: [wrong]');
+    writeFileSync(join(cwd, 'other.yml'), JSON.stringify(jobs));
+    const result = await ferryline(['validate'], { cwd, env: { FERRYLINE_CONFIG: 'other.yml' } });
+    expect(result.code).toBe(0);
+  });
+
+  test('an unknown job: 2, with the one meant and the list', async () => {
+    await writeJobs(cwd, jobs);
+    for (const verb of [['run'], ['plan'], ['run', 'upload'], ['run', '--json']]) {
+      const result = await run(...verb, 'nightli');
+      expect(result).toMatchObject({ code: 2, stdout: '' });
+      expect(result.stderr).toContain('did you mean "nightly"?');
+      expect(result.stderr).toContain('nightly, upload');
+    }
+  });
+
+  test('run without a job: 2, with the list', async () => {
+    await writeJobs(cwd, jobs);
+    const result = await run('run');
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain('nightly, upload');
+  });
+
+  test('a mistake is told with its place, once for each', async () => {
+    await writeJobs(cwd, 'jobs:\n  nightly:\n    operation: mirorr\n    from: ./a\n');
+    const result = await run('validate');
+    expect(result.code).toBe(2);
+    expect(result.stderr).toMatch(/^error: jobs\.yml:\d+:\d+ jobs\.nightly/);
+    expect(result.stderr).toMatch(/jobs\.yml:3:16 /);
+  });
+
+  test('a flag holds to the same rules as its key: 2', async () => {
+    await writeJobs(cwd, jobs);
+    const result = await run('run', 'nightly', '--compare', 'colour');
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain('compare');
+  });
+
+  test('one that holds secrets and is readable by others is warned of; the secret is never shown', async () => {
+    const secret = 'canary-hunter2';
+    const { archive } = jobs.remotes;
+    const file = await writeJobs(cwd, {
+      ...jobs,
+      remotes: { archive: { ...archive, auth: { password: secret } } },
+    });
+    chmodSync(file, 0o644);
+    const open = await run('validate');
+    expect(open.code).toBe(0);
+    expect(open.stderr).toMatch(/warning: .*chmod 600/);
+    chmodSync(file, 0o600);
+    const closed = await run('validate');
+    expect(closed.stderr).not.toContain('warning');
+    const json = await run('validate', '--json');
+    for (const { stdout, stderr } of [open, closed, json]) {
+      expect(stdout + stderr).not.toContain(secret);
+    }
+  });
+
+  test('--json prints what was found as one line', async () => {
+    await writeJobs(cwd, jobs);
+    const { events } = await run('validate', '--json');
+    expect(events).toMatchObject([
+      {
+        event: 'validate',
+        jobs: ['nightly', 'upload'],
+        remotes: ['archive'],
+        warnings: expect.any(Array),
+      },
+    ]);
+  });
+});
+
+test('init writes a file that validates, and never replaces one', async () => {
+  const first = await run('init');
+  expect(first).toMatchObject({ code: 0, stdout: `${join(cwd, 'jobs.yml')}\n` });
+  expect(await run('validate')).toMatchObject({ code: 0, stdout: 'ok: 1 job, 1 remote\n' });
+  const text = readFileSync(join(cwd, 'jobs.yml'), 'utf8');
+  expect(Object.keys(parse(text).jobs)).toEqual(['upload']);
+  const second = await run('init');
+  expect(second.code).toBe(2);
+  expect(second.stderr).toContain('exists already');
+});
+
+test('schema prints the schema that is committed', async () => {
+  const { code, stdout } = await run('schema');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toEqual(JSON.parse(readFileSync('jobs.schema.json', 'utf8')));
+});
+
+describe('completion', () => {
+  test('for bash offers verbs and flags', async () => {
+    const { stdout } = await run('completion', 'bash');
+    const offers = (...words: string[]) =>
+      execFileSync('bash', ['-c', `${stdout}\n${complete(words)}`], { encoding: 'utf8' })
+        .trim()
+        .split('\n');
+    expect(offers('ferryline', 'va')).toEqual(['validate']);
+    expect(offers('ferryline', 'push', '--ident')).toEqual(['--identity']);
+    expect(offers('ferryline', '-v', 'plan', '--exit')).toEqual(['--exit-code']);
+  });
+
+  test.each(['zsh', 'fish'])('for %s names every verb', async (shell) => {
+    const { code, stdout } = await run('completion', shell);
+    expect(code).toBe(0);
+    for (const verb of ['run', 'plan', 'push', 'explain', 'trust', 'demo']) {
+      expect(stdout).toContain(verb);
+    }
+  });
+});
+
+function complete(words: readonly string[]): string {
+  const list = words.map((word) => `'${word}'`).join(' ');
+  return `COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _ferryline; printf '%s\\n' "\${COMPREPLY[@]}"`;
+}
+
+describe('ad hoc', () => {
+  test.each([
+    [['push', './a', './b'], 'push'],
+    [['pull', './a', 'host:b'], 'pull'],
+    [['push', './a', 'sftp://user:pw-canary@host/b'], 'password'],
+    [['mirror', './a', 'host:b', '--after', 'delete'], 'after'],
+  ])('%j is no job: 2', async (args, says) => {
+    mkdirSync(join(cwd, 'a'));
+    const result = await run(...args);
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain(says);
+    expect(result.stderr).not.toContain('pw-canary');
+  });
+
+  test('-i and -P are not for remotes of jobs.yml: 2', async () => {
+    await writeJobs(cwd, jobs);
+    const result = await run('push', './a', 'archive:b', '-P', '2222');
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain('archive is a remote of');
+  });
+});
+
+test('nothing but what was asked for is written', async () => {
+  await writeJobs(cwd, jobs);
+  await run('validate');
+  await run('run', 'nope');
+  expect(existsSync(join(cwd, '.state'))).toBe(false);
+});

@@ -1,0 +1,118 @@
+/** Holds the arrows of docs/architecture.md: who may import whom, read from the imports themselves. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const src = join(dirname(fileURLToPath(import.meta.url)), '../src');
+
+/** Each part of the house and the parts it may import, itself aside. */
+const arrows: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  jobs: ['core'],
+  endpoints: ['core'],
+  workers: ['core', 'jobs', 'endpoints'],
+  queue: ['core'],
+  observe: ['core'],
+  triggers: ['core', 'jobs', 'queue'],
+  server: ['core', 'jobs', 'queue'],
+  'daemon.ts': [
+    ...['core', 'jobs', 'endpoints', 'workers', 'queue'],
+    ...['observe', 'triggers', 'server'],
+  ],
+  cli: [
+    ...['core', 'jobs', 'endpoints', 'workers', 'queue'],
+    ...['observe', 'triggers', 'server', 'daemon.ts'],
+  ],
+};
+
+/** What reaches outside the process, by module; `jobs` and `core` decide and never act. */
+const worldly =
+  /^(?:node:)?(?:fs|fs\/promises|net|tls|dns|http|https|child_process|worker_threads|os|timers|timers\/promises|process|readline)$|^(?:ssh2|ssh2-sftp-client|chokidar|bullmq|ioredis|pg|winston)$/;
+
+interface Source {
+  /** Relative to src. */
+  readonly file: string;
+  readonly part: string;
+  readonly text: string;
+  /** Module names as written. */
+  readonly imports: readonly string[];
+}
+
+const sources: readonly Source[] = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => {
+    const text = readFileSync(join(src, file), 'utf8');
+    return { file, part: file.split('/')[0] ?? '', text, imports: importsOf(text) };
+  });
+
+/** Static and dynamic imports, re-exports and types. */
+function importsOf(text: string): string[] {
+  const found = text.matchAll(
+    /(?:^|[\s;}])(?:import|export)\s+(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g,
+  );
+  return [...found].map((match) => match[1] ?? match[2] ?? '');
+}
+
+function code(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+}
+
+test('the imports are seen', () => {
+  expect(
+    importsOf(
+      `import a from 'a';\nimport type { b,\n  c } from "b";\nexport { d } from './d.js';\nimport 'e';\nconst f = await import('f');`,
+    ),
+  ).toEqual(['a', 'b', './d.js', 'e', 'f']);
+  expect(sources.length).toBeGreaterThan(5);
+});
+
+test('every part of the house is known', () => {
+  const unknown = sources.filter(({ part }) => !(part in arrows));
+  expect(unknown.map(({ file }) => file)).toEqual([]);
+});
+
+test('imports point one way', () => {
+  const wrong: string[] = [];
+  for (const { file, part, imports } of sources) {
+    for (const name of imports.filter((it) => it.startsWith('.'))) {
+      const target = normalize(join(dirname(file), name)).replace(/\.js$/, '.ts');
+      const other = target.split('/')[0] ?? '';
+      const allowed = other === part || arrows[part]?.includes(other);
+      if (!allowed) wrong.push(`${file} imports ${target}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('core and jobs are pure: no files, no net, no clock, no chance', () => {
+  const wrong = sources
+    .filter(({ part }) => part === 'core' || part === 'jobs')
+    .flatMap(({ file, text, imports }) => [
+      ...imports.filter((name) => worldly.test(name)).map((name) => `${file} imports ${name}`),
+      ...[
+        ...code(text).matchAll(
+          /\b(?:Date\.now|new Date\(\)|performance\.now|Math\.random|setTimeout|setInterval|process\.)/g,
+        ),
+      ].map((match) => `${file} uses ${match[0]}`),
+    ]);
+  expect(wrong).toEqual([]);
+});
+
+test('only cli/main.ts ends the process', () => {
+  const wrong = sources.filter(
+    ({ file, text }) => file !== 'cli/main.ts' && /\bprocess\.exit\b/.test(code(text)),
+  );
+  expect(wrong.map(({ file }) => file)).toEqual([]);
+});
+
+test('whole-file transfers of the libraries are not used: they truncate, spin and leave the root', () => {
+  const wrong = sources.filter(({ text }) =>
+    /\b(?:fastPut|fastGet|downloadDir|uploadDir)\b/.test(code(text)),
+  );
+  expect(wrong.map(({ file }) => file)).toEqual([]);
+});
+
+test('no barrel files', () => {
+  expect(sources.filter(({ file }) => /(?:^|\/)index\.ts$/.test(file))).toEqual([]);
+});

@@ -1,0 +1,14 @@
+/** Free ports on loopback. */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+/** A port nothing listens on now. Another process may take it first: whoever binds it tries again. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}

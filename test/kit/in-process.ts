@@ -1,0 +1,63 @@
+/** The in-process ssh2 server (src/cli/demo-server.ts) as one of the kit's servers. It shows its folder as `/`. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  makeKeyPair,
+  type SshServer,
+  type SshServerOptions,
+  startDemoServer,
+} from '../../src/cli/demo-server.js';
+import { makeKey } from './keys.js';
+import type { RealServer } from './real-server.js';
+import { temporaryFolder } from './temporary.js';
+
+export interface InProcess extends RealServer, Omit<SshServer, 'host' | 'port' | 'stop'> {
+  readonly password: string;
+  /** Names its host key. */
+  readonly knownHostsFile: string;
+}
+
+export type InProcessOptions = Omit<Partial<SshServerOptions>, 'onSftp'> & {
+  readonly root?: string;
+};
+
+/** What a server of ours and its client need: keys, a user and a folder. */
+export async function prepare(options: InProcessOptions) {
+  const keys = await temporaryFolder();
+  const client = makeKey(join(keys, 'client'));
+  return {
+    keys,
+    client,
+    folder: options.root ?? join(keys, 'root'),
+    server: {
+      username: 'partner',
+      password: 'open sesame',
+      publicKey: client.publicKey,
+      hostKey: makeKeyPair().privateKey,
+      ...options,
+    },
+  };
+}
+
+/** The known_hosts file of a server. */
+export async function writeKnownHosts(keys: string, server: SshServer): Promise<string> {
+  const file = join(keys, 'known_hosts');
+  await writeFile(file, `[127.0.0.1]:${server.port} ${server.hostKey}\n`);
+  return file;
+}
+
+/** Starts a server of `root` (default: a fresh folder), by key or password; the caller stops it. */
+export async function startInProcess(options: InProcessOptions = {}): Promise<InProcess> {
+  const { keys, client, folder, server: given } = await prepare(options);
+  const server = await startDemoServer({ ...given, root: folder });
+  return {
+    ...server,
+    username: given.username,
+    password: given.password ?? '',
+    keyFile: client.file,
+    knownHostsFile: await writeKnownHosts(keys, server),
+    folder,
+    root: '/',
+    log: () => '',
+  };
+}

@@ -1,0 +1,93 @@
+/** ProFTPD's mod_sftp on a free loopback port, as an ordinary user, by key or password. */
+import { execFileSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { giveTo, serverAccount } from './account.js';
+import { freePort } from './free-port.js';
+import { makeKey } from './keys.js';
+import type { RealServer } from './real-server.js';
+import { startProcess } from './server-process.js';
+import { temporaryFolder } from './temporary.js';
+
+export interface Proftpd extends RealServer {
+  readonly password: string;
+}
+
+/** Starts a server whose login folder is `root` (default: a fresh one); the caller stops it. */
+export async function startProftpd(
+  options: { readonly root?: string; readonly config?: readonly string[] } = {},
+): Promise<Proftpd> {
+  const account = serverAccount();
+  const home = await temporaryFolder();
+  const keys = await temporaryFolder();
+  const root = options.root ?? join(home, 'root');
+  await mkdir(root, { recursive: true });
+  const client = makeKey(join(keys, 'client'));
+  const hostKey = makeKey(join(home, 'host_ed25519'));
+  const rfc4716 = execFileSync('ssh-keygen', ['-e', '-m', 'RFC4716', '-f', `${client.file}.pub`]);
+  await writeFile(join(home, 'authorized_keys'), rfc4716);
+  const password = 'open sesame';
+  const hash = execFileSync('openssl', ['passwd', '-6', password], { encoding: 'utf8' }).trim();
+  const username = 'partner';
+  await writeFile(
+    join(home, 'passwd'),
+    `${username}:${hash}:${account.uid}:${account.gid}::${root}:/bin/sh\n`,
+    { mode: 0o600 },
+  );
+  const port = await freePort();
+  await writeFile(
+    join(home, 'proftpd.conf'),
+    [
+      'ModulePath /usr/lib/proftpd',
+      'LoadModule mod_sftp.c',
+      'ServerType standalone',
+      'ServerName ferryline-test',
+      'DefaultAddress 127.0.0.1',
+      'SocketBindTight on',
+      `Port ${port}`,
+      `User ${account.username}`,
+      `Group ${execFileSync('id', ['-gn', account.username], { encoding: 'utf8' }).trim()}`,
+      'UseReverseDNS off',
+      'UseIPv6 off',
+      'WtmpLog off',
+      `PidFile ${join(home, 'pid')}`,
+      `ScoreboardFile ${join(home, 'scoreboard')}`,
+      'DelayEngine off',
+      'ControlsEngine off',
+      'MaxInstances 100',
+      'Umask 022',
+      'AllowOverwrite on',
+      'RequireValidShell off',
+      'AuthOrder mod_auth_file.c',
+      `AuthUserFile ${join(home, 'passwd')}`,
+      'TransferLog none',
+      'SFTPEngine on',
+      `SFTPLog ${join(home, 'sftp.log')}`,
+      `SFTPHostKey ${hostKey.file}`,
+      `SFTPAuthorizedUserKeys file:${join(home, 'authorized_keys')}`,
+      'SFTPAuthMethods publickey password',
+      ...(options.config ?? []),
+      '',
+    ].join('\n'),
+  );
+  giveTo(account, home);
+  giveTo(account, root);
+  const server = startProcess(
+    '/usr/sbin/proftpd',
+    ['--nodaemon', '--config', join(home, 'proftpd.conf')],
+    { account, cwd: '/' },
+  );
+  await server.said(/standalone mode STARTUP/);
+  return {
+    host: '127.0.0.1',
+    port,
+    username,
+    keyFile: client.file,
+    hostKeyFingerprint: hostKey.fingerprint,
+    folder: root,
+    root,
+    password,
+    log: server.log,
+    stop: server.stop,
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * Runs once before all tests: what they need of the system is installed when it is missing and the
+ * tester is root; otherwise the run fails with the command to type. No test is ever skipped for a
+ * server that is not there. Nothing here keeps running: no daemon is started by an installation.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isRoot, makeTestUser, testUser } from './account.js';
+
+/** A file that stands for a package (of Debian 12 and its descendants). */
+const needed: readonly (readonly [file: string, packageName: string])[] = [
+  ['/usr/sbin/sshd', 'openssh-server'],
+  ['/usr/lib/openssh/sftp-server', 'openssh-sftp-server'],
+  ['/usr/bin/ssh-keygen', 'openssh-client'],
+  ['/usr/bin/rclone', 'rclone'],
+  ['/usr/sbin/proftpd', 'proftpd-core'],
+  ['/usr/lib/proftpd/mod_sftp.so', 'proftpd-mod-crypto'],
+];
+
+function missingPackages(): string[] {
+  return needed.filter(([file]) => !existsSync(file)).map(([, name]) => name);
+}
+
+// One installation at a time: flock holds others back, who then find nothing left to do. While it
+// lasts, a policy of our own (unless the machine has one) keeps packages from starting daemons.
+const install = `
+set -e
+missing=
+for pair in "$@"; do
+  [ -e "\${pair%%=*}" ] || missing="$missing \${pair#*=}"
+done
+[ -n "$missing" ] || exit 0
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
+  chmod 755 /usr/sbin/policy-rc.d
+fi
+apt-get update
+apt-get install -y --no-install-recommends $missing
+`;
+
+export default function setup(): void {
+  const missing = missingPackages();
+  if (missing.length > 0) installPackages(missing);
+  if (!isRoot) return;
+  if (!hasTestUser()) {
+    try {
+      makeTestUser();
+    } catch (error) {
+      // Another run may have made it at the same moment.
+      if (!hasTestUser()) throw error;
+    }
+  }
+}
+
+function installPackages(missing: readonly string[]): void {
+  const command = `sudo apt-get update && sudo apt-get install -y ${missing.join(' ')}`;
+  if (!isRoot) {
+    throw new Error(`the tests need ${missing.join(', ')}. Install with: ${command}`);
+  }
+  console.log(`test set-up: installing ${missing.join(', ')} …`);
+  try {
+    execFileSync(
+      'flock',
+      [
+        join(tmpdir(), 'ferryline-test-setup.lock'),
+        'sh',
+        '-c',
+        install,
+        'sh',
+        ...needed.map((pair) => pair.join('=')),
+      ],
+      {
+        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+  } catch (error) {
+    const { stderr } = error as { stderr?: Buffer };
+    throw new Error(
+      `the tests need ${missing.join(', ')}, and installing them failed. Install with: ${command}\n${stderr ?? error}`,
+    );
+  }
+  const still = missingPackages();
+  if (still.length > 0) {
+    throw new Error(`installed, yet still missing: ${still.join(', ')}. Install with: ${command}`);
+  }
+}
+
+function hasTestUser(): boolean {
+  try {
+    execFileSync('getent', ['passwd', testUser], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}

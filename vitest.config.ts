@@ -1,9 +1,29 @@
+import { relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // FERRYLINE_TEST_REPORT names a file for the totals that .ci/run adds up.
 const report = process.env.FERRYLINE_TEST_REPORT;
 
 export default defineConfig({
+  plugins: [
+    {
+      // A thread is started from a file, which Node can't be given in TypeScript: it is the built one.
+      name: 'built-threads',
+      enforce: 'pre',
+      transform(code, id) {
+        const file = relative(`${import.meta.dirname}/src`, id);
+        if (file.startsWith('..')) return undefined;
+        return code.replace(
+          /new URL\((['"])(\.\/[\w-]+-worker\.js)\1, import\.meta\.url\)/g,
+          (_all, _quote, worker) => {
+            const built = new URL(worker, pathToFileURL(`${import.meta.dirname}/dist/${file}`));
+            return `new URL(${JSON.stringify(built.href)})`;
+          },
+        );
+      },
+    },
+  ],
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/kit/setup.ts'],

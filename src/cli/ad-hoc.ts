@@ -31,7 +31,12 @@ export async function adHoc(
     { from, to },
     { env, home, folder: cwd },
   );
-  return runJobs([job], { dryRun: flags.dryRun === true, retries: flags.retries ?? 0 }, context);
+  const choices = {
+    dryRun: flags.dryRun === true,
+    retries: flags.retries ?? 0,
+    label: operation,
+  };
+  return runJobs([job], choices, context);
 }
 
 function mayNameRemote(text: string): boolean {

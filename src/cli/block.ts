@@ -3,10 +3,8 @@
 export interface Block {
   /** Shows these lines; drawn at most some times a second. */
   set(lines: (columns: number) => readonly string[]): void;
-  /** Takes the block away for a moment, so that other lines can be written. */
+  /** Takes the block away until it is drawn next, so that other lines can be written. */
   clear(): void;
-  /** Puts it back. */
-  redraw(): void;
   /** Takes it away for good and shows the cursor again. */
   end(): void;
 }
@@ -34,10 +32,11 @@ export function createBlock(screen: Screen): Block {
   };
   const draw = () => {
     if (content === undefined) return;
-    // One column stays free: some terminals wrap as soon as the last one is written.
-    const lines = content(Math.max(20, (screen.columns ?? 80) - 1));
-    const up = drawn === 0 ? hideCursor : `\r\x1b[${drawn}A${eraseDown}`;
-    screen.write(`${up}${lines.map((line) => `${line}\n`).join('')}`);
+    // A terminal that doesn't know its width says 0. One column stays free: some wrap as soon as
+    // the last one is written.
+    const lines = content(Math.max(20, (screen.columns || 80) - 1));
+    const back = drawn === 0 ? hideCursor : `\r\x1b[${drawn}A${eraseDown}`;
+    screen.write(`${back}${lines.map((line) => `${line}\n`).join('')}`);
     drawn = lines.length;
   };
   return {
@@ -49,9 +48,6 @@ export function createBlock(screen: Screen): Block {
       timer.unref();
     },
     clear,
-    redraw() {
-      if (drawn === 0) draw();
-    },
     end() {
       if (timer === undefined) return;
       clearInterval(timer);

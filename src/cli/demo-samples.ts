@@ -27,7 +27,7 @@ export async function makeData(folder: string): Promise<void> {
 /** `dist/`: a small web site. */
 export async function makeSite(folder: string, title: string): Promise<void> {
   await put(folder, 'index.html', `<h1>${title}</h1>\n`);
-  for (let i = 1; i <= 30; i++) {
+  for (let i = 1; i <= 8; i++) {
     await put(folder, `pages/${i}.html`, `<h1>Page ${i}</h1>\n${'<p>text</p>\n'.repeat(i * 20)}`);
   }
   await put(folder, 'style.css', 'body { margin: 2em }\n');

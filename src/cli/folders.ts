@@ -1,4 +1,4 @@
-/** Where configuration and state are looked for (DESIGN: command line). Pure but for `findConfig`'s looks at the disk. */
+/** Where configuration and state are looked for. Pure but for `findConfig`'s looks at the disk and the making of the state folder. */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

@@ -29,7 +29,8 @@ export async function init({ around, config, output }: Context): Promise<number>
     const why = code === 'EEXIST' ? 'exists already' : `can't be written: ${code}`;
     throw new FerryError('config', `${escapeText(file)} ${why}`, { cause: thrown });
   }
-  output.data(file);
+  if (output.json) output.record({ event: 'init', time: new Date().toISOString(), path: file });
+  else output.data(file);
   output.note(
     'next: put your server in, then `ferryline trust server` and `ferryline plan upload`',
   );

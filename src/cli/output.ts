@@ -77,7 +77,6 @@ export function createOutput(options: OutputOptions, streams: Streams): Output {
     flushData();
     block?.clear();
     stderr.write(`${redact(line)}\n`);
-    block?.redraw();
   };
 
   return {

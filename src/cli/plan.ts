@@ -1,7 +1,7 @@
 /** `ferryline plan JOB`: prints what `run` would do, from the same plan that `run` would carry out. */
 import type { PlanEvent } from '../core/events.js';
 import type { Job } from '../jobs/job.js';
-import { newRunId } from '../workers/reports.js';
+import { newRunId } from '../workers/run-id.js';
 import { runJob } from '../workers/run-job.js';
 import { jobNamed, readConfig } from './config-file.js';
 import type { Context } from './context.js';
@@ -36,7 +36,7 @@ async function planJob(
   let found: PlanEvent | undefined;
   try {
     const report = await runJob(job, {
-      run: newRunId(new Date()),
+      run: newRunId(Date.now()),
       trigger: 'manual',
       attempt: 1,
       emit(event) {

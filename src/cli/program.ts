@@ -24,6 +24,11 @@ const later = [
   ...['apply', 'doctor', 'rollback', 'releases'],
 ];
 
+const exitCodesText = `
+Exit codes: 0 succeeded, 1 a defect of ours, 2 usage or configuration, 3 incomplete,
+4 network, 5 authentication, 6 host key unknown or changed, 7 refused by a guard,
+8 busy, 9 hostile peer, 130 and 143 cancelled.`;
+
 /** Runs a command line and resolves to its exit code; never rejects. */
 export async function runProgram(
   args: readonly string[],
@@ -65,6 +70,7 @@ function build(wrap: Wrap): Command {
     .option('-v, --verbose', 'print each file; -vv: the whole session', (_, n: number) => n + 1, 0)
     .option('--no-color', 'no colours')
     .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', exitCodesText)
     .showSuggestionAfterError()
     .exitOverride();
   addRunVerbs(program, wrap);

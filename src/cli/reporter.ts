@@ -6,6 +6,7 @@ import { createMeter, progressBlock, progressLine } from './progress.js';
 import { actionLine, failureLines, fileLine, planLine, summaryLine } from './summary.js';
 
 export interface ReporterOptions {
+  /** What people call the job. */
   readonly job: string;
   /** Whether the plan itself is what was asked for (`plan`). */
   readonly plan: boolean;
@@ -20,25 +21,26 @@ export interface Reporter {
 
 /** Milliseconds between two lines of progress where no block can be drawn. */
 const lineEvery = 30_000;
-/** Actions of a refused plan that are shown. */
-const refusedShown = 20;
+/** Deletions of a refused plan that are shown: they are what it was refused for. */
+const refusedShown = 10;
 
 export function createReporter(output: Output, options: ReporterOptions): Reporter {
-  const emitForPeople = createForPeople(output, options);
+  const people = createForPeople(output, options);
   return {
-    end: emitForPeople.end,
+    end: people.end,
     emit(event) {
       if (output.json) record(output, options, event);
-      emitForPeople.emit(event);
+      people.emit(event);
     },
   };
 }
 
-/** Only what DESIGN §6 fixes goes to stdout; `event` and `time` come first. */
+/** Only plan, action, file and run events go to stdout; `event` and `time` come first. */
 function record(output: Output, options: ReporterOptions, event: RunEvent): void {
   if (event.event === 'notice' || event.event === 'progress' || event.event === 'transcript')
     return;
-  if (event.event === 'action' && !options.plan) return;
+  // A plan tells in actions what a run tells in files.
+  if (event.event === (options.plan ? 'file' : 'action')) return;
   const { event: name, ...fields } = event;
   output.record({ event: name, time: new Date().toISOString(), ...fields });
 }
@@ -47,8 +49,8 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
   const { style, block } = output;
   const meter = createMeter();
   const asked = plan || dryRun;
-  const unasked: ActionEvent[] = [];
-  let unaskedCount = 0;
+  const deletions: ActionEvent[] = [];
+  let deletionCount = 0;
   let timer: NodeJS.Timeout | undefined;
 
   const showProgress = () => {
@@ -73,14 +75,13 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
 
   const showEnd = (report: Report) => {
     end();
-    if (report.outcome === 'refused' && unasked.length > 0) {
-      for (const action of unasked) output.note(`  would ${actionLine(action)}`);
-      const more = unaskedCount - unasked.length;
-      if (more > 0)
-        output.note(`  and ${more.toLocaleString('en-US')} more: ferryline plan ${job}`);
+    if (report.outcome === 'refused') {
+      for (const action of deletions) output.note(`  would ${actionLine(action)}`);
+      const more = deletionCount - deletions.length;
+      if (more > 0) output.note(`  and ${more.toLocaleString('en-US')} more`);
     }
     for (const line of failureLines(report)) output.alert(`  ${style.red('failed')}  ${line}`);
-    if (report.error !== undefined) output.error(errorOf(report, report.error));
+    if (report.error !== undefined) output.error(errorOf(job, report.error));
     // Of a plan there is nothing to sum up when it went well.
     if (asked && report.outcome === 'succeeded') return;
     if (output.json) return;
@@ -96,13 +97,16 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
         case 'action':
           if (asked) {
             if (!output.json) output.data(actionLine(event));
-          } else if (++unaskedCount <= refusedShown) unasked.push(event);
+          } else if (event.action === 'delete' && ++deletionCount <= refusedShown) {
+            deletions.push(event);
+          }
           return;
         case 'plan':
           if (asked && !output.json) output.note(`${style.bold(job)}: ${planLine(event)}`);
           return;
         case 'file':
-          if (output.verbosity >= 1) output.note(fileLine(event));
+          // What a plan passes over is among its actions.
+          if (output.verbosity >= 1 && !asked) output.note(fileLine(event));
           return;
         case 'notice': {
           const text = `${job}: ${event.message}`;
@@ -131,7 +135,7 @@ export function showTranscript(output: Output, remote: string, kind: string, tex
 }
 
 /** The report's error with the job in front, unless the message begins with it. */
-function errorOf({ job }: Report, error: NonNullable<Report['error']>): FerryError {
+function errorOf(job: string, error: NonNullable<Report['error']>): FerryError {
   const named = error.message.startsWith(`${job}: `) || error.message.startsWith(`job ${job} `);
   return new FerryError(error.kind, named ? error.message : `${job}: ${error.message}`, {
     ...(error.path === undefined ? {} : { path: error.path }),

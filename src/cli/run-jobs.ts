@@ -7,7 +7,8 @@ import { createPool, type SessionPool } from '../endpoints/sftp/pool.js';
 import type { Job } from '../jobs/job.js';
 import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
 import { acquireJobLock } from '../workers/lock.js';
-import { newRunId, reportOfNoStart, saveReport } from '../workers/reports.js';
+import { reportOfNoStart, saveReport } from '../workers/reports.js';
+import { newRunId } from '../workers/run-id.js';
 import { runJob } from '../workers/run-job.js';
 import type { Context } from './context.js';
 import { makeStateFolder } from './folders.js';
@@ -18,6 +19,8 @@ export interface RunChoices {
   readonly dryRun: boolean;
   /** Attempts after the first. */
   readonly retries: number;
+  /** What to call a job that has no name of its own. */
+  readonly label?: string;
 }
 
 interface Running extends RunChoices {
@@ -60,7 +63,7 @@ export function openPool({ output }: Context): SessionPool {
 /** One job under its lock, which a dry run doesn't need: it changes nothing. */
 async function runLocked(job: Job, running: Running): Promise<number> {
   const { state, dryRun } = running;
-  const run = newRunId(new Date());
+  const run = newRunId(Date.now());
   if (dryRun) return (await attempt(job, run, 1, running)).exitCode;
   let lock: Awaited<ReturnType<typeof acquireJobLock>>;
   try {
@@ -86,7 +89,7 @@ async function attempts(job: Job, run: string, running: Running): Promise<Report
     await keepReport(job, report, running);
     if (number > running.retries || !worthAnotherAttempt(report)) return report;
     const wait = backoffAfter(number, job.starts.retry);
-    output.note(`${job.name}: attempt ${number + 1} in ${formatDuration(wait)}`);
+    output.note(`${running.label ?? job.name}: attempt ${number + 1} in ${formatDuration(wait)}`);
     try {
       await sleep(wait, undefined, { signal: running.signal });
     } catch {
@@ -107,15 +110,16 @@ async function attempt(job: Job, run: string, number: number, running: Running):
       pool: running.pool,
       state: running.state,
       dryRun: running.dryRun,
-      deepPlan: running.dryRun,
+      // Also for the case that the plan is refused: people then want to see it.
+      deepPlan: true,
     });
   } finally {
     reporter.end();
   }
 }
 
-function reporterFor(job: Job, { context, dryRun }: Running) {
-  return createReporter(context.output, { job: job.name, plan: false, dryRun });
+function reporterFor(job: Job, { context, dryRun, label }: Running) {
+  return createReporter(context.output, { job: label ?? job.name, plan: false, dryRun });
 }
 
 /** A report that can't be kept changes nothing of what the run did, so it's a warning. */

@@ -3,6 +3,6 @@ import { jsonSchema } from '../jobs/schema.js';
 import type { Context } from './context.js';
 
 export function schema({ output }: Context): number {
-  output.data(JSON.stringify(jsonSchema(), null, 2));
+  output.data(JSON.stringify(jsonSchema(), null, output.json ? undefined : 2));
   return 0;
 }

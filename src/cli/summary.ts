@@ -19,9 +19,15 @@ export function summaryLine(report: Report): string {
   add(files.unchanged, 'unchanged');
   add(files.skipped, 'skipped');
   add(files.failed, 'failed');
+  const time = formatDuration(seconds * 1000);
+  if (parts.length === 0 && report.outcome !== 'succeeded')
+    return `${report.outcome} after ${time}`;
   if (parts.length === 0) parts.push('nothing to do');
-  let line = `${report.outcome}: ${parts.join(', ')} in ${formatDuration(seconds * 1000)}`;
-  if (bytes > 0 && seconds > 0) line += ` (${formatBytes(Math.round(bytes / seconds))}/s)`;
+  let line = `${report.outcome}: ${parts.join(', ')} in ${time}`;
+  // Of a few bytes in a moment a rate says nothing.
+  if (seconds >= 1 || (bytes >= 1024 ** 2 && seconds > 0)) {
+    if (bytes > 0) line += ` (${formatBytes(Math.round(bytes / seconds))}/s)`;
+  }
   if (sessions > 0) line += `, ${count(sessions, 'session')}`;
   if (files.copied > 0) {
     line += verified === 'none' ? ', not verified' : `, verified by ${verified}`;

@@ -22,7 +22,9 @@ export async function trustCommand(
     fingerprint: flags.fingerprint,
     signal: context.stopSignal(),
   };
-  return trust(remote, options, process);
+  // The lines for jobs.yml are no JSON.
+  const stdout = context.output.json ? process.stderr : process.stdout;
+  return trust(remote, options, { stdin: process.stdin, stdout, stderr: process.stderr });
 }
 
 async function find(target: string, { port }: TrustFlags, context: Context): Promise<Remote> {

@@ -7,26 +7,57 @@ import { confine } from './confine.js';
 import type { Capabilities, Endpoint, Handle, OpenMode } from './endpoint.js';
 import { toStat } from './list-local.js';
 import { createLister } from './lister.js';
+import { createPace, type Pace } from './pace.js';
 
-// The callback API: fs.promises costs an object and several turns more for each call.
-const call = {
-  lstat: promisify(fs.lstat),
-  open: promisify(fs.open),
-  mkdir: promisify(fs.mkdir),
-  rename: promisify(fs.rename),
-  link: promisify(fs.link),
-  unlink: promisify(fs.unlink),
-  rmdir: promisify(fs.rmdir),
-  readlink: promisify(fs.readlink),
-  symlink: promisify(fs.symlink),
-  chmod: promisify(fs.chmod),
-  utimes: promisify(fs.utimes),
-  fstat: promisify(fs.fstat),
-  fchmod: promisify(fs.fchmod),
-  futimes: promisify(fs.futimes),
-  fsync: promisify(fs.fsync),
-  close: promisify(fs.close),
-};
+/** The calls of node:fs that are made here, each in this thread or the pool. */
+function paced(pace: Pace) {
+  const both =
+    <A extends unknown[], T>(here: (...args: A) => T, pool: (...args: A) => Promise<T>) =>
+    (...args: A): Promise<T> =>
+      pace(
+        () => here(...args),
+        () => pool(...args),
+      );
+  const stat = (path: string) => fs.lstatSync(path);
+  return {
+    lstat: both(stat, promisify(fs.lstat) as (path: string) => Promise<fs.Stats>),
+    open: both<[string, number, number], number>(fs.openSync, promisify(fs.open)),
+    mkdir: both(
+      (path: string, mode: number) => void fs.mkdirSync(path, mode),
+      promisify(fs.mkdir) as (path: string, mode: number) => Promise<void>,
+    ),
+    rename: both<[string, string], void>(fs.renameSync, promisify(fs.rename)),
+    link: both<[string, string], void>(fs.linkSync, promisify(fs.link)),
+    unlink: both<[string], void>(fs.unlinkSync, promisify(fs.unlink)),
+    rmdir: both<[string], void>(fs.rmdirSync, promisify(fs.rmdir)),
+    readlink: both<[string], string>(fs.readlinkSync, promisify(fs.readlink)),
+    symlink: both<[string, string], void>(fs.symlinkSync, promisify(fs.symlink)),
+    chmod: both<[string, number], void>(fs.chmodSync, promisify(fs.chmod)),
+    utimes: both<[string, number, number], void>(fs.utimesSync, promisify(fs.utimes)),
+    fstat: both(
+      (fd: number) => fs.fstatSync(fd),
+      promisify(fs.fstat) as (fd: number) => Promise<fs.Stats>,
+    ),
+    fchmod: both<[number, number], void>(fs.fchmodSync, promisify(fs.fchmod)),
+    futimes: both<[number, number, number], void>(fs.futimesSync, promisify(fs.futimes)),
+    close: both<[number], void>(fs.closeSync, promisify(fs.close)),
+    read: both<[number, Buffer, number, number, number], number>(
+      fs.readSync,
+      async (...args) => (await promisify(fs.read)(...args)).bytesRead,
+    ),
+    write: both<[number, Buffer, number, number, number], number>(
+      fs.writeSync,
+      async (...args) => (await promisify(fs.write)(...args)).bytesWritten,
+    ),
+    /** Never in this thread: it takes as long as the disk does. */
+    fsync: promisify(fs.fsync),
+  };
+}
+
+type Calls = ReturnType<typeof paced>;
+
+/** Reads and writes above this go to the pool at once, beside this thread's work. */
+const smallData = 64 * 1024;
 
 const flags: Readonly<Record<OpenMode, number>> = {
   read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
@@ -67,6 +98,7 @@ function localError(error: unknown, path: string): FerryError {
 /** `root` is an absolute, resolved path; it need not exist yet. */
 export function openLocal(root: string, label: string, caseSensitive = true): Endpoint {
   const lister = createLister();
+  const call = paced(createPace());
   const can: Capabilities = {
     atomicReplace: true,
     mtimePrecision: 1e-6,
@@ -115,7 +147,7 @@ export function openLocal(root: string, label: string, caseSensitive = true): En
       }),
     open: (path, mode, permissions, signal) =>
       on(path, signal, async (real) =>
-        openHandle(await call.open(real, flags[mode], permissions & 0o777), path),
+        openHandle(call, await call.open(real, flags[mode], permissions & 0o777), path),
       ),
     mkdir: (path, permissions, signal) =>
       on(path, signal, (real) => call.mkdir(real, permissions & 0o1777)),
@@ -123,7 +155,7 @@ export function openLocal(root: string, label: string, caseSensitive = true): En
       on(to, signal, async (real) => {
         const source = confine(root, from);
         if (replace) await call.rename(source, real);
-        else await renameNew(source, real);
+        else await renameNew(call, source, real);
       }),
     setStat: (path, attributes, signal) =>
       on(path, signal, async (real) => {
@@ -142,7 +174,7 @@ export function openLocal(root: string, label: string, caseSensitive = true): En
 }
 
 /** rename(2) always replaces; a hard link never does, so a file goes by way of one. */
-async function renameNew(from: string, to: string): Promise<void> {
+async function renameNew(call: Calls, from: string, to: string): Promise<void> {
   const stats = await call.lstat(from);
   if (stats.isDirectory()) {
     // rename(2) replaces no folder but an empty one
@@ -165,43 +197,37 @@ async function renameNew(from: string, to: string): Promise<void> {
   await call.unlink(from);
 }
 
-function openHandle(fd: number, path: string): Handle {
+function openHandle(call: Calls, fd: number, path: string): Handle {
   let closing: Promise<void> | undefined;
   const failed = (error: unknown): never => {
     throw localError(error, path);
   };
 
+  /** Repeats a read or write until all is done or nothing more comes; system calls may do less than asked. */
+  const whole = async (
+    step: (at: number, length: number) => Promise<number>,
+    length: number,
+    signal: AbortSignal,
+  ): Promise<number> => {
+    let done = 0;
+    while (done < length) {
+      signal.throwIfAborted();
+      const n = await step(done, length - done).catch(failed);
+      if (n === 0) break;
+      done += n;
+    }
+    return done;
+  };
+
   return {
-    read: (buffer, position, signal) =>
-      new Promise((resolve, reject) => {
-        const step = (got: number) => {
-          if (signal.aborted) {
-            reject(signal.reason);
-            return;
-          }
-          fs.read(fd, buffer, got, buffer.length - got, position + got, (error, n) => {
-            if (error) reject(localError(error, path));
-            else if (n === 0 || got + n === buffer.length) resolve(got + n);
-            else step(got + n);
-          });
-        };
-        step(0);
-      }),
-    write: (buffer, position, signal) =>
-      new Promise((resolve, reject) => {
-        const step = (done: number) => {
-          if (signal.aborted) {
-            reject(signal.reason);
-            return;
-          }
-          fs.write(fd, buffer, done, buffer.length - done, position + done, (error, n) => {
-            if (error) reject(localError(error, path));
-            else if (done + n === buffer.length) resolve();
-            else step(done + n);
-          });
-        };
-        step(0);
-      }),
+    read(buffer, position, signal) {
+      const step = buffer.length <= smallData ? call.read : pooled.read;
+      return whole((at, n) => step(fd, buffer, at, n, position + at), buffer.length, signal);
+    },
+    async write(buffer, position, signal) {
+      const step = buffer.length <= smallData ? call.write : pooled.write;
+      await whole((at, n) => step(fd, buffer, at, n, position + at), buffer.length, signal);
+    },
     stat: () => call.fstat(fd).then(toStat, failed),
     setStat: async (attributes: Attributes) => {
       try {
@@ -219,3 +245,5 @@ function openHandle(fd: number, path: string): Handle {
     },
   };
 }
+
+const pooled = paced((_, pool) => pool());

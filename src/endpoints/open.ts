@@ -150,9 +150,13 @@ async function resolveRemote(
   const kind = await kindOf(wanted);
   const real = kind === undefined ? wanted : await channel.realpath(wanted, signal);
   if (!real.startsWith('/'))
-    throw new FerryError('hostile-peer', `${place.label}: REALPATH answered "${escapeText(real)}"`, {
-      hint: 'an absolute path was expected; check the server',
-    });
+    throw new FerryError(
+      'hostile-peer',
+      `${place.label}: REALPATH answered "${escapeText(real)}"`,
+      {
+        hint: 'an absolute path was expected; check the server',
+      },
+    );
   const isFile = kind !== undefined && kind !== 'folder';
   if (isFile && role === 'to')
     throw config(

@@ -4,7 +4,7 @@
  */
 import type { Node, YAMLError } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument } from 'yaml';
-import type { Path, Place, Problems } from './problems.js';
+import { maxText, type Path, type Place, type Problems } from './problems.js';
 
 export interface ParsedDocument {
   /** Maps are plain objects, lists arrays; a value that had a problem is undefined. */
@@ -18,7 +18,7 @@ export interface ParsedDocument {
 /** Largest file, bytes. */
 const maxBytes = 1024 * 1024;
 /** More than a file of that size can sensibly hold; keeps a hostile one under a second. */
-const maxTokens = 250_000;
+const maxTokens = 100_000;
 /** Values that aliases may add all together. */
 const maxAliased = 10_000;
 const maxIndent = 100;
@@ -203,7 +203,9 @@ class Walk {
     if (isAlias(node)) return this.alias(node.source, path, spot);
     if (isScalar(node)) {
       if (node.anchor !== undefined) this.anchors.set(node.anchor, node);
-      return node.value;
+      if (typeof node.value !== 'string' || node.value.length <= maxText) return node.value;
+      this.problems.add({ path, message: `is longer than ${maxText} characters` });
+      return undefined;
     }
     if (!isMap(node) && !isSeq(node)) return null;
     if (node.anchor !== undefined) this.anchors.set(node.anchor, node);
@@ -254,7 +256,7 @@ class Walk {
       const problem = (message: string) =>
         this.problems.add({ path: [...path, name ?? '?'], message, at: placeOf(this.lines, key) });
       if (name === undefined) problem('a key must be plain text');
-      else if (name === '__proto__') problem('this key is not allowed');
+      else if (name === '__proto__' || name.length > maxText) problem('this key is not allowed');
       else if (spot.inside.has(name)) problem('this key stands here twice; keep one');
       else {
         const inside: Spot = { key, value: startOf(pair.value, key), inside: new Map() };

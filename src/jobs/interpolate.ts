@@ -1,5 +1,5 @@
 /** `${VAR}`, `${VAR:-default}`, `${file:path}` and `$${` in parsed text. What they stand for is handed in. */
-import type { Path, Problems } from './problems.js';
+import { maxText, type Path, type Problems } from './problems.js';
 
 export interface Sources {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -101,6 +101,9 @@ export function fillIn(
       const done = interpolate(item, sources);
       if ('error' in done) {
         problems.add({ path: at, message: done.error });
+        parent[step] = undefined;
+      } else if (done.value.length > maxText) {
+        problems.add({ path: at, message: `is longer than ${maxText} characters once filled in` });
         parent[step] = undefined;
       } else {
         parent[step] = done.value;

@@ -20,6 +20,9 @@ export interface Place {
   readonly col: number;
 }
 
+/** Longest text a configuration may hold, in characters; also the longest path of Linux. It keeps every check quick. */
+export const maxText = 4096;
+
 /** How many problems one error tells; gathering stops a little later, so that a hopeless file costs no time. */
 const told = 20;
 const gathered = 200;

@@ -4,7 +4,7 @@ import type { Remote } from './job.js';
 import type { Path } from './problems.js';
 
 /** The password inside a queue's URL. */
-const inUrl = /^[^/]*:\/\/[^/@]*:([^@]*)@/;
+const inUrl = /^[^/]*:\/\/[^/@:]*:([^@]*)@/;
 
 /** Whether a value of this place must not be repeated in a message. */
 export function isSecretPlace(path: Path): boolean {

@@ -7,7 +7,8 @@ import { FerryError } from '../core/errors.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import type { Side } from '../endpoints/open.js';
 import type { Job } from '../jobs/job.js';
-import { type CopyContext, copyFile } from './copy-file.js';
+import type { CopyContext } from './copy-context.js';
+import { copyFile } from './copy-file.js';
 import { makeFolders } from './trash.js';
 
 export type AfterAction = (

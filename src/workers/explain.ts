@@ -4,9 +4,9 @@ import { openSide } from '../endpoints/open.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { Scope } from '../jobs/filter.js';
 import type { Job } from '../jobs/job.js';
-import { planFolder, type PlanRules } from '../jobs/plan.js';
-import { readText } from './read-text.js';
+import { type PlanRules, planFolder } from '../jobs/plan.js';
 import { resolveLink } from './links.js';
+import { readText } from './read-text.js';
 
 export interface Explanation {
   readonly path: string;
@@ -76,7 +76,12 @@ export async function explainPath(
     }
     const kind = (source ?? destination)?.kind;
     if (!scope.includes(path, kind === 'folder') && kind !== 'folder')
-      return { path, verdict: 'out of scope', ...stats, reason: 'no pattern of include matches it' };
+      return {
+        path,
+        verdict: 'out of scope',
+        ...stats,
+        reason: 'no pattern of include matches it',
+      };
     const limit = kind === 'file' ? scope.limits((source ?? destination) as Stat) : undefined;
     if (limit !== undefined)
       return {
@@ -129,7 +134,8 @@ function verdictOf(plan: ReturnType<typeof planFolder>): Pick<Explanation, 'verd
   const [problem] = [...plan.conflicts, ...plan.failures];
   if (problem !== undefined) return { verdict: 'conflict', reason: problem.message };
   const [skip] = plan.skips;
-  if (skip !== undefined) return { verdict: 'passed over', reason: `${skip.kind}: ${skip.message}` };
+  if (skip !== undefined)
+    return { verdict: 'passed over', reason: `${skip.kind}: ${skip.message}` };
   if (plan.undecided.length > 0)
     return { verdict: 'compared by content', reason: 'sizes agree; compare: checksum reads both' };
   const action = plan.actions.find((a) => a.action !== 'delete') ?? plan.actions[0];
@@ -138,9 +144,7 @@ function verdictOf(plan: ReturnType<typeof planFolder>): Pick<Explanation, 'verd
       return {
         verdict: 'copied',
         reason:
-          action.reason === 'new'
-            ? 'the destination lacks it'
-            : `the two differ: ${action.reason}`,
+          action.reason === 'new' ? 'the destination lacks it' : `the two differ: ${action.reason}`,
       };
     case 'link':
       return { verdict: 'copied', reason: 'a link, made as it is' };

@@ -15,8 +15,18 @@ export function fingerprint(parts: readonly (string | number | undefined)[]): st
 
 /** A new temporary path for `path`; `start` is ms since the epoch, kept in the name so that old ones can be told. */
 export function temporaryPath(path: string, mark: string, start: number): string {
-  const random = randomBytes(6).readUIntBE(0, 6).toString(36).padStart(8, '0').slice(-8);
-  return ours(path, `${mark}.${Math.floor(start / 1000).toString(36)}-${random}.ferrypart`);
+  return ours(path, `${mark}.${Math.floor(start / 1000).toString(36)}-${random()}.ferrypart`);
+}
+
+// randomness is fetched for many names at once: a system call for each would cost more than the file's other work
+let pool = Buffer.alloc(0);
+
+/** Eight random characters of base 36. */
+function random(): string {
+  if (pool.length < 6) pool = randomBytes(6 * 512);
+  const number = pool.readUIntBE(0, 6);
+  pool = pool.subarray(6);
+  return number.toString(36).padStart(8, '0').slice(-8);
 }
 
 /** Where the old file stands while the new one takes its place, on a side without atomic replacement. */

@@ -5,9 +5,11 @@
  */
 import { FerryError } from '../core/errors.js';
 import type { Copy, Link, Mkdir, Plan } from '../jobs/plan.js';
-import { type Copied, type CopyContext, publish, type Staged, stageFile } from './copy-file.js';
+import type { Copied, CopyContext } from './copy-context.js';
+import { type Staged, stageFile } from './copy-file.js';
 import { asidePath, fingerprint } from './names.js';
 import type { Tally } from './tally.js';
+import { publish } from './temporary.js';
 import type { Remover } from './trash.js';
 
 export interface ReplaceTools {

@@ -1,4 +1,4 @@
-/** Reports of runs: their ids, and the files STATE/runs/JOB/RUN.json they are kept in. */
+/** Reports of runs, and the files STATE/runs/JOB/RUN.json they are kept in. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,12 +6,6 @@ import type { FerryError } from '../core/errors.js';
 import { exitCodes } from '../core/errors.js';
 import type { Report, Trigger } from '../core/events.js';
 import type { Job } from '../jobs/job.js';
-
-/** A new run's id: `20261124T020000Z-3f9a1c07`. Ids sort by the second they were made in. */
-export function newRunId(now: Date): string {
-  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
-  return `${time}-${randomBytes(4).toString('hex')}`;
-}
 
 /**
  * Keeps a report, replacing an earlier one of the same run (its last attempt), and removes the

@@ -15,12 +15,12 @@ import { Scope } from '../jobs/filter.js';
 import { guard } from '../jobs/guard.js';
 import type { Job } from '../jobs/job.js';
 import type { PlanRules } from '../jobs/plan.js';
+import { reapOld, recoverAside } from './leftovers.js';
 import { readTemporary } from './names.js';
-import { recoverAside, reapOld } from './leftovers.js';
 import { type Scan, scan } from './scan.js';
 import { recall, remember } from './servers.js';
-import { tellActions, tellPlan } from './tell-plan.js';
 import { Tally } from './tally.js';
+import { tellActions, tellPlan } from './tell-plan.js';
 import { transfer } from './transfer.js';
 
 export interface RunContext {
@@ -47,7 +47,8 @@ export async function runJob(job: Job, context: RunContext): Promise<Report> {
   const remotes = remotesOf(job);
   const loginsBefore = context.pool.logins(remotes);
   const late = new AbortController();
-  const timer = job.timeout === undefined ? undefined : setTimeout(() => late.abort(tooLong(job)), job.timeout);
+  const timer =
+    job.timeout === undefined ? undefined : setTimeout(() => late.abort(tooLong(job)), job.timeout);
   const signal = AbortSignal.any([context.signal, late.signal]);
   let thrown: unknown;
   try {
@@ -227,9 +228,13 @@ function byMark(leftovers: readonly string[]): Map<string, string> {
 }
 
 function tooLong(job: Job): FerryError {
-  return new FerryError('timeout', `the run took longer than its timeout of ${(job.timeout ?? 0) / 1000} s`, {
-    hint: 'what was copied stays; run it again, or raise `timeout`',
-  });
+  return new FerryError(
+    'timeout',
+    `the run took longer than its timeout of ${(job.timeout ?? 0) / 1000} s`,
+    {
+      hint: 'what was copied stays; run it again, or raise `timeout`',
+    },
+  );
 }
 
 function outcomeOf(
@@ -256,4 +261,3 @@ function outcomeOf(
     },
   };
 }
-

@@ -5,6 +5,7 @@
 import { type Entry, isOurs, join, parentOf } from '../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../core/errors.js';
 import type { Operation } from '../core/events.js';
+import type { Endpoint } from '../endpoints/endpoint.js';
 import { decide } from '../jobs/compare.js';
 import type { Scope } from '../jobs/filter.js';
 import {
@@ -15,15 +16,14 @@ import {
   type FolderPlan,
   type Gathered,
   type Mkdir,
-  type PlanRules,
   type Plan,
+  type PlanRules,
   type Problem,
   planFolder,
   type Skip,
   type SourceEntry,
   sealPlan,
 } from '../jobs/plan.js';
-import type { Endpoint } from '../endpoints/endpoint.js';
 import { sameContent } from './content.js';
 import { resolveLink } from './links.js';
 import { readText } from './read-text.js';
@@ -250,7 +250,8 @@ export async function scan(request: ScanRequest): Promise<Scan> {
 
   const fold = (folder: FolderPlan, task: Task) => {
     for (const action of folder.actions) gathered.actions.push(action);
-    for (const folderToMake of folder.missing) gathered.missing.set(folderToMake.path, folderToMake);
+    for (const folderToMake of folder.missing)
+      gathered.missing.set(folderToMake.path, folderToMake);
     gathered.conflicts.push(...folder.conflicts);
     gathered.failures.push(...folder.failures);
     for (const equal of folder.equal) gathered.equal.push(equal);

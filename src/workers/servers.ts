@@ -11,7 +11,11 @@ type Learnt = Pick<Capabilities, 'setStat' | 'clockOffset'>;
 const strategies: readonly string[] = ['pipelined', 'handle', 'path', 'none'];
 
 const fileOf = (state: string, remote: Remote) =>
-  join(state, 'servers', `${remote.host}_${remote.port}_${remote.username}.json`.replace(/\//g, '_'));
+  join(
+    state,
+    'servers',
+    `${remote.host}_${remote.port}_${remote.username}.json`.replace(/\//g, '_'),
+  );
 
 /** Puts what is known of the remote's server into `can`. Without a readable record nothing is known. */
 export async function recall(state: string, remote: Remote, can: Capabilities): Promise<void> {

@@ -2,7 +2,6 @@
  * Carries out a plan: folders, copies, attributes, then deletions, which come last and only when
  * everything before them went well, then what takes the place of something of another kind.
  */
-import { parentOf } from '../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../core/errors.js';
 import type { Emit } from '../core/events.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
@@ -11,12 +10,15 @@ import { withheld } from '../jobs/guard.js';
 import type { Job } from '../jobs/job.js';
 import type { Copy, Delete, Equal, Link, Mkdir, Plan, SetAttributes } from '../jobs/plan.js';
 import { type AfterAction, createAfter } from './after.js';
-import { type CopyContext, type Copied, copyFile } from './copy-file.js';
+import type { Copied, CopyContext } from './copy-context.js';
+import { copyFile } from './copy-file.js';
 import { each } from './each.js';
+import { isUnder, latePart } from './late-part.js';
 import { Budget, Throttle } from './limit.js';
+import { fingerprint, temporaryPath } from './names.js';
+import { TransferProgress } from './progress.js';
 import { replaceEntry } from './replace.js';
 import type { Tally } from './tally.js';
-import { temporaryPath, fingerprint } from './names.js';
 import { createRemover, pruneTrash, type Remover } from './trash.js';
 
 export interface TransferRequest {
@@ -320,26 +322,6 @@ class Transfer {
   }
 }
 
-/** Paths that take the place of something of another kind, with all below them: they come last. */
-function latePart(plan: Plan): ReadonlySet<string> {
-  const gone = new Set(plan.deletes.map(({ path }) => path));
-  const made = [...plan.mkdirs, ...plan.copies].map(({ path }) => path);
-  const replaced = new Set(made.filter((path) => gone.has(path)));
-  return replaced.size === 0
-    ? replaced
-    : new Set([
-        ...made.filter((path) => isUnder(path, replaced)),
-        ...[...gone].filter((path) => replaced.has(path)),
-      ]);
-}
-
-/** Whether a path is one of these, or below one. */
-function isUnder(path: string, folders: ReadonlySet<string>): boolean {
-  if (folders.size === 0) return false;
-  for (let at = path; at !== ''; at = parentOf(at)) if (folders.has(at)) return true;
-  return false;
-}
-
 /** On a case-insensitive side a name is changed by way of a third one. */
 async function renameCase(
   side: CopyContext['destination'],
@@ -354,72 +336,11 @@ async function renameCase(
 
 /** Files in flight: as the remotes say, else what a line of this length takes. */
 function filesAtOnce({ job }: TransferRequest, { source, destination }: CopyContext): number {
-  const set = [job.from.remote?.maxFiles, job.to.remote?.maxFiles].filter((n) => n !== undefined && n > 0);
+  const set = [job.from.remote?.maxFiles, job.to.remote?.maxFiles].filter(
+    (n) => n !== undefined && n > 0,
+  );
   const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
   const found = roundTrip < 5 ? 256 : Math.min(1800, 256 + Math.round(roundTrip * 30));
   const handles = Math.min(source.can.maxHandles, destination.can.maxHandles);
   return Math.max(1, Math.min(...(set as number[]), ...(set.length > 0 ? [] : [found]), handles));
-}
-
-/** Milliseconds between two progress events, and between two looks for a standstill. */
-const tick = 200;
-
-/** Progress of the copies, and the watch for a transfer that stands still. */
-class TransferProgress {
-  readonly #request: TransferRequest;
-  readonly #timer: NodeJS.Timeout;
-  #files = { done: 0, total: 0 };
-  #bytes = { done: 0, total: 0 };
-  #last = performance.now();
-
-  constructor(request: TransferRequest, stop: AbortController) {
-    this.#request = request;
-    const { from, to } = request.job;
-    const stalls = [from.remote?.stall, to.remote?.stall].filter((ms) => ms !== undefined);
-    const stall = Math.min(...stalls);
-    this.#timer = setInterval(() => {
-      this.#tell();
-      if (performance.now() - this.#last > stall)
-        stop.abort(
-          new FerryError('network', `nothing has moved for ${stall / 1000} s`, {
-            code: 'ETIMEDOUT',
-            hint: 'run it again; raise `stall` of the remote if it is only slow',
-          }),
-        );
-    }, tick);
-    this.#timer.unref();
-  }
-
-  start(copies: readonly (Copy | Link)[]): void {
-    this.#files.total += copies.length;
-    for (const copy of copies)
-      if (copy.action === 'copy') this.#bytes.total += copy.source.size ?? 0;
-    this.#tell();
-  }
-
-  bytes(bytes: number): void {
-    this.#bytes.done += bytes;
-    this.#last = performance.now();
-  }
-
-  step(): void {
-    this.#files.done = Math.min(this.#files.done + 1, this.#files.total);
-    this.#last = performance.now();
-  }
-
-  end(): void {
-    clearInterval(this.#timer);
-    this.#tell();
-  }
-
-  #tell(): void {
-    const { plan, tally, emit } = this.#request;
-    emit({
-      event: 'progress',
-      phase: this.#files.done < this.#files.total ? 'transfer' : 'delete',
-      scanned: plan.unchanged,
-      files: { done: tally.copied, total: this.#files.total },
-      bytes: { ...this.#bytes },
-    });
-  }
 }

@@ -55,7 +55,10 @@ export function createRemover(
         return true;
       } catch (error) {
         // something came into it since the scan, or the server won't say more than "failure"
-        if (error instanceof FerryError && ['ENOTEMPTY', 'EEXIST', 'EFAILURE'].includes(error.code ?? ''))
+        if (
+          error instanceof FerryError &&
+          ['ENOTEMPTY', 'EEXIST', 'EFAILURE'].includes(error.code ?? '')
+        )
           return false;
         throw error;
       }

@@ -1,9 +1,13 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createBlock } from '../../src/cli/block.js';
 import { createOutput, type OutputOptions } from '../../src/cli/output.js';
 import { createReporter } from '../../src/cli/reporter.js';
 import { FerryError } from '../../src/core/errors.js';
 import type { RunEnd, RunEvent } from '../../src/core/events.js';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 interface Opened extends ReturnType<typeof createOutput> {
   readonly stdout: string;
@@ -101,19 +105,51 @@ test.each<[string, Partial<OutputOptions>, boolean, boolean]>([
 });
 
 test('a block is drawn in place, gives way to lines, and gives the cursor back', () => {
+  vi.useFakeTimers();
   const output = open({}, { tty: true, env: { NO_COLOR: '1' } });
   output.block?.set(() => ['one', 'two']);
   output.note('a line');
+  vi.advanceTimersByTime(125);
+  output.block?.set(() => ['three']);
+  vi.advanceTimersByTime(125);
   output.flush();
-  const erase = '\r\x1b[2A\x1b[J';
+  vi.advanceTimersByTime(1000);
   expect(output.stderr).toBe(
-    `\x1b[?25lone\ntwo\n${erase}a line\n\x1b[?25lone\ntwo\n${erase}\x1b[?25h`,
+    [
+      '\x1b[?25lone\ntwo\n',
+      '\r\x1b[2A\x1b[Ja line\n',
+      '\x1b[?25lone\ntwo\n',
+      '\r\x1b[2A\x1b[Jthree\n',
+      '\r\x1b[1A\x1b[J\x1b[?25h',
+    ].join(''),
+  );
+});
+
+test('without a place for a block, progress is a line each 30 s', () => {
+  vi.useFakeTimers();
+  const output = open();
+  const reporter = createReporter(output, { job: 'nightly', plan: false, dryRun: false });
+  const progress = (done: number) =>
+    reporter.emit({
+      ...{ event: 'progress', phase: 'transfer', scanned: 9 },
+      files: { done, total: 9 },
+      bytes: { done, total: 9 },
+    });
+  progress(1);
+  vi.advanceTimersByTime(29_000);
+  expect(output.stderr).toBe('');
+  progress(2);
+  vi.advanceTimersByTime(31_000);
+  reporter.end();
+  vi.advanceTimersByTime(60_000);
+  expect(output.stderr).toMatch(
+    /^nightly: copying, 2 of 9 files, 2 B of 9 B.*\nnightly: copying, 2 of 9 files.*\n$/,
   );
 });
 
 test('a block leaves the last column free, and takes a width that is not known as 80', () => {
   const widths: number[] = [];
-  for (const columns of [50, undefined]) {
+  for (const columns of [50, undefined, 0]) {
     const screen = { write: () => true, ...(columns === undefined ? {} : { columns }) };
     const block = createBlock(screen);
     block.set((width) => {
@@ -122,7 +158,7 @@ test('a block leaves the last column free, and takes a width that is not known a
     });
     block.end();
   }
-  expect(widths).toEqual([49, 79]);
+  expect(widths).toEqual([49, 79, 79]);
 });
 
 const runEnd: RunEnd = {
@@ -190,7 +226,7 @@ describe('a run with --json', () => {
 
   test('of plan prints its actions too', () => {
     const lines = play({ json: true }, true, true).stdout.trimEnd().split('\n');
-    expect(lines.map((line) => JSON.parse(line).event)).toEqual(['action', 'plan', 'file', 'run']);
+    expect(lines.map((line) => JSON.parse(line).event)).toEqual(['action', 'plan', 'run']);
   });
 });
 

@@ -168,7 +168,7 @@ describe('run', () => {
   test('while another process runs the job: 8, naming it', async () => {
     data({ 'big.bin': randomBytes(3_000_000) });
     const holder = startFerryline(['run', 'nightly', '--bwlimit', '200KiB/s', '-vv'], { cwd });
-    await holder.said(/OPEN/);
+    await holder.said(/WRITE/);
     const { code, stderr, events } = await run('run', 'nightly', '--json');
     expect(code).toBe(8);
     expect(stderr).toContain(`in process ${holder.pid}`);
@@ -186,7 +186,7 @@ describe('run', () => {
     data({ 'big.bin': randomBytes(3_000_000) });
     const args = ['run', 'nightly', '--bwlimit', '200KiB/s', '-vv', '--json'];
     const live = startFerryline(args, { cwd });
-    await live.said(/OPEN/);
+    await live.said(/WRITE/);
     live.child.kill(signal);
     const { code, events } = await live.ended;
     expect(code).toBe(exitCode);
@@ -237,6 +237,48 @@ describe('run', () => {
       expect(code).toBe(5);
       expect(stdout + stderr).not.toContain(secret);
     }
+  });
+});
+
+/** The program on a terminal of its own; what it shows, and how it ended. */
+async function onTerminal(...args: string[]): Promise<{ screen: string; code: number }> {
+  const line = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');
+  const child = spawn('script', ['-qefc', line, '/dev/null'], {
+    cwd,
+    env: {
+      PATH: process.env.PATH,
+      HOME: cwd,
+      FERRYLINE_STATE_DIR: join(cwd, '.state'),
+      TERM: 'xterm',
+      SHELL: '/bin/sh',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let screen = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+  });
+  const [code] = await once(child, 'close');
+  return { screen, code };
+}
+
+describe('on a terminal', () => {
+  test('a run shows its progress in place and gives the cursor back', async () => {
+    data({ 'big.bin': randomBytes(600_000) });
+    const { screen, code } = await onTerminal('run', 'nightly', '--bwlimit', '400KiB/s');
+    expect(code).toBe(0);
+    expect(screen).toContain('\x1b[?25l');
+    expect(screen).toMatch(/nightly {2}copying {2}0 of 1 file {2}\S+ \S+ of 586 KiB/);
+    expect(screen).toMatch(/\[#*-+\] +\d+ %/);
+    const end = screen.slice(screen.lastIndexOf('\x1b[?25h'));
+    expect(end).toContain('succeeded');
+    expect(end).not.toContain('\x1b[?25l');
+  });
+
+  test('with --json there is nothing to draw', async () => {
+    data(tree);
+    const { screen } = await onTerminal('run', 'nightly', '--json');
+    expect(screen).not.toContain('\x1b');
   });
 });
 

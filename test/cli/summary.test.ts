@@ -41,6 +41,16 @@ describe('the summary', () => {
       'succeeded: nothing to do in 350 ms, 1 session',
     ],
     [
+      'of one that got nowhere',
+      { outcome: 'failed', exitCode: 4, files: none, bytes: 0, seconds: 0.35, sessions: 0 },
+      'failed after 350 ms',
+    ],
+    [
+      'of a moment, without a rate',
+      { files: { ...none, copied: 1 }, bytes: 9, seconds: 0.1, verified: 'checksum' },
+      'succeeded: 1 copied (9 B) in 100 ms, 1 session, verified by checksum',
+    ],
+    [
       'of a failed attempt over two remotes',
       {
         outcome: 'incomplete',

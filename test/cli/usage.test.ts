@@ -205,7 +205,7 @@ function complete(words: readonly string[]): string {
 
 describe('ad hoc', () => {
   test.each([
-    [['push', './a', './b'], 'push'],
+    [['push', './a', './b'], 'both local'],
     [['pull', './a', 'host:b'], 'pull'],
     [['push', './a', 'sftp://user:pw-canary@host/b'], 'password'],
     [['mirror', './a', 'host:b', '--after', 'delete'], 'after'],

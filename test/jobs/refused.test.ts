@@ -172,10 +172,13 @@ describe('hostile files', () => {
     ['questions in questions', '? '.repeat(500_000), /nests too deeply/],
     ['stairs', Array.from({ length: 1400 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), /deeply/],
     ['maps on one line', '"a": '.repeat(200_000), /nests too deeply/],
-    ['a million commas', `[${','.repeat(1_000_000)}]`, /holds more than 250000 words/],
-    ['many errors', 'a: @\n'.repeat(30_000), /quote it/],
-    ['many unknown keys', Array.from({ length: 30_000 }, (_, i) => `k${i}: 1`).join('\n'), /more$/],
-    ['many equal keys', 'jobs: {}\n'.repeat(30_000), /stands here twice/],
+    ['a queue of colons', `queue: "redis://${'a:'.repeat(400_000)}"`, /queue: is longer than 4096/],
+    ['a long name', `jobs: { ${'a'.repeat(900_000)}: {} }`, /this key is not allowed/],
+    ['long variables', `queue: "${'${HOST}'.repeat(500)}"`, /longer than 4096 .* once filled in/],
+    ['a million commas', `[${','.repeat(1_000_000)}]`, /holds more than 100000 words/],
+    ['many errors', 'a: @\n'.repeat(13_000), /quote it/],
+    ['many unknown keys', Array.from({ length: 13_000 }, (_, i) => `k${i}: 1`).join('\n'), /more$/],
+    ['many equal keys', 'jobs: {}\n'.repeat(13_000), /stands here twice/],
   ])('%s', (_name, text, message) => {
     expect(problems(text).join('\n')).toMatch(message);
   });

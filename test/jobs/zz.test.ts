@@ -2,7 +2,7 @@ import { it } from 'vitest';
 import { load, problems } from './loading.js';
 import { parseText } from '../../src/jobs/document.js';
 import { Problems } from '../../src/jobs/problems.js';
-it('t', { timeout: 60000 }, () => {
+import { appendFileSync } from "node:fs"; it("t", { timeout: 60000 }, () => {
   const job = (i: number) => `  j${i}:\n    operation: mirror\n    from: ./a${i}\n    to: d:b\n    schedule: "0 2 * * *"\n    exclude: ["*.tmp", "cache/"]\n    delete: { max: 50%, trash: t, keep: 30d }\n`;
   const cases: Record<string, string> = {
     unknown: Array.from({ length: 14_000 }, (_, i) => `k${i}: 1`).join('\n'),

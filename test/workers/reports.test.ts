@@ -5,7 +5,7 @@ import { FerryError } from '../../src/core/errors.js';
 import type { Report } from '../../src/core/events.js';
 import type { Job } from '../../src/jobs/job.js';
 import { backoffAfter, worthAnotherAttempt } from '../../src/workers/attempts.js';
-import { newRunId, reportOfNoStart, saveReport } from '../../src/workers/reports.js';
+import { reportOfNoStart, saveReport } from '../../src/workers/reports.js';
 import { temporaryFolder } from '../kit/temporary.js';
 
 const now = new Date('2026-11-24T02:00:00.250Z');
@@ -15,13 +15,6 @@ const error = new FerryError('busy', 'job nightly runs already, in process 7', {
 function report(run: string, change: Partial<Report> = {}): Report {
   return { ...reportOfNoStart(job, { run, trigger: 'manual', attempt: 1 }, error, now), ...change };
 }
-
-test('run ids sort by time and differ within a second', () => {
-  const id = newRunId(now);
-  expect(id).toMatch(/^20261124T020000Z-[0-9a-f]{8}$/);
-  expect(newRunId(now)).not.toBe(id);
-  expect(newRunId(new Date('2026-11-24T02:00:01Z')) > id).toBe(true);
-});
 
 test('a report is kept whole, for its owner only, in place of an earlier attempt of the run', async () => {
   const state = await temporaryFolder();

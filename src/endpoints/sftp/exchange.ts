@@ -145,7 +145,6 @@ export class Exchange {
     if (signal !== undefined) this.#watch(signal);
     const order = ++this.#asked;
     const id = order >>> 0;
-    if (this.#pending.size === 0 && this.#versionKnown) this.#patience.renew();
     if (request.describe !== undefined)
       this.#options.trace?.('command', `${id} ${escapeText(request.describe())}`);
     const out = this.#outbox;

@@ -148,7 +148,11 @@ export function loginsFor(remote: Remote, keys: readonly PrivateKey[], tell: Tel
   const tried: string[] = [];
   return {
     tried: tried as readonly string[],
-    next: (left: readonly string[] | null, _partial: boolean | null, go: (auth: unknown) => void) => {
+    next: (
+      left: readonly string[] | null,
+      _partial: boolean | null,
+      go: (auth: unknown) => void,
+    ) => {
       let attempt = attempts.shift();
       while (attempt !== undefined && left !== null && !left.includes(attempt.method))
         attempt = attempts.shift();

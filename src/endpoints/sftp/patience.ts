@@ -19,7 +19,7 @@ export class Patience {
     this.#most = Math.ceil(deadline / this.interval) + 1; // the first tick may come at once
   }
 
-  /** Something moved, or the wait begins. */
+  /** Something moved. */
   renew(): void {
     this.#quiet = 0;
   }

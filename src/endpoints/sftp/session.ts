@@ -39,7 +39,7 @@ export class Session {
     this.features = features;
     this.#channels = [first];
     this.ended = Promise.race([transport.ended, first.ended]);
-    this.ended.then((error) => {
+    void this.ended.then((error) => {
       this.#failure = error;
       for (const channel of this.#channels) channel.close(error);
     });
@@ -66,7 +66,7 @@ export class Session {
       return session;
     } catch (error) {
       await transport.close();
-      throw signal.aborted ? signal.reason : (await settledReason(transport)) ?? error;
+      throw signal.aborted ? signal.reason : ((await settledReason(transport)) ?? error);
     } finally {
       signal.removeEventListener('abort', abort);
     }
@@ -102,7 +102,7 @@ export class Session {
           const channel = new SftpChannel(stream, options);
           await channel.ready;
           this.#channels.push(channel);
-          channel.ended.then(() => {
+          void channel.ended.then(() => {
             const at = this.#channels.indexOf(channel);
             if (at > 0) this.#channels.splice(at, 1);
           });
@@ -120,9 +120,9 @@ async function learn(
   const offers = (name: string) => channel.extensions.has(name);
   const asked = performance.now();
   // one question in any case: it measures the round trip
-  const limits = offers('limits@openssh.com')
-    ? await channel.limits(signal)
-    : (await channel.realpath('.', signal), plainLimits);
+  let limits = plainLimits;
+  if (offers('limits@openssh.com')) limits = await channel.limits(signal);
+  else await channel.realpath('.', signal);
   return {
     posixRename: offers('posix-rename@openssh.com'),
     fsync: offers('fsync@openssh.com'),

@@ -232,6 +232,13 @@ test.each([
   },
 );
 
+test('what broke the stream is kept as the cause', async () => {
+  const { channel, stream } = await conversation();
+  const reset = new Error('reset');
+  stream.destroy(reset);
+  expect((await channel.ended).cause).toBe(reset);
+});
+
 test('a stream that has ended already is an ended channel', async () => {
   const [stream] = duplexPair();
   stream.destroy();

@@ -127,6 +127,19 @@ test.each([
   }
 });
 
+test.each([
+  ['2^32 - 1 names', 'more names than the packet holds'],
+  ['2^32 - 1 extended attributes', 'more extended attributes than the packet holds'],
+  ['HANDLE for LSTAT', 'LSTAT answered with HANDLE'],
+  ['more DATA than asked for', 'a READ of 8 bytes answered with 9'],
+])('%s is called by its name: %s', async (attack, message) => {
+  const [, ask, answer] = attacks.find(([what]) => what === attack) ?? [];
+  const { channel, peer } = await conversation();
+  const asked = ask?.(channel);
+  peer.send(answer ?? Buffer.alloc(0));
+  await expect(asked).rejects.toThrow(message);
+});
+
 test("a start-up file's greeting is named, with what to do about it", async () => {
   const { channel, peer } = silentPeer();
   peer.send(Buffer.from('Welcome to\n'));

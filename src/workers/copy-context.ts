@@ -1,0 +1,46 @@
+/** What copying files of one run needs, and what it is asked for. */
+import type { Stat } from '../core/entry.js';
+import type { Endpoint } from '../endpoints/endpoint.js';
+import type { Modes } from '../jobs/job.js';
+import type { Seen } from '../jobs/plan.js';
+import type { Budget, Throttle } from './limit.js';
+
+export interface CopyRules {
+  readonly modes: Modes;
+  readonly verify: 'size' | 'checksum';
+  readonly fsync: boolean;
+  /** When the run started, ms since the epoch; part of temporary names. */
+  readonly start: number;
+}
+
+export interface CopyContext {
+  readonly source: Endpoint;
+  readonly destination: Endpoint;
+  readonly rules: CopyRules;
+  /** Bytes in flight over all files. */
+  readonly budget: Budget;
+  readonly throttles: readonly Throttle[];
+  readonly signal: AbortSignal;
+  /** Told of each chunk that has arrived, bytes; negative when a file starts anew. */
+  readonly onBytes: (bytes: number) => void;
+  /** Temporary files of earlier runs by fingerprint, to go on with; taken out when claimed. */
+  readonly leftovers: Map<string, string>;
+  /** Temporary files nobody will go on with, to be removed when the run ends. */
+  readonly orphans: Set<string>;
+}
+
+export interface CopyRequest {
+  readonly path: string;
+  /** The source's path. */
+  readonly from: string;
+  readonly source: Seen;
+  /** What the final name held when it was scanned. */
+  readonly destination: Seen | undefined;
+}
+
+export interface Copied {
+  readonly bytes: number;
+  readonly verified: 'checksum' | 'size' | 'none';
+  /** The source as it was when its bytes were read. */
+  readonly source: Stat;
+}

@@ -1,0 +1,32 @@
+/** The demo, as a newcomer sees it. */
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ferryline } from '../kit/cli.js';
+import { temporaryFolder } from '../kit/temporary.js';
+
+const leftovers = () => readdirSync(tmpdir()).filter((name) => name.startsWith('ferryline-demo-'));
+
+test.each([
+  ["this machine's sshd", (path: string) => path],
+  ["ferryline's own test server", () => ''],
+])(
+  'keeps its promises with %s, and leaves nothing behind',
+  async (server, pathOf) => {
+    const cwd = await temporaryFolder();
+    const bin = join(cwd, 'bin');
+    mkdirSync(bin);
+    symlinkSync(process.execPath, join(bin, 'node'));
+    const before = leftovers();
+    const PATH = `${bin}:${pathOf(process.env.PATH ?? dirname(process.execPath))}`;
+    const { code, stderr } = await ferryline(['demo'], { cwd, env: { PATH, TMPDIR: tmpdir() } });
+    expect(stderr).toContain(`A throw-away SFTP server (${server})`);
+    expect(stderr).toContain('All as promised.');
+    expect(stderr.match(/^ok {2}/gm)).toHaveLength(7);
+    expect(stderr).toMatch(/nightly-archive: refused: /);
+    expect(code).toBe(0);
+    expect(leftovers()).toEqual(before);
+  },
+  60_000,
+);

@@ -1,0 +1,36 @@
+/** Start-up time is a feature: what every command loads is held small. */
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+
+/** The files and packages that importing a file loads; dynamic and type-only imports load nothing. */
+function loadedBy(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  const text = readFileSync(file, 'utf8');
+  const statement = /^(?:import|export)\s+(?!type\b)(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm;
+  for (const [, target = ''] of text.matchAll(statement)) {
+    if (!target.startsWith('.')) found.add(target);
+    else loadedBy(resolve(dirname(file), target.replace(/\.js$/, '.ts')), found);
+  }
+  return found;
+}
+
+test('before a verb is known, only the command line itself is loaded', () => {
+  const source = join(process.cwd(), 'src');
+  const loaded = [...loadedBy(join(source, 'cli/main.ts'))]
+    .map((name) => (name.startsWith('/') ? relative(source, name) : name))
+    .filter((name) => !name.startsWith('node:'));
+  expect(loaded.sort()).toEqual([
+    'cli/block.ts',
+    'cli/flags.ts',
+    'cli/main.ts',
+    'cli/output.ts',
+    'cli/program.ts',
+    'cli/style.ts',
+    'commander',
+    'core/errors.ts',
+    'core/text.ts',
+    'observe/redact.ts',
+  ]);
+});

@@ -13,11 +13,15 @@ import { configCandidates, findConfig } from './folders.js';
 type Overrides = Readonly<Record<string, unknown>>;
 
 /**
- * The configuration, with job keys given on the command line laid over every job. Its warnings
+ * The configuration, with job keys given on the command line laid over the jobs named. Its warnings
  * are told, and its secrets hidden, before it is handed out. Errors: `config`.
  */
-export async function readConfig(context: Context, overrides: Overrides = {}): Promise<Config> {
-  const config = await readConfigIfAny(context, overrides);
+export async function readConfig(
+  context: Context,
+  overrides: Overrides = {},
+  jobs: readonly string[] = [],
+): Promise<Config> {
+  const config = await readConfigIfAny(context, overrides, jobs);
   if (config !== undefined) return config;
   const places = configCandidates(context.around).map(escapeText).join(', ');
   throw new FerryError('config', `there is no jobs.yml; looked for ${places}`, {
@@ -29,6 +33,7 @@ export async function readConfig(context: Context, overrides: Overrides = {}): P
 export async function readConfigIfAny(
   { around, config: named, output }: Context,
   overrides: Overrides = {},
+  jobs: readonly string[] = [],
 ): Promise<Config | undefined> {
   const file = findConfig(around, named);
   if (file === undefined) return undefined;
@@ -42,6 +47,7 @@ export async function readConfigIfAny(
     readFile: (path) => readFileSync(path, 'utf8'),
     mode,
     overrides,
+    overridden: jobs,
   });
   output.hide(config.secrets);
   for (const warning of config.warnings) {

@@ -14,7 +14,7 @@ export async function explain(
   flags: RuleFlags,
   context: Context,
 ): Promise<number> {
-  const config = await readConfig(context, overridesFrom(flags));
+  const config = await readConfig(context, overridesFrom(flags), [name]);
   const job = jobNamed(config, name);
   const { output } = context;
   const pool = openPool(context);

@@ -2,25 +2,38 @@
 import type { PlanEvent } from '../core/events.js';
 import type { Job } from '../jobs/job.js';
 import { newRunId } from '../workers/run-id.js';
-import { runJob } from '../workers/run-job.js';
+import { type RunContext, runJob } from '../workers/run-job.js';
 import { jobNamed, readConfig } from './config-file.js';
 import type { Context } from './context.js';
 import { overridesFrom, type RuleFlags } from './flags.js';
 import { makeStateFolder } from './folders.js';
 import { createReporter } from './reporter.js';
 import { openPool } from './run-jobs.js';
+import { writeSealed } from './sealed-plan.js';
 
 export interface PlanFlags extends RuleFlags {
   readonly exitCode?: boolean;
+  /** Where the sealed plan goes. */
+  readonly out?: string;
 }
 
 /** Exit code with `--exit-code` when there is something to do. */
 const notEmpty = 10;
 
 export async function plan(name: string, flags: PlanFlags, context: Context): Promise<number> {
-  const config = await readConfig(context, overridesFrom(flags));
+  const overrides = overridesFrom(flags);
+  const config = await readConfig(context, overrides, [name]);
   const job = jobNamed(config, name);
-  const { exitCode, found } = await planJob(job, context);
+  const { exitCode, found } = await planJob(job, context, async (made, refusal) => {
+    if (flags.out === undefined) return;
+    const refused = refusal?.message ?? null;
+    const { digest } = made;
+    await writeSealed(
+      flags.out,
+      { ferryline: 'plan/1', config: config.file, job: name, overrides, digest, refused },
+      made,
+    );
+  });
   const empty = found === undefined || isEmpty(found);
   return exitCode === 0 && flags.exitCode === true && !empty ? notEmpty : exitCode;
 }
@@ -28,6 +41,7 @@ export async function plan(name: string, flags: PlanFlags, context: Context): Pr
 async function planJob(
   job: Job,
   context: Context,
+  onPlan: NonNullable<RunContext['onPlan']>,
 ): Promise<{ exitCode: number; found: PlanEvent | undefined }> {
   const signal = context.stopSignal();
   const state = await makeStateFolder(context.around);
@@ -48,6 +62,7 @@ async function planJob(
       state,
       dryRun: true,
       deepPlan: true,
+      onPlan,
     });
     return { exitCode: report.exitCode, found };
   } finally {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
+import type { ApplyFlags } from './apply.js';
 import type { Context } from './context.js';
 import {
   type AdHocFlags,
@@ -21,7 +22,7 @@ import type { TrustFlags } from './trust-command.js';
 /** Verbs of the contract that a later version has. */
 const later = [
   ...['start', 'status', 'runs', 'logs', 'enqueue', 'retry', 'cancel', 'pause', 'resume', 'next'],
-  ...['apply', 'doctor', 'rollback', 'releases'],
+  ...['doctor', 'rollback', 'releases'],
 ];
 
 const exitCodesText = `
@@ -107,13 +108,25 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
       .command('plan')
       .argument('<job>')
       .description('print what a run would do')
-      .option('--exit-code', 'exit with 10 when there is something to do'),
+      .option('--exit-code', 'exit with 10 when there is something to do')
+      .option('--out <file>', 'seal the plan in a file, for `apply`'),
   ).action(
     wrap(async (context, flags: PlanFlags, name: string) => {
       const { plan } = await import('./plan.js');
       return plan(name, flags, context);
     }),
   );
+  program
+    .command('apply')
+    .argument('<file>', 'what `plan --out` wrote')
+    .description('carry out exactly a sealed plan')
+    .option('--approve', 'even though the guard refuses it')
+    .action(
+      wrap(async (context, flags: ApplyFlags, file: string) => {
+        const { apply } = await import('./apply.js');
+        return apply(file, flags, context);
+      }),
+    );
   addRuleFlags(
     program
       .command('explain')

@@ -21,6 +21,8 @@ export interface RunChoices {
   readonly retries: number;
   /** What to call a job that has no name of its own. */
   readonly label?: string;
+  /** Only the plan with this digest may be carried out. */
+  readonly sealed?: { readonly digest: string; readonly approved: boolean };
 }
 
 interface Running extends RunChoices {
@@ -112,6 +114,7 @@ async function attempt(job: Job, run: string, number: number, running: Running):
       dryRun: running.dryRun,
       // Also for the case that the plan is refused: people then want to see it.
       deepPlan: true,
+      ...(running.sealed === undefined ? {} : { sealed: running.sealed }),
     });
   } finally {
     reporter.end();

@@ -10,7 +10,7 @@ export async function run(
   flags: RunFlags,
   context: Context,
 ): Promise<number> {
-  const config = await readConfig(context, overridesFrom(flags));
+  const config = await readConfig(context, overridesFrom(flags), names);
   if (names.length === 0) {
     throw new FerryError('config', 'run needs the name of a job', { hint: jobList(config) });
   }

@@ -1,5 +1,6 @@
 /** Finds the server that `ferryline trust REMOTE|HOST` means; trusting is trust.ts's. */
-import type { Remote } from '../jobs/job.js';
+import type { Remote } from '../core/remote.js';
+import { openThroughJump } from '../endpoints/sftp/connect-ssh2.js';
 import { readConfigIfAny } from './config-file.js';
 import type { Context } from './context.js';
 import { remoteFromHost } from './ssh-host.js';
@@ -17,14 +18,16 @@ export async function trustCommand(
   context: Context,
 ): Promise<number> {
   const remote = await find(target, flags, context);
+  const { jump } = remote;
   const options = {
     yes: flags.yes,
     fingerprint: flags.fingerprint,
+    json: context.output.json,
     signal: context.stopSignal(),
+    ...(jump && { open: (signal: AbortSignal) => openThroughJump(remote, jump, signal) }),
   };
-  // The lines for jobs.yml are no JSON.
-  const stdout = context.output.json ? process.stderr : process.stdout;
-  return trust(remote, options, { stdin: process.stdin, stdout, stderr: process.stderr });
+  const { stdin, stdout, stderr } = process;
+  return trust(remote, options, { stdin, stdout, stderr });
 }
 
 async function find(target: string, { port }: TrustFlags, context: Context): Promise<Remote> {

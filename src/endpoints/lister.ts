@@ -65,9 +65,9 @@ export function createLister(): Lister {
 
   return {
     async list(path) {
+      // one folder a turn, so that the rest of the program goes on in between
+      await new Promise((next) => setImmediate(next));
       if (listed < few) {
-        // one folder a turn, so that the rest of the program goes on in between
-        await new Promise((next) => setImmediate(next));
         const entries = toEntries(listFlat(path));
         listed += entries.length;
         return entries;

@@ -38,8 +38,10 @@ export interface LoadContext {
   readonly readFile: (path: string) => string;
   /** Permission bits of the file, where known: one that holds secrets and that others may read is warned of. */
   readonly mode?: number;
-  /** Job keys given for this once, laid over every job: maps merge, lists replace. */
+  /** Job keys given for this once: maps merge, lists replace. */
   readonly overrides?: Readonly<Record<string, unknown>>;
+  /** The jobs that `overrides` lie over; absent: every job. */
+  readonly overridden?: readonly string[];
 }
 
 /**
@@ -80,7 +82,9 @@ export function loadConfig(text: string, context: LoadContext): Config {
   const raw = root as RawConfig;
   const chosenQueue = chooseQueue(raw, env, problems);
   const remotes = loadRemotes(new Map(entriesOf(raw.remotes)), person, problems);
-  const jobs = loadJobs(raw, { ...person, remotes }, overrides, document?.has, problems, warnings);
+  const laidOver = (name: string) =>
+    context.overridden?.includes(name) === false ? {} : overrides;
+  const jobs = loadJobs(raw, { ...person, remotes }, laidOver, document?.has, problems, warnings);
   throwAny();
 
   const sound = new Map<string, Remote>();
@@ -155,7 +159,7 @@ function textPaths(value: unknown, path: Path, found = new Set<string>()): Set<s
 function loadJobs(
   raw: RawConfig,
   around: Surroundings,
-  overrides: RawRules,
+  laidOver: (name: string) => RawRules,
   isInFile: ((path: Path) => boolean) | undefined,
   problems: Problems,
   warnings: string[],
@@ -164,6 +168,7 @@ function loadJobs(
   if (problems.under('defaults')) return jobs;
   for (const [name, rawJob] of entriesOf(raw.jobs)) {
     if (problems.under('jobs', name)) continue;
+    const overrides = laidOver(name);
     const complain: Complain = (keys, message) => {
       const [key = ''] = keys;
       const own = ['jobs', name, ...keys];

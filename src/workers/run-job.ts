@@ -14,7 +14,7 @@ import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { Scope } from '../jobs/filter.js';
 import { guard } from '../jobs/guard.js';
 import type { Job } from '../jobs/job.js';
-import type { PlanRules } from '../jobs/plan.js';
+import type { Plan, PlanRules } from '../jobs/plan.js';
 import { reapOld, recoverAside } from './leftovers.js';
 import { readTemporary } from './names.js';
 import { type Scan, scan } from './scan.js';
@@ -38,6 +38,10 @@ export interface RunContext {
   readonly dryRun: boolean;
   /** Whether each action of the plan is told, too. */
   readonly deepPlan?: boolean;
+  /** Receives the plan once the guard has spoken. */
+  readonly onPlan?: (plan: Plan, refusal: FerryError | undefined) => Promise<void>;
+  /** Only the plan with this digest is carried out; `approved` is the operator's yes to one that the guard refuses. */
+  readonly sealed?: { readonly digest: string; readonly approved: boolean };
 }
 
 /** Runs a job. Never rejects: everything ends in the report. */
@@ -115,7 +119,10 @@ async function carryOut(
     tally.unchanged = plan.unchanged;
     for (const { path, kind, message } of plan.skips) tally.skip(path, kind, message);
     const refusal = guard(plan, job.delete, await factsFor(job, source, scanned, signal));
-    if (refusal !== undefined) throw refusal;
+    await context.onPlan?.(plan, refusal);
+    const { sealed } = context;
+    if (sealed !== undefined && plan.digest !== sealed.digest) throw drifted(plan, sealed.digest);
+    if (refusal !== undefined && sealed?.approved !== true) throw refusal;
     for (const problem of [...plan.failures, ...plan.conflicts]) tally.fail(problem);
     if (context.dryRun) return;
     await archive?.makeRoot(signal);
@@ -225,6 +232,15 @@ function byMark(leftovers: readonly string[]): Map<string, string> {
       found.set(read.mark, { path, start: read.start });
   }
   return new Map([...found].map(([mark, { path }]) => [mark, path]));
+}
+
+function drifted(plan: Plan, digest: string): FerryError {
+  const short = (text: string) => text.slice(0, 12);
+  return new FerryError(
+    'refused',
+    `a side has changed since the plan was made: it is ${short(plan.digest)} now, not ${short(digest)}`,
+    { hint: 'nothing was changed; make a new plan, look at it, and apply that' },
+  );
 }
 
 function tooLong(job: Job): FerryError {

@@ -93,7 +93,7 @@ describe('any file', () => {
         }
         for (const line of problems(text)) expect(line).toMatch(/^(?:jobs\.yml:\d+:\d+ |and \d)/);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -117,7 +117,7 @@ describe('any file', () => {
       fc.property(fc.dictionary(key, tree, { noNullPrototype: true }), (value) => {
         problems(stringify(value));
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });

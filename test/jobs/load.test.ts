@@ -305,6 +305,13 @@ describe('overrides', () => {
     expect(problems(withJob(''), { overrides })).toEqual([expect.stringContaining(message)]),
   );
 
+  it('lie over the jobs named only, where some are', () => {
+    const text = withJob('', 'operation: mirror, from: a, to: d:b');
+    const none = { overrides: { after: 'delete' }, overridden: ['other'] };
+    expect(jobOf(text, none).after).toEqual({ kind: 'keep' });
+    expect(problems(text, { ...none, overridden: ['x'] })).toHaveLength(1);
+  });
+
   it('that do not go with a job say where they came from', () => {
     const lines = problems(withJob('', 'operation: mirror, from: a, to: d:b'), {
       overrides: { after: 'delete' },

@@ -147,7 +147,7 @@ function mustBeBuilt(): void {
   if (!existsSync(main)) throw new Error('dist/ is missing: run `npm run build` first');
   const sources = readdirSync(join(project, 'src'), { recursive: true, encoding: 'utf8' });
   for (const source of sources) {
-    if (!source.endsWith('.ts')) continue;
+    if (!source.endsWith('.ts') || source.endsWith('.d.ts')) continue;
     const output = join(project, 'dist', source.replace(/\.ts$/, '.js'));
     if (
       !existsSync(output) ||

@@ -57,6 +57,24 @@ export async function connectSsh2(
   };
 }
 
+/** A stream to a remote's SSH port through its jump host, which is logged in for it and left with the stream. */
+export async function openThroughJump(
+  remote: Remote,
+  jump: Remote,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  const connection = await connect(jump, false, () => {}, signal);
+  try {
+    const where = `${remote.name}: ${escapeText(remote.host)} port ${remote.port}`;
+    const stream = await forward(connection, remote, where, signal);
+    stream.once('close', () => void connection.close());
+    return stream;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
 async function connect(
   remote: Remote,
   wantsSftp: boolean,

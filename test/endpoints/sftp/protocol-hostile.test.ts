@@ -78,6 +78,7 @@ const attacks: readonly (readonly [what: string, ask: Ask, answer: Buffer])[] = 
   ['2^32 - 1 names', readdir, packet(104, 1, ffff, 'a', '', 0)],
   ['a name past its packet', readdir, packet(104, 1, 1, ffff, Buffer.alloc(12))],
   ['no name for REALPATH', realpath, packet(104, 1, 0)],
+  ['one name counted as two for REALPATH', realpath, packet(104, 1, 2, '/a', '', 0)],
   ['two names for REALPATH', realpath, say.names(1, '/a', '/b')],
   ['a path and more for REALPATH', realpath, packet(104, 1, 1, '/', '', 0, '')],
   ['two names for READLINK', (c) => c.readlink('/l'), say.names(1, '/a', '/b')],

@@ -1,0 +1,96 @@
+/**
+ * What most tests through the command line stand on: a working folder with jobs.yml and `data/`,
+ * and a folder of its own on a server.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { giveTo, serverAccount } from './account.js';
+import { ferryline, type JsonEvent, type Result, type RunOptions, writeJobs } from './cli.js';
+import { temporaryFolder } from './temporary.js';
+import { type Tree, writeTree } from './tree.js';
+
+/** A server as the kit's starters give it. */
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly keyFile: string;
+  readonly knownHostsFile: string;
+  /** The served folder as the server names it. */
+  readonly root: string;
+  /** The same folder here, where it has another name. */
+  readonly folder?: string;
+}
+
+/** A server as jobs.yml names it. */
+export function remoteIn(server: Server, changes: object = {}): object {
+  const { host, port, username, keyFile, knownHostsFile, root } = server;
+  return {
+    ...{ host, port, username, auth: { key: keyFile }, knownHosts: knownHostsFile, root },
+    ...changes,
+  };
+}
+
+export interface Scene {
+  /** The working folder. */
+  readonly cwd: string;
+  /** The test's own folder below the server's root, which isn't made. */
+  readonly place: string;
+  /** A path in `data/`, the local side. */
+  here(path?: string): string;
+  /** A path in the server's folder of this test, as it is named here. */
+  there(path?: string): string;
+  writeHere(tree: Tree, options?: { mtime?: number }): void;
+  writeThere(tree: Tree, options?: { mtime?: number }): void;
+  /** Writes jobs.yml: remote `archive`, job `job`, by default a mirror of `./data` to the server's folder. */
+  jobs(job?: object, remote?: object): Promise<string>;
+  /** Runs `ferryline ARGS…` in the working folder. */
+  cli(args: readonly string[], options?: RunOptions): Promise<Result>;
+  /** `ferryline run job --json FLAGS…`. */
+  run(...flags: string[]): Promise<RunResult>;
+}
+
+export interface RunResult extends Result {
+  /** The last event. */
+  readonly report: JsonEvent;
+}
+
+let scenes = 0;
+
+/** A fresh working folder, and a fresh place on the server. */
+export async function openScene(server: Server): Promise<Scene> {
+  const cwd = await temporaryFolder();
+  const place = `scene-${scenes++}`;
+  const served = server.folder ?? server.root;
+  const here = (path = '') => join(cwd, 'data', path);
+  const there = (path = '') => join(served, place, path);
+  const cli = (args: readonly string[], options: RunOptions = {}) =>
+    ferryline(args, { cwd, ...options });
+  const jobs = (job: object = {}, remote: object = {}) =>
+    writeJobs(cwd, {
+      remotes: { archive: remoteIn(server, remote) },
+      jobs: { job: { operation: 'mirror', from: './data', to: `archive:${place}`, ...job } },
+    });
+  await jobs();
+  return {
+    cwd,
+    place,
+    here,
+    there,
+    writeHere: (tree, options) => writeTree(here(), tree, options),
+    writeThere(tree, options) {
+      mkdirSync(there(), { recursive: true });
+      giveTo(serverAccount(), there());
+      writeTree(there(), tree, options);
+    },
+    jobs,
+    cli,
+    async run(...flags) {
+      const result = await cli(['run', 'job', '--json', ...flags]);
+      const report = result.events.at(-1);
+      if (report?.event !== 'run')
+        throw new Error(`no report came out (${result.code}):\n${result.stdout}${result.stderr}`);
+      return { ...result, report };
+    },
+  };
+}

@@ -1,6 +1,6 @@
 /** How far a run is, in words: pure but for the clock handed in. Drawing is block.ts's. */
 import type { Progress } from '../core/events.js';
-import { count, formatBytes, formatDuration } from '../core/text.js';
+import { count, formatBytes, formatDuration, grouped } from '../core/text.js';
 
 export interface Meter {
   /** Takes in the totals so far; `now` in milliseconds. */
@@ -93,7 +93,7 @@ function facts(
   left: number | undefined,
 ): string[] {
   if (phase === 'scan') return [`${count(scanned, 'entry', 'entries')} so far`];
-  const list = [`${files.done.toLocaleString('en-US')} of ${count(files.total, 'file')}`];
+  const list = [`${grouped(files.done)} of ${count(files.total, 'file')}`];
   if (phase === 'delete') return list;
   list.push(`${formatBytes(bytes.done)} of ${formatBytes(bytes.total)}`);
   if (rate !== undefined) list.push(`${formatBytes(Math.round(rate))}/s`);

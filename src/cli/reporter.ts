@@ -1,6 +1,8 @@
 /** What a run tells, as it goes on, shown in the way that was asked for: lines of JSON, or words for people. */
+
 import { FerryError } from '../core/errors.js';
 import type { ActionEvent, Emit, Report, RunEvent } from '../core/events.js';
+import { grouped } from '../core/text.js';
 import type { Output } from './output.js';
 import { createMeter, progressBlock, progressLine } from './progress.js';
 import { actionLine, failureLines, fileLine, planLine, summaryLine } from './summary.js';
@@ -78,7 +80,7 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
     if (report.outcome === 'refused') {
       for (const action of deletions) output.note(`  would ${actionLine(action)}`);
       const more = deletionCount - deletions.length;
-      if (more > 0) output.note(`  and ${more.toLocaleString('en-US')} more`);
+      if (more > 0) output.note(`  and ${grouped(more)} more`);
     }
     for (const line of failureLines(report)) output.alert(`  ${style.red('failed')}  ${line}`);
     if (report.error !== undefined) output.error(errorOf(job, report.error));

@@ -1,6 +1,6 @@
 /** What became of a run and what a plan holds, as lines for people. Pure. */
 import type { ActionEvent, FileEvent, PlanEvent, Report } from '../core/events.js';
-import { count, escapeText, formatBytes, formatDuration } from '../core/text.js';
+import { count, escapeText, formatBytes, formatDuration, grouped } from '../core/text.js';
 import { safe } from './output.js';
 
 /** Failures that are shown one by one. */
@@ -11,7 +11,7 @@ export function summaryLine(report: Report): string {
   const { files, bytes, seconds, sessions, verified } = report;
   const parts: string[] = [];
   const add = (n: number, what: string) => {
-    if (n > 0) parts.push(`${n.toLocaleString('en-US')} ${what}`);
+    if (n > 0) parts.push(`${grouped(n)} ${what}`);
   };
   add(files.copied, `copied (${formatBytes(bytes)})`);
   add(files.attrs, 'with new attributes');
@@ -42,7 +42,7 @@ export function failureLines({ failures, failuresOmitted }: Report): string[] {
     .slice(0, shown)
     .map(({ path, kind, message }) => `${escapeText(path)}: ${safe(message)} (${kind})`);
   const more = failures.length + failuresOmitted - lines.length;
-  if (more > 0) lines.push(`and ${more.toLocaleString('en-US')} more`);
+  if (more > 0) lines.push(`and ${grouped(more)} more`);
   return lines;
 }
 
@@ -54,7 +54,7 @@ export function planLine(plan: PlanEvent): string {
     parts.push(`${count(plan.copies, 'file')} to copy (${formatBytes(plan.bytes)})`);
   }
   if (plan.attrs > 0) parts.push(`${count(plan.attrs, 'file')} to give new attributes`);
-  if (plan.deletes > 0) parts.push(`${plan.deletes.toLocaleString('en-US')} to delete`);
+  if (plan.deletes > 0) parts.push(`${grouped(plan.deletes)} to delete`);
   if (plan.conflicts > 0) parts.push(count(plan.conflicts, 'conflict'));
   return parts.length === 0 ? 'nothing to do' : parts.join(', ');
 }

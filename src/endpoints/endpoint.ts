@@ -31,6 +31,8 @@ export interface Capabilities {
   /** The side's clock less ours, seconds; measured where it keeps no mtime, since comparing then needs it. */
   clockOffset: number;
   readonly fsync: boolean;
+  /** Whether an existing file can be opened again and written at an offset without losing the rest; what isn't known to do so is not asked to. */
+  readonly offsetWrites: boolean;
   readonly symlinks: boolean;
   /** Hashes the side can make by itself. */
   readonly serverHash: readonly string[];

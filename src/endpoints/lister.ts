@@ -12,7 +12,12 @@ const few = 2000;
 /** Questions the thread is given at once; more are kept here, so that answers come in steadily. */
 const batch = 16;
 
+/** Folders listed ahead of being asked for. */
+const mostAhead = 512;
+
 export interface Lister {
+  /** Begins to list a tree before anybody asks, beside the wait for a connection. */
+  ahead(path: string): void;
   /** The folder's entries; rejects with the system's error. */
   list(path: string): Promise<Entry[]>;
   close(): Promise<void>;
@@ -28,6 +33,8 @@ export function createLister(): Lister {
   let worker: Worker | undefined;
   let nextId = 1;
   let scheduled = false;
+  /** A thread that could not start or went down is not asked again. */
+  let failed = false;
   let outside = 0;
   const queue: ListQuestion[] = [];
   const waiting = new Map<number, Waiting>();
@@ -58,30 +65,58 @@ export function createLister(): Lister {
       }
       send();
     });
-    thread.on('error', failAll);
+    thread.on('error', (error) => {
+      failed = true;
+      failAll(error);
+    });
     thread.unref();
     return thread;
   };
 
-  return {
-    async list(path) {
-      // one folder a turn, so that the rest of the program goes on in between
-      await new Promise((next) => setImmediate(next));
-      if (listed < few) {
-        const entries = toEntries(listFlat(path));
-        listed += entries.length;
-        return entries;
+  const list = async (path: string): Promise<Entry[]> => {
+    // one folder a turn, so that the rest of the program goes on in between
+    await new Promise((next) => setImmediate(next));
+    if (listed < few || failed) {
+      const entries = toEntries(listFlat(path));
+      listed += entries.length;
+      return entries;
+    }
+    worker ??= start();
+    return new Promise((resolve, reject) => {
+      const id = nextId++;
+      waiting.set(id, { resolve, reject });
+      queue.push({ id, path });
+      if (!scheduled) {
+        scheduled = true;
+        setImmediate(send);
       }
-      worker ??= start();
-      return new Promise((resolve, reject) => {
-        const id = nextId++;
-        waiting.set(id, { resolve, reject });
-        queue.push({ id, path });
-        if (!scheduled) {
-          scheduled = true;
-          setImmediate(send);
-        }
-      });
+    });
+  };
+
+  /** What was listed ahead and not yet asked for. */
+  const found = new Map<string, Promise<Entry[]>>();
+  let asked = false;
+
+  const ahead = (path: string) => {
+    if (asked || found.size >= mostAhead) return;
+    const listing = list(path);
+    found.set(path, listing);
+    listing.then(
+      (entries) => {
+        for (const { name, kind } of entries)
+          if (kind === 'folder') ahead(`${path === '/' ? '' : path}/${name}`);
+      },
+      () => {}, // whoever asks hears of it
+    );
+  };
+
+  return {
+    ahead,
+    list(path) {
+      asked = true;
+      const listing = found.get(path) ?? list(path);
+      found.delete(path);
+      return listing;
     },
     async close() {
       failAll(new Error('the listing was closed'));

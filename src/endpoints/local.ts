@@ -95,9 +95,18 @@ function localError(error: unknown, path: string): FerryError {
   });
 }
 
+export interface LocalOptions {
+  /** Default: true. */
+  readonly caseSensitive?: boolean;
+  /** Whether to begin listing the tree at once: somebody will ask for all of it. */
+  readonly ahead?: boolean;
+}
+
 /** `root` is an absolute, resolved path; it need not exist yet. */
-export function openLocal(root: string, label: string, caseSensitive = true): Endpoint {
+export function openLocal(root: string, label: string, options: LocalOptions = {}): Endpoint {
+  const { caseSensitive = true, ahead = false } = options;
   const lister = createLister();
+  if (ahead) lister.ahead(root);
   const call = paced(createPace());
   const can: Capabilities = {
     atomicReplace: true,
@@ -106,6 +115,7 @@ export function openLocal(root: string, label: string, caseSensitive = true): En
     setStat: 'handle',
     clockOffset: 0,
     fsync: true,
+    offsetWrites: true,
     symlinks: true,
     serverHash: [],
     caseSensitive,

@@ -83,7 +83,10 @@ async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
     );
   const root = there.isDirectory() ? real : path.dirname(real);
   return {
-    endpoint: openLocal(root, place.label, await localCaseSensitive(root)),
+    endpoint: openLocal(root, place.label, {
+      caseSensitive: await localCaseSensitive(root),
+      ahead: there.isDirectory(),
+    }),
     only: there.isDirectory() ? undefined : path.basename(real),
     makeRoot: async () => {},
     elsewhere,

@@ -15,14 +15,16 @@ export type Pace = <T>(here: () => T, pool: () => Promise<T>) => Promise<T>;
 
 export function createPace(now: () => number = () => performance.now()): Pace {
   let detours = 0;
-  return async (here, pool) => {
+  return (here, pool) => {
     if (detours > 0) {
       detours--;
       return pool();
     }
     const start = now();
     try {
-      return here();
+      return Promise.resolve(here());
+    } catch (error) {
+      return Promise.reject(error);
     } finally {
       if (now() - start > slow) detours = detour;
     }

@@ -34,26 +34,35 @@ export function comparable(mtime: number, precision: number): number {
   return Math.floor(Math.min(Math.max(Math.floor(mtime), 0), latest) / unit);
 }
 
+const equal: Verdict = { is: 'equal' };
+
 /** Compares two files. Either side may lack a size or an mtime. */
 export function compareFiles(source: Stat, destination: Stat, rules: CompareRules): Verdict {
   if (rules.existing === 'keep') return { is: 'kept', reason: 'existing: keep' };
   const verdict = compareBytes(source, destination, rules);
-  if (verdict.is === 'equal' || rules.existing !== 'newer') return verdict;
-  return order(source, destination, rules.mtimePrecision) > 0
+  return verdict.is === 'equal' || mayReplace(source, destination, rules)
     ? verdict
     : { is: 'kept', reason: 'existing: newer, and the destination is not older' };
 }
 
+/** Whether `existing` lets the source's file or link take the place of the destination's. */
+export function mayReplace(source: Stat, destination: Stat, rules: CompareRules): boolean {
+  return (
+    rules.existing === 'replace' ||
+    (rules.existing === 'newer' && order(source, destination, rules.mtimePrecision) > 0)
+  );
+}
+
 /** The verdict once the bytes of an undecided pair have been compared. */
 export function decide(
-  equal: boolean,
+  sameBytes: boolean,
   source: Stat,
   destination: Stat,
   rules: CompareRules,
 ): Verdict {
-  if (!equal) return { is: 'different', reason: 'content' };
+  if (!sameBytes) return { is: 'different', reason: 'content' };
   const sameTime = order(source, destination, rules.mtimePrecision) === 0;
-  return sameTime || !rules.keepsMtime ? { is: 'equal' } : { is: 'attrs' };
+  return sameTime || !rules.keepsMtime ? equal : { is: 'attrs' };
 }
 
 function compareBytes(source: Stat, destination: Stat, rules: CompareRules): Verdict {
@@ -67,7 +76,7 @@ function compareBytes(source: Stat, destination: Stat, rules: CompareRules): Ver
   if (size !== destination.size) return { is: 'different', reason: 'size' };
   switch (rules.compare) {
     case 'size':
-      return { is: 'equal' };
+      return equal;
     case 'checksum':
       return { is: 'undecided' };
     default:
@@ -79,10 +88,10 @@ function compareTimes(source: Stat, destination: Stat, rules: CompareRules): Ver
   if (source.mtime === undefined || destination.mtime === undefined)
     return { is: 'different', reason: 'mtime unknown' };
   const sign = order(source, destination, rules.mtimePrecision);
-  if (sign === 0) return { is: 'equal' };
+  if (sign === 0) return equal;
   const arrived = destination.mtime - rules.clockOffset;
   if (rules.compare === 'auto' && !rules.keepsMtime && arrived >= Math.floor(source.mtime))
-    return { is: 'equal' };
+    return equal;
   return { is: 'different', reason: sign > 0 ? 'newer' : 'older' };
 }
 

@@ -1,17 +1,10 @@
 /**
- * Which paths a job is about. Filters speak .gitignore's language (the `ignore` package), case
+ * Which paths a job is about. Filters speak .gitignore's language (patterns.ts), case
  * counts, dotfiles match. Out of scope means never copied, replaced or deleted.
  */
-import { createRequire } from 'node:module';
-import type { Ignore } from 'ignore';
-import { type Entry, isOurs, join, reservedFolder, type Stat } from '../core/entry.js';
+import { type Entry, isOurs, join, nameOf, reservedFolder, type Stat } from '../core/entry.js';
 import type { ScopeRules } from './job.js';
-
-// the package's types describe a namespace with a call signature, which `import` cannot call under NodeNext
-const ignore = createRequire(import.meta.url)('ignore') as (options: {
-  ignorecase: boolean;
-  allowRelativePaths: boolean;
-}) => Ignore;
+import { Patterns } from './patterns.js';
 
 /** Why a path is out of scope. */
 export interface OutOfScope {
@@ -24,18 +17,18 @@ export interface OutOfScope {
 interface Layer {
   readonly folder: string;
   readonly file: string;
-  readonly patterns: Ignore;
+  readonly patterns: Patterns;
 }
 
-const compile = (patterns: readonly string[]): Ignore =>
-  ignore({ ignorecase: false, allowRelativePaths: true }).add([...patterns]);
+const patternsOf = (lines: readonly string[]) =>
+  lines.length > 0 ? new Patterns(lines) : undefined;
 
 export class Scope {
   readonly ignoreFile: string | undefined;
   readonly #rules: ScopeRules;
   readonly #now: number;
-  readonly #include: Ignore | undefined;
-  readonly #exclude: Ignore | undefined;
+  readonly #include: Patterns | undefined;
+  readonly #exclude: Patterns | undefined;
   readonly #reserved: readonly string[];
   readonly #limits: boolean;
   /** Deepest first. */
@@ -44,8 +37,8 @@ export class Scope {
   private constructor(from: {
     rules: ScopeRules;
     now: number;
-    include: Ignore | undefined;
-    exclude: Ignore | undefined;
+    include: Patterns | undefined;
+    exclude: Patterns | undefined;
     reserved: readonly string[];
     layers: readonly Layer[];
   }) {
@@ -65,8 +58,8 @@ export class Scope {
     return new Scope({
       rules,
       now,
-      include: rules.include.length > 0 ? compile(rules.include) : undefined,
-      exclude: rules.exclude.length > 0 ? compile(rules.exclude) : undefined,
+      include: patternsOf(rules.include),
+      exclude: patternsOf(rules.exclude),
       reserved: [reservedFolder, ...reserved],
       layers: [],
     });
@@ -74,10 +67,7 @@ export class Scope {
 
   /** The scope inside `folder`, whose ignore file holds `text`. */
   withIgnoreFile(folder: string, text: string): Scope {
-    const lines = text.split(/\r?\n/);
-    const patterns = ignore({ ignorecase: false, allowRelativePaths: true }).add(
-      lines.map((pattern, i) => ({ pattern, mark: String(i + 1) })),
-    );
+    const patterns = new Patterns(text.replace(/^\ufeff/, '').split(/\r?\n/));
     const file = join(folder, this.ignoreFile ?? '');
     return new Scope({
       rules: this.#rules,
@@ -89,40 +79,33 @@ export class Scope {
     });
   }
 
-  /** Whether names alone can put nothing out of scope but what is reserved; lets a scan skip asking. */
-  get takesAll(): boolean {
-    return (
-      this.#include === undefined &&
-      this.#exclude === undefined &&
-      this.ignoreFile === undefined &&
-      !this.#limits
-    );
-  }
-
-  /** What puts a path out of scope by its name, for everything below it too; undefined when nothing does. */
-  excludes(path: string, isFolder: boolean): OutOfScope | undefined {
-    const name = path.slice(path.lastIndexOf('/') + 1);
+  /**
+   * What puts a path out of scope by its name, for everything below it too; undefined when nothing
+   * does. Whoever asks has asked for the folders above it before.
+   */
+  excludes(path: string, isFolder: boolean, name = nameOf(path)): OutOfScope | undefined {
     if (isOurs(name)) return { rule: name, where: 'names of ferryline itself' };
     if (this.#reserved.includes(path)) return { rule: path, where: 'folders of ferryline itself' };
-    if (!isFolder && name === this.ignoreFile) return { rule: name, where: 'ignoreFile' };
+    if (name === this.ignoreFile && !isFolder) return { rule: name, where: 'ignoreFile' };
+    if (this.#exclude === undefined && this.#layers.length === 0) return undefined;
     const asked = isFolder ? `${path}/` : path;
-    const excluded = this.#exclude?.test(asked);
-    if (excluded?.ignored) return { rule: excluded.rule?.pattern ?? '', where: 'exclude' };
-    for (const { folder, file, patterns } of this.#layers) {
-      const result = patterns.test(folder === '' ? asked : asked.slice(folder.length + 1));
-      if (result.ignored)
-        return {
-          rule: result.rule?.pattern ?? '',
-          where: `${file}:${result.rule?.mark ?? '?'}`,
-        };
-      if (result.unignored) break;
+    const excluded = this.#exclude?.ask(asked, false);
+    if (excluded?.verdict === 'excluded') return { rule: excluded.pattern, where: 'exclude' };
+    for (let i = 0; i < this.#layers.length; i++) {
+      const { folder, file, patterns } = this.#layers[i] as Layer;
+      // only a deeper file can have taken back a folder that this one excludes
+      const answer = patterns.ask(folder === '' ? asked : asked.slice(folder.length + 1), i > 0);
+      if (answer.verdict === 'excluded')
+        return { rule: answer.pattern, where: `${file}:${answer.line}` };
+      if (answer.verdict === 'taken back') break;
     }
     return undefined;
   }
 
   /** Whether `include` takes a path that nothing excludes. A folder that it doesn't take may hold files that it does. */
   includes(path: string, isFolder: boolean): boolean {
-    return this.#include === undefined || this.#include.ignores(isFolder ? `${path}/` : path);
+    if (this.#include === undefined) return true;
+    return this.#include.ask(isFolder ? `${path}/` : path, false).verdict === 'excluded';
   }
 
   /** What puts a file out of scope by its size or age; `stat` is the source's, or the destination's where the source has none. */

@@ -1,62 +1,96 @@
 /** Brings the entries of two listings together by name, and finds names that would become one. */
-import { byBytes } from '../core/entry.js';
 
 interface Named {
   readonly name: string;
 }
 
-export interface Paired<S, D> {
-  /** By name bytes; either side may be missing. */
-  readonly pairs: (readonly [S | undefined, D | undefined])[];
-  /** Groups of different names that are equal after NFC, or after case folding on a case-insensitive side. */
-  readonly collisions: string[][];
+/** Entries of both sides whose names are, or would become, one name at the destination. */
+export interface Group<S, D> {
+  readonly source: readonly S[];
+  readonly destination: readonly D[];
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the whole of ASCII is meant
-const ascii = /^[\x00-\x7f]*$/;
-
 /**
- * Pairs two listings. Names are one when their bytes are. A source name and a destination name
- * that differ only in case are one on a case-insensitive side; every other pair of names that
- * would be one name collides, and takes no further part.
+ * Calls `pair` for each name with what stands there on either side, and returns the groups that
+ * are not that simple: several names, or one name twice in a listing. Two names are in one group
+ * when they are equal after NFC or, on a case-insensitive side, after NFC and case folding.
  */
 export function pairUp<S extends Named, D extends Named>(
-  source: readonly S[] = [],
-  destination: readonly D[] = [],
+  source: readonly S[],
+  destination: readonly D[],
   caseSensitive: boolean,
-): Paired<S, D> {
-  const key = (name: string): string => {
-    const composed = ascii.test(name) ? name : name.normalize('NFC');
-    return caseSensitive ? composed : composed.toLowerCase();
-  };
-  const places = new Map<string, { source: S[]; destination: D[] }>();
-  const place = (name: string) => {
-    const at = key(name);
-    let found = places.get(at);
-    if (found === undefined) {
-      found = { source: [], destination: [] };
-      places.set(at, found);
-    }
-    return found;
-  };
-  for (const entry of source) place(entry.name).source.push(entry);
-  for (const entry of destination) place(entry.name).destination.push(entry);
-
-  const pairs: [S | undefined, D | undefined][] = [];
-  const collisions: string[][] = [];
-  for (const { source: ours, destination: theirs } of places.values()) {
-    const names = [...new Set([...ours, ...theirs].map(({ name }) => name))];
-    const alone = ours.length <= 1 && theirs.length <= 1;
-    const sameName = names.length === 1;
-    const sameButCase =
-      !caseSensitive &&
-      new Set(names.map((name) => name.normalize('NFC').toLowerCase())).size === 1;
-    if (alone && (sameName || sameButCase)) pairs.push([ours[0], theirs[0]]);
-    else if (ours.length === 0)
-      // what collides only among the destination's own entries is nobody's conflict
-      for (const theirsOne of theirs) pairs.push([undefined, theirsOne]);
-    else collisions.push(names.sort(byBytes));
+  pair: (source: S | undefined, destination: D | undefined) => void,
+): Group<S, D>[] {
+  const key = caseSensitive ? composed : folded;
+  /** Where each name stands in the destination's listing. */
+  const places = new Map<string, number>();
+  /** What each of the destination's entries belongs to: -1 nothing yet, then the source's place. */
+  const partners = new Int32Array(destination.length).fill(-1);
+  const odd = new Set<string>();
+  for (let i = 0; i < destination.length; i++) {
+    const at = key((destination[i] as D).name);
+    if (places.size === places.set(at, i).size) odd.add(at);
   }
-  pairs.sort(([a, b], [c, d]) => byBytes(((a ?? b) as Named).name, ((c ?? d) as Named).name));
-  return { pairs, collisions };
+  const alone: number[] = [];
+  for (let i = 0; i < source.length; i++) {
+    const { name } = source[i] as S;
+    const at = key(name);
+    const place = places.get(at);
+    if (place === undefined) alone.push(i);
+    else if (partners[place] !== -1 || (destination[place] as D).name !== name) odd.add(at);
+    else partners[place] = i;
+  }
+  if (alone.length > 1) {
+    const seen = new Set<string>();
+    for (const i of alone) {
+      const at = key((source[i] as S).name);
+      if (seen.size === seen.add(at).size) odd.add(at);
+    }
+  }
+  const plain = odd.size === 0 ? () => true : (name: string) => !odd.has(key(name));
+  for (let i = 0; i < destination.length; i++) {
+    const theirs = destination[i] as D;
+    const partner = partners[i] as number;
+    if (plain(theirs.name)) pair(partner < 0 ? undefined : source[partner], theirs);
+  }
+  for (const i of alone) {
+    const ours = source[i] as S;
+    if (plain(ours.name)) pair(ours, undefined);
+  }
+  return odd.size === 0 ? [] : groupUp(source, destination, odd, key);
+}
+
+function groupUp<S extends Named, D extends Named>(
+  source: readonly S[],
+  destination: readonly D[],
+  keys: ReadonlySet<string>,
+  key: (name: string) => string,
+): Group<S, D>[] {
+  const groups = new Map<string, { source: S[]; destination: D[] }>();
+  for (const at of keys) groups.set(at, { source: [], destination: [] });
+  for (const ours of source) groups.get(key(ours.name))?.source.push(ours);
+  for (const theirs of destination) groups.get(key(theirs.name))?.destination.push(theirs);
+  return [...groups.values()];
+}
+
+/** Whether two different names are the same but for case, so that a rename makes one of the other. */
+export function sameButCase(a: string, b: string): boolean {
+  return composed(a).toLowerCase() === composed(b).toLowerCase();
+}
+
+/** A name as NFC. Most are ASCII, and stay what they are. */
+function composed(name: string): string {
+  return isAscii(name) ? name : name.normalize('NFC');
+}
+
+/** Upper case first makes one of what lower case alone keeps apart: final sigma, long s, sharp s. */
+function folded(name: string): string {
+  return isAscii(name)
+    ? name.toLowerCase()
+    : name.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
+}
+
+function isAscii(name: string): boolean {
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > 0x7f) return false;
+  return true;
 }

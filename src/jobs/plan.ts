@@ -1,17 +1,14 @@
 /**
- * The plan: the exact list of actions that makes the destination right. `planFolder` compares one
- * folder's two listings, a total and deterministic function; `sealPlan` folds what all folders
- * gave into the plan that is printed, guarded and carried out. Pure: no file system, no clock.
+ * The plan: the exact list of actions that makes the destination right. Here is what it consists
+ * of, and `sealPlan`, which folds what plan-folder.ts found in each folder into the plan that is
+ * printed, guarded and carried out. Pure: no file system, no clock.
  *
  * Only actions and counts are kept; an unchanged entry is gone as soon as it was compared.
  */
 import { createHash } from 'node:crypto';
-import { byBytes, type Entry, join, parentOf, type Stat } from '../core/entry.js';
+import { byBytes, parentOf, type Stat } from '../core/entry.js';
 import type { ErrorKind } from '../core/errors.js';
 import type { Operation } from '../core/events.js';
-import { type CompareRules, compareFiles, type Verdict } from './compare.js';
-import type { Scope } from './filter.js';
-import { pairUp } from './pair.js';
 
 /** What was seen of a file, for the digest and for checking that nothing moved since. */
 export interface Seen {
@@ -80,352 +77,11 @@ export interface Skip {
   readonly message: string;
 }
 
-export interface PlanRules extends CompareRules {
-  readonly operation: Operation;
-  readonly symlinks: 'skip' | 'follow' | 'preserve';
-  readonly caseSensitive: boolean;
-  /** Whether files found equal are listed too: `after` acts on them as on those copied. */
-  readonly listEqual: boolean;
-}
-
 /** A file whose destination was found equal. */
 export interface Equal {
   readonly path: string;
   readonly from: string;
   readonly source: Seen;
-}
-
-/** A folder to look into next; on which sides it stands. */
-export interface Descent {
-  readonly path: string;
-  readonly from: string;
-  readonly source: boolean;
-  readonly destination: boolean;
-  /** The source folder's mode. */
-  readonly mode: number;
-}
-
-/** Two files whose bytes must be compared. */
-export interface Undecided {
-  readonly path: string;
-  readonly from: string;
-  readonly source: Entry;
-  readonly destination: Entry;
-}
-
-/** What one folder adds to the plan. */
-export interface FolderPlan {
-  readonly actions: Action[];
-  readonly conflicts: Problem[];
-  readonly failures: Problem[];
-  readonly skips: Skip[];
-  readonly undecided: Undecided[];
-  readonly equal: Equal[];
-  readonly descend: Descent[];
-  /** Folders of the source that the destination lacks; made when something is to be in them. */
-  readonly missing: Mkdir[];
-  /** Whether the destination's folder holds something that stays, so that it stays too. */
-  keeps: boolean;
-  /** Files, in scope. */
-  unchanged: number;
-  sourceFiles: number;
-  destinationFiles: number;
-  compared: number;
-}
-
-/** One entry of the source as the plan sees it; a followed link carries where it leads. */
-export interface SourceEntry extends Entry {
-  readonly from?: string;
-  /** `preserve`: where the link points, once it is known to stay inside the root. */
-  readonly target?: string;
-  /** Why a link is passed over. */
-  readonly passed?: string;
-}
-
-export interface DestinationEntry extends Entry {
-  readonly target?: string;
-}
-
-export interface FolderPair {
-  readonly path: string;
-  /** The folder's place at the source, another one below a followed link. */
-  readonly from: string;
-  /** Undefined where the side has no such folder. */
-  readonly source: readonly SourceEntry[] | undefined;
-  readonly destination: readonly DestinationEntry[] | undefined;
-}
-
-/** Compares one folder on both sides. */
-export function planFolder(pair: FolderPair, scope: Scope, rules: PlanRules): FolderPlan {
-  const plan: FolderPlan = {
-    actions: [],
-    conflicts: [],
-    failures: [],
-    skips: [],
-    undecided: [],
-    equal: [],
-    descend: [],
-    missing: [],
-    keeps: false,
-    unchanged: 0,
-    sourceFiles: 0,
-    destinationFiles: 0,
-    compared: 0,
-  };
-  const { pairs, collisions } = pairUp(pair.source, pair.destination, rules.caseSensitive);
-  for (const names of collisions) {
-    for (const name of names)
-      plan.conflicts.push({
-        path: join(pair.path, name),
-        kind: 'conflict',
-        message: `its name collides with "${names.find((other) => other !== name) ?? name}": both would be one name at the destination`,
-      });
-    plan.keeps = true;
-  }
-  for (const [source, destination] of pairs)
-    planEntry(plan, pair, source, destination, scope, rules);
-  return plan;
-}
-
-function seen({ kind, size, mtime, mode }: Stat): Seen {
-  return { kind, size, mtime, mode };
-}
-
-/** One name: what stands at the source, what at the destination. */
-function planEntry(
-  plan: FolderPlan,
-  pair: FolderPair,
-  source: SourceEntry | undefined,
-  destination: DestinationEntry | undefined,
-  scope: Scope,
-  rules: PlanRules,
-): void {
-  plan.compared++;
-  const name = (source ?? (destination as DestinationEntry)).name;
-  const path = join(pair.path, name);
-  const kind = (source ?? (destination as DestinationEntry)).kind;
-  const stays = () => {
-    if (destination !== undefined) plan.keeps = true;
-  };
-
-  if (scope.excludes(path, kind === 'folder') !== undefined) {
-    stays();
-    return;
-  }
-  const problem = source?.problem ?? (rules.operation === 'mirror' && destination?.problem);
-  if (problem) {
-    plan.failures.push({ path, kind: 'io', message: `${problem}, so it can't be carried over` });
-    stays();
-    return;
-  }
-  const isFolder = kind === 'folder';
-  const included = scope.includes(path, isFolder);
-  if (isFolder) {
-    planFolderEntry(plan, pair, path, source, destination, included, scope, rules);
-    return;
-  }
-  if (!included || (kind === 'file' && scope.limits((source ?? destination) as Entry))) {
-    stays();
-    return;
-  }
-  if (destination?.kind === 'file') plan.destinationFiles++;
-  if (source === undefined) {
-    planSurplus(plan, path, destination as DestinationEntry, rules);
-    return;
-  }
-  if (source.kind === 'special') {
-    plan.skips.push({ path, kind: 'special', message: 'a FIFO, socket or device' });
-    stays();
-    return;
-  }
-  if (source.kind === 'link' && source.target === undefined) {
-    plan.skips.push({ path, kind: 'link', message: source.passed ?? 'symlinks: skip' });
-    stays();
-    return;
-  }
-  if (source.kind === 'file') plan.sourceFiles++;
-  if (destination === undefined) planNew(plan, pair, path, source);
-  else if (destination.kind === source.kind) planBoth(plan, pair, path, source, destination, rules);
-  else planReplacement(plan, pair, path, source, destination, rules);
-}
-
-/** Where the source's bytes for an entry of this folder are. */
-function placeOf(pair: FolderPair, entry: SourceEntry): string {
-  return entry.from ?? join(pair.from, entry.name);
-}
-
-function planFolderEntry(
-  plan: FolderPlan,
-  pair: FolderPair,
-  path: string,
-  source: SourceEntry | undefined,
-  destination: DestinationEntry | undefined,
-  included: boolean,
-  scope: Scope,
-  rules: PlanRules,
-): void {
-  const mirror = rules.operation === 'mirror';
-  if (source === undefined) {
-    if (!mirror) {
-      plan.keeps = true;
-      return;
-    }
-    // emptied first, removed when nothing stays in it: sealPlan knows
-    plan.descend.push({ path, from: path, source: false, destination: true, mode: 0 });
-    if (included && destination)
-      plan.actions.push({ action: 'delete', path, seen: seen(destination) });
-    else plan.keeps = true;
-    return;
-  }
-  const from = placeOf(pair, source);
-  const make: Mkdir = { action: 'mkdir', path, mode: source.mode };
-  if (destination === undefined || destination.kind === 'folder') {
-    const exists = destination !== undefined;
-    plan.descend.push({ path, from, source: true, destination: exists, mode: source.mode });
-    if (exists) plan.keeps = true;
-    else if (mirror && included) plan.actions.push(make);
-    else plan.missing.push(make);
-    return;
-  }
-  plan.keeps = true;
-  if (!mirror || destination.kind !== 'file' || scope.limits(destination) !== undefined) {
-    plan.conflicts.push({
-      path,
-      kind: 'conflict',
-      message: `a ${destination.kind} stands where the source has a folder`,
-    });
-    return;
-  }
-  plan.destinationFiles++;
-  plan.actions.push({ action: 'delete', path, seen: seen(destination) }, make);
-  plan.descend.push({ path, from, source: true, destination: false, mode: source.mode });
-}
-
-/** Only the destination has it. */
-function planSurplus(
-  plan: FolderPlan,
-  path: string,
-  destination: DestinationEntry,
-  rules: PlanRules,
-): void {
-  const ours =
-    destination.kind === 'file' || (destination.kind === 'link' && rules.symlinks === 'preserve');
-  if (rules.operation === 'mirror' && ours)
-    plan.actions.push({ action: 'delete', path, seen: seen(destination) });
-  else plan.keeps = true;
-}
-
-function planNew(plan: FolderPlan, pair: FolderPair, path: string, source: SourceEntry): void {
-  if (source.kind === 'link')
-    plan.actions.push({
-      action: 'link',
-      path,
-      target: source.target as string,
-      destination: undefined,
-    });
-  else
-    plan.actions.push({
-      action: 'copy',
-      path,
-      from: placeOf(pair, source),
-      source: seen(source),
-      destination: undefined,
-      reason: 'new',
-    });
-}
-
-/** Both sides have a file, or both a link. */
-function planBoth(
-  plan: FolderPlan,
-  pair: FolderPair,
-  path: string,
-  source: SourceEntry,
-  destination: DestinationEntry,
-  rules: PlanRules,
-): void {
-  plan.keeps = true;
-  const rename =
-    destination.name === source.name ? {} : { rename: join(pair.path, destination.name) };
-  if (source.kind === 'link') {
-    if (source.target === destination.target || rules.existing === 'keep') plan.unchanged++;
-    else
-      plan.actions.push({
-        action: 'link',
-        path,
-        target: source.target as string,
-        destination: seen(destination),
-      });
-    return;
-  }
-  const from = placeOf(pair, source);
-  const verdict = compareFiles(source, destination, rules);
-  if (verdict.is === 'undecided') {
-    plan.undecided.push({ path, from, source, destination });
-    return;
-  }
-  apply(plan, { path, from, source, destination }, verdict, rules, rename);
-}
-
-/** Adds what a verdict on two files asks for. */
-export function apply(
-  plan: Pick<FolderPlan, 'actions' | 'equal' | 'unchanged'>,
-  { path, from, source, destination }: Undecided,
-  verdict: Verdict,
-  rules: Pick<PlanRules, 'listEqual'>,
-  rename: { rename?: string } = {},
-): void {
-  if (verdict.is === 'different')
-    plan.actions.push({
-      action: 'copy',
-      path,
-      from,
-      source: seen(source),
-      destination: seen(destination),
-      reason: verdict.reason,
-      ...rename,
-    });
-  else if (verdict.is === 'attrs' || (verdict.is === 'equal' && rename.rename !== undefined))
-    plan.actions.push({
-      action: 'attrs',
-      path,
-      source: seen(source),
-      destination: seen(destination),
-      ...rename,
-    });
-  else {
-    plan.unchanged++;
-    if (rules.listEqual && verdict.is === 'equal')
-      plan.equal.push({ path, from, source: seen(source) });
-  }
-}
-
-/** A file or link where the destination has another kind of thing. */
-function planReplacement(
-  plan: FolderPlan,
-  pair: FolderPair,
-  path: string,
-  source: SourceEntry,
-  destination: DestinationEntry,
-  rules: PlanRules,
-): void {
-  plan.keeps = true;
-  const gives =
-    rules.operation === 'mirror' &&
-    (destination.kind === 'folder' ||
-      destination.kind === 'file' ||
-      (destination.kind === 'link' && rules.symlinks === 'preserve'));
-  if (!gives) {
-    plan.conflicts.push({
-      path,
-      kind: 'conflict',
-      message: `a ${destination.kind} stands where the source has a ${source.kind}`,
-    });
-    return;
-  }
-  plan.actions.push({ action: 'delete', path, seen: seen(destination) });
-  if (destination.kind === 'folder')
-    plan.descend.push({ path, from: path, source: false, destination: true, mode: 0 });
-  planNew(plan, pair, path, source);
 }
 
 /** The whole plan. Lists are sorted by path bytes. */
@@ -446,7 +102,7 @@ export interface Plan {
   /** Files found equal, where `after` is to act on them; no part of the digest. */
   readonly equal: readonly Equal[];
   readonly unchanged: number;
-  /** Files in scope on either side before the run. */
+  /** Files in scope on either side before the run; links count where they are preserved. */
   readonly sourceFiles: number;
   readonly destinationFiles: number;
   /** Bytes the copies move. */
@@ -492,7 +148,7 @@ export function sealPlan(gathered: Gathered): Plan {
       conflicts.push({
         path: action.path,
         kind: 'conflict',
-        message: 'the folder in its way holds entries that are out of scope',
+        message: 'the folder in its way holds entries that stay',
       });
     }
     return false;
@@ -526,7 +182,7 @@ export function sealPlan(gathered: Gathered): Plan {
     conflicts: conflicts.sort(byPath),
     failures: [...gathered.failures].sort(byPath),
     skips: [...gathered.skips].sort(byPath),
-    equal: gathered.equal,
+    equal: [...gathered.equal].sort(byPath),
     unchanged: gathered.unchanged,
     sourceFiles: gathered.sourceFiles,
     destinationFiles: gathered.destinationFiles,

@@ -3,8 +3,9 @@ import { join, nameOf, parentOf, type Stat } from '../core/entry.js';
 import { openSide } from '../endpoints/open.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { Scope } from '../jobs/filter.js';
+import type { PlanRules } from '../jobs/folder-plan.js';
 import type { Job } from '../jobs/job.js';
-import { type PlanRules, planFolder } from '../jobs/plan.js';
+import { planFolder } from '../jobs/plan-folder.js';
 import { resolveLink } from './links.js';
 import { readText } from './read-text.js';
 

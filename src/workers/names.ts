@@ -18,15 +18,16 @@ export function temporaryPath(path: string, mark: string, start: number): string
   return ours(path, `${mark}.${Math.floor(start / 1000).toString(36)}-${random()}.ferrypart`);
 }
 
-// randomness is fetched for many names at once: a system call for each would cost more than the file's other work
-let pool = Buffer.alloc(0);
+const places = 36 ** 8;
+// one random start for this process, then a count: no two names of its own are alike, and none of
+// another's by more than chance. A system call for each name would cost more than its file's other work.
+let next = -1;
 
-/** Eight random characters of base 36. */
+/** Eight characters of base 36. */
 function random(): string {
-  if (pool.length < 6) pool = randomBytes(6 * 512);
-  const number = pool.readUIntBE(0, 6);
-  pool = pool.subarray(6);
-  return number.toString(36).padStart(8, '0').slice(-8);
+  if (next < 0) next = randomBytes(6).readUIntBE(0, 6);
+  next = (next + 1) % places;
+  return next.toString(36).padStart(8, '0');
 }
 
 /** Where the old file stands while the new one takes its place, on a side without atomic replacement. */

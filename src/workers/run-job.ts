@@ -12,9 +12,10 @@ import type { Remote } from '../core/remote.js';
 import { openSide, type Side } from '../endpoints/open.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { Scope } from '../jobs/filter.js';
+import type { PlanRules } from '../jobs/folder-plan.js';
 import { guard } from '../jobs/guard.js';
-import type { Job } from '../jobs/job.js';
-import type { Plan, PlanRules } from '../jobs/plan.js';
+import type { Job, Location } from '../jobs/job.js';
+import type { Plan } from '../jobs/plan.js';
 import { reapOld, recoverAside } from './leftovers.js';
 import { readTemporary } from './names.js';
 import { type Scan, scan } from './scan.js';
@@ -100,13 +101,18 @@ async function carryOut(
   start: number,
 ): Promise<void> {
   const { pool, state, emit } = context;
-  // the destination's session first: both may be one remote, which then is one login
-  const destination = await openSide(job.to, 'to', pool, signal);
-  const source = await openSide(job.from, 'from', pool, signal);
-  const archive =
-    job.after.kind === 'archive' ? await openSide(job.after.to, 'to', pool, signal) : undefined;
-  const sides = [source, destination, ...(archive ? [archive] : [])];
+  const opened: Side[] = [];
+  const open = async (place: Location, role: 'from' | 'to') => {
+    const side = await openSide(place, role, pool, signal);
+    opened.push(side);
+    return side;
+  };
   try {
+    // a local source first: its listing begins while the destination connects
+    const early = job.from.remote === undefined ? await open(job.from, 'from') : undefined;
+    const destination = await open(job.to, 'to');
+    const source = early ?? (await open(job.from, 'from'));
+    const archive = job.after.kind === 'archive' ? await open(job.after.to, 'to') : undefined;
     refuseOverlap(job, source, destination);
     await recallSides(job, source, destination, state);
     const before = destination.endpoint.can.setStat;
@@ -143,7 +149,7 @@ async function carryOut(
       await remember(state, job.to.remote, destination.endpoint.can);
     await reapOld(destination.endpoint, scanned.leftovers, start, signal);
   } finally {
-    await Promise.all(sides.map((side) => side.endpoint.close()));
+    await Promise.all(opened.map((side) => side.endpoint.close()));
   }
 }
 

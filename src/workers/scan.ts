@@ -8,22 +8,18 @@ import type { Operation } from '../core/events.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import { decide } from '../jobs/compare.js';
 import type { Scope } from '../jobs/filter.js';
+import type { DestinationEntry, FolderPlan, PlanRules, SourceEntry } from '../jobs/folder-plan.js';
 import {
   type Action,
-  apply,
-  type DestinationEntry,
   type Equal,
-  type FolderPlan,
   type Gathered,
   type Mkdir,
   type Plan,
-  type PlanRules,
   type Problem,
-  planFolder,
   type Skip,
-  type SourceEntry,
   sealPlan,
 } from '../jobs/plan.js';
+import { apply, planFolder } from '../jobs/plan-folder.js';
 import { sameContent } from './content.js';
 import { resolveLink } from './links.js';
 import { readText } from './read-text.js';

@@ -27,7 +27,8 @@ export async function openTemporary(
   const leftover = leftovers.get(mark);
   if (leftover !== undefined) {
     leftovers.delete(mark);
-    const claimed = size > resumeAbove ? await claim(leftover, path, size, context) : undefined;
+    const goOn = size > resumeAbove && destination.can.offsetWrites;
+    const claimed = goOn ? await claim(leftover, path, size, context) : undefined;
     if (claimed !== undefined) return claimed;
     context.orphans.add(leftover);
   }

@@ -46,6 +46,7 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
     setStat: 'pipelined',
     clockOffset: 0,
     fsync: true,
+    offsetWrites: true,
     symlinks: true,
     serverHash: [],
     caseSensitive: true,

@@ -17,6 +17,7 @@ const needed: readonly (readonly [file: string, packageName: string])[] = [
   ['/usr/bin/rclone', 'rclone'],
   ['/usr/sbin/proftpd', 'proftpd-core'],
   ['/usr/lib/proftpd/mod_sftp.so', 'proftpd-mod-crypto'],
+  ['/usr/bin/openssl', 'openssl'],
 ];
 
 function missingPackages(): string[] {

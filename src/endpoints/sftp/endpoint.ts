@@ -42,6 +42,7 @@ export function openSftp(
     setStat: features.ordered ? 'pipelined' : 'handle',
     clockOffset: 0,
     fsync: features.fsync,
+    offsetWrites: features.offsetWrites,
     symlinks: true,
     serverHash: [],
     caseSensitive,

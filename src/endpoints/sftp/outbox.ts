@@ -4,46 +4,63 @@
  */
 import type { Writable } from 'node:stream';
 
-const startSize = 8 * 1024;
-const largestKept = 256 * 1024;
+/** Output that leaves before the turn is over, so that the server works beside us. */
+const enough = 64 * 1024;
+/** A buffer takes that much and one more request with its data. */
+const bufferSize = enough + 40 * 1024;
+/** Buffers kept for the next turns. */
+const mostSpare = 8;
+
+/** Calls `write` so that what it writes leaves the process in as few system calls as can be. */
+export type Batch = (write: () => void) => void;
 
 export class Outbox {
-  /** The bytes being encoded; replaced as it grows, so read it anew after `reserve`. */
-  buffer: Buffer = Buffer.allocUnsafe(startSize);
+  /** The bytes being encoded; may be another one after `reserve`. */
+  buffer: Buffer = Buffer.allocUnsafeSlow(bufferSize);
   readonly #stream: Writable;
   readonly #onSent: () => void;
+  readonly #batch: Batch;
+  /** What of `buffer` is encoded, and what of that waits in `#pieces` already. */
   #length = 0;
-  #full: Buffer[] = [];
+  #pieced = 0;
+  /** What waits to leave, in order. */
+  #pieces: Buffer[] = [];
+  #waiting = 0;
+  readonly #spare: Buffer[] = [];
   #scheduled = false;
   #closed = false;
 
   /** `onSent` is called each time the stream has taken a piece. */
-  constructor(stream: Writable, onSent: () => void) {
+  constructor(stream: Writable, onSent: () => void, batch: Batch = (write) => write()) {
     this.#stream = stream;
     this.#onSent = onSent;
+    this.#batch = batch;
   }
 
   /** Makes room for `length` bytes; returns where in `buffer` they start. */
   reserve(length: number): number {
-    const at = this.#length;
-    if (at + length > this.buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, at + length));
-      this.buffer.copy(larger, 0, 0, at);
-      this.buffer = larger;
+    if (this.#waiting + this.#length - this.#pieced >= enough) this.#flush();
+    if (this.#length + length > this.buffer.length) {
+      this.#flush();
+      if (length > this.buffer.length) this.buffer = Buffer.allocUnsafeSlow(length);
     }
+    const at = this.#length;
     this.#length = at + length;
     if (!this.#scheduled) {
       this.#scheduled = true;
-      setImmediate(() => this.#flush());
+      setImmediate(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
     }
     return at;
   }
 
   /** Puts `data` behind what was reserved so far, uncopied; it must stay as it is until sent. */
   append(data: Buffer): void {
-    this.#full.push(this.buffer.subarray(0, this.#length), data);
-    this.buffer = Buffer.allocUnsafe(startSize);
-    this.#length = 0;
+    this.#cut();
+    this.#pieces.push(data);
+    this.#waiting += data.length;
   }
 
   putString(at: number, bytes: Buffer): number {
@@ -63,17 +80,37 @@ export class Outbox {
 
   close(): void {
     this.#closed = true;
-    this.#full = [];
+    this.#pieces = [];
+  }
+
+  /** Moves what was encoded since the last piece behind the pieces. */
+  #cut(): void {
+    if (this.#length === this.#pieced) return;
+    this.#pieces.push(this.buffer.subarray(this.#pieced, this.#length));
+    this.#waiting += this.#length - this.#pieced;
+    this.#pieced = this.#length;
   }
 
   #flush(): void {
-    this.#scheduled = false;
     if (this.#closed) return;
-    for (const piece of this.#full) this.#stream.write(piece, this.#onSent);
-    this.#full = [];
-    if (this.#length === 0) return;
-    this.#stream.write(this.buffer.subarray(0, this.#length), this.#onSent);
-    this.buffer = Buffer.allocUnsafe(Math.min(Math.max(startSize, this.#length), largestKept));
+    this.#cut();
+    const pieces = this.#pieces;
+    if (pieces.length === 0) return;
+    const { buffer } = this;
+    this.#pieces = [];
+    this.#waiting = 0;
     this.#length = 0;
+    this.#pieced = 0;
+    this.buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(bufferSize);
+    // the stream takes pieces in order: with the last of them it is done with the buffer, too
+    const last = pieces.length - 1;
+    const done = () => {
+      this.#onSent();
+      if (buffer.length === bufferSize && this.#spare.length < mostSpare) this.#spare.push(buffer);
+    };
+    this.#batch(() => {
+      for (const [i, piece] of pieces.entries())
+        this.#stream.write(piece, i === last ? done : this.#onSent);
+    });
   }
 }

@@ -14,6 +14,8 @@ export interface Features {
   readonly statvfs: boolean;
   /** Whether requests on a channel are carried out in the order they were sent, which lets attributes follow data unasked. OpenSSH's sftp-server does so; others are not trusted to. */
   readonly ordered: boolean;
+  /** Whether a file can be opened again and written at an offset: known of OpenSSH and ProFTPD; `rclone serve sftp` destroys what was there. */
+  readonly offsetWrites: boolean;
   readonly limits: Limits;
   /** Milliseconds from a question to its answer, measured at the start. */
   readonly roundTrip: number;
@@ -54,7 +56,11 @@ export class Session {
     trace: boolean,
   ): Promise<Session> {
     const transport = await connect(remote, tell, signal);
-    const options = { deadline: remote.deadline, trace: trace ? tell : undefined };
+    const options = {
+      deadline: remote.deadline,
+      trace: trace ? tell : undefined,
+      batch: transport.batch,
+    };
     const first = new SftpChannel(transport.first, options);
     const abort = () => transport.close();
     signal.addEventListener('abort', abort, { once: true });
@@ -123,14 +129,16 @@ async function learn(
   let limits = plainLimits;
   if (offers('limits@openssh.com')) limits = await channel.limits(signal);
   else await channel.realpath('.', signal);
+  const ordered =
+    transport.serverSoftware.startsWith('OpenSSH_') &&
+    offers('fstatvfs@openssh.com') &&
+    offers('posix-rename@openssh.com');
   return {
     posixRename: offers('posix-rename@openssh.com'),
     fsync: offers('fsync@openssh.com'),
     statvfs: offers('statvfs@openssh.com'),
-    ordered:
-      transport.serverSoftware.startsWith('OpenSSH_') &&
-      offers('fstatvfs@openssh.com') &&
-      offers('posix-rename@openssh.com'),
+    ordered,
+    offsetWrites: ordered || transport.serverSoftware.startsWith('mod_sftp'),
     limits: {
       packet: limits.packet,
       read: Math.min(limits.read || plainLimits.read, mostChunk),

@@ -1,0 +1,157 @@
+/** What becomes of a source file once its copy is proven: deleted, or moved to an archive. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { giveTo, serverAccount } from '../kit/account.js';
+import { writeJobs } from '../kit/cli.js';
+import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+import { mtimeOf, readTree } from '../kit/tree.js';
+
+let sshd: Sshd;
+let scene: Scene;
+
+beforeAll(async () => {
+  sshd = await startSshd();
+});
+afterAll(() => sshd.stop());
+beforeEach(async () => {
+  scene = await openScene(sshd);
+});
+
+const tree = { 'a.txt': 'a', 'sub/b.txt': 'bb' };
+
+describe('push', () => {
+  test('delete: gone here, there at the other side', async () => {
+    scene.writeHere(tree);
+    await scene.jobs({ operation: 'push', after: 'delete' });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual(tree);
+    expect(readTree(scene.here())).toEqual({ 'sub/': null });
+  });
+
+  test('a file found equal counts as proven too', async () => {
+    scene.writeHere(tree, { mtime: 1_700_000_000 });
+    scene.writeThere(tree, { mtime: 1_700_000_000 });
+    await scene.jobs({ operation: 'push', after: 'delete' });
+    expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 2 });
+    expect(readTree(scene.here())).toEqual({ 'sub/': null });
+  });
+
+  test('one that failed stays, the others go', async () => {
+    scene.writeHere({ ...tree, x: 'file' });
+    scene.writeThere({ 'x/y': '' });
+    await scene.jobs({ operation: 'push', after: 'delete' });
+    expect((await scene.run()).code).toBe(3);
+    expect(readTree(scene.here())).toEqual({ 'sub/': null, x: 'file' });
+  });
+
+  test('what is out of scope stays', async () => {
+    scene.writeHere({ ...tree, 'c.tmp': 'c' });
+    await scene.jobs({ operation: 'push', after: 'delete', exclude: ['*.tmp'] });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.here())).toEqual({ 'c.tmp': 'c', 'sub/': null });
+  });
+
+  test('archive on the same side; a taken name gets .1, then .2', async () => {
+    await scene.jobs({ operation: 'push', after: { archive: './sent' } });
+    for (const content of ['one', 'two', 'three']) {
+      scene.writeHere({ 'a.txt': content, 'sub/b.txt': content });
+      expect((await scene.run()).code).toBe(0);
+    }
+    expect(readTree(join(scene.cwd, 'sent'))).toEqual({
+      'a.txt': 'one',
+      'a.txt.1': 'two',
+      'a.txt.2': 'three',
+      'sub/b.txt': 'one',
+      'sub/b.txt.1': 'two',
+      'sub/b.txt.2': 'three',
+    });
+    expect(readTree(scene.there())).toEqual({ 'a.txt': 'three', 'sub/b.txt': 'three' });
+    expect(readTree(scene.here())).toEqual({ 'sub/': null });
+  });
+
+  test('archive on another file system: copied, verified, then removed', async () => {
+    const far = await mkdtemp('/dev/shm/ferryline-test-');
+    try {
+      scene.writeHere(tree, { mtime: 1_700_000_000 });
+      await scene.jobs({ operation: 'push', after: { archive: join(far, 'sent') } });
+      expect((await scene.run()).code).toBe(0);
+      expect(readTree(join(far, 'sent'))).toEqual(tree);
+      expect(mtimeOf(far, 'sent/sub/b.txt')).toBe(1_700_000_000);
+      expect(readTree(scene.here())).toEqual({ 'sub/': null });
+    } finally {
+      await rm(far, { recursive: true });
+    }
+  });
+
+  test('one file as `from` is archived too', async () => {
+    scene.writeHere(tree);
+    await scene.jobs({
+      operation: 'push',
+      from: './data/a.txt',
+      after: { archive: './sent' },
+    });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ 'a.txt': 'a' });
+    expect(readTree(join(scene.cwd, 'sent'))).toEqual({ 'a.txt': 'a' });
+    expect(readTree(scene.here())).toEqual({ 'sub/b.txt': 'bb' });
+  });
+});
+
+describe('pull', () => {
+  const jobs = (after: unknown) =>
+    writeJobs(scene.cwd, {
+      remotes: { archive: remoteIn(sshd), second: remoteIn(sshd, { port: 1 }) },
+      jobs: {
+        job: {
+          operation: 'pull',
+          from: `archive:${scene.place}/out`,
+          to: './data',
+          after,
+        },
+      },
+    });
+  const prepare = () => {
+    scene.writeThere({ 'out/a.txt': 'a', 'out/sub/b.txt': 'bb' });
+    giveTo(serverAccount(), scene.there());
+  };
+
+  test('delete on the server', async () => {
+    prepare();
+    await jobs('delete');
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.here())).toEqual(tree);
+    expect(readTree(scene.there())).toEqual({ 'out/sub/': null });
+  });
+
+  test('archive on the same server, over the same login', async () => {
+    prepare();
+    await jobs({ archive: `archive:${scene.place}/done` });
+    const first = await scene.run();
+    expect(first).toMatchObject({ code: 0, report: { sessions: 1 } });
+    scene.writeThere({ 'out/a.txt': 'again' });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({
+      'done/a.txt': 'a',
+      'done/a.txt.1': 'again',
+      'done/sub/b.txt': 'bb',
+      'out/sub/': null,
+    });
+    expect(readTree(scene.here())).toEqual({ ...tree, 'a.txt': 'again' });
+  });
+
+  test.each(['second:done', './sent'])('an archive on another side, %s, is refused: 2', async (at) => {
+    prepare();
+    await jobs({ archive: at });
+    expect((await scene.cli(['run', 'job'])).code).toBe(2);
+    expect(readTree(scene.there())).toEqual({ 'out/a.txt': 'a', 'out/sub/b.txt': 'bb' });
+  });
+});
+
+test('a mirror refuses it: 2', async () => {
+  scene.writeHere(tree);
+  await scene.jobs({ after: 'delete' });
+  expect((await scene.cli(['run', 'job'])).code).toBe(2);
+  expect(readTree(scene.here())).toEqual(tree);
+});

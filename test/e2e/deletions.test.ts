@@ -1,0 +1,213 @@
+/** Deletions need proof: the guard's limits, the trash, and all that withholds them. */
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { giveTo, serverAccount } from '../kit/account.js';
+import { openScene, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+import { readTree, sameTree, writeTree } from '../kit/tree.js';
+
+let sshd: Sshd;
+let scene: Scene;
+
+beforeAll(async () => {
+  sshd = await startSshd();
+});
+afterAll(() => sshd.stop());
+beforeEach(async () => {
+  scene = await openScene(sshd);
+});
+
+const files = (n: number, prefix = 'f') =>
+  Object.fromEntries(Array.from({ length: n }, (_, i) => [`${prefix}${i}`, `${i}`]));
+
+describe('delete.max', () => {
+  test.each([
+    ['50%', 5, 0],
+    ['50%', 6, 7],
+    [6, 6, 0],
+    [5, 6, 7],
+    [0, 1, 7],
+    ['100%', 9, 0],
+  ])('%s, %d of 10 to delete: exit %d', async (max, gone, exit) => {
+    const all = files(10);
+    scene.writeThere({ ...all, 'folder/': null }, { mtime: 1_700_000_000 });
+    const kept = Object.fromEntries(Object.entries(all).slice(gone));
+    scene.writeHere(kept, { mtime: 1_700_000_000 });
+    await scene.jobs({ delete: { max } });
+    const { code, report } = await scene.run();
+    expect(code).toBe(exit);
+    if (exit === 0) {
+      expect(report.files.deleted).toBe(gone);
+      expect(sameTree(scene.here(), scene.there())).toBe(true);
+    } else {
+      expect(report.files.deleted).toBe(0);
+      expect(readTree(scene.there())).toEqual({ ...all, 'folder/': null });
+    }
+  });
+
+  test('a refused run changes nothing else either', async () => {
+    scene.writeThere(files(4));
+    scene.writeHere({ f0: 'changed', fresh: 'fresh' });
+    expect((await scene.run()).code).toBe(7);
+    expect(readTree(scene.there())).toEqual(files(4));
+    expect((await scene.run('--max-delete', '3')).code).toBe(0);
+    expect(sameTree(scene.here(), scene.there())).toBe(true);
+  });
+});
+
+describe('the source must be there', () => {
+  test('missing: 7', async () => {
+    scene.writeThere(files(2));
+    expect(await scene.run()).toMatchObject({ code: 7, report: { error: { kind: 'refused' } } });
+    expect(readTree(scene.there())).toEqual(files(2));
+  });
+
+  test('empty while the destination is not: 7, unless allowed', async () => {
+    mkdirSync(scene.here(), { recursive: true });
+    scene.writeThere(files(2));
+    expect((await scene.run()).code).toBe(7);
+    expect(readTree(scene.there())).toEqual(files(2));
+    await scene.jobs({ delete: { allowEmptySource: true, max: '100%' } });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({});
+  });
+
+  test('require: refused without it, for as long as it is not there', async () => {
+    scene.writeHere({ a: 'a' });
+    scene.writeThere({ a: 'old', b: 'b' });
+    await scene.jobs({ delete: { require: '.mounted' } });
+    const { code, report } = await scene.run();
+    expect(code).toBe(7);
+    expect(report.error.message).toContain('.mounted');
+    expect(readTree(scene.there())).toEqual({ a: 'old', b: 'b' });
+    scene.writeHere({ '.mounted': '' });
+    expect((await scene.run()).code).toBe(0);
+    expect(sameTree(scene.here(), scene.there())).toBe(true);
+  });
+
+  test('an empty drop folder is normal for a push: 0', async () => {
+    mkdirSync(scene.here(), { recursive: true });
+    scene.writeThere(files(2));
+    await scene.jobs({ operation: 'push' });
+    expect(await scene.run()).toMatchObject({ code: 0, report: { files: { copied: 0 } } });
+  });
+});
+
+describe('trash', () => {
+  const trash = { max: '100%', trash: '.ferryline/trash', keep: '1h' };
+
+  test('deleted files are moved to TRASH/RUN/path', async () => {
+    scene.writeHere({ keep: '' });
+    scene.writeThere({ keep: '', 'a.txt': 'a', 'sub/deep/b.txt': 'b' });
+    await scene.jobs({ delete: trash });
+    const { code, report } = await scene.run();
+    expect(code).toBe(0);
+    expect(report.files.deleted).toBe(2);
+    expect(readTree(scene.there(), { ours: true })).toEqual({
+      keep: '',
+      [`.ferryline/trash/${report.run}/a.txt`]: 'a',
+      [`.ferryline/trash/${report.run}/sub/deep/b.txt`]: 'b',
+    });
+    // it is no part of the destination
+    const second = await scene.run();
+    expect(second.report.files).toMatchObject({ copied: 0, deleted: 0, unchanged: 1 });
+  });
+
+  test('a trash of another name is passed over too', async () => {
+    scene.writeHere({ keep: '' });
+    scene.writeThere({ keep: '', 'a.txt': 'a' });
+    await scene.jobs({ delete: { ...trash, trash: 'old/bin' } });
+    const { report } = await scene.run();
+    expect(readTree(scene.there())).toEqual({ keep: '', [`old/bin/${report.run}/a.txt`]: 'a' });
+    expect((await scene.run()).report.files).toMatchObject({ deleted: 0 });
+  });
+
+  test('is pruned after `keep`, by the time in the run id, and of nothing else', async () => {
+    scene.writeHere({ keep: '' });
+    scene.writeThere({ keep: '', gone: 'g' });
+    await scene.jobs({ delete: trash });
+    const { report } = await scene.run();
+    const bin = '.ferryline/trash';
+    // the same folder under the id of a run of long ago
+    const old = report.run.replace(/^\d{8}/, '20200101');
+    expect(old).not.toBe(report.run);
+    renameSync(scene.there(`${bin}/${report.run}`), scene.there(`${bin}/${old}`));
+    writeTree(scene.there(bin), { 'mine/file': 'not a run' });
+    scene.writeThere({ again: 'a' });
+    const second = await scene.run();
+    expect(second.code).toBe(0);
+    expect(readTree(scene.there(), { ours: true })).toEqual({
+      keep: '',
+      [`${bin}/mine/file`]: 'not a run',
+      [`${bin}/${second.report.run}/again`]: 'a',
+    });
+  });
+});
+
+describe('withheld', () => {
+  test('a folder that cannot be listed: the rest is copied, nothing deleted, 3', async () => {
+    await scene.jobs({ delete: { max: '100%' } });
+    scene.writeThere({ gone: 'g', 'locked/x': 'x' });
+    scene.writeHere({ fresh: 'fresh', 'locked/y': 'y' });
+    chmodSync(scene.there('locked'), 0o300);
+    try {
+      const { code, report, stderr } = await scene.run();
+      expect(code).toBe(3);
+      expect(report.failures).toMatchObject([{ path: 'locked', kind: 'io' }]);
+      expect(report.files).toMatchObject({ copied: 1, deleted: 0 });
+      expect(stderr).toContain('nothing was deleted');
+      expect(existsSync(scene.there('gone'))).toBe(true);
+    } finally {
+      chmodSync(scene.there('locked'), 0o755);
+    }
+    expect((await scene.run()).code).toBe(0);
+    expect(sameTree(scene.here(), scene.there())).toBe(true);
+  });
+
+  test('a file that cannot be copied keeps all that were to be deleted: 3', async () => {
+    scene.writeThere({ gone: 'g', 'locked/': null, same: '' });
+    scene.writeHere({ fresh: 'fresh', 'locked/y': 'y', same: '' });
+    chmodSync(scene.there('locked'), 0o555);
+    const { code, report } = await scene.run();
+    chmodSync(scene.there('locked'), 0o755);
+    expect(code).toBe(3);
+    expect(report.failures).toMatchObject([{ path: 'locked/y', kind: 'io' }]);
+    expect(report.files).toMatchObject({ copied: 1, deleted: 0, failed: 1 });
+    expect(existsSync(scene.there('gone'))).toBe(true);
+    expect((await scene.run()).report.files).toMatchObject({ copied: 1, deleted: 1 });
+  });
+
+  test('a folder with something out of scope in it stays, silently', async () => {
+    scene.writeHere({ keep: '', keep2: '' });
+    scene.writeThere({ keep: '', keep2: '', 'folder/a.txt': 'a', 'folder/b.log': 'b' });
+    await scene.jobs({ exclude: ['*.log'] });
+    const { code, report } = await scene.run();
+    expect(code).toBe(0);
+    expect(report.files).toMatchObject({ deleted: 1, skipped: 0, failed: 0 });
+    expect(readTree(scene.there())).toEqual({ keep: '', keep2: '', 'folder/b.log': 'b' });
+  });
+});
+
+test('push and pull never delete', async () => {
+  scene.writeHere({ a: 'a', b: 'b' });
+  scene.writeThere({ b: 'b', c: 'c' });
+  await scene.jobs({ operation: 'push' });
+  await scene.run();
+  expect(readTree(scene.there())).toEqual({ a: 'a', b: 'b', c: 'c' });
+  await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './data' });
+  rmSync(scene.there('a'));
+  await scene.run();
+  expect(readTree(scene.here())).toEqual({ a: 'a', b: 'b', c: 'c' });
+});
+
+test('a deletion at a local destination', async () => {
+  scene.writeThere({ a: 'a', b: 'b' });
+  scene.writeHere({ a: 'a', gone: 'g', 'sub/gone': 'g', 'empty/': null });
+  giveTo(serverAccount(), scene.there());
+  await scene.jobs({ from: `archive:${scene.place}`, to: './data', delete: { max: '80%' } });
+  const { code, report } = await scene.run();
+  expect(code).toBe(0);
+  expect(report.files.deleted).toBe(2);
+  expect(readTree(join(scene.cwd, 'data'))).toEqual({ a: 'a', b: 'b' });
+});

@@ -95,18 +95,15 @@ function localError(error: unknown, path: string): FerryError {
   });
 }
 
-export interface LocalOptions {
-  /** Default: true. */
-  readonly caseSensitive?: boolean;
-  /** Whether to begin listing the tree at once: somebody will ask for all of it. */
-  readonly ahead?: boolean;
+export interface LocalSide {
+  readonly endpoint: Endpoint;
+  /** See `Side.listAhead`. */
+  readonly listAhead: () => void;
 }
 
 /** `root` is an absolute, resolved path; it need not exist yet. */
-export function openLocal(root: string, label: string, options: LocalOptions = {}): Endpoint {
-  const { caseSensitive = true, ahead = false } = options;
+export function openLocal(root: string, label: string, caseSensitive = true): LocalSide {
   const lister = createLister();
-  if (ahead) lister.ahead(root);
   const call = paced(createPace());
   const can: Capabilities = {
     atomicReplace: true,
@@ -140,7 +137,7 @@ export function openLocal(root: string, label: string, options: LocalOptions = {
     }
   };
 
-  return {
+  const endpoint: Endpoint = {
     label,
     root,
     can,
@@ -181,6 +178,7 @@ export function openLocal(root: string, label: string, options: LocalOptions = {
     symlink: (target, path, signal) => on(path, signal, (real) => call.symlink(target, real)),
     close: () => lister.close(),
   };
+  return { endpoint, listAhead: () => lister.ahead(root) };
 }
 
 /** rename(2) always replaces; a hard link never does, so a file goes by way of one. */

@@ -24,6 +24,8 @@ export interface Side {
   readonly only: string | undefined;
   /** Makes the missing folders of a destination's root, but no remote's `root` and no local parent. */
   makeRoot(signal: AbortSignal): Promise<void>;
+  /** Begins to list all of a local side now, beside the wait for the other one's connection; each folder's first `list` may then be as old as this call. */
+  listAhead(): void;
   /** The same side with another absolute root. */
   elsewhere(root: string, label: string): Endpoint;
 }
@@ -43,7 +45,7 @@ export function openSide(
 }
 
 async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
-  const elsewhere = (root: string, label: string) => openLocal(root, label);
+  const elsewhere = (root: string, label: string) => openLocal(root, label).endpoint;
   const there = await fs.stat(place.path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
     throw new FerryError('io', `${place.label} can't be looked at (${error.code})`, {
@@ -54,7 +56,8 @@ async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
   if (there === undefined) {
     if (role === 'from')
       return {
-        endpoint: openLocal(place.path, place.label),
+        endpoint: openLocal(place.path, place.label).endpoint,
+        listAhead: () => {},
         only: undefined,
         makeRoot: async () => {},
         elsewhere,
@@ -67,7 +70,8 @@ async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
     });
     const root = path.join(parent, path.basename(place.path));
     return {
-      endpoint: openLocal(root, place.label),
+      endpoint: openLocal(root, place.label).endpoint,
+      listAhead: () => {},
       only: undefined,
       makeRoot: async () => {
         await fs.mkdir(root, { recursive: true });
@@ -82,11 +86,13 @@ async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
       'FROM goes into the folder TO; name a folder',
     );
   const root = there.isDirectory() ? real : path.dirname(real);
+  const caseSensitive = await localCaseSensitive(root);
+  const { endpoint, listAhead } = openLocal(root, place.label, caseSensitive);
   return {
-    endpoint: openLocal(root, place.label, {
-      caseSensitive: await localCaseSensitive(root),
-      ahead: there.isDirectory(),
-    }),
+    endpoint,
+    listAhead: () => {
+      if (there.isDirectory()) listAhead();
+    },
     only: there.isDirectory() ? undefined : path.basename(real),
     makeRoot: async () => {},
     elsewhere,
@@ -189,6 +195,7 @@ async function resolveRemote(
   return {
     endpoint: elsewhere(root, place.label),
     only: isFile ? path.posix.basename(real) : undefined,
+    listAhead: () => {},
     elsewhere,
     makeRoot: async (abort) => {
       if (kind === 'folder') return;

@@ -73,9 +73,9 @@ function groupUp<S extends Named, D extends Named>(
   return [...groups.values()];
 }
 
-/** Whether two different names are the same but for case, so that a rename makes one of the other. */
+/** Whether two names are the same but for case and nothing else, so that a rename makes one of the other. */
 export function sameButCase(a: string, b: string): boolean {
-  return composed(a).toLowerCase() === composed(b).toLowerCase();
+  return a.toLowerCase() === b.toLowerCase();
 }
 
 /** A name as NFC. Most are ASCII, and stay what they are. */

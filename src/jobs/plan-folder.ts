@@ -58,39 +58,29 @@ export function planFolder(pair: FolderPair, scope: Scope, rules: PlanRules): Fo
 
 /** Names that would be one name: a change of case, an entry listed twice, or a collision. */
 function planGroup(look: Look, { source, destination }: Group<SourceEntry, DestinationEntry>) {
-  const { plan, pair, scope } = look;
-  const ours = source.filter((entry) => !isOut(look, entry, entry));
   if (source.length === 0) {
     // what collides only among the destination's own entries is nobody's conflict
-    const once = new Map(destination.map((entry) => [entry.name, entry]));
-    for (const entry of once.values()) {
-      const twice = destination.filter(({ name }) => name === entry.name).length > 1;
-      if (twice && scope.excludes(join(pair.path, entry.name), entry.kind === 'folder')) {
-        plan.compared++;
-        plan.keeps = true;
-      } else if (twice) listedTwice(look, entry.name);
-      else planEntry(look, undefined, entry);
+    for (const name of namesOf(destination)) {
+      const [entry, again] = destination.filter((it) => it.name === name);
+      if (again === undefined) planEntry(look, undefined, entry);
+      else listedTwice(look, again);
     }
     return;
   }
+  const { plan, pair, rules } = look;
   if (destination.length > 0) plan.keeps = true;
-  plan.sourceFiles += ours.filter((entry) => isCarried(entry, look.rules)).length;
+  const ours = source.filter((entry) => !isOut(look, entry, entry));
   const [first] = ours;
-  if (first === undefined) {
-    plan.compared += source.length + destination.length;
-    return;
-  }
-  if (ours.length === 1 && destination.length === 0) return planEntry(look, first, undefined);
-  const [other] = destination;
-  if (ours.length === 1 && destination.length === 1 && other !== undefined)
-    if (
-      other.name === first.name ||
-      (!look.rules.caseSensitive && sameButCase(first.name, other.name))
-    )
+  if (first === undefined) return;
+  if (ours.length === 1 && destination.length <= 1) {
+    const [other] = destination;
+    const one = other === undefined || other.name === first.name;
+    if (one || (!rules.caseSensitive && isRenamed(first.name, other.name, source)))
       return planEntry(look, first, other);
-
-  const names = [...new Set([...ours, ...destination].map(({ name }) => name))].sort(byBytes);
-  if (names.length === 1) return listedTwice(look, first.name);
+  }
+  plan.sourceFiles += ours.filter((entry) => isCarried(entry, rules)).length;
+  const names = namesOf([...ours, ...destination]);
+  if (names.length === 1) return listedTwice(look, first);
   plan.compared += names.length;
   for (const name of names)
     plan.conflicts.push({
@@ -100,12 +90,23 @@ function planGroup(look: Look, { source, destination }: Group<SourceEntry, Desti
     });
 }
 
+function namesOf(entries: readonly Entry[]): string[] {
+  return [...new Set(entries.map(({ name }) => name))].sort(byBytes);
+}
+
+/** Whether the destination's entry is the source's under a name of another case, and not one that the source has, too. */
+function isRenamed(name: string, was: string, source: readonly SourceEntry[]): boolean {
+  return sameButCase(name, was) && !source.some((entry) => entry.name === was);
+}
+
 /** A listing that names something twice was changed while it was read: it proves nothing of that name. */
-function listedTwice({ plan, pair }: Look, name: string): void {
+function listedTwice(look: Look, entry: Entry): void {
+  const { plan, pair } = look;
   plan.compared++;
   plan.keeps = true;
+  if (isOut(look, entry, undefined)) return;
   plan.failures.push({
-    path: join(pair.path, name),
+    path: join(pair.path, entry.name),
     kind: 'io',
     message: 'the listing of its folder names it twice, so something changed it meanwhile',
   });

@@ -108,9 +108,11 @@ async function carryOut(
     return side;
   };
   try {
-    // a local source first: its listing begins while the destination connects
+    // a local side is opened first and listed while the other one connects
     const early = job.from.remote === undefined ? await open(job.from, 'from') : undefined;
+    early?.listAhead();
     const destination = await open(job.to, 'to');
+    if (early === undefined) destination.listAhead();
     const source = early ?? (await open(job.from, 'from'));
     const archive = job.after.kind === 'archive' ? await open(job.after.to, 'to') : undefined;
     refuseOverlap(job, source, destination);

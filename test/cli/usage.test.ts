@@ -54,7 +54,7 @@ describe('usage', () => {
     expect(result.stderr).toContain(says);
   });
 
-  test.each(['start', 'doctor', 'status', 'apply', 'rollback'])(
+  test.each(['start', 'doctor', 'status', 'rollback'])(
     '%s is known, and not in this version: 2',
     async (verb) => {
       const result = await run(verb, '--roles', 'x');

@@ -296,6 +296,12 @@ const rows: Readonly<Record<string, Rows>> = {
       ],
     },
   },
+  'names listed twice': {
+    'push does not mind what only the destination has, twice': {
+      ...{ destination: { a: '1 @5' }, again: { destination: ['a'] }, when: { exclude: ['a'] } },
+      gives: [],
+    },
+  },
   'names that would become one': {
     'two of the source that are equal after NFC': {
       source: { 'e\u0301': '1 @5', '\u00e9': '1 @5', z: '1 @5' },
@@ -368,6 +374,14 @@ const rows: Readonly<Record<string, Rows>> = {
         when: { ...folding, exclude: ['a'] },
       },
       gives: ['conflict A: a file out of scope stands where the source has a file'],
+    },
+    'nor one that the source has, too': {
+      ...{ source: { a: '1 @999', A: '1 @5' }, destination: { A: '1 @5' } },
+      when: { ...folding, maxAge: 10_000 },
+      gives: [
+        'conflict A: its name collides with "a": both would be one name at the destination',
+        'conflict a: its name collides with "A": both would be one name at the destination',
+      ],
     },
     'nor does it reach into our own folder': {
       ...{

@@ -112,9 +112,10 @@ export function planTrees(
   destination: Tree,
   { rules, scope, again = {} }: Setting,
 ): Plan {
-  const key = (path: string) => (rules.caseSensitive ? path : path.toLowerCase());
+  const lower = (path: string) => path.toLowerCase();
   const lists = (tree: Tree, folder: string, twice: readonly string[] = []) => {
     const found: (Entry & Node)[] = [];
+    const key = tree === source || rules.caseSensitive ? (path: string) => path : lower;
     for (const [path, node] of tree)
       if (key(parentOf(path)) === key(folder)) {
         found.push({ name: nameOf(path), ...node });

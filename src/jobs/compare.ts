@@ -49,7 +49,7 @@ export function compareFiles(source: Stat, destination: Stat, rules: CompareRule
 export function mayReplace(source: Stat, destination: Stat, rules: CompareRules): boolean {
   return (
     rules.existing === 'replace' ||
-    (rules.existing === 'newer' && order(source, destination, rules.mtimePrecision) > 0)
+    (rules.existing === 'newer' && order(source, destination, rules) > 0)
   );
 }
 
@@ -61,7 +61,7 @@ export function decide(
   rules: CompareRules,
 ): Verdict {
   if (!sameBytes) return { is: 'different', reason: 'content' };
-  const sameTime = order(source, destination, rules.mtimePrecision) === 0;
+  const sameTime = order(source, destination, rules) === 0;
   return sameTime || !rules.keepsMtime ? equal : { is: 'attrs' };
 }
 
@@ -87,16 +87,20 @@ function compareBytes(source: Stat, destination: Stat, rules: CompareRules): Ver
 function compareTimes(source: Stat, destination: Stat, rules: CompareRules): Verdict {
   if (source.mtime === undefined || destination.mtime === undefined)
     return { is: 'different', reason: 'mtime unknown' };
-  const sign = order(source, destination, rules.mtimePrecision);
+  const sign = order(source, destination, rules);
   if (sign === 0) return equal;
-  const arrived = destination.mtime - rules.clockOffset;
-  if (rules.compare === 'auto' && !rules.keepsMtime && arrived >= Math.floor(source.mtime))
-    return equal;
+  // where it shows when the file arrived, not what it was given, later is right
+  if (sign < 0 && rules.compare === 'auto' && !rules.keepsMtime) return equal;
   return { is: 'different', reason: sign > 0 ? 'newer' : 'older' };
 }
 
-/** Positive when the source is newer, 0 when both are alike or one tells no mtime. */
-function order(source: Stat, destination: Stat, precision: number): number {
+/**
+ * Positive when the source is newer, 0 when both are alike or one tells no mtime. Where the
+ * destination keeps no mtime, its own is by its own clock, and seconds count.
+ */
+function order(source: Stat, destination: Stat, rules: CompareRules): number {
   if (source.mtime === undefined || destination.mtime === undefined) return 0;
-  return comparable(source.mtime, precision) - comparable(destination.mtime, precision);
+  const precision = rules.keepsMtime ? rules.mtimePrecision : 1;
+  const theirs = rules.keepsMtime ? destination.mtime : destination.mtime - rules.clockOffset;
+  return comparable(source.mtime, precision) - comparable(theirs, precision);
 }

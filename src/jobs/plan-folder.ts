@@ -322,7 +322,8 @@ function planReplacement(
 ): void {
   const { plan, rules } = look;
   const isFolder = destination.kind === 'folder';
-  const out = isOut(look, destination, destination);
+  const own = join(look.pair.path, destination.name);
+  const out = isOut(look, destination, destination) || !look.scope.includes(own, isFolder);
   const gives = rules.operation === 'mirror' && (isFolder || isCarried(destination, rules));
   if (out || !gives) {
     plan.conflicts.push({

@@ -75,6 +75,20 @@ const table: Row[] = [
     { ...noMtime, clockOffset: 5 },
     'different: newer',
   ],
+  [
+    'even where the mtimes happen to agree',
+    [1, 9],
+    [1, 9],
+    { ...noMtime, clockOffset: 5 },
+    'different: newer',
+  ],
+  [
+    'newer, by that clock',
+    [2, 9],
+    [1, 12],
+    { ...noMtime, clockOffset: 5, existing: 'newer' },
+    'different: size',
+  ],
   ['a clock behind ours, too', [1, 9], [1, 5], { ...noMtime, clockOffset: -5 }, 'equal'],
   [
     'mtime asks for the mtime itself',

@@ -9,6 +9,9 @@ import { toStat } from './list-local.js';
 import { createLister } from './lister.js';
 import { createPace, type Pace } from './pace.js';
 
+const poolRead = promisify(fs.read);
+const poolWrite = promisify(fs.write);
+
 /** The calls of node:fs that are made here, each in this thread or the pool. */
 function paced(pace: Pace) {
   const both =
@@ -43,11 +46,11 @@ function paced(pace: Pace) {
     close: both<[number], void>(fs.closeSync, promisify(fs.close)),
     read: both<[number, Buffer, number, number, number], number>(
       fs.readSync,
-      async (...args) => (await promisify(fs.read)(...args)).bytesRead,
+      async (...args) => (await poolRead(...args)).bytesRead,
     ),
     write: both<[number, Buffer, number, number, number], number>(
       fs.writeSync,
-      async (...args) => (await promisify(fs.write)(...args)).bytesWritten,
+      async (...args) => (await poolWrite(...args)).bytesWritten,
     ),
     /** Never in this thread: it takes as long as the disk does. */
     fsync: promisify(fs.fsync),
@@ -55,9 +58,6 @@ function paced(pace: Pace) {
 }
 
 type Calls = ReturnType<typeof paced>;
-
-/** Reads and writes above this go to the pool at once, beside this thread's work. */
-const smallData = 64 * 1024;
 
 const flags: Readonly<Record<OpenMode, number>> = {
   read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
@@ -229,12 +229,10 @@ function openHandle(call: Calls, fd: number, path: string): Handle {
 
   return {
     read(buffer, position, signal) {
-      const step = buffer.length <= smallData ? call.read : pooled.read;
-      return whole((at, n) => step(fd, buffer, at, n, position + at), buffer.length, signal);
+      return whole((at, n) => call.read(fd, buffer, at, n, position + at), buffer.length, signal);
     },
     async write(buffer, position, signal) {
-      const step = buffer.length <= smallData ? call.write : pooled.write;
-      await whole((at, n) => step(fd, buffer, at, n, position + at), buffer.length, signal);
+      await whole((at, n) => call.write(fd, buffer, at, n, position + at), buffer.length, signal);
     },
     stat: () => call.fstat(fd).then(toStat, failed),
     setStat: async (attributes: Attributes) => {
@@ -253,5 +251,3 @@ function openHandle(call: Calls, fd: number, path: string): Handle {
     },
   };
 }
-
-const pooled = paced((_, pool) => pool());

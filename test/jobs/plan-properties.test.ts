@@ -114,7 +114,7 @@ const touched = (plan: Plan) =>
 const holds = (check: (it: Case, plan: Plan) => void) =>
   fc.assert(
     fc.property(cases, (it) => check(it, planTrees(it.source, it.destination, it))),
-    { numRuns: 20000 },
+    { numRuns: 1000 },
   );
 /** Like `holds`, for plans that are carried out as they are, deletions too. */
 const holdsAfter = (check: (it: Case, plan: Plan, after: Tree) => void) =>
@@ -218,10 +218,9 @@ describe('a plan that was carried out', () => {
     holdsAfter((it, _plan, after) => {
       for (const [at, what] of it.destination) {
         if (isRespelled(it, parentOf(at))) continue;
-        const measured = [...it.source].find(([other]) =>
-          it.rules.caseSensitive ? other === at : other.toLowerCase() === at.toLowerCase(),
-        );
-        if (what.kind === 'folder' || isIn(it, at, what, measured?.[1])) continue;
+        const folded = [...it.source].find(([name]) => name.toLowerCase() === at.toLowerCase());
+        const measured = it.source.get(at) ?? (it.rules.caseSensitive ? undefined : folded?.[1]);
+        if (what.kind === 'folder' || isIn(it, at, what, measured)) continue;
         expect([at, after.get(at)]).toEqual([at, what]);
       }
     });

@@ -11,11 +11,10 @@ import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import { connectionError, type LogInFacts } from './connection-error.js';
-import { dial } from './dial.js';
+import { dial, joinWrites } from './dial.js';
 import { fingerprint, type HostKeyRules, keyType, verifyHostKey } from './host-keys.js';
 import { readKeys } from './key-file.js';
 import { algorithmsFor, loginsFor, terrapinProne } from './offers.js';
-import type { Batch } from './outbox.js';
 import type { Tell, Transport } from './transport.js';
 
 /** Milliseconds between keepalive questions; three unanswered ones end the connection. */
@@ -37,7 +36,6 @@ interface Connection {
   readonly ended: Promise<FerryError>;
   readonly logins: number;
   readonly where: string;
-  readonly batch: Batch;
   close(): Promise<void>;
 }
 
@@ -48,14 +46,13 @@ export async function connectSsh2(
   signal: AbortSignal,
 ): Promise<Transport> {
   const connection = await connect(remote, true, tell, signal);
-  const { client, ended, logins, where, batch, close } = connection;
+  const { client, ended, logins, where, close } = connection;
   return {
     first: connection.channel as Duplex,
     serverSoftware: (client as unknown as Internals)._remoteVer ?? '',
     logins,
     ended,
     openChannel: (abort) => openChannel(client, where, abort),
-    batch,
     close,
   };
 }
@@ -96,6 +93,7 @@ async function connect(
       ? await forward(jump, remote, where, signal)
       : await dial(remote.host, remote.port, where, remote.deadline, signal);
     const stream = sock;
+    joinWrites(stream);
     const logins = loginsFor(remote, keys, tell);
     const { client, channel, ended } = await logIn(
       {
@@ -116,12 +114,6 @@ async function connect(
       ended,
       where,
       logins: 1 + (jump?.logins ?? 0),
-      // ssh2 writes each packet by itself; corked, they leave as one writev(2)
-      batch: (write) => {
-        stream.cork();
-        write();
-        stream.uncork();
-      },
       close: async () => {
         await hangUp(client, stream);
         await jump?.close();

@@ -1,5 +1,6 @@
 /** Opens the TCP connection to a server: Nagle off, keepalive on, errors in plain words. */
 import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { FerryError } from '../../core/errors.js';
 import { escapeText, formatDuration } from '../../core/text.js';
 
@@ -66,4 +67,25 @@ export function dial(
     socket.once('error', failed);
     socket.once('connect', () => settle(() => resolve(socket)));
   });
+}
+
+/**
+ * Makes everything that is written in one turn leave with one writev(2). ssh2 writes each packet
+ * by itself, and every system call on a socket may wake the other side for a piece of the whole.
+ */
+export function joinWrites(stream: Duplex): void {
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  let corked = false;
+  const uncork = () => {
+    corked = false;
+    stream.uncork();
+  };
+  stream.write = (...args: unknown[]) => {
+    if (!corked) {
+      corked = true;
+      stream.cork();
+      process.nextTick(uncork);
+    }
+    return write(...args);
+  };
 }

@@ -14,7 +14,7 @@ import { asFerryError, FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
 import { answers, describeAnswer, readAnswer } from './answers.js';
 import { Inbox } from './inbox.js';
-import { type Batch, Outbox } from './outbox.js';
+import { Outbox } from './outbox.js';
 import { Patience, silence } from './patience.js';
 import { describeStatus, statusError } from './status.js';
 import { commandName, packet, type Reader, readExtensions, status, violation } from './wire.js';
@@ -26,7 +26,6 @@ export interface ChannelOptions {
   /** Milliseconds of silence, or of being overtaken, after which an operation has failed. */
   readonly deadline: number;
   readonly trace?: Trace | undefined;
-  readonly batch?: Batch;
 }
 
 interface Pending {
@@ -99,7 +98,7 @@ export class Exchange {
     });
     this.version.catch(() => {}); // whoever asks hears of it; nobody has to
     this.#patience = new Patience(options.deadline);
-    this.#outbox = new Outbox(stream, () => this.#patience.renew(), options.batch);
+    this.#outbox = new Outbox(stream, () => this.#patience.renew());
     this.#inbox = new Inbox({
       onPacket: (id, type, reader) => this.#take(id, type, reader),
       onDataStart: (id, length) => this.#startData(id, length),

@@ -11,15 +11,11 @@ const bufferSize = enough + 40 * 1024;
 /** Buffers kept for the next turns. */
 const mostSpare = 8;
 
-/** Calls `write` so that what it writes leaves the process in as few system calls as can be. */
-export type Batch = (write: () => void) => void;
-
 export class Outbox {
   /** The bytes being encoded; may be another one after `reserve`. */
   buffer: Buffer = Buffer.allocUnsafeSlow(bufferSize);
   readonly #stream: Writable;
   readonly #onSent: () => void;
-  readonly #batch: Batch;
   /** What of `buffer` is encoded, and what of that waits in `#pieces` already. */
   #length = 0;
   #pieced = 0;
@@ -31,10 +27,9 @@ export class Outbox {
   #closed = false;
 
   /** `onSent` is called each time the stream has taken a piece. */
-  constructor(stream: Writable, onSent: () => void, batch: Batch = (write) => write()) {
+  constructor(stream: Writable, onSent: () => void) {
     this.#stream = stream;
     this.#onSent = onSent;
-    this.#batch = batch;
   }
 
   /** Makes room for `length` bytes; returns where in `buffer` they start. */
@@ -108,9 +103,7 @@ export class Outbox {
       this.#onSent();
       if (buffer.length === bufferSize && this.#spare.length < mostSpare) this.#spare.push(buffer);
     };
-    this.#batch(() => {
-      for (const [i, piece] of pieces.entries())
-        this.#stream.write(piece, i === last ? done : this.#onSent);
-    });
+    for (const [i, piece] of pieces.entries())
+      this.#stream.write(piece, i === last ? done : this.#onSent);
   }
 }

@@ -59,7 +59,6 @@ export class Session {
     const options = {
       deadline: remote.deadline,
       trace: trace ? tell : undefined,
-      batch: transport.batch,
     };
     const first = new SftpChannel(transport.first, options);
     const abort = () => transport.close();

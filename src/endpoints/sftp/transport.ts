@@ -5,7 +5,6 @@
 import type { Duplex } from 'node:stream';
 import type { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
-import type { Batch } from './outbox.js';
 
 export interface Transport {
   /** A channel opened in the same go as the login. */
@@ -18,8 +17,6 @@ export interface Transport {
   readonly ended: Promise<FerryError>;
   /** One more SFTP channel on the same connection; an `io` error when the server allows no more. */
   openChannel(signal: AbortSignal): Promise<Duplex>;
-  /** Lets what channels write in one go leave in one go. */
-  readonly batch: Batch;
   /** Ends the connection, politely at first; resolves when it has ended. */
   close(): Promise<void>;
 }

@@ -1,0 +1,125 @@
+/** The benchmark's table: one row a case. What a tree looks like is in work.ts, who takes part in contenders.ts. */
+import type { ContenderName } from './contenders.js';
+import type { Work } from './work.js';
+
+export interface Case {
+  readonly name: string;
+  /** One line for people, without the scale. */
+  readonly about: string;
+  readonly work: Work;
+  /** `mirror` goes up. */
+  readonly operation: 'push' | 'pull' | 'mirror';
+  /** What stands at the destination before each run; `equal` leaves nothing to do. */
+  readonly destination: 'missing' | 'equal';
+  /** Milliseconds, half of them each way; absent: plain loopback. */
+  readonly roundTrip?: number;
+  readonly peers: readonly ContenderName[];
+  /** Runs of each contender. Default: the command line's, else 5. */
+  readonly runs?: number;
+  readonly aims?: readonly Aim[];
+}
+
+/** What ferryline is to reach, in medians. */
+export type Aim =
+  /** At least `ratio` times as fast as this peer, or as the fastest of several. */
+  | { readonly ratio: number; readonly than: readonly ContenderName[] }
+  /** At most so much resident, in every run. */
+  | { readonly mebibytes: number };
+
+const MiB = 1024 * 1024;
+
+const gibibyte: Work = { name: 'gibibyte', files: 1, size: [1024 * MiB, 1024 * MiB] };
+const halfGibibyte: Work = { name: 'half-gibibyte', files: 1, size: [512 * MiB, 512 * MiB] };
+const small: Work = { name: 'small', files: 5000, folders: 50, size: [200, 20_000] };
+const many: Work = { name: 'many', files: 100_000, folders: 500, size: [0, 64] };
+const million: Work = { name: 'million', files: 1_000_000, folders: 10_000, size: [0, 0] };
+const one: Work = { name: 'one', files: 1, size: [1024, 1024] };
+
+const sftpPeers: readonly ContenderName[] = ['sftp', 'rclone', 'rclone-tuned', 'lftp'];
+const allPeers: readonly ContenderName[] = [...sftpPeers, 'rsync'];
+const mirrorPeers: readonly ContenderName[] = ['rsync', 'rclone', 'rclone-tuned'];
+
+const up = { operation: 'push', destination: 'missing', peers: allPeers } as const;
+const down = { operation: 'pull', destination: 'missing', peers: allPeers } as const;
+const noop = { operation: 'mirror', destination: 'equal', peers: mirrorPeers } as const;
+
+export const cases: readonly Case[] = [
+  {
+    name: 'big-up',
+    about: 'one file of 1 GiB up, loopback',
+    work: gibibyte,
+    ...up,
+    aims: [{ ratio: 1, than: ['sftp'] }],
+  },
+  {
+    name: 'big-down',
+    about: 'one file of 1 GiB down, loopback',
+    work: gibibyte,
+    ...down,
+    aims: [{ ratio: 1, than: ['sftp'] }],
+  },
+  {
+    name: 'small-up',
+    about: '5,000 files of 200 B to 20 KB in 50 folders up, loopback',
+    work: small,
+    ...up,
+    aims: [{ ratio: 2.5, than: sftpPeers }],
+  },
+  {
+    name: 'small-down',
+    about: '5,000 files of 200 B to 20 KB in 50 folders down, loopback',
+    work: small,
+    ...down,
+  },
+  {
+    name: 'noop',
+    about: 'mirror of 100,000 files in 500 folders, nothing to do, loopback',
+    work: many,
+    ...noop,
+    aims: [{ ratio: 1 / 1.5, than: ['rsync'] }],
+  },
+  {
+    name: 'million',
+    about: 'mirror of 1,000,000 empty files in 10,000 folders, nothing to do, loopback',
+    work: million,
+    ...noop,
+    runs: 3,
+    aims: [{ mebibytes: 250 }],
+  },
+  { name: 'one-file', about: 'one file of 1 KiB up, loopback', work: one, ...up },
+  {
+    name: 'big-up-50ms',
+    about: 'one file of 512 MiB up, 50 ms round trip',
+    work: halfGibibyte,
+    ...up,
+    roundTrip: 50,
+  },
+  {
+    name: 'big-down-50ms',
+    about: 'one file of 512 MiB down, 50 ms round trip',
+    work: halfGibibyte,
+    ...down,
+    roundTrip: 50,
+  },
+  {
+    name: 'small-up-50ms',
+    about: '5,000 files of 200 B to 20 KB in 50 folders up, 50 ms round trip',
+    work: small,
+    ...up,
+    roundTrip: 50,
+  },
+  {
+    name: 'small-down-50ms',
+    about: '5,000 files of 200 B to 20 KB in 50 folders down, 50 ms round trip',
+    work: small,
+    ...down,
+    roundTrip: 50,
+  },
+  {
+    name: 'noop-50ms',
+    about: 'mirror of 100,000 files in 500 folders, nothing to do, 50 ms round trip',
+    work: many,
+    ...noop,
+    roundTrip: 50,
+  },
+];

@@ -1,0 +1,132 @@
+/** Who takes part: ferryline and its peers, each with the command line that a user would type. */
+import { writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { Case } from './cases.js';
+import type { Server } from './server.js';
+
+export type ContenderName = 'ferryline' | 'sftp' | 'rsync' | 'rclone' | 'rclone-tuned' | 'lftp';
+
+/** One transfer, the same for all: the contents of `from` become those of `to`, absolute paths. */
+export interface Task {
+  readonly up: boolean;
+  readonly mirror: boolean;
+  readonly from: string;
+  readonly to: string;
+  /** Holds what `writeSettings` wrote. */
+  readonly settings: string;
+}
+
+export interface Contender {
+  readonly name: ContenderName;
+  /** For people. */
+  readonly title: string;
+  readonly command: (task: Task) => readonly string[];
+}
+
+const main = join(import.meta.dirname, '../../dist/cli/main.js');
+const ssh = (settings: string) => `ssh -F ${join(settings, 'ssh_config')}`;
+const rclone = ({ up, mirror, from, to, settings }: Task) => [
+  'rclone',
+  mirror ? 'sync' : 'copy',
+  '--config',
+  join(settings, 'rclone.conf'),
+  ...(up ? [from, `bench:${to}`] : [`bench:${from}`, to]),
+];
+
+export const contenders: readonly Contender[] = [
+  {
+    name: 'ferryline',
+    title: 'ferryline',
+    command: ({ settings }) => [
+      ...[process.execPath, main],
+      ...['--config', join(settings, 'jobs.yml'), '--quiet', 'run', 'bench'],
+    ],
+  },
+  {
+    name: 'sftp',
+    title: 'sftp -b',
+    command: ({ settings }) => [
+      ...['sftp', '-q', '-F', join(settings, 'ssh_config')],
+      ...['-b', join(settings, 'sftp-batch'), 'bench'],
+    ],
+  },
+  {
+    name: 'rsync',
+    title: 'rsync -a',
+    command: ({ up, from, to, settings }) => [
+      ...['rsync', '-a', '-e', ssh(settings)],
+      ...(up ? [`${from}/`, `bench:${to}/`] : [`bench:${from}/`, `${to}/`]),
+    ],
+  },
+  { name: 'rclone', title: 'rclone', command: rclone },
+  {
+    name: 'rclone-tuned',
+    title: 'rclone --transfers 32 --checkers 32 --sftp-disable-hashcheck',
+    command: (task) => [
+      ...rclone(task),
+      ...['--transfers', '32', '--checkers', '32', '--sftp-disable-hashcheck'],
+    ],
+  },
+  {
+    name: 'lftp',
+    title: 'lftp mirror -P 16',
+    command: ({ up, from, to, settings }) => [
+      ...['lftp', '--norc', '-c'],
+      [
+        `set sftp:connect-program "ssh -a -x -F ${join(settings, 'ssh_config')}"`,
+        'open sftp://bench',
+        `mirror ${up ? '-R ' : ''}-P 16 ${from} ${to}`,
+      ].join('; '),
+    ],
+  },
+];
+
+/** Writes each contender's settings for one case: the server behind `port`, its keys, the task. */
+export function writeSettings(one: Case, task: Task, server: Server, port: number, root: string) {
+  const { username } = userInfo();
+  const { up, from, to } = task;
+  const file = (name: string) => join(task.settings, name);
+  const write = (name: string, ...lines: string[]) =>
+    writeFileSync(file(name), `${lines.join('\n')}\n`);
+
+  write('known_hosts', `[127.0.0.1]:${port} ${server.hostKey}`);
+  write(
+    'ssh_config',
+    'Host bench',
+    '  HostName 127.0.0.1',
+    `  Port ${port}`,
+    `  User ${username}`,
+    `  IdentityFile ${server.keyFile}`,
+    '  IdentitiesOnly yes',
+    `  UserKnownHostsFile ${file('known_hosts')}`,
+    '  StrictHostKeyChecking yes',
+  );
+  write('sftp-batch', `${up ? 'put' : 'get'} -pr ${from} ${to}`);
+  write(
+    'rclone.conf',
+    '[bench]',
+    'type = sftp',
+    'host = 127.0.0.1',
+    `port = ${port}`,
+    `user = ${username}`,
+    `key_file = ${server.keyFile}`,
+    `known_hosts_file = ${file('known_hosts')}`,
+  );
+  write(
+    'jobs.yml',
+    'remotes:',
+    '  server:',
+    '    host: 127.0.0.1',
+    `    port: ${port}`,
+    `    username: ${username}`,
+    `    auth: { key: ${server.keyFile} }`,
+    `    knownHosts: ${file('known_hosts')}`,
+    `    root: ${root}`,
+    'jobs:',
+    '  bench:',
+    `    operation: ${one.operation}`,
+    `    from: ${up ? from : `server:${from}`}`,
+    `    to: ${up ? `server:${to}` : to}`,
+  );
+}

@@ -1,0 +1,154 @@
+/** push, pull and mirror without jobs.yml: what `ssh` would understand, and a home folder of its own. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openScene, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+import { readTree, sameTree } from '../kit/tree.js';
+
+let sshd: Sshd;
+let bastion: Sshd;
+let scene: Scene;
+
+beforeAll(async () => {
+  [sshd, bastion] = await Promise.all([startSshd(), startSshd()]);
+});
+afterAll(() => Promise.all([sshd.stop(), bastion.stop()]));
+beforeEach(async () => {
+  scene = await openScene(sshd);
+  rmSync(join(scene.cwd, 'jobs.yml'));
+  mkdirSync(join(scene.cwd, '.ssh'), { mode: 0o700 });
+  // HOME is the working folder
+  home('known_hosts', [sshd, bastion].map((s) => readFileSync(s.knownHostsFile, 'utf8')).join(''));
+});
+
+const home = (name: string, text: string) =>
+  writeFileSync(join(scene.cwd, '.ssh', name), text, { mode: 0o600 });
+const keyed = () => ['-i', sshd.keyFile, '-P', String(sshd.port)];
+const host = () => `${sshd.username}@${sshd.host}`;
+const tree = { 'a.txt': 'a', 'b/c.txt': 'c' };
+
+describe('user@host:path', () => {
+  test.each(['push', 'mirror'])('%s: relative to the login folder, -i and -P', async (verb) => {
+    scene.writeHere(tree);
+    scene.writeThere({ 'a.txt': 'old', 'kept.txt': 'k', 'x.txt': 'x' });
+    const { code, events } = await scene.cli([
+      ...[verb, './data', `${host()}:${scene.place}`, ...keyed()],
+      ...['--json', '--exclude', 'kept.txt'],
+    ]);
+    expect(code).toBe(0);
+    expect(events.at(-1)).toMatchObject({ operation: verb, sessions: 1, files: { copied: 2 } });
+    expect(readTree(scene.there())).toEqual({
+      ...tree,
+      'kept.txt': 'k',
+      ...(verb === 'push' ? { 'x.txt': 'x' } : {}),
+    });
+  });
+
+  test('pull', async () => {
+    scene.writeThere(tree);
+    const from = `${host()}:${scene.place}/`;
+    expect((await scene.cli(['pull', from, './new', ...keyed()])).code).toBe(0);
+    expect(sameTree(scene.there(), join(scene.cwd, 'new'))).toBe(true);
+  });
+
+  test('a dry run changes nothing', async () => {
+    scene.writeHere(tree);
+    const to = `${host()}:${scene.place}`;
+    const { code, stdout } = await scene.cli(['push', './data', to, ...keyed(), '-n']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('a.txt');
+    expect(Object.keys(readTree(sshd.root)).some((path) => path.startsWith(scene.place))).toBe(
+      false,
+    );
+  });
+
+  test('a push that is refused by the plan of a mirror: 7', async () => {
+    scene.writeHere({ 'a.txt': 'a' });
+    scene.writeThere({ x: '', y: '', 'a.txt': 'a' });
+    const to = `${host()}:${scene.place}`;
+    expect((await scene.cli(['mirror', './data', to, ...keyed()])).code).toBe(7);
+    const more = ['--max-delete', '90%'];
+    expect((await scene.cli(['mirror', './data', to, ...keyed(), ...more])).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ 'a.txt': 'a' });
+  });
+});
+
+describe('sftp://', () => {
+  test('is absolute, with user and port', async () => {
+    scene.writeHere({ 'a b.txt': 'a' });
+    const url = `sftp://${host()}:${sshd.port}${sshd.root}/${scene.place}/with%20space`;
+    expect((await scene.cli(['push', './data', url, '-i', sshd.keyFile])).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ 'with space/a b.txt': 'a' });
+  });
+
+  test('with a password in it is refused without repeating it: 2', async () => {
+    scene.writeHere(tree);
+    const secret = 'canary-in-url';
+    const url = `sftp://u:${secret}@${sshd.host}/x`;
+    const { code, stdout, stderr } = await scene.cli(['push', './data', url, '-vv']);
+    expect(code).toBe(2);
+    expect(stdout + stderr).not.toContain(secret);
+  });
+});
+
+describe('~/.ssh', () => {
+  const config = (...more: string[]) =>
+    home(
+      'config',
+      [
+        'Host backup',
+        `  HostName ${sshd.host}`,
+        `  Port ${sshd.port}`,
+        `  User ${sshd.username}`,
+        `  IdentityFile ${sshd.keyFile}`,
+        ...more.map((line) => `  ${line}`),
+        '',
+      ].join('\n'),
+    );
+
+  test('config fills in host, port, user and key', async () => {
+    scene.writeHere(tree);
+    config();
+    expect((await scene.cli(['push', './data', `backup:${scene.place}`])).code).toBe(0);
+    expect(readTree(scene.there())).toEqual(tree);
+  });
+
+  test('a default key is found', async () => {
+    scene.writeHere(tree);
+    home('id_ed25519', readFileSync(sshd.keyFile, 'utf8'));
+    const to = `${host()}:${scene.place}`;
+    expect((await scene.cli(['push', './data', to, '-P', String(sshd.port)])).code).toBe(0);
+    expect(readTree(scene.there())).toEqual(tree);
+  });
+
+  test('ProxyJump goes through another host: two logins, one on each', async () => {
+    scene.writeHere(tree);
+    config('ProxyJump bastion');
+    const text = readFileSync(join(scene.cwd, '.ssh/config'), 'utf8');
+    home(
+      'config',
+      `${text}Host bastion\n  HostName ${bastion.host}\n  Port ${bastion.port}\n  User ${bastion.username}\n  IdentityFile ${bastion.keyFile}\n`,
+    );
+    const before = [sshd.logins(), bastion.logins()];
+    const { code, events } = await scene.cli([
+      ...['push', './data', `backup:${scene.place}`, '--json'],
+    ]);
+    expect(code).toBe(0);
+    expect(events.at(-1)).toMatchObject({ sessions: 2 });
+    expect([sshd.logins(), bastion.logins()]).toEqual(before.map((n) => n + 1));
+    expect(readTree(scene.there())).toEqual(tree);
+  });
+
+  test('a host nobody vouches for: 6, with the command that pins it, before any login', async () => {
+    scene.writeHere(tree);
+    home('known_hosts', '');
+    const before = sshd.logins();
+    const to = `${host()}:${scene.place}`;
+    const { code, stderr } = await scene.cli(['push', './data', to, ...keyed()]);
+    expect(code).toBe(6);
+    expect(stderr).toContain('ferryline trust');
+    expect(stderr).toContain(sshd.hostKeyFingerprint);
+    expect(sshd.logins()).toBe(before);
+  });
+});

@@ -1,0 +1,203 @@
+/** The ways in: jump host, password, passphrase, agent; and that no secret shows on the way. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Result } from '../kit/cli.js';
+import { type InProcess, startInProcess } from '../kit/in-process.js';
+import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+import { temporaryFolder } from '../kit/temporary.js';
+import { readTree } from '../kit/tree.js';
+import { writeJobs } from '../kit/cli.js';
+
+const passphrase = 'canary passphrase 7f3a';
+const password = 'canary-password-9c1e';
+
+let sshd: Sshd;
+let locked: Sshd;
+let server: InProcess;
+
+beforeAll(async () => {
+  [sshd, locked, server] = await Promise.all([
+    startSshd(),
+    startSshd({ passphrase }),
+    startInProcess({ password }),
+  ]);
+});
+afterAll(() => Promise.all([sshd.stop(), locked.stop(), server.stop()]));
+
+const tree = { 'a.txt': 'a', 'b/c.txt': 'c' };
+
+/** All bytes the run left below a folder. */
+function everything(folder: string): string {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile())
+    .map((path) => `${path}\n${readFileSync(path, 'latin1')}`)
+    .join('\n');
+}
+
+/** Neither what was printed nor what was kept holds a secret. */
+function expectSecretFree(scene: Scene, result: Result, secret: string): void {
+  const seen = [result.stdout, result.stderr, everything(join(scene.cwd, '.state'))].join('\n');
+  const forms = [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')];
+  for (const form of [...forms, Buffer.from(secret).toString('hex')])
+    expect(seen).not.toContain(form);
+  // the search would find it: the transcript is there
+  if (result.stderr.includes('command:')) expect(seen).toContain('logg');
+}
+
+test('a jump host: a login on each, both counted, both host keys checked', async () => {
+  const scene = await openScene(sshd);
+  const bastion = await startSshd();
+  try {
+    scene.writeHere(tree);
+    const jobs = (jump: object) =>
+      writeJobs(scene.cwd, {
+        remotes: {
+          archive: remoteIn(sshd, { jump: 'bastion' }),
+          bastion: remoteIn(bastion, jump),
+        },
+        jobs: { job: { operation: 'mirror', from: './data', to: `archive:${scene.place}` } },
+      });
+    await jobs({});
+    const before = [sshd.logins(), bastion.logins()];
+    const { code, report } = await scene.run();
+    expect({ code, sessions: report.sessions }).toEqual({ code: 0, sessions: 2 });
+    expect([sshd.logins(), bastion.logins()]).toEqual(before.map((n) => n + 1));
+    expect(readTree(scene.there())).toEqual(tree);
+
+    await jobs({ hostKey: `SHA256:${'A'.repeat(43)}` });
+    const refused = await scene.run();
+    expect(refused.code).toBe(6);
+    expect(refused.report.error.message).toContain('bastion');
+    expect(bastion.logins()).toBe((before[1] ?? 0) + 1);
+  } finally {
+    await bastion.stop();
+  }
+});
+
+describe('a password', () => {
+  test('lets in', async () => {
+    const scene = await openScene(server);
+    scene.writeHere(tree);
+    await scene.jobs({}, { auth: { password } });
+    for (const flags of [['-vv'], []]) {
+      const result = await scene.run(...flags);
+      expect(result.code).toBe(0);
+      expectSecretFree(scene, result, password);
+    }
+    expect(readTree(scene.there())).toEqual(tree);
+  });
+
+  test('may come from a file or a variable', async () => {
+    const scene = await openScene(server);
+    scene.writeHere(tree);
+    const file = join(await temporaryFolder(), 'secret');
+    writeFileSync(file, `${password}\n`, { mode: 0o600 });
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: jobs.yml's own
+    await scene.jobs({}, { auth: { password: '${FILE_PASSWORD}' } });
+    const env = { FILE_PASSWORD: password };
+    const byVariable = await scene.cli(['run', 'job', '-vv'], { env });
+    expect(byVariable.code).toBe(0);
+    expectSecretFree(scene, byVariable, password);
+    await scene.jobs({}, { auth: { password: `\${file:${file}}` } });
+    const byFile = await scene.run('-vv');
+    expect(byFile.code).toBe(0);
+    expectSecretFree(scene, byFile, password);
+  });
+
+  test('that is wrong: 5, and is in no output nor report', async () => {
+    const scene = await openScene(server);
+    scene.writeHere(tree);
+    const wrong = 'canary-wrong-4411';
+    await scene.jobs({}, { auth: { password: wrong } });
+    for (const args of [
+      ['run', 'job', '-vv'],
+      ['run', 'job', '--json', '-vv'],
+      ['plan', 'job', '-vv'],
+      ['explain', 'job', 'a.txt', '-vv'],
+    ]) {
+      const result = await scene.cli(args);
+      expect(result.code).toBe(5);
+      expectSecretFree(scene, result, wrong);
+    }
+  });
+
+  test('in a jobs.yml that does not hold otherwise is not repeated', async () => {
+    const scene = await openScene(server);
+    await scene.jobs({ operation: 'mirorr' }, { auth: { password, passphrase } });
+    for (const verb of [['validate'], ['run', 'job'], ['validate', '--json']]) {
+      const result = await scene.cli(verb);
+      expect(result.code).toBe(2);
+      expect(result.stdout + result.stderr).not.toContain(password);
+      expect(result.stdout + result.stderr).not.toContain(passphrase);
+    }
+  });
+});
+
+describe('an encrypted key', () => {
+  test('opens with its passphrase', async () => {
+    const scene = await openScene(locked);
+    scene.writeHere(tree);
+    await scene.jobs({}, { auth: { key: locked.keyFile, passphrase } });
+    const result = await scene.run('-vv');
+    expect(result.code).toBe(0);
+    expectSecretFree(scene, result, passphrase);
+    expect(readTree(scene.there())).toEqual(tree);
+  });
+
+  test.each([
+    ['none', undefined],
+    ['a wrong one', 'canary wrong passphrase'],
+  ])('with %s: told apart from a refused login, without the passphrase', async (_, wrong) => {
+    const scene = await openScene(locked);
+    scene.writeHere(tree);
+    const auth = { key: locked.keyFile, ...(wrong === undefined ? {} : { passphrase: wrong }) };
+    await scene.jobs({}, { auth });
+    const before = locked.connections();
+    const result = await scene.run('-vv');
+    expect([2, 5]).toContain(result.code);
+    expect(result.report.error.message).toMatch(/passphrase/i);
+    expect(result.report.error.hint).toEqual(expect.any(String));
+    if (wrong !== undefined) expectSecretFree(scene, result, wrong);
+    expect(locked.connections()).toBe(before);
+  });
+});
+
+describe('an agent', () => {
+  test('is asked for the key', async () => {
+    const scene = await openScene(sshd);
+    scene.writeHere(tree);
+    const socket = join(await temporaryFolder(), 'agent');
+    const agent = spawn('ssh-agent', ['-D', '-a', socket], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(agent.stdout, 'data'); // it tells its socket once it listens
+      const add = spawn('ssh-add', ['-q', sshd.keyFile], {
+        env: { ...process.env, SSH_AUTH_SOCK: socket },
+        stdio: ['ignore', 'inherit', 'inherit'],
+      });
+      expect((await once(add, 'close'))[0]).toBe(0);
+      await scene.jobs({}, { auth: { agent: true } });
+      const result = await scene.cli(['run', 'job', '--json'], { env: { SSH_AUTH_SOCK: socket } });
+      expect(result.code).toBe(0);
+      expect(readTree(scene.there())).toEqual(tree);
+    } finally {
+      agent.kill();
+      await once(agent, 'exit');
+    }
+  });
+
+  test('that is not there: a clear word', async () => {
+    const scene = await openScene(sshd);
+    scene.writeHere(tree);
+    await scene.jobs({}, { auth: { agent: true } });
+    const result = await scene.cli(['run', 'job']);
+    expect([2, 5]).toContain(result.code);
+    expect(result.stderr).toContain('SSH_AUTH_SOCK');
+  });
+});

@@ -41,13 +41,18 @@ export async function startLine(port: number, roundTrip: number): Promise<Line> 
  */
 function passOn(from: Socket, to: Socket, wait: number): void {
   const held: { readonly chunk: Buffer | undefined; readonly due: number }[] = [];
-  let waiting = false;
+  let waking = false;
+  const wake = (after: number) => {
+    if (waking) return;
+    waking = true;
+    setTimeout(send, after);
+  };
   const send = () => {
-    waiting = false;
+    waking = false;
     for (let next = held[0]; next !== undefined; next = held[0]) {
       const left = next.due - performance.now();
       if (left > 0) {
-        timer = setTimeout(send, left);
+        wake(left);
         return;
       }
       held.shift();
@@ -62,7 +67,7 @@ function passOn(from: Socket, to: Socket, wait: number): void {
   };
   const hold = (chunk: Buffer | undefined) => {
     held.push({ chunk, due: performance.now() + wait });
-    timer ??= setTimeout(send, wait);
+    wake(wait);
   };
   from.on('data', hold);
   from.on('end', () => hold(undefined));

@@ -46,6 +46,8 @@ export async function startServer(folder: string): Promise<Server> {
       // Some peers log in once for each file that they have in flight.
       'MaxStartups 1000',
       'MaxSessions 100',
+      // What the account's shell does at its start is nobody's burden.
+      `SetEnv HOME=${folder}`,
       'Subsystem sftp /usr/lib/openssh/sftp-server',
       '',
     ].join('\n'),

@@ -23,7 +23,7 @@ export interface ChunkMove {
   readonly atOnce: number;
   readonly budget: Budget;
   readonly throttles: readonly Throttle[];
-  /** Whether to make a SHA-256 of all bytes. */
+  /** Whether to make a SHA-256 of the bytes moved. */
   readonly hash: boolean;
   readonly signal: AbortSignal;
   /** Told of each chunk once it is acknowledged. */
@@ -35,7 +35,7 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
   const { from, to, size, chunk, budget, signal } = move;
   const hash = move.hash ? createHash('sha256') : undefined;
   const free: Buffer[] = [];
-  /** Chunks read but not yet hashed, by position: hashing goes in order. */
+  /** Chunks read before their turn to be hashed came, by position. */
   const unhashed = new Map<number, Buffer>();
   const acknowledged = new Map<number, number>();
   let hashed = move.start;
@@ -46,8 +46,11 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
 
   const takeHash = (position: number, data: Buffer) => {
     if (hash === undefined) return;
-    unhashed.set(position, Buffer.from(data));
-    for (let next = unhashed.get(hashed); next !== undefined; next = unhashed.get(hashed)) {
+    if (position !== hashed) {
+      unhashed.set(position, Buffer.from(data)); // its turn comes when the buffer may be another's
+      return;
+    }
+    for (let next: Buffer | undefined = data; next !== undefined; next = unhashed.get(hashed)) {
       hash.update(next);
       unhashed.delete(hashed);
       hashed += next.length;
@@ -87,8 +90,12 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
-    if (failure === undefined) await budget.take(length);
     if (failure !== undefined) break;
+    await budget.take(length);
+    if (failure !== undefined) {
+      budget.give(length); // it came while others held the budget
+      break;
+    }
     running++;
     one(position, length)
       .catch((error) => {

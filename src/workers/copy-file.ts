@@ -92,7 +92,7 @@ async function stageFrom(
 
 /** Errors after which the same bytes can be gone on with. */
 function isPassing(error: unknown): boolean {
-  return !(error instanceof FerryError) || error.kind === 'network';
+  return !(error instanceof FerryError) || error.kind === 'network' || error.kind === 'timeout';
 }
 
 interface Sent {

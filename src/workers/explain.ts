@@ -3,10 +3,10 @@ import { join, nameOf, parentOf, type Stat } from '../core/entry.js';
 import { openSide } from '../endpoints/open.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { Scope } from '../jobs/filter.js';
-import type { PlanRules } from '../jobs/folder-plan.js';
 import type { Job } from '../jobs/job.js';
 import { planFolder } from '../jobs/plan-folder.js';
 import { resolveLink } from './links.js';
+import { planRules, reservedFolders } from './plan-rules.js';
 import { readText } from './read-text.js';
 
 export interface Explanation {
@@ -50,7 +50,7 @@ export async function explainPath(
     if (source === undefined && destination === undefined)
       return { path, verdict: 'absent', reason: 'neither side has it' };
     // every folder on the way may put it out of scope, too
-    let scope = Scope.of(job.scope, Date.now(), job.delete.trash ? [job.delete.trash] : []);
+    let scope = Scope.of(job.scope, Date.now(), reservedFolders(job));
     const segments = path.split('/');
     for (let i = 0; i < segments.length; i++) {
       const folder = segments.slice(0, i).join('/');
@@ -92,18 +92,7 @@ export async function explainPath(
         rule: { pattern: limit.rule, where: limit.where },
         reason: `it is ${limit.rule}`,
       };
-    const can = to.endpoint.can;
-    const rules: PlanRules = {
-      operation: job.operation,
-      compare: job.compare,
-      existing: job.existing,
-      symlinks: job.symlinks,
-      mtimePrecision: Math.max(from.endpoint.can.mtimePrecision, can.mtimePrecision),
-      keepsMtime: can.setStat !== 'none',
-      clockOffset: can.clockOffset,
-      caseSensitive: can.caseSensitive,
-      listEqual: false,
-    };
+    const rules = planRules(job, from.endpoint.can, to.endpoint.can);
     const name = nameOf(path);
     const entry = source && { ...source, name };
     const ours =

@@ -37,13 +37,19 @@ export class Budget {
   }
 }
 
+/** Milliseconds of waiting after which a throttle says that it is waiting. */
+const breath = 1000;
+
 /** Keeps a flow under `rate` bytes a second, bursts of a tenth of a second allowed. */
 export class Throttle {
   readonly #rate: number;
+  readonly #onWait: () => void;
   #until = 0;
 
-  constructor(rate: number) {
+  /** `onWait` is called each second that something waits here: standing still on purpose is no stall. */
+  constructor(rate: number, onWait: () => void = () => {}) {
     this.#rate = rate;
+    this.#onWait = onWait;
   }
 
   /** Resolves when `bytes` more may flow. */
@@ -51,6 +57,9 @@ export class Throttle {
     const now = performance.now();
     const start = Math.max(this.#until, now - 100);
     this.#until = start + (bytes / this.#rate) * 1000;
-    if (start > now) await delay(start - now, undefined, { signal });
+    for (let left = start - now; left > 0; left = start - performance.now()) {
+      await delay(Math.min(left, breath), undefined, { signal });
+      this.#onWait();
+    }
   }
 }

@@ -1,5 +1,5 @@
 /** What becomes of a link at the source: followed or preserved while it stays inside the root, else passed over. */
-import { type Entry, join } from '../core/entry.js';
+import { type Entry, join, parentOf } from '../core/entry.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import type { SourceEntry } from '../jobs/folder-plan.js';
 
@@ -23,7 +23,7 @@ export async function resolveLink(
   if (inside === undefined)
     return { ...link, passed: 'the link leads outside the source, or is absolute' };
   if (policy === 'preserve') return { ...link, target };
-  const end = await chase(side, inside, signal);
+  const end = await chase(side, folder, target, signal);
   if (end === undefined)
     return { ...link, passed: 'the link leads nowhere, or outside the source' };
   if (end.stat.kind === 'folder' && trail.includes(end.path))
@@ -43,25 +43,26 @@ export function within(folder: string, target: string): string | undefined {
   return at.join('/');
 }
 
-/** Follows a path through all links in it, never leaving the root. */
-async function chase(side: Endpoint, path: string, signal: AbortSignal) {
-  let rest = path === '' ? [] : path.split('/');
-  let at = '';
-  for (let links = 0; ; ) {
-    const stat = await side.stat(at, signal);
-    if (stat === undefined) return undefined;
-    if (stat.kind === 'link') {
-      if (++links > longestChain) return undefined;
-      const slash = at.lastIndexOf('/');
-      const folder = slash < 0 ? '' : at.slice(0, slash);
-      const inside = within(folder, await side.readlink(at, signal));
-      if (inside === undefined) return undefined;
-      rest = [...(inside === '' ? [] : inside.split('/')), ...rest];
-      at = '';
-      continue;
-    }
+/** Follows a link's target, seen from `folder`, through all links in it and never out of the root; undefined when that is not possible. */
+async function chase(side: Endpoint, folder: string, target: string, signal: AbortSignal) {
+  const rest = target.split('/');
+  let at = folder;
+  let stat = await side.stat(at, signal);
+  for (let links = 0; stat !== undefined; ) {
     const next = rest.shift();
     if (next === undefined) return { path: at, stat };
-    at = join(at, next);
+    if (next === '' || next === '.') continue;
+    if (stat.kind !== 'folder' || (next === '..' && at === '')) return undefined;
+    const above = next === '..' ? parentOf(at) : join(at, next);
+    stat = await side.stat(above, signal);
+    if (stat?.kind !== 'link') {
+      at = above;
+      continue;
+    }
+    const leads = await side.readlink(above, signal);
+    if (++links > longestChain || leads.startsWith('/') || leads.includes('\0')) return undefined;
+    rest.unshift(...leads.split('/'));
+    stat = await side.stat(at, signal);
   }
+  return undefined;
 }

@@ -15,7 +15,10 @@ export function fingerprint(parts: readonly (string | number | undefined)[]): st
 
 /** A new temporary path for `path`; `start` is ms since the epoch, kept in the name so that old ones can be told. */
 export function temporaryPath(path: string, mark: string, start: number): string {
-  return ours(path, `${mark}.${Math.floor(start / 1000).toString(36)}-${random()}.ferrypart`);
+  const seconds = Math.floor(start / 1000)
+    .toString(36)
+    .padStart(6, '0'); // a clock may stand at 1970
+  return ours(path, `${mark}.${seconds}-${random()}.ferrypart`);
 }
 
 const places = 36 ** 8;

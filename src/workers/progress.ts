@@ -48,14 +48,19 @@ export class TransferProgress {
     this.#tell();
   }
 
+  /** Nothing stands still, though nothing may have moved. */
+  alive(): void {
+    this.#last = performance.now();
+  }
+
   bytes(bytes: number): void {
     this.#bytes.done += bytes;
-    this.#last = performance.now();
+    this.alive();
   }
 
   step(): void {
     this.#files.done = Math.min(this.#files.done + 1, this.#files.total);
-    this.#last = performance.now();
+    this.alive();
   }
 
   end(): void {

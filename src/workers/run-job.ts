@@ -12,12 +12,12 @@ import type { Remote } from '../core/remote.js';
 import { openSide, type Side } from '../endpoints/open.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { Scope } from '../jobs/filter.js';
-import type { PlanRules } from '../jobs/folder-plan.js';
 import { guard } from '../jobs/guard.js';
 import type { Job, Location } from '../jobs/job.js';
 import type { Plan } from '../jobs/plan.js';
 import { reapOld, recoverAside } from './leftovers.js';
 import { readTemporary } from './names.js';
+import { planRules, reservedFolders } from './plan-rules.js';
 import { type Scan, scan } from './scan.js';
 import { recall, remember } from './servers.js';
 import { Tally } from './tally.js';
@@ -163,19 +163,6 @@ function look(
   signal: AbortSignal,
   start: number,
 ): Promise<Scan> {
-  const to = destination.endpoint.can;
-  const rules: PlanRules = {
-    operation: job.operation,
-    compare: job.compare,
-    existing: job.existing,
-    symlinks: job.symlinks,
-    mtimePrecision: Math.max(source.endpoint.can.mtimePrecision, to.mtimePrecision),
-    keepsMtime: to.setStat !== 'none',
-    clockOffset: to.clockOffset,
-    caseSensitive: to.caseSensitive,
-    listEqual: job.after.kind !== 'keep',
-  };
-  const reserved = job.delete.trash === undefined ? [] : [job.delete.trash.replace(/\/+$/, '')];
   let told = 0;
   return scan({
     job: job.name,
@@ -183,8 +170,8 @@ function look(
     source: source.endpoint,
     destination: destination.endpoint,
     only: source.only,
-    scope: Scope.of(job.scope, start, reserved),
-    rules,
+    scope: Scope.of(job.scope, start, reservedFolders(job)),
+    rules: planRules(job, source.endpoint.can, destination.endpoint.can),
     signal,
     onProgress: (scanned) => {
       if (performance.now() - told < 200) return;

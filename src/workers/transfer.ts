@@ -58,7 +58,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     destination: request.destination.endpoint,
     rules: { ...request.job, start: request.start },
     budget: new Budget(bytesInFlight),
-    throttles: throttlesOf(request.job),
+    throttles: throttlesOf(request.job, () => progress.alive()),
     signal,
     onBytes: (bytes) => progress.bytes(bytes),
     leftovers: request.leftovers,
@@ -83,10 +83,10 @@ async function clearAway(context: CopyContext, orphans: ReadonlySet<string>): Pr
   });
 }
 
-function throttlesOf({ bandwidth, from, to }: Job): Throttle[] {
+function throttlesOf({ bandwidth, from, to }: Job, onWait: () => void): Throttle[] {
   const rates = [bandwidth, from.remote?.bandwidth];
   if (to.remote?.name !== from.remote?.name) rates.push(to.remote?.bandwidth);
-  return rates.filter((rate) => rate !== undefined).map((rate) => new Throttle(rate));
+  return rates.filter((rate) => rate !== undefined).map((rate) => new Throttle(rate, onWait));
 }
 
 class Transfer {

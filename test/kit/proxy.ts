@@ -8,8 +8,8 @@ export interface LineRules {
   readonly cutDown?: number;
   /** Round trip, milliseconds: half of it each way. */
   readonly delay?: number;
-  /** One-byte segments, both ways. */
-  readonly slice?: boolean;
+  /** One-byte segments, both ways; a number: from this byte of either way on. */
+  readonly slice?: boolean | number;
   /** Flips the lowest bit of the byte at this offset. */
   readonly flipUp?: number;
   readonly flipDown?: number;
@@ -61,9 +61,13 @@ export async function startProxy(
       }
       const last = cutAt !== undefined && at + data.length >= cutAt;
       if (last) data = data.subarray(0, cutAt - at);
+      const start = at;
       at += data.length;
-      if (line.slice === true) for (const byte of data) await written(to, Buffer.from([byte]));
-      else await written(to, data);
+      const sliceFrom =
+        typeof line.slice === 'number' ? line.slice - start : line.slice === true ? 0 : data.length;
+      const joined = Math.max(0, Math.min(data.length, sliceFrom));
+      if (joined > 0) await written(to, data.subarray(0, joined));
+      for (const byte of data.subarray(joined)) await written(to, Buffer.from([byte]));
       bytes[direction] += data.length;
       for (const look of waiting) look();
       if (last) {

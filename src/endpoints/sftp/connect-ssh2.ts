@@ -19,6 +19,8 @@ import type { Tell, Transport } from './transport.js';
 
 /** Milliseconds between keepalive questions; three unanswered ones end the connection. */
 const keepalive = 15_000;
+/** How often within `deadline` it is looked whether a server that logs us in has said anything. */
+const looks = 4;
 /** Milliseconds a polite goodbye may take. */
 const goodbye = 1000;
 
@@ -99,7 +101,8 @@ async function connect(
       {
         sock: stream,
         username: remote.username,
-        readyTimeout: remote.deadline,
+        // where bytes can be counted, silence is watched for instead: a slow line is none
+        readyTimeout: isCounted(stream) ? 0 : remote.deadline,
         keepaliveInterval: keepalive,
         keepaliveCountMax: 3,
         algorithms: algorithmsFor(remote.algorithms, rules),
@@ -107,6 +110,7 @@ async function connect(
       } as ConnectConfig,
       { where, rules, tell, tried: logins.tried, deadline: remote.deadline, wantsSftp },
       signal,
+      stream,
     );
     return {
       client,
@@ -188,6 +192,7 @@ function logIn(
   config: ConnectConfig,
   about: LogIn,
   signal: AbortSignal,
+  sock: Duplex,
 ): Promise<Pick<Connection, 'client' | 'channel' | 'ended'>> {
   const { where, tell } = about;
   // its default callbacks print to stdout
@@ -204,9 +209,24 @@ function logIn(
       client.on('error', lost).on('close', () => lost());
     });
     const settle = (outcome: () => void) => {
+      clearInterval(silence);
       signal.removeEventListener('abort', abort);
       outcome();
     };
+    // as long as bytes come, however slowly, the server is there
+    let heard = 0;
+    let quiet = 0;
+    const silence = setInterval(() => {
+      if (!isCounted(sock)) return;
+      quiet = sock.bytesRead === heard ? quiet + 1 : 0;
+      heard = sock.bytesRead;
+      if (quiet < looks) return;
+      const reason = connectionError(
+        Object.assign(new Error(), { level: 'client-timeout' }),
+        about,
+      );
+      settle(() => reject(reason));
+    }, about.deadline / looks);
     const abort = () => settle(() => reject(signal.reason));
     signal.addEventListener('abort', abort, { once: true });
     client.on('handshake', (negotiated: NegotiatedAlgorithms) => {
@@ -266,6 +286,11 @@ function logIn(
         () => {}, // what fails the login fails `lost`; its own channel may fail alone
       );
   });
+}
+
+/** A TCP socket counts its bytes; a channel through a jump host does not. */
+function isCounted(sock: Duplex): sock is Duplex & { readonly bytesRead: number } {
+  return 'bytesRead' in sock;
 }
 
 function openChannel(client: Client, where: string, signal: AbortSignal): Promise<Duplex> {

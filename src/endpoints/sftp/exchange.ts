@@ -116,6 +116,7 @@ export class Exchange {
       this.fail(
         new FerryError('network', 'the server closed the SFTP channel', {
           code: 'ECONNLOST',
+          hint: 'run it again; what was done stays done',
           cause,
         }),
       );

@@ -1,0 +1,23 @@
+/** What a job and its two sides mean for comparing and planning. */
+import type { Capabilities } from '../endpoints/endpoint.js';
+import type { PlanRules } from '../jobs/folder-plan.js';
+import type { Job } from '../jobs/job.js';
+
+export function planRules(job: Job, from: Capabilities, to: Capabilities): PlanRules {
+  return {
+    operation: job.operation,
+    compare: job.compare,
+    existing: job.existing,
+    symlinks: job.symlinks,
+    mtimePrecision: Math.max(from.mtimePrecision, to.mtimePrecision),
+    keepsMtime: to.setStat !== 'none',
+    clockOffset: to.clockOffset,
+    caseSensitive: to.caseSensitive,
+    listEqual: job.after.kind !== 'keep',
+  };
+}
+
+/** Folders of the destination that no job is ever about. */
+export function reservedFolders({ delete: { trash } }: Job): string[] {
+  return trash === undefined ? [] : [trash.replace(/\/+$/, '')];
+}

@@ -1,0 +1,277 @@
+/**
+ * Faults of names and kinds: rows 32, 35, 36 and 38 of the fault matrix, through the built CLI.
+ * Of row 35, names byte for byte both ways and invalid UTF-8, and of row 36, NFC: e2e/names.test.ts.
+ */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { isRoot } from '../kit/account.js';
+import { ferryline, type JsonEvent, writeJobs } from '../kit/cli.js';
+import { type Asked, type Behave, type Evil, startEvil } from '../kit/evil.js';
+import { dots, escapes, hostileNames, tooLong } from '../kit/hostile-names.js';
+import { listing } from '../kit/misdeeds.js';
+import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+import { temporaryFolder } from '../kit/temporary.js';
+import { readTree, sameTree, writeTree } from '../kit/tree.js';
+
+let sshd: Sshd;
+let evil: Evil;
+
+beforeAll(async () => {
+  [sshd, evil] = await Promise.all([startSshd(), startEvil()]);
+});
+afterAll(() => Promise.all([sshd.stop(), evil.stop()]));
+beforeEach(() => {
+  evil.behave = () => 'normal';
+});
+
+const changing = ['WRITE', 'MKDIR', 'RMDIR', 'REMOVE', 'RENAME', 'SYMLINK', 'SETSTAT', 'EXTENDED'];
+const changes = (asked: Asked) =>
+  changing.includes(asked.type) && asked.extension !== 'limits@openssh.com';
+
+describe('row 32: names that a server lists', () => {
+  /** The same listing in every folder below `/in`, and whatever is opened for reading is there. */
+  const lists =
+    (namesIn: (folder: string) => readonly (string | Buffer)[]): Behave =>
+    async (asked) => {
+      if (asked.type === 'OPEN' && asked.flags === 1)
+        return { instead: { ...asked, path: '/served', to: '' } };
+      if (asked.type !== 'READDIR' || !asked.at.startsWith('/in')) return 'normal';
+      return behaviours.get(asked.at)?.(asked) ?? remember(asked.at, namesIn)(asked);
+    };
+  let behaviours: Map<string, Behave>;
+  const remember = (folder: string, namesIn: (folder: string) => readonly (string | Buffer)[]) => {
+    const behave = listing(namesIn(folder));
+    behaviours.set(folder, behave);
+    return behave;
+  };
+
+  /** A canary beside and above every root; both sides but the roots themselves. */
+  async function surroundings() {
+    const cwd = await temporaryFolder();
+    const canaries = { x: 'canary', 'canary/x': 'canary', 'a/x': 'canary', 'b/x': 'canary' };
+    writeTree(join(cwd, 'deep/er'), canaries);
+    writeTree(join(cwd, 'deep'), canaries);
+    writeTree(cwd, canaries);
+    writeTree(evil.folder, { ...canaries, served: 'abc' });
+    behaviours = new Map();
+    const outside = () =>
+      [cwd, evil.folder].map((folder) =>
+        Object.entries(readTree(folder)).filter(
+          ([path]) => !/^(?:deep\/er\/roots|in|\.state|jobs\.yml)(?:\/|$)/.test(path),
+        ),
+      );
+    return { cwd, outside };
+  }
+
+  const count = hostileNames.length;
+  test(`there are more than a hundred (${count})`, () => {
+    expect(count).toBeGreaterThan(100);
+  });
+
+  test.each([
+    ['pull', 'from'],
+    ['mirror', 'from'],
+    ['push', 'to'],
+    ['mirror', 'to'],
+  ] as const)(
+    'that can be none, %s with the server as `%s`: 9 each',
+    async (operation, side) => {
+      const { cwd, outside } = await surroundings();
+      const jobs: Record<string, object> = {};
+      escapes.forEach((_, i) => {
+        const here = `./deep/er/roots/${i}`;
+        writeTree(join(cwd, here), { mine: 'mine' });
+        mkdirSync(join(evil.folder, 'in', `${i}`), { recursive: true });
+        const [from, to] = side === 'from' ? [`archive:in/${i}`, here] : [here, `archive:in/${i}`];
+        jobs[`j${i}`] = { operation, from, to, delete: { max: '100%' } };
+      });
+      await writeJobs(cwd, { remotes: { archive: remoteIn(evil) }, jobs });
+      evil.behave = lists((folder) => [escapes[Number(folder.slice(4))] as string, 'fine']);
+      const before = outside();
+      const asked = evil.requests.length;
+
+      const { code, events, stderr } = await ferryline(['run', ...Object.keys(jobs), '--json'], {
+        cwd,
+      });
+      expect(code, stderr.slice(-2000)).toBe(9);
+      const ends = events.filter(({ event }) => event === 'run');
+      expect(ends).toHaveLength(escapes.length);
+      ends.forEach((end, i) => {
+        const name = JSON.stringify(escapes[i]);
+        expect(end, name).toMatchObject({ exitCode: 9, files: { copied: 0, deleted: 0 } });
+        expect(end.error.kind, name).toBe('hostile-peer');
+        expect(readTree(join(cwd, `deep/er/roots/${i}`)), name).toEqual({ mine: 'mine' });
+      });
+      expect(outside()).toEqual(before);
+      expect(evil.requests.slice(asked).filter(changes)).toEqual([]);
+    },
+    120_000,
+  );
+
+  test.each(['pull', 'mirror'])('too long, and dots, %s: told and left', async (operation) => {
+    const { cwd, outside } = await surroundings();
+    mkdirSync(join(evil.folder, 'in'), { recursive: true });
+    const to = './deep/er/roots/0';
+    writeTree(join(cwd, to), { mine: 'mine' });
+    const job = { operation, from: 'archive:in', to, delete: { max: '100%' } };
+    await writeJobs(cwd, { remotes: { archive: remoteIn(evil) }, jobs: { job } });
+    evil.behave = lists(() => [...dots, ...tooLong, 'fine']);
+    const before = outside();
+    const { code, events } = await ferryline(['run', 'job', '--json'], { cwd });
+    expect(code).toBe(3);
+    expect(events.at(-1)?.files).toMatchObject({
+      copied: 1,
+      failed: tooLong.length,
+      deleted: 0,
+    });
+    for (const { message } of events.at(-1)?.failures ?? []) expect(message).toMatch(/255 bytes/);
+    expect(readTree(join(cwd, to))).toEqual({ mine: 'mine', fine: 'abc' });
+    expect(outside()).toEqual(before);
+  });
+});
+
+describe('row 35: what a server says', () => {
+  test('in a name or an error comes out as one escaped line', async () => {
+    const scene = await openScene(evil);
+    const name = 'a\u001b[31m\nb\u202e';
+    scene.writeThere({ [name]: 'x', fine: 'fine' });
+    await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './data' });
+    evil.behave = (asked) =>
+      asked.type === 'OPEN' && asked.path.endsWith(name)
+        ? { refuse: 4, message: 'no\u001b]0;title\u0007\r\nok: 9 files copied\u2028' }
+        : 'normal';
+    for (const flags of [[], ['-v'], ['-vv'], ['-n']]) {
+      const { code, stdout, stderr } = await scene.cli(['run', 'job', ...flags]);
+      expect(code).toBe(flags.includes('-n') ? 0 : 3);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not reach a terminal
+      const raw = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202e]/;
+      expect(stdout + stderr).not.toMatch(raw);
+      expect(stderr).not.toMatch(/^ok: 9 files/m);
+      const failed = stderr.split('\n').filter((line) => /^failed /.test(line));
+      expect(failed).toHaveLength(flags.includes('-n') ? 0 : 1);
+      for (const line of failed) expect(line).toContain('a\\x1b[31m\\nb\\u202e');
+    }
+    expect(readTree(scene.here())).toEqual({ fine: 'fine' });
+  });
+});
+
+describe('row 36: names that are one', () => {
+  /** The evil server's folders take no heed of case below `place`: a path that isn't there means its twin. */
+  function withoutCase(place: string): Behave {
+    return (asked) => {
+      const [, top = '', ...rest] = asked.path.split('/');
+      if (top.toLowerCase() !== place.toLowerCase() || !('path' in asked)) return 'normal';
+      let at = evil.folder;
+      const real = [place, ...rest].map((name) => {
+        const twin = namesIn(at).find((it) => it.toLowerCase() === name.toLowerCase()) ?? name;
+        at = join(at, twin);
+        return twin;
+      });
+      const path = Buffer.from(`/${real.join('/')}`).toString('latin1');
+      return { instead: { ...asked, path, to: Buffer.from(asked.to).toString('latin1') } };
+    };
+  }
+  const namesIn = (folder: string) => {
+    try {
+      return readdirSync(folder);
+    } catch {
+      return [];
+    }
+  };
+
+  test('but for case, on a side that ignores it: 3, nothing written over', async () => {
+    const scene = await openScene(evil);
+    scene.writeHere({
+      'Read.me': 'upper',
+      'read.me': 'lower',
+      fine: 'fine',
+      'd/A': '1',
+      'd/a': '2',
+    });
+    scene.writeThere({ 'READ.ME': 'old', gone: 'gone' });
+    await scene.jobs({ delete: { max: '100%' } });
+    evil.behave = withoutCase(scene.place);
+    const { code, report, stderr } = await scene.run();
+    expect(code, stderr).toBe(3);
+    expect(report.files).toMatchObject({ copied: 1, deleted: 0 });
+    for (const { kind } of report.failures) expect(kind).toBe('conflict');
+    expect(report.failures.map(({ path }: JsonEvent) => path).sort()).toEqual(
+      ['READ.ME', 'Read.me', 'd/A', 'd/a', 'read.me'].sort(),
+    );
+    expect(readTree(scene.there())).toMatchObject({ 'READ.ME': 'old', gone: 'gone', fine: 'fine' });
+    // without the twin the next run converges
+    evil.behave = () => 'normal';
+    expect((await scene.run()).code).toBe(0);
+    expect(sameTree(scene.here(), scene.there())).toBe(true);
+  });
+
+  test('exactly as our own temporary files are: passed over on both sides', async () => {
+    const scene = await openScene(sshd);
+    const now = Math.floor(Date.now() / 1000).toString(36);
+    const ours = `.a.0123456789abcdef.${now}-abcdefgh.ferrypart`;
+    const nearly = '.a.0123456789abcde.ferrypart';
+    scene.writeHere({ [ours]: 'mine', [nearly]: 'mine too', b: 'b' });
+    scene.writeThere({ [`sub/${ours}`]: 'theirs', [ours]: 'theirs' });
+    await scene.jobs({ delete: { max: '100%' } });
+    const { code, report } = await scene.run();
+    expect(code).toBe(0);
+    expect(report.files).toMatchObject({ copied: 2, deleted: 0, failed: 0 });
+    expect(readTree(scene.there())).toEqual({
+      [ours]: 'theirs',
+      [`sub/${ours}`]: 'theirs',
+      [nearly]: 'mine too',
+      b: 'b',
+    });
+    expect(readTree(scene.here())).toHaveProperty([ours], 'mine');
+    expect((await scene.run()).report.files).toMatchObject({ copied: 0, deleted: 0, unchanged: 2 });
+  });
+});
+
+describe('row 38: what is no file', () => {
+  test.each(['up', 'down'])('FIFO, socket and device are listed and left, %s: 0', async (way) => {
+    const scene = await openScene(sshd);
+    const tree = { 'd/file': 'file', tool: 'tool' };
+    const source = way === 'up' ? scene.here : scene.there;
+    if (way === 'up') scene.writeHere(tree);
+    else scene.writeThere(tree);
+    if (way === 'down')
+      await scene.jobs({ from: `archive:${scene.place}`, to: './data', delete: { max: '100%' } });
+    execFileSync('mkfifo', [source('d/fifo')]);
+    // only root makes devices
+    if (isRoot) execFileSync('mknod', [source('device'), 'c', '1', '3']);
+    chmodSync(source('tool'), 0o6755);
+    const socket = createServer().listen(source('socket'));
+    await once(socket, 'listening');
+    try {
+      const special = ['d/fifo', 'socket', ...(isRoot ? ['device'] : [])].sort();
+      const { code, report, events } = await scene.run();
+      expect(code).toBe(0);
+      expect(report.files).toMatchObject({ copied: 2, skipped: special.length, failed: 0 });
+      const skips = events.filter(({ action }) => action === 'skip');
+      expect(skips.map(({ path, kind }) => [path, kind]).sort()).toEqual(
+        special.map((path) => [path, 'special']),
+      );
+      const target = way === 'up' ? scene.there : scene.here;
+      expect(readTree(target())).toEqual(tree);
+      expect(statSync(target('tool')).mode & 0o7777).toBe(0o755);
+      expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 2 });
+    } finally {
+      socket.close();
+    }
+  });
+
+  test('at the destination, in the way of a file: 3, and it stays', async () => {
+    const scene: Scene = await openScene(sshd);
+    scene.writeHere({ x: 'x', y: 'y' });
+    scene.writeThere({ z: 'z' });
+    execFileSync('mkfifo', [scene.there('x')]);
+    const { code, report } = await scene.run('--max-delete', '100%');
+    expect([code, report.failures]).toMatchObject([3, [{ path: 'x', kind: 'conflict' }]]);
+    expect(readTree(scene.there())).toEqual({ x: 'special', y: 'y', z: 'z' });
+  });
+});

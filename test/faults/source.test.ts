@@ -1,0 +1,259 @@
+/**
+ * Faults of the source: rows 15 and 20 to 24 of the fault matrix, through the built CLI. Servers
+ * whose requests a test sees tell it when a file is being read: that is when it interferes.
+ * More of 15 and 23 (folders the server may not list or write to) and of 22 and 24: e2e/deletions.test.ts.
+ */
+import { chmodSync, mkdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Asked, type Evil, startEvil } from '../kit/evil.js';
+import { listingFails } from '../kit/misdeeds.js';
+import { lookOn } from '../kit/onlooker.js';
+import { openScene, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+import { readTree, sameTree } from '../kit/tree.js';
+
+let sshd: Sshd;
+let evil: Evil;
+
+beforeAll(async () => {
+  [sshd, evil] = await Promise.all([startSshd(), startEvil()]);
+});
+afterAll(() => Promise.all([sshd.stop(), evil.stop()]));
+beforeEach(() => {
+  evil.behave = () => 'normal';
+});
+
+type Way = 'up' | 'down';
+const ways: readonly Way[] = ['up', 'down'];
+
+/** The scene as a job of one direction. */
+function turn(scene: Scene, way: Way) {
+  const [source, target] = way === 'up' ? [scene.here, scene.there] : [scene.there, scene.here];
+  return {
+    source,
+    target,
+    writeSource: way === 'up' ? scene.writeHere : scene.writeThere,
+    writeTarget: way === 'up' ? scene.writeThere : scene.writeHere,
+    jobs: (job: object = {}, remote: object = {}) =>
+      scene.jobs(
+        way === 'up' ? job : { from: `archive:${scene.place}`, to: './data', ...job },
+        remote,
+      ),
+  };
+}
+
+describe('row 15: what a user without rights cannot read or write', () => {
+  test('a folder and a file it cannot read: 3, siblings done, nothing deleted', async () => {
+    const scene = await openScene(sshd);
+    scene.writeThere({ 'locked/a': 'a', 'open/b': 'b', c: 'c', secret: 's' });
+    scene.writeHere({ gone: 'gone', 'locked/mine': 'mine', secret: 'old' });
+    await turn(scene, 'down').jobs({ delete: { max: '100%' } });
+    chmodSync(scene.there('locked'), 0);
+    chmodSync(scene.there('secret'), 0);
+    const { code, report, stderr } = await scene.run();
+    expect(code).toBe(3);
+    expect(report.files).toMatchObject({ copied: 2, deleted: 0, failed: 2 });
+    expect(report.failures.map(({ path }: { path: string }) => path).sort()).toEqual([
+      'locked',
+      'secret',
+    ]);
+    expect(stderr).toMatch(/failed {2}secret: .*permission denied/i);
+    expect(readTree(scene.here())).toEqual({
+      'locked/mine': 'mine',
+      'open/b': 'b',
+      c: 'c',
+      gone: 'gone',
+      secret: 'old',
+    });
+    chmodSync(scene.there('locked'), 0o755);
+    chmodSync(scene.there('secret'), 0o644);
+    expect((await scene.run()).code).toBe(0);
+    expect(sameTree(scene.here(), scene.there())).toBe(true);
+  });
+
+  test.each(['push', 'mirror'])('a root it cannot write to, %s: 3, each path named', async (op) => {
+    const scene = await openScene(sshd);
+    scene.writeHere({ a: 'new', 'sub/b': 'b' });
+    scene.writeThere({ a: 'old', gone: 'gone' });
+    await scene.jobs({ operation: op, ...(op === 'mirror' && { delete: { max: '100%' } }) });
+    chmodSync(scene.there(), 0o555);
+    const { code, report } = await scene.run();
+    chmodSync(scene.there(), 0o755);
+    expect(code).toBe(3);
+    expect(report.files).toMatchObject({ copied: 0, deleted: 0 });
+    const paths = report.failures.map(({ path }: { path: string }) => path);
+    expect(paths).toEqual(expect.arrayContaining(['a', 'sub/b']));
+    expect(new Set(paths).size).toBe(paths.length);
+    expect(readTree(scene.there())).toEqual({ a: 'old', gone: 'gone' });
+    expect((await scene.run()).code).toBe(0);
+  });
+});
+
+describe('row 20: the source is changed while it is read', () => {
+  const size = 6 * 1024 * 1024;
+  const old = Buffer.from('old');
+  /** What the file holds after so many changes. Times are years apart, as a second's at least would be. */
+  const version = (kind: string, n: number) =>
+    Buffer.alloc(kind === 'rewritten' ? size : size + (kind === 'grown' ? n : -n) * 4096, n + 1);
+  const versions = (kind: string) => Array.from({ length: 8 }, (_, n) => version(kind, n));
+  const write = (path: string, kind: string, n: number) => {
+    if (kind === 'shrunk') truncateSync(path, version(kind, n).length);
+    writeFileSync(path, version(kind, n));
+    utimesSync(path, 1_500_000_000 + n * 1000, 1_500_000_000 + n * 1000);
+  };
+  /** Where the file's bytes are on their way: read from the server, or written to it. */
+  const isReading = (way: Way, { type, at }: Asked) =>
+    way === 'up' ? type === 'WRITE' && at.includes('big') : type === 'READ' && at.endsWith('/big');
+
+  async function prepare(way: Way, kind: string) {
+    const scene = await openScene(evil);
+    const sides = turn(scene, way);
+    sides.writeSource({ big: '', small: 'small' });
+    write(sides.source('big'), kind, 0);
+    sides.writeTarget({ big: old, gone: 'gone' });
+    await sides.jobs({ delete: { max: '100%' } });
+    return { scene, ...sides, eye: lookOn(sides.target(), { big: [old, ...versions(kind)] }) };
+  }
+
+  const cases = ways.flatMap((way) =>
+    ['rewritten', 'grown', 'shrunk'].map((kind) => [way, kind] as const),
+  );
+
+  test.each(cases)('%s, %s once: sent whole in the same run', async (way, kind) => {
+    const { scene, source, target, eye } = await prepare(way, kind);
+    let n = 0;
+    evil.behave = (asked) => {
+      if (n === 0 && isReading(way, asked)) write(source('big'), kind, ++n);
+      return 'normal';
+    };
+    const { code, report, stderr } = await scene.run();
+    expect((await eye.stop()).wrong).toEqual([]);
+    expect(code, stderr).toBe(0);
+    expect(n).toBe(1);
+    expect(report.files).toMatchObject({ copied: 2, deleted: 1 });
+    expect(sameTree(source(), target())).toBe(true);
+  });
+
+  test.each(cases)('%s, %s again and again: `changed`, later whole', async (way, kind) => {
+    const { scene, source, target, eye } = await prepare(way, kind);
+    let n = 0;
+    const seen = new Set<string>();
+    evil.behave = (asked) => {
+      // once for each time it is opened
+      if (isReading(way, asked) && !seen.has(`${asked.channel} ${asked.handle}`)) {
+        seen.add(`${asked.channel} ${asked.handle}`);
+        write(source('big'), kind, ++n);
+      }
+      return 'normal';
+    };
+    const { code, report, stderr } = await scene.run();
+    expect(code, stderr).toBe(3);
+    expect(report.failures).toMatchObject([{ path: 'big', kind: 'changed' }]);
+    expect(report.files).toMatchObject({ copied: 1, deleted: 0, failed: 1 });
+    expect(readTree(target())).toEqual({ big: 'old', gone: 'gone', small: 'small' });
+    evil.behave = () => 'normal';
+    expect((await scene.run()).code).toBe(0);
+    expect((await eye.stop()).wrong).toEqual([]);
+    expect(sameTree(source(), target())).toBe(true);
+  });
+});
+
+describe('row 21: a file vanishes after the scan', () => {
+  test.each(ways)('%s: 3 with its path, the rest done, nothing deleted', async (way) => {
+    const scene = await openScene(evil);
+    const { source, target, writeSource, writeTarget, jobs } = turn(scene, way);
+    writeSource({ 'd/a': 'a', 'd/b': 'b', 'd/c': 'c' });
+    writeTarget({ 'd/b': 'old', gone: 'gone' });
+    // one after another, in name order
+    await jobs({ delete: { max: '100%' } }, { maxFiles: 1 });
+    evil.behave = (asked) => {
+      if (asked.type === 'OPEN' && /\/\.?a[^/]*$/.test(asked.path))
+        rmSync(source('d/b'), { force: true });
+      return 'normal';
+    };
+    const { code, report, stderr } = await scene.run();
+    expect(code, stderr).toBe(3);
+    expect(report.failures).toMatchObject([{ path: 'd/b', kind: 'io' }]);
+    expect(report.files).toMatchObject({ copied: 2, deleted: 0, failed: 1 });
+    expect(readTree(target())).toEqual({ 'd/a': 'a', 'd/b': 'old', 'd/c': 'c', gone: 'gone' });
+    expect((await scene.run()).code).toBe(0);
+    expect(sameTree(source(), target())).toBe(true);
+  });
+});
+
+describe('row 22: the source is not there, or empty', () => {
+  test.each(['missing', 'empty'])('on the server, %s: 7, nothing deleted', async (state) => {
+    const scene = await openScene(sshd);
+    scene.writeHere({ a: 'a', 'b/c': 'c' });
+    if (state === 'empty') mkdirSync(scene.there());
+    await turn(scene, 'down').jobs({ delete: { max: '100%' } });
+    const { code, report } = await scene.run();
+    expect(code).toBe(7);
+    expect(report).toMatchObject({ error: { kind: 'refused' }, files: { deleted: 0 } });
+    expect(readTree(scene.here())).toEqual({ a: 'a', 'b/c': 'c' });
+  });
+
+  test('a pull of an empty folder is normal: 0; of a missing one it is not: 7', async () => {
+    const scene = await openScene(sshd);
+    scene.writeHere({ a: 'a' });
+    await turn(scene, 'down').jobs({ operation: 'pull' });
+    expect((await scene.run()).code).toBe(7);
+    mkdirSync(scene.there());
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.here())).toEqual({ a: 'a' });
+  });
+});
+
+describe('row 23: a listing fails midway', () => {
+  test.each([
+    ['the source', 'down'],
+    ['the destination', 'up'],
+  ] as const)('of %s: 3, nothing deleted in the whole run', async (_, way) => {
+    const scene = await openScene(evil);
+    const { source, target, writeSource, writeTarget, jobs } = turn(scene, way);
+    writeSource({ 'd/a': 'a', 'd/b': 'b', 'e/f': 'f' });
+    writeTarget({ 'd/mine': 'mine', 'e/gone': 'gone', gone: 'gone' });
+    await jobs({ delete: { max: '100%' } });
+    evil.behave = listingFails(`/${scene.place}/d`);
+    const { code, report, stderr } = await scene.run();
+    expect(code).toBe(3);
+    expect(report.failures).toMatchObject([{ path: 'd', kind: 'io' }]);
+    expect(report.files).toMatchObject({ copied: 1, deleted: 0 });
+    expect(stderr).toContain('nothing was deleted');
+    expect(readTree(target())).toEqual({
+      'd/mine': 'mine',
+      'e/f': 'f',
+      'e/gone': 'gone',
+      gone: 'gone',
+    });
+    evil.behave = () => 'normal';
+    expect((await scene.run()).code).toBe(0);
+    expect(sameTree(source(), target())).toBe(true);
+  });
+});
+
+describe('row 24: too many deletions', () => {
+  test.each(ways)(
+    '60 % of the files, %s: 7, exactly none deleted, the plan printed',
+    async (way) => {
+      const scene = await openScene(sshd);
+      const { source, target, writeSource, writeTarget, jobs } = turn(scene, way);
+      const all = Object.fromEntries(
+        Array.from({ length: 10 }, (_, i) => [`d${i % 2}/f${i}`, 'x']),
+      );
+      writeSource(Object.fromEntries(Object.entries(all).slice(0, 4)));
+      writeTarget(all);
+      await jobs();
+      const { code, report, events } = await scene.run();
+      expect(code).toBe(7);
+      expect(report).toMatchObject({ outcome: 'refused', files: { copied: 0, deleted: 0 } });
+      expect(events.find(({ event }) => event === 'plan')).toMatchObject({ deletes: 6 });
+      const shown = await scene.cli(['plan', 'job']);
+      expect(shown.code).toBe(7);
+      for (const i of [4, 5, 6, 7, 8, 9]) expect(shown.stdout + shown.stderr).toContain(`f${i}`);
+      expect(readTree(target())).toEqual(all);
+      expect((await scene.run('--max-delete', '60%')).report.files.deleted).toBe(6);
+      expect(sameTree(source(), target())).toBe(true);
+    },
+  );
+});

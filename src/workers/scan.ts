@@ -248,8 +248,8 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     for (const action of folder.actions) gathered.actions.push(action);
     for (const folderToMake of folder.missing)
       gathered.missing.set(folderToMake.path, folderToMake);
-    gathered.conflicts.push(...folder.conflicts);
-    gathered.failures.push(...folder.failures);
+    for (const conflict of folder.conflicts) gathered.conflicts.push(conflict);
+    for (const failure of folder.failures) gathered.failures.push(failure);
     for (const equal of folder.equal) gathered.equal.push(equal);
     for (const skip of folder.skips) gathered.skips.push(skip);
     gathered.unchanged += folder.unchanged;

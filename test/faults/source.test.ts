@@ -73,7 +73,7 @@ describe('row 15: what a user without rights cannot read or write', () => {
 
   test.each(['push', 'mirror'])('a root it cannot write to, %s: 3, each path named', async (op) => {
     const scene = await openScene(sshd);
-    scene.writeHere({ a: 'new', 'sub/b': 'b' });
+    scene.writeHere({ a: 'newer', 'sub/b': 'b' });
     scene.writeThere({ a: 'old', gone: 'gone' });
     await scene.jobs({ operation: op, ...(op === 'mirror' && { delete: { max: '100%' } }) });
     chmodSync(scene.there(), 0o555);

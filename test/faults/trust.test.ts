@@ -120,17 +120,20 @@ describe('row 40: what a server offers', () => {
       expect(server.logins()).toBe(0);
     }));
 
-  test('the override that its hint names lets in where another cipher is there: 0', () =>
+  // ssh2's server counts packets as strict key exchange does, offered or not; GCM doesn't look at the count
+  const gcm = 'aes256-gcm@openssh.com';
+  test('told to use another cipher of that server: 0', () =>
     offering(
-      { ...terrapinProne, cipher: ['chacha20-poly1305@openssh.com', 'aes256-ctr'] },
+      { ...terrapinProne, cipher: ['chacha20-poly1305@openssh.com', gcm] },
       async (server) => {
         const scene = await openScene(server);
         scene.writeHere(tree);
         await scene.jobs({}, { algorithms: { cipher: ['chacha20-poly1305@openssh.com'] } });
         expect((await scene.run()).code).toBe(5);
         expect(server.logins()).toBe(0);
-        await scene.jobs({}, { algorithms: { cipher: ['aes256-ctr'] } });
-        expect((await scene.run()).code).toBe(0);
+        await scene.jobs({}, { algorithms: { cipher: [gcm] } });
+        const { code, stderr } = await scene.run();
+        expect(code, stderr).toBe(0);
         expect(readTree(scene.there())).toEqual(tree);
       },
     ));

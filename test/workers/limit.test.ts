@@ -101,6 +101,14 @@ describe('Throttle', () => {
     expect(at).toEqual([0, 0, 100, 200, 300]);
   });
 
+  test('says each second that it waits on purpose', async () => {
+    const onWait = vi.fn();
+    const throttle = new Throttle(1000, onWait);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await passes(throttle, [100, 2500, 100])).toEqual([0, 0, 2500]);
+    expect(onWait).toHaveBeenCalledTimes(3);
+  });
+
   test('an abort ends the wait', async () => {
     const throttle = new Throttle(1);
     const stop = new AbortController();

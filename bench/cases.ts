@@ -1,6 +1,7 @@
 /** The benchmark's table: one row a case. What a tree looks like is in work.ts, who takes part in contenders.ts. */
-import type { ContenderName } from './contenders.js';
 import type { Work } from './work.js';
+
+export type ContenderName = 'ferryline' | 'sftp' | 'rsync' | 'rclone' | 'rclone-tuned' | 'lftp';
 
 export interface Case {
   readonly name: string;

@@ -2,10 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { Case } from './cases.js';
+import type { Case, ContenderName } from './cases.js';
 import type { Server } from './server.js';
-
-export type ContenderName = 'ferryline' | 'sftp' | 'rsync' | 'rclone' | 'rclone-tuned' | 'lftp';
 
 /** One transfer, the same for all: the contents of `from` become those of `to`, absolute paths. */
 export interface Task {

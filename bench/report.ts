@@ -1,6 +1,5 @@
 /** From measurements to text: medians, ratios, aims, and the sections of BENCHMARKS.md. Pure. */
-import type { Aim, Case } from './cases.js';
-import type { ContenderName } from './contenders.js';
+import type { Aim, Case, ContenderName } from './cases.js';
 import type { Measured } from './measure.js';
 
 /** One contender's runs of a case; `undefined` for a run that had to be stopped. */

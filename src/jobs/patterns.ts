@@ -54,7 +54,8 @@ export class Patterns {
     }
     const { ignored, unignored, rule } = this.#compiled.test(path);
     if (!ignored) return unignored ? takenBack : none;
-    return { verdict: 'excluded', pattern: rule?.pattern ?? '', line: Number(rule?.mark ?? 0) };
+    const line = Number(rule?.mark ?? 0);
+    return { verdict: 'excluded', pattern: this.#lines[line - 1] ?? '', line };
   }
 
   #reopen(folder: string): Patterns {
@@ -69,8 +70,18 @@ export class Patterns {
 
 function compile(lines: readonly string[]): Ignore {
   return ignore({ ignorecase: false, allowRelativePaths: true }).add(
-    lines.map((pattern, i) => ({ pattern, mark: String(i + 1) })),
+    lines.map((pattern, i) => ({ pattern: plainStars(pattern), mark: String(i + 1) })),
   );
+}
+
+/** Only a segment of exactly `**` crosses folders (gitignore(5): other consecutive asterisks are regular ones); the package lets `y**` do so, too. */
+function plainStars(pattern: string): string {
+  const negated = pattern.startsWith('!');
+  const segments = (negated ? pattern.slice(1) : pattern).split('/');
+  const plain = segments.map((segment) =>
+    segment === '**' ? segment : segment.replace(/(?<!\\)\*{2,}/g, '*'),
+  );
+  return `${negated ? '!' : ''}${plain.join('/')}`;
 }
 
 /** A path as a pattern that matches only it. */

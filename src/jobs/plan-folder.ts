@@ -4,7 +4,7 @@
  *
  * Most entries of most runs are equal, so that way is short and leaves nothing behind but a count.
  */
-import { byBytes, type Entry, join } from '../core/entry.js';
+import { byBytes, type Entry, isOurs, join } from '../core/entry.js';
 import { compareFiles, mayReplace, type Verdict } from './compare.js';
 import type { Scope } from './filter.js';
 import {
@@ -138,6 +138,8 @@ function planEntry(
   const isFolder = kind === 'folder';
   if (scope.excludes(path, isFolder, name) !== undefined) {
     if (destination !== undefined) plan.keeps = true;
+    if (source !== undefined && isOurs(name))
+      plan.skips.push({ path, kind: 'temporary', message: "a name of ferryline's own files" });
     return;
   }
   const problem = entry.problem ?? (source === undefined ? undefined : destination?.problem);

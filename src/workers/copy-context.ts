@@ -23,8 +23,8 @@ export interface CopyContext {
   readonly signal: AbortSignal;
   /** Told of each chunk that has arrived, bytes; negative when a file starts anew. */
   readonly onBytes: (bytes: number) => void;
-  /** Temporary files of earlier runs by fingerprint, to go on with; taken out when claimed. */
-  readonly leftovers: Map<string, string>;
+  /** Temporary files of earlier runs by fingerprint, newest first, to go on with; taken out when claimed. */
+  readonly leftovers: Map<string, readonly string[]>;
   /** Temporary files nobody will go on with, to be removed when the run ends. */
   readonly orphans: Set<string>;
 }

@@ -54,9 +54,15 @@ async function stageFrom(
   const { source, destination, rules, signal } = context;
   const { path } = request;
   // a local stat costs nothing; a remote one a round trip, and the scan's is as good
-  const before: Stat = source.can.roundTrip === 0 ? await from.stat(signal) : request.source;
+  const known = source.can.roundTrip > 0 && request.source.size !== undefined;
+  const before: Stat = known ? request.source : await from.stat(signal);
   if (before.kind !== 'file')
     throw new FerryError('changed', `it is a ${before.kind} now`, { path: request.from });
+  if (before.size === undefined)
+    throw new FerryError('io', 'the server does not tell its size, so its end is not known', {
+      path: request.from,
+      hint: 'nothing was published; fetch it from a server that tells sizes',
+    });
   const mark = fingerprint([
     source.label,
     source.root,
@@ -84,7 +90,7 @@ async function stageFrom(
     return { bytes: size, verified, source: before, temporary: target.path, mark };
   } catch (error) {
     await target.handle.close().catch(() => {});
-    if (resumable && isPassing(error)) context.leftovers.set(mark, target.path);
+    if (resumable && isPassing(error)) context.leftovers.set(mark, [target.path]);
     else context.orphans.add(target.path);
     throw error;
   }

@@ -21,7 +21,8 @@ export async function recoverAside(
   let changed = false;
   for (const path of leftovers) {
     const name = aside.exec(nameOf(path))?.[1];
-    if (name === undefined) continue;
+    // what isn't a name was never set aside by us, whatever it looks like
+    if (name === undefined || name === '' || name === '.' || name === '..') continue;
     const final = join(parentOf(path), name);
     if ((await side.stat(final, signal)) === undefined) {
       await side.rename(path, final, false, signal);

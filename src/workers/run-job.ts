@@ -216,17 +216,16 @@ function remotesOf(job: Job): Remote[] {
   return [job.from.remote, job.to.remote, archive].filter((remote) => remote !== undefined);
 }
 
-/** Temporary files by the fingerprint of what they were to become; of several the newest. */
-function byMark(leftovers: readonly string[]): Map<string, string> {
-  const found = new Map<string, { path: string; start: number }>();
-  for (const path of leftovers) {
+/** Temporary files by the fingerprint of what they were to become, newest first. */
+function byMark(leftovers: readonly string[]): Map<string, string[]> {
+  const found = leftovers.flatMap((path) => {
     const read = readTemporary(nameOf(path));
-    if (read === undefined) continue;
-    const other = found.get(read.mark);
-    if (other === undefined || other.start < read.start)
-      found.set(read.mark, { path, start: read.start });
-  }
-  return new Map([...found].map(([mark, { path }]) => [mark, path]));
+    return read === undefined ? [] : [{ path, ...read }];
+  });
+  const marks = new Map<string, string[]>();
+  for (const { mark, path } of found.sort((a, b) => b.start - a.start))
+    marks.set(mark, [...(marks.get(mark) ?? []), path]);
+  return marks;
 }
 
 function drifted(plan: Plan, digest: string): FerryError {

@@ -24,14 +24,17 @@ export async function openTemporary(
 ): Promise<Target> {
   const { destination, rules, signal, leftovers } = context;
   const path = temporaryPath(request.path, mark, rules.start);
-  const leftover = leftovers.get(mark);
-  if (leftover !== undefined) {
-    leftovers.delete(mark);
-    const goOn = size > resumeAbove && destination.can.offsetWrites;
-    const claimed = goOn ? await claim(leftover, path, size, context) : undefined;
-    if (claimed !== undefined) return claimed;
-    context.orphans.add(leftover);
+  const found = leftovers.get(mark) ?? [];
+  leftovers.delete(mark);
+  const goOn = size > resumeAbove && destination.can.offsetWrites;
+  let claimed: Target | undefined;
+  for (const leftover of found) {
+    const next =
+      goOn && claimed === undefined ? await claim(leftover, path, size, context) : undefined;
+    if (next === undefined) context.orphans.add(leftover);
+    else claimed = next;
   }
+  if (claimed !== undefined) return claimed;
   // readable by nobody else until it has the mode it is to have
   const permissions = rules.modes === 'server' ? 0o666 : 0o600;
   const handle = await destination.open(path, 'create', permissions, signal);
@@ -58,10 +61,31 @@ async function claim(
   }
 }
 
-/** Gives the final name to a complete temporary file. Whatever held the name before stays recoverable until then. */
+type Final = Pick<CopyRequest, 'path' | 'destination'>;
+
+/**
+ * Gives the final name to a complete temporary file. Whatever held the name before stays
+ * recoverable until then. After an error the temporary file is left to be gone on with or removed.
+ */
 export async function publish(
   temporary: string,
-  { path, destination: old }: Pick<CopyRequest, 'path' | 'destination'>,
+  final: Final,
+  context: CopyContext,
+  mark: string,
+): Promise<void> {
+  try {
+    await giveName(temporary, final, context, mark);
+  } catch (error) {
+    const passing = error instanceof FerryError && error.kind === 'network';
+    if (passing) context.leftovers.set(mark, [temporary]);
+    else context.orphans.add(temporary);
+    throw error;
+  }
+}
+
+async function giveName(
+  temporary: string,
+  { path, destination: old }: Final,
   context: CopyContext,
   mark: string,
 ): Promise<void> {

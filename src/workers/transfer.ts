@@ -35,7 +35,7 @@ export interface TransferRequest {
   /** When the run started, ms since the epoch. */
   readonly start: number;
   /** Temporary files of earlier runs, by fingerprint. */
-  readonly leftovers: Map<string, string>;
+  readonly leftovers: Map<string, readonly string[]>;
 }
 
 /** Bytes of file data in flight over all files of a run. */
@@ -72,11 +72,12 @@ export async function transfer(request: TransferRequest): Promise<void> {
   }
 }
 
-/** Removes temporary files that nobody will go on with. Where the connection is gone they stay, to be reaped later. */
+/** Removes temporary files that nobody will go on with. Where the connection is gone they stay, for a later run. */
 async function clearAway(context: CopyContext, orphans: ReadonlySet<string>): Promise<void> {
   if (orphans.size === 0) return;
   const { reason } = context.signal;
-  if (reason instanceof FerryError && reason.kind === 'network') return;
+  const local = context.destination.can.roundTrip === 0;
+  if (!local && reason instanceof FerryError && reason.kind === 'network') return;
   const signal = AbortSignal.timeout(context.signal.aborted ? clearing : 30_000);
   await each(orphans, smallRequestsAtOnce, async (path) => {
     await context.destination.remove(path, signal).catch(() => {});

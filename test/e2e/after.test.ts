@@ -141,12 +141,15 @@ describe('pull', () => {
     expect(readTree(scene.here())).toEqual({ ...tree, 'a.txt': 'again' });
   });
 
-  test.each(['second:done', './sent'])('an archive on another side, %s, is refused: 2', async (at) => {
-    prepare();
-    await jobs({ archive: at });
-    expect((await scene.cli(['run', 'job'])).code).toBe(2);
-    expect(readTree(scene.there())).toEqual({ 'out/a.txt': 'a', 'out/sub/b.txt': 'bb' });
-  });
+  test.each(['second:done', './sent'])(
+    'an archive on another side, %s, is refused: 2',
+    async (at) => {
+      prepare();
+      await jobs({ archive: at });
+      expect((await scene.cli(['run', 'job'])).code).toBe(2);
+      expect(readTree(scene.there())).toEqual({ 'out/a.txt': 'a', 'out/sub/b.txt': 'bb' });
+    },
+  );
 });
 
 test('a mirror refuses it: 2', async () => {

@@ -5,12 +5,12 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Result } from '../kit/cli.js';
+import { writeJobs } from '../kit/cli.js';
 import { type InProcess, startInProcess } from '../kit/in-process.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { type Sshd, startSshd } from '../kit/sshd.js';
 import { temporaryFolder } from '../kit/temporary.js';
 import { readTree } from '../kit/tree.js';
-import { writeJobs } from '../kit/cli.js';
 
 const passphrase = 'canary passphrase 7f3a';
 const password = 'canary-password-9c1e';
@@ -97,7 +97,6 @@ describe('a password', () => {
     scene.writeHere(tree);
     const file = join(await temporaryFolder(), 'secret');
     writeFileSync(file, `${password}\n`, { mode: 0o600 });
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: jobs.yml's own
     await scene.jobs({}, { auth: { password: '${FILE_PASSWORD}' } });
     const env = { FILE_PASSWORD: password };
     const byVariable = await scene.cli(['run', 'job', '-vv'], { env });

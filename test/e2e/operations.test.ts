@@ -254,11 +254,12 @@ describe('something of another kind in the way', () => {
     await scene.jobs({ operation: 'push' });
     const { code, report } = await scene.run();
     expect(code).toBe(3);
-    expect(report.failures.map(({ path, kind }: { path: string; kind: string }) => [path, kind]))
-      .toEqual([
-        ['x', 'conflict'],
-        ['y', 'conflict'],
-      ]);
+    expect(
+      report.failures.map(({ path, kind }: { path: string; kind: string }) => [path, kind]),
+    ).toEqual([
+      ['x', 'conflict'],
+      ['y', 'conflict'],
+    ]);
     expect(readTree(scene.there())).toEqual({ 'x/a': 'a', y: 'file', other: 'o' });
   });
 

@@ -66,7 +66,12 @@ describe('scope', () => {
   });
 
   test('size and age limits', async () => {
-    scene.writeHere({ small: 'x', right: 'x'.repeat(50), large: 'x'.repeat(2000), old: '12345678' });
+    scene.writeHere({
+      small: 'x',
+      right: 'x'.repeat(50),
+      large: 'x'.repeat(2000),
+      old: '12345678',
+    });
     setMtimes(scene.here(), { old: past });
     await scene.jobs({ minSize: 5, maxSize: '1KiB', maxAge: '7d' });
     expect((await scene.run()).code).toBe(0);
@@ -265,7 +270,12 @@ describe('modes', () => {
     trees();
     await scene.jobs({ modes: 'server' });
     await scene.run();
-    const mask = 0o777 & ~Number.parseInt(readFileSync('/proc/self/status', 'utf8').match(/Umask:\s*(\d+)/)?.[1] ?? '', 8);
+    const mask =
+      0o777 &
+      ~Number.parseInt(
+        readFileSync('/proc/self/status', 'utf8').match(/Umask:\s*(\d+)/)?.[1] ?? '',
+        8,
+      );
     expect(modes()).toEqual([mask.toString(8), (mask & 0o666).toString(8), '604']);
   });
 

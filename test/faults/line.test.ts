@@ -1,13 +1,13 @@
 /** Rows 1, 5 and 6: what a bad line does to a run. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { lookOn } from '../kit/onlooker.js';
-import { type LineRules, type Proxy, startProxy } from '../kit/proxy.js';
+import { type Proxy as Line, type LineRules, startProxy } from '../kit/proxy.js';
 import { openScene, type Scene } from '../kit/scene.js';
 import { type Sshd, startSshd } from '../kit/sshd.js';
 import { random, randomBytes, readTree, sameTree } from '../kit/tree.js';
 
 let sshd: Sshd;
-let proxy: Proxy;
+let proxy: Line;
 let scene: Scene;
 
 beforeAll(async () => {

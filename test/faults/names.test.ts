@@ -212,6 +212,15 @@ describe('row 36: names that are one', () => {
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
+  test('as a set-aside file of nothing: left alone', async () => {
+    const scene = await openScene(sshd);
+    const odd = '...0123456789abcdef.ferryold';
+    scene.writeHere({ b: 'b' });
+    scene.writeThere({ [odd]: 'theirs' });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ [odd]: 'theirs', b: 'b' });
+  });
+
   test('exactly as our own temporary files are: passed over on both sides', async () => {
     const scene = await openScene(sshd);
     const now = Math.floor(Date.now() / 1000).toString(36);
@@ -222,7 +231,7 @@ describe('row 36: names that are one', () => {
     await scene.jobs({ delete: { max: '100%' } });
     const { code, report } = await scene.run();
     expect(code).toBe(0);
-    expect(report.files).toMatchObject({ copied: 2, deleted: 0, failed: 0 });
+    expect(report.files).toMatchObject({ copied: 2, deleted: 0, failed: 0, skipped: 1 });
     expect(readTree(scene.there())).toEqual({
       [ours]: 'theirs',
       [`sub/${ours}`]: 'theirs',

@@ -101,9 +101,11 @@ describe('row 20: the source is changed while it is read', () => {
     writeFileSync(path, version(kind, n));
     utimesSync(path, 1_500_000_000 + n * 1000, 1_500_000_000 + n * 1000);
   };
-  /** Where the file's bytes are on their way: read from the server, or written to it. */
-  const isReading = (way: Way, { type, at }: Asked) =>
-    way === 'up' ? type === 'WRITE' && at.includes('big') : type === 'READ' && at.endsWith('/big');
+  /** In the middle of the file: some of its bytes have been read, others not yet. */
+  const isReading = (way: Way, { type, at, offset }: Asked) =>
+    way === 'up'
+      ? type === 'WRITE' && at.includes('big')
+      : type === 'READ' && at.endsWith('/big') && offset >= 1024 * 1024;
 
   async function prepare(way: Way, kind: string) {
     const scene = await openScene(evil);

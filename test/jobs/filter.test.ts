@@ -98,6 +98,7 @@ describe('patterns mean what git says', () => {
     ['comments, blank lines, spaces at the end', { '': ['# a', '', '   ', 'b   ', 'a\\ '] }],
     ['an exception', { '': ['*', '!a', '!x/', '!x/a'] }],
     ['none below an excluded folder', { '': ['x/', '!x/a'] }],
+    ['two stars beside something else are one', { '': ['y**/a', 'a**'], x: ['**y/a'] }],
     ['the last one that matches decides', { '': ['a', '!a', 'x/a'] }],
     ['a deeper file decides', { '': ['a'], x: ['!a'], 'x/y': ['a'] }],
     ['a deeper file’s slash is its own folder', { x: ['/a', 'y/a'] }],

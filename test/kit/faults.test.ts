@@ -233,7 +233,7 @@ describe('the proxy', () => {
   test('delays by half a round trip each way', async () => {
     const { line } = await through({ delay: 40 });
     const endpoint = await line();
-    expect(endpoint.can.roundTrip).toBeGreaterThanOrEqual(39);
+    expect(endpoint.can.roundTrip).toBeGreaterThan(30);
   });
 
   test('flips a bit, which the connection does not survive', async () => {

@@ -146,10 +146,7 @@ export function longListing(folder: string, total = Number.POSITIVE_INFINITY): B
     if (asked.at !== folder) return 'normal';
     const key = `${asked.channel} ${asked.handle}`;
     const from = listed.get(key) ?? 0;
-    if (from >= total) {
-      listed.delete(key);
-      return statusReply(asked.id, statusCode.EOF);
-    }
+    if (from >= total) return statusReply(asked.id, statusCode.EOF);
     const length = Math.min(1000, total - from);
     listed.set(key, from + length);
     return nameReply(

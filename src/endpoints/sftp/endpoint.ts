@@ -18,7 +18,7 @@ const readdirsAhead = 4;
 /** How often an operation is repeated on a new session before it counts as failed. */
 const repeats = 3;
 /** Entries one folder may have before the listing counts as endless. */
-const mostEntries = 5_000_000;
+const mostEntries = 2_000_000;
 
 const flags: Readonly<Record<OpenMode, number>> = {
   read: openFlag.READ,

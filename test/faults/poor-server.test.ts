@@ -1,0 +1,161 @@
+/**
+ * Rows 7 and 10 of the fault matrix, through the built CLI: a server that stores other bytes than
+ * it was sent, and servers that lack what the usual way of writing a file stands on.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Asked, type Behave, type Evil, type EvilOptions, startEvil } from '../kit/evil.js';
+import {
+  hidesSizes,
+  ignoresAttributes,
+  isRename,
+  oneOf,
+  refusesAttributes,
+  storesOtherBytes,
+} from '../kit/misdeeds.js';
+import { openScene, type Scene } from '../kit/scene.js';
+import { randomBytes, readTree, sameTree } from '../kit/tree.js';
+
+let evil: Evil;
+let scene: Scene;
+let stop = async () => {};
+
+async function serve(options: EvilOptions = {}): Promise<void> {
+  evil = await startEvil(options);
+  stop = () => evil.stop();
+  scene = await openScene(evil);
+}
+afterEach(() => stop());
+
+const fresh = { a: randomBytes(600_000, 1), 'd/b': 'new b', 'd/e': randomBytes(30_000, 2) };
+const old = { a: 'old a', 'd/b': 'old b', gone: 'gone' };
+const then = 1_600_000_000;
+
+describe('row 7: the server stores other bytes', () => {
+  async function prepare(job: object) {
+    await serve({ behave: storesOtherBytes });
+    scene.writeHere(fresh);
+    scene.writeThere(old, { mtime: then });
+    await scene.jobs({ delete: { max: '100%' }, ...job });
+  }
+
+  test('verify: checksum: 3, nothing published, nothing deleted', async () => {
+    await prepare({ verify: 'checksum' });
+    const { code, report, stderr } = await scene.run();
+    expect(code, stderr).toBe(3);
+    expect(report.files).toMatchObject({ copied: 0, deleted: 0, failed: 3 });
+    expect(report.failures[0]).toMatchObject({
+      kind: 'io',
+      message: expect.stringContaining('other bytes'),
+    });
+    expect(evil.requests.filter(isRename)).toEqual([]);
+    expect(readTree(scene.there())).toEqual(old);
+
+    evil.behave = () => 'normal';
+    const second = await scene.run();
+    expect([second.code, second.report.verified]).toEqual([0, 'checksum']);
+    expect(sameTree(scene.here(), scene.there())).toBe(true);
+  });
+
+  test.each([
+    ['size', storesOtherBytes],
+    ['none', oneOf(storesOtherBytes, hidesSizes)],
+  ])('without it the report says what was looked at: %s', async (verified, behave) => {
+    await prepare({});
+    evil.behave = behave;
+    const { code, report } = await scene.run();
+    expect([code, report.verified]).toEqual([0, verified]);
+  });
+});
+
+/** The old bytes of each path, wherever they may now stand; the new ones under the final name. */
+function lookAfter(folder: string): string[] {
+  const wrong: string[] = [];
+  for (const [path, before] of Object.entries(old)) {
+    const file = join(folder, path);
+    const after = (fresh as Record<string, Buffer | string>)[path];
+    if (existsSync(file)) {
+      const bytes = readFileSync(file);
+      if (!bytes.equals(Buffer.from(before)) && !(after && bytes.equals(Buffer.from(after))))
+        wrong.push(`${path} holds ${bytes.length} other bytes`);
+      continue;
+    }
+    const aside = readdirSync(dirname(file)).filter(
+      (name) => name.startsWith(`.${basename(path)}.`) && name.endsWith('.ferryold'),
+    );
+    const kept = aside.some((name) => readFileSync(join(dirname(file), name), 'utf8') === before);
+    if (!kept && path !== 'gone') wrong.push(`${path} is nowhere`);
+  }
+  return wrong;
+}
+
+const posixRename = { 'posix-rename@openssh.com': '1' };
+const fsync = { 'fsync@openssh.com': '1' };
+const limits = { 'limits@openssh.com': '1' };
+
+describe('row 10: the server lacks something', () => {
+  test.each<[string, Record<string, string>, Behave]>([
+    ['all extensions', {}, () => 'normal'],
+    ['posix-rename', { ...fsync, ...limits }, () => 'normal'],
+    ['fsync', { ...posixRename, ...limits }, () => 'normal'],
+    ['limits', { ...posixRename, ...fsync }, () => 'normal'],
+    ['setstat', { ...posixRename, ...fsync, ...limits }, refusesAttributes],
+    ['setstat, though it says OK', { ...posixRename, ...fsync, ...limits }, ignoresAttributes],
+    ['everything', {}, refusesAttributes],
+  ])(
+    '%s: 0; the old bytes are there throughout; the next run has nothing to do',
+    async (_name, extensions, lacks) => {
+      await serve({ extensions });
+      scene.writeHere(fresh, { mtime: then + 100 });
+      scene.writeThere(old, { mtime: then });
+      await scene.jobs({ delete: { max: '100%' }, fsync: true });
+      const wrong: string[] = [];
+      evil.behave = (asked) => {
+        wrong.push(
+          ...lookAfter(scene.there()).map((what) => `at ${describeAsked(asked)}: ${what}`),
+        );
+        return lacks(asked);
+      };
+      const { code, report, stderr } = await scene.run();
+      expect(code, stderr).toBe(0);
+      expect(report.files).toMatchObject({ copied: 3, deleted: 1 });
+      expect(wrong).toEqual([]);
+      expect(sameTree(scene.here(), scene.there())).toBe(true);
+      expect(evil.requests.filter(({ extension }) => extension in { ...fsync }).length).toBe(
+        'fsync@openssh.com' in extensions ? 3 : 0,
+      );
+      // a WRITE of more than the draft asks a server to take is only sent where it says so
+      const longest = 'limits@openssh.com' in extensions ? 255 * 1024 : 32 * 1024;
+      expect(Math.max(...evil.requests.map(({ length }) => length))).toBeLessThanOrEqual(longest);
+
+      const second = await scene.run();
+      expect(second.code, second.stderr).toBe(0);
+      expect(second.report.files).toMatchObject({ copied: 0, attrs: 0, deleted: 0, unchanged: 3 });
+    },
+  );
+
+  test.each([1, 2, 3])(
+    'posix-rename, and it refuses rename %d: the old bytes are put back',
+    async (n) => {
+      await serve({ extensions: {} });
+      scene.writeHere({ a: fresh.a }, { mtime: then + 100 });
+      scene.writeThere({ a: old.a }, { mtime: then });
+      await scene.jobs();
+      evil.behave = (asked) =>
+        isRename(asked) && asked.nth + 1 === n
+          ? { refuse: 3, message: 'permission denied' }
+          : 'normal';
+      const { code } = await scene.run();
+      expect(code).toBe(n > 2 ? 0 : 3);
+      if (n <= 2) expect(readTree(scene.there())).toEqual({ a: old.a });
+      evil.behave = () => 'normal';
+      expect((await scene.run()).code).toBe(0);
+      expect(sameTree(scene.here(), scene.there())).toBe(true);
+    },
+  );
+});
+
+function describeAsked({ type, extension, at }: Asked): string {
+  return `${type} ${extension} ${at}`;
+}

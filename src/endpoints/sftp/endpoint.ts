@@ -63,14 +63,17 @@ export function openSftp(
     path: string,
     signal: AbortSignal,
     operation: (channel: SftpChannel, attempt: number) => Promise<T>,
+    times = repeats,
   ): Promise<T> => {
     for (let attempt = 0; ; attempt++) {
       const current = pool.live(remote) ?? (await pool.session(remote, signal));
       try {
-        return await operation(current.channel(), attempt);
+        const result = await operation(current.channel(), attempt);
+        pool.worked(remote);
+        return result;
       } catch (error) {
         const lost = error instanceof FerryError && error.kind === 'network';
-        if (!lost || attempt >= repeats || signal.aborted) throw located(error, path);
+        if (!lost || attempt >= times || signal.aborted) throw located(error, path);
       }
     }
   };
@@ -137,31 +140,34 @@ export function openSftp(
 
     stat: (path, signal) => repeat(path, signal, (channel) => lstat(channel, path, signal)),
 
+    // a new file is not asked for again: whoever copies tries the whole file again, under a new name
     open: (path, mode, permissions, signal) =>
-      repeat(path, signal, async (channel, attempt) => {
-        const at = full(path);
-        // SFTP v3 has no "don't follow"; a link in the way is refused before it is opened
-        if (mode === 'update') {
-          const there = await lstat(channel, path, signal);
-          if (there !== undefined && there.kind !== 'file')
-            throw new FerryError('io', `a ${there.kind} stands there`, { code: 'ELOOP', path });
-        }
-        // After a lost reply the file may be ours; the name is new for each writer, so it is safe to take.
-        const how =
-          mode === 'create' && attempt > 0
-            ? openFlag.WRITE | openFlag.CREAT | openFlag.TRUNC
-            : flags[mode];
-        const attributes = mode === 'create' ? { mode: permissions } : {};
-        const handle = await channel.open(at, how, attributes, signal).catch(async (error) => {
-          throw mode === 'create' ? await explained(channel, error, path, signal) : error;
-        });
-        return openHandle(channel, handle, path, {
-          maxRead: can.maxRead,
-          maxWrite: can.maxWrite,
-          whyFailed: async () =>
-            features.statvfs && (await isFull(channel, root, signal)) ? 'ENOSPC' : undefined,
-        });
-      }),
+      repeat(
+        path,
+        signal,
+        async (channel) => {
+          const at = full(path);
+          // SFTP v3 has no "don't follow"; a link in the way is refused before it is opened
+          if (mode === 'update') {
+            const there = await lstat(channel, path, signal);
+            if (there !== undefined && there.kind !== 'file')
+              throw new FerryError('io', `a ${there.kind} stands there`, { code: 'ELOOP', path });
+          }
+          const attributes = mode === 'create' ? { mode: permissions } : {};
+          const handle = await channel
+            .open(at, flags[mode], attributes, signal)
+            .catch(async (error) => {
+              throw mode === 'create' ? await explained(channel, error, path, signal) : error;
+            });
+          return openHandle(channel, handle, path, {
+            maxRead: can.maxRead,
+            maxWrite: can.maxWrite,
+            whyFailed: async () =>
+              features.statvfs && (await isFull(channel, root, signal)) ? 'ENOSPC' : undefined,
+          });
+        },
+        mode === 'create' ? 0 : repeats,
+      ),
 
     mkdir: (path, permissions, signal) =>
       repeat(path, signal, async (channel, attempt) => {

@@ -17,6 +17,8 @@ export interface SessionPool {
   session(remote: Remote, signal: AbortSignal): Promise<Session>;
   /** The remote's session if it is up right now. */
   live(remote: Remote): Session | undefined;
+  /** Tells that an operation was answered: the patience with a lost session starts anew. */
+  worked(remote: Remote): void;
   /** SSH logins made so far for these remotes, jump hosts and reconnects counted. */
   logins(remotes: Iterable<Remote>): number;
   close(): Promise<void>;
@@ -36,10 +38,16 @@ interface Place {
   session: Session | undefined;
   opening: Promise<Session> | undefined;
   logins: number;
+  /** When the session was lost, ms; undefined once one has worked again. */
+  lostAt: number | undefined;
+  /** When and why a lost session was given up. */
+  givenUp: { readonly at: number; readonly error: FerryError } | undefined;
 }
 
-/** Milliseconds a lost session is tried to be made again. */
+/** Milliseconds from the loss of a session until one must have worked again. */
 const patience = 30_000;
+/** Milliseconds after giving up in which nobody tries again: all who waited are told the same. */
+const echo = 1000;
 /** Errors of a first login that trying again cannot mend: what they say is stable for minutes. */
 const stable = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
 
@@ -48,8 +56,17 @@ export function createPool(options: PoolOptions = {}): SessionPool {
   const places = new Map<string, Place>();
 
   const placeOf = (remote: Remote): Place => {
-    const place = places.get(remote.name) ?? { session: undefined, opening: undefined, logins: 0 };
-    places.set(remote.name, place);
+    let place = places.get(remote.name);
+    if (place === undefined) {
+      place = {
+        session: undefined,
+        opening: undefined,
+        logins: 0,
+        lostAt: undefined,
+        givenUp: undefined,
+      };
+      places.set(remote.name, place);
+    }
     return place;
   };
 
@@ -58,13 +75,32 @@ export function createPool(options: PoolOptions = {}): SessionPool {
     return session?.failure === undefined ? session : undefined;
   };
 
+  const giveUp = (place: Place, error: FerryError) => {
+    place.givenUp = { at: performance.now(), error };
+    place.session = undefined;
+    place.lostAt = undefined;
+  };
+
   const open = async (remote: Remote, place: Place, signal: AbortSignal): Promise<Session> => {
+    const { givenUp } = place;
+    if (givenUp !== undefined) {
+      if (performance.now() - givenUp.at < echo) throw givenUp.error;
+      place.givenUp = undefined;
+    }
     const before = place.session;
     await before?.close();
+    if (before?.failure !== undefined) {
+      place.lostAt ??= performance.now();
+      // one that comes up each time and never works is lost, too
+      if (performance.now() - place.lostAt > patience) {
+        giveUp(place, before.failure);
+        throw before.failure;
+      }
+    }
     const { transcript } = options;
     const tell = (kind: 'status' | 'command' | 'response', text: string) =>
       transcript?.(remote.name, kind, text);
-    const start = performance.now();
+    const lostAt = place.lostAt ?? performance.now();
     for (let attempt = 0; ; attempt++) {
       try {
         const session = await Session.open(remote, connect, tell, signal, transcript !== undefined);
@@ -78,8 +114,11 @@ export function createPool(options: PoolOptions = {}): SessionPool {
         const again =
           before === undefined
             ? attempt < 1 && !stable.has(error.code ?? '')
-            : performance.now() - start + wait < patience;
-        if (!again) throw error;
+            : performance.now() - lostAt + wait < patience;
+        if (!again) {
+          if (before !== undefined) giveUp(place, error);
+          throw error;
+        }
         tell('status', `${error.message}; trying again in ${Math.round(wait)} ms`);
         await delay(wait, undefined, { signal }).catch(() => {
           throw signal.reason;
@@ -90,6 +129,10 @@ export function createPool(options: PoolOptions = {}): SessionPool {
 
   return {
     live,
+    worked(remote) {
+      const place = places.get(remote.name);
+      if (place !== undefined) place.lostAt = undefined;
+    },
     async session(remote, signal) {
       const up = live(remote);
       if (up !== undefined) return up;

@@ -37,7 +37,11 @@ export async function openTemporary(
   if (claimed !== undefined) return claimed;
   // readable by nobody else until it has the mode it is to have
   const permissions = rules.modes === 'server' ? 0o666 : 0o600;
-  const handle = await destination.open(path, 'create', permissions, signal);
+  const handle = await destination.open(path, 'create', permissions, signal).catch((error) => {
+    // the answer may be lost and the file made all the same
+    context.orphans.add(path);
+    throw error;
+  });
   return { path, handle, start: 0 };
 }
 

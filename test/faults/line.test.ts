@@ -128,7 +128,7 @@ describe('row 5: a slow line', () => {
   test('one-byte segments from the first byte on are no timeout: 0', async () => {
     scene.writeHere({ a: randomBytes(60_000), b: 'b' });
     await scene.jobs({}, { ...remote(), deadline: '10s' });
-    line(() => ({ slice: true }));
+    line(() => ({ slice: 0 }));
     const { code, report, stderr } = await scene.run();
     expect(code, stderr).toBe(0);
     expect(report.sessions).toBe(1);

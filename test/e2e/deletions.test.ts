@@ -1,5 +1,14 @@
 /** Deletions need proof: the guard's limits, the trash, and all that withholds them. */
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { giveTo, serverAccount } from '../kit/account.js';
@@ -210,4 +219,16 @@ test('a deletion at a local destination', async () => {
   expect(code).toBe(0);
   expect(report.files.deleted).toBe(2);
   expect(readTree(join(scene.cwd, 'data'))).toEqual({ a: 'a', b: 'b' });
+});
+
+test('a withheld change of kind leaves what stands there as it is, its mode included', async () => {
+  scene.writeHere({ 'x/inside': 'new', l: 'file' });
+  chmodSync(scene.here('x'), 0o751);
+  scene.writeThere({ x: 'old' });
+  chmodSync(scene.there('x'), 0o640);
+  symlinkSync('x', scene.there('l')); // a link in the way: a conflict, which withholds deletions
+  await scene.jobs({ delete: { max: '100%' } });
+  expect((await scene.run()).code).toBe(3);
+  expect(readFileSync(scene.there('x'), 'utf8')).toBe('old');
+  expect(statSync(scene.there('x')).mode & 0o777).toBe(0o640);
 });

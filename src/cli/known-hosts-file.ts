@@ -1,25 +1,8 @@
-/** known_hosts files on disk: reading them whole, and adding lines. What the lines mean is in endpoints/sftp/known-hosts.ts. */
-import { mkdir, open, readFile } from 'node:fs/promises';
+/** Adds lines to a known_hosts file. */
+import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FerryError } from '../core/errors.js';
 import { escapeText } from '../core/text.js';
-
-/** The files' texts, in order; a missing one is empty. One that can't be read is a `config` error. */
-export function readKnownHosts(
-  files: readonly string[],
-): Promise<{ readonly file: string; readonly text: string }[]> {
-  return Promise.all(files.map(async (file) => ({ file, text: await textOf(file) })));
-}
-
-async function textOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return '';
-    throw new FerryError('config', `${escapeText(file)} can't be read: ${code}`, { cause: thrown });
-  }
-}
 
 /**
  * Appends lines (without their newlines) in one write, after a newline where the file lacks its

@@ -9,16 +9,16 @@ import { FerryError } from '../core/errors.js';
 import type { Remote } from '../core/remote.js';
 import { count, escapeText } from '../core/text.js';
 import { fetchHostKey } from '../endpoints/sftp/fetch-host-key.js';
+import { hostKeyRules } from '../endpoints/sftp/host-key-rules.js';
 import {
   describeKey,
   fingerprint,
-  type HostKeyRules,
   type HostKeyStanding,
   keyType,
   knownHostsLine,
   standingOf,
 } from '../endpoints/sftp/host-keys.js';
-import { appendLines, readKnownHosts } from './known-hosts-file.js';
+import { appendLines } from './known-hosts-file.js';
 
 export interface TrustOptions {
   /** No question; only together with `fingerprint`. */
@@ -64,7 +64,8 @@ export async function trust(remote: Remote, options: TrustOptions, io: TrustIo):
     algorithms: remote.algorithms,
     ...(options.open === undefined ? {} : { open: options.open }),
   });
-  const rules = await rulesOf(remote);
+  // pins of jobs.yml are left out: this command is about the files
+  const rules = await hostKeyRules(remote, []);
   const all = keys.map((key) => ({ key, standing: standingOf(rules, key) }));
   const say = (line: string) => io.stderr.write(`${line}\n`);
 
@@ -127,18 +128,6 @@ function checkOptions(remote: Remote, options: TrustOptions): void {
       { hint: `take it from the server's owner and put it into the remote's hostKey` },
     );
   }
-}
-
-/** What known_hosts says now. Pins of jobs.yml are left out: this command is about the files. */
-async function rulesOf(remote: Remote): Promise<HostKeyRules> {
-  return {
-    host: remote.host,
-    port: remote.port,
-    ...(remote.hostKeyAlias === undefined ? {} : { alias: remote.hostKeyAlias }),
-    pinned: [],
-    knownHosts: await readKnownHosts(remote.knownHosts),
-    remote: remote.name,
-  };
 }
 
 function inWords(standing: HostKeyStanding): string {

@@ -33,7 +33,6 @@ export interface Capabilities {
   readonly fsync: boolean;
   /** Whether an existing file can be opened again and written at an offset without losing the rest; what isn't known to do so is not asked to. */
   readonly offsetWrites: boolean;
-  readonly symlinks: boolean;
   /** Hashes the side can make by itself. */
   readonly serverHash: readonly string[];
   readonly caseSensitive: boolean;

@@ -113,7 +113,6 @@ export function openLocal(root: string, label: string, caseSensitive = true): Lo
     clockOffset: 0,
     fsync: true,
     offsetWrites: true,
-    symlinks: true,
     serverHash: [],
     caseSensitive,
     maxHandles: 512,

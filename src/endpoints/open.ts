@@ -1,6 +1,7 @@
 /** Opens one side of a job: finds its root, resolves it once, and says what stands there. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { parentOf } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Remote } from '../core/remote.js';
 import { escapeText } from '../core/text.js';
@@ -80,11 +81,7 @@ async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
     };
   }
   const real = await fs.realpath(place.path);
-  if (!there.isDirectory() && role === 'to')
-    throw config(
-      `${escapeText(place.label)} is a file, not a folder`,
-      'FROM goes into the folder TO; name a folder',
-    );
+  if (!there.isDirectory() && role === 'to') throw noFolder(place);
   const root = there.isDirectory() ? real : path.dirname(real);
   const caseSensitive = await localCaseSensitive(root);
   const { endpoint, listAhead } = openLocal(root, place.label, caseSensitive);
@@ -162,35 +159,28 @@ async function resolveRemote(
     throw new FerryError(
       'hostile-peer',
       `${place.label}: REALPATH answered "${escapeText(real)}"`,
-      {
-        hint: 'an absolute path was expected; check the server',
-      },
+      { hint: 'an absolute path was expected; check the server' },
     );
   const isFile = kind !== undefined && kind !== 'folder';
-  if (isFile && role === 'to')
-    throw config(
-      `${escapeText(place.label)} is a file, not a folder`,
-      'FROM goes into the folder TO; name a folder',
-    );
+  if (isFile && role === 'to') throw noFolder(place);
   const root = isFile ? path.posix.dirname(real) : real;
-  const sensitive = role === 'from' || kind === undefined || (await caseSensitive(root));
-  const elsewhere = (at: string, label: string) =>
+  const open = (at: string, label: string, sensitive: boolean) =>
     openSftp(pool, remote, session, at, label, sensitive);
 
   /** A twin of the root's name in the other case that its folder doesn't list is the root itself. */
-  async function caseSensitive(at: string): Promise<boolean> {
-    const other = turned(path.posix.basename(at));
+  const isSensitive = async (): Promise<boolean> => {
+    const other = turned(path.posix.basename(root));
     if (other === undefined) return true;
-    const parent = path.posix.dirname(at);
-    if ((await kindOf(path.posix.join(parent, other)).catch(() => undefined)) === undefined)
-      return true;
-    const siblings = elsewhereUnknown(parent);
-    const names = await siblings.list('', signal).catch(() => []);
+    const parent = path.posix.dirname(root);
+    const twin = await kindOf(path.posix.join(parent, other)).catch(() => undefined);
+    if (twin === undefined) return true;
+    const names = await open(parent, place.label, true)
+      .list('', signal)
+      .catch(() => []);
     return names.some(({ name }) => name === other);
-  }
-  function elsewhereUnknown(at: string): Endpoint {
-    return openSftp(pool, remote, session, at, place.label, true);
-  }
+  };
+  const sensitive = role === 'from' || kind === undefined || (await isSensitive());
+  const elsewhere = (at: string, label: string) => open(at, label, sensitive);
 
   return {
     endpoint: elsewhere(root, place.label),
@@ -201,8 +191,8 @@ async function resolveRemote(
       if (kind === 'folder') return;
       // upwards to what exists (parents may be there without being visible), then down again
       const missing: string[] = [];
-      const whole = elsewhereUnknown('/');
-      for (let at = root.slice(1); at !== '' && at !== base.slice(1); at = parentPath(at)) {
+      const whole = elsewhere('/', place.label);
+      for (let at = root.slice(1); at !== '' && at !== base.slice(1); at = parentOf(at)) {
         if ((await whole.stat(at, abort)) !== undefined) break;
         missing.unshift(at);
       }
@@ -214,8 +204,11 @@ async function resolveRemote(
   };
 }
 
-function parentPath(at: string): string {
-  return at.includes('/') ? at.slice(0, at.lastIndexOf('/')) : '';
+function noFolder(place: Place): FerryError {
+  return config(
+    `${escapeText(place.label)} is a file, not a folder`,
+    'FROM goes into the folder TO; name a folder',
+  );
 }
 
 function noRoot(remote: Remote): FerryError {

@@ -2,8 +2,6 @@
 import type { Operation } from '../core/events.js';
 import type { Remote } from '../core/remote.js';
 
-export type { Auth, Remote } from '../core/remote.js';
-
 /** One side of a job as written: a local path, or a path on a remote. */
 export interface Location {
   readonly remote: Remote | undefined;

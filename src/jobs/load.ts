@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import type { Operation } from '../core/events.js';
+import type { Remote } from '../core/remote.js';
 import { escapeText } from '../core/text.js';
 import type { Complain } from './checks.js';
 import { checkRules, checkSides, sharedDestinations } from './checks.js';
@@ -12,7 +13,7 @@ import { parseText } from './document.js';
 import { queue } from './fields.js';
 import { fillIn } from './interpolate.js';
 import { check } from './issues.js';
-import type { Config, Job, Location, Remote } from './job.js';
+import type { Config, Job, Location } from './job.js';
 import type { Surroundings } from './location.js';
 import { localPath, parseLocation } from './location.js';
 import type { Person } from './normalise.js';

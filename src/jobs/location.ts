@@ -1,7 +1,8 @@
 /** From and to: what `./data` and `archive:data` mean, and whether two of them overlap. Looks at nothing but the text. */
 import { posix } from 'node:path';
+import type { Remote } from '../core/remote.js';
 import { escapeText } from '../core/text.js';
-import type { Location, Remote } from './job.js';
+import type { Location } from './job.js';
 import { unknownRemote } from './problems.js';
 
 export interface Surroundings {

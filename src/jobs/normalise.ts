@@ -1,17 +1,8 @@
 /** From what stands in jobs.yml to what the program works with: defaults filled in, units fixed. The values have passed the schema. */
 
+import type { Auth, Remote } from '../core/remote.js';
 import { plainHostKey } from './host-key.js';
-import type {
-  After,
-  Auth,
-  DeleteRules,
-  Job,
-  Location,
-  Modes,
-  Remote,
-  ScopeRules,
-  Starts,
-} from './job.js';
+import type { After, DeleteRules, Job, Location, Modes, ScopeRules, Starts } from './job.js';
 import { cleanPath, localPath } from './location.js';
 import type { RawRemote } from './remote-schema.js';
 import type { RawRules } from './schema.js';

@@ -1,6 +1,7 @@
 /** The remotes of jobs.yml: each one's own rules, and the jump hosts between them. */
+
+import type { Remote } from '../core/remote.js';
 import type { Complain } from './checks.js';
-import type { Remote } from './job.js';
 import { cleanPath, localPath } from './location.js';
 import type { Person } from './normalise.js';
 import { normaliseRemote } from './normalise.js';

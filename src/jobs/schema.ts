@@ -261,7 +261,6 @@ export const config = section(
 
 /** jobs.yml as written, once it has passed. */
 export type RawConfig = z.infer<typeof config>;
-export type RawJob = z.infer<typeof job>;
 export type RawRules = z.infer<typeof jobDefaults>;
 
 /** The schema for editors (JSON Schema, draft 7), committed as jobs.schema.json. */

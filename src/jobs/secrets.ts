@@ -1,6 +1,7 @@
 /** Which places of jobs.yml hold secrets. Hiding them in what is printed is done elsewhere, with the values given here. */
+
+import type { Remote } from '../core/remote.js';
 import { isLiteral } from './interpolate.js';
-import type { Remote } from './job.js';
 import type { Path } from './problems.js';
 
 /** The password inside a queue's URL. */

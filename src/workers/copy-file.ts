@@ -73,24 +73,19 @@ async function stageFrom(
     before.mtime,
     before.identity,
   ]);
-  const size = before.size ?? 0;
+  const { size } = before;
   const attributes = attributesFor(before, request.destination, rules.modes);
   const small = size <= Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
   const target = await openTemporary(request, mark, size, context);
-  let resumable = false;
   try {
-    const sent =
-      small && target.start === 0
-        ? await sendWhole(from, target, before, attributes, context)
-        : await sendChunks(from, target, before, attributes, context, () => {
-            resumable = size > resumeAbove;
-          });
-    await checkSource(before, sent.after, request.from);
+    const sent = small
+      ? await sendWhole(from, target, before, attributes, context)
+      : await sendChunks(from, target, before, attributes, context);
     const verified = await verify(request, target, sent, context);
     return { bytes: size, verified, source: before, temporary: target.path, mark };
   } catch (error) {
     await target.handle.close().catch(() => {});
-    if (resumable && isPassing(error)) context.leftovers.set(mark, [target.path]);
+    if (size > resumeAbove && isPassing(error)) context.leftovers.set(mark, [target.path]);
     else context.orphans.add(target.path);
     throw error;
   }
@@ -102,8 +97,6 @@ function isPassing(error: unknown): boolean {
 }
 
 interface Sent {
-  /** The source as it was after its last byte was read. */
-  readonly after: Stat;
   /** SHA-256 of what was read, where it was read in one go and is asked for. */
   readonly hash: string | undefined;
   /** The temporary file as the destination tells it at the end. */
@@ -125,11 +118,11 @@ async function sendWhole(
     const data = Buffer.allocUnsafe(size);
     const [got, after] = await readWhole(from, data, context);
     if (got < size) throw changed('it became shorter while it was read');
-    await checkSource(before, after, '');
+    checkSource(before, after);
     for (const throttle of throttles) await throttle.pass(size, signal);
     const stored = await finish(target, attributes, before, context, data);
     context.onBytes(size);
-    return { after, stored, hash: rules.verify === 'checksum' ? hashOf(data) : undefined };
+    return { stored, hash: rules.verify === 'checksum' ? hashOf(data) : undefined };
   } finally {
     budget.give(size);
   }
@@ -157,12 +150,10 @@ async function sendChunks(
   before: Stat,
   attributes: Attributes,
   context: CopyContext,
-  onStart: () => void,
 ): Promise<Sent> {
   const { signal, rules } = context;
   if (target.start > 0) context.onBytes(target.start);
   let arrived = target.start;
-  onStart();
   try {
     const hash = await moveChunks({
       from,
@@ -180,10 +171,9 @@ async function sendChunks(
         context.onBytes(bytes);
       },
     });
-    const after = await from.stat(signal);
-    await checkSource(before, after, '');
+    checkSource(before, await from.stat(signal));
     const stored = await finish(target, attributes, before, context, undefined);
-    return { after, hash, stored };
+    return { hash, stored };
   } catch (error) {
     context.onBytes(-arrived);
     throw error;
@@ -191,19 +181,18 @@ async function sendChunks(
 }
 
 /** The source must be what it was when reading began. */
-async function checkSource(before: Stat, after: Stat, path: string): Promise<void> {
+function checkSource(before: Stat, after: Stat): void {
   const same =
     before.size === after.size &&
     before.mtime === after.mtime &&
     (before.identity === undefined ||
       after.identity === undefined ||
       before.identity === after.identity);
-  if (!same) throw changed('it changed while it was read', path);
+  if (!same) throw changed('it changed while it was read');
 }
 
-function changed(message: string, path?: string): FerryError {
+function changed(message: string): FerryError {
   return new FerryError('changed', message, {
-    ...(path ? { path } : {}),
     hint: 'nothing of it was published; it is sent whole once it holds still',
   });
 }

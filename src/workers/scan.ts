@@ -42,7 +42,6 @@ export interface Scan {
   readonly plan: Plan;
   /** False when the source's root is not there. */
   readonly sourceExists: boolean;
-  readonly destinationExists: boolean;
   /** Paths at the destination of ferryline's own files: what earlier runs left behind. */
   readonly leftovers: readonly string[];
 }
@@ -80,7 +79,6 @@ export async function scan(request: ScanRequest): Promise<Scan> {
   const leftovers: string[] = [];
   let compared = 0;
   let sourceExists = true;
-  let destinationExists = true;
 
   const keep = (path: string) => {
     for (let at = path; !gathered.keepers.has(at); at = parentOf(at)) {
@@ -115,7 +113,6 @@ export async function scan(request: ScanRequest): Promise<Scan> {
       const code = error instanceof FerryError ? error.code : undefined;
       if (path === '' && (code === 'ENOENT' || code === 'ENOTDIR')) {
         if (side === source) sourceExists = false;
-        else destinationExists = false;
         return undefined;
       }
       throw error;
@@ -173,15 +170,18 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     }
   };
 
+  /** With a source that is one file, that file's name is all that counts at the root. */
+  const asked = (entries: readonly Entry[], task: Task): readonly Entry[] =>
+    request.only !== undefined && task.path === ''
+      ? entries.filter((entry) => entry.name === request.only)
+      : entries;
+
   const sourceEntries = async (
     entries: readonly Entry[],
     task: Task,
     scope: Scope,
   ): Promise<readonly SourceEntry[]> => {
-    const wanted =
-      request.only !== undefined && task.path === ''
-        ? entries.filter((entry) => entry.name === request.only)
-        : entries;
+    const wanted = asked(entries, task);
     const { symlinks } = rules;
     if (symlinks === 'skip' || !wanted.some((entry) => entry.kind === 'link')) return wanted;
     return Promise.all(
@@ -197,20 +197,8 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     entries: readonly Entry[],
     task: Task,
   ): Promise<readonly DestinationEntry[]> => {
-    let others = false;
-    for (const { name } of entries) {
-      if (!isOurs(name)) continue;
-      leftovers.push(join(task.path, name));
-      others = true;
-    }
-    const wanted =
-      request.only !== undefined && task.path === ''
-        ? entries.filter((entry) => entry.name === request.only)
-        : others
-          ? entries.filter((entry) => !isOurs(entry.name))
-          : entries;
-    // our own leftovers would keep a folder from being removed
-    if (wanted.length !== entries.length) keepIfOurs(task);
+    for (const { name } of entries) if (isOurs(name)) leftovers.push(join(task.path, name));
+    const wanted = asked(entries, task);
     if (rules.symlinks !== 'preserve' || !wanted.some((entry) => entry.kind === 'link'))
       return wanted;
     return Promise.all(
@@ -220,10 +208,6 @@ export async function scan(request: ScanRequest): Promise<Scan> {
         return { ...entry, target };
       }),
     );
-  };
-
-  const keepIfOurs = (task: Task) => {
-    if (!task.source) keep(task.path);
   };
 
   const decideContents = async (folder: FolderPlan) => {
@@ -278,10 +262,10 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     to: destination.label,
     ...gathered,
   };
-  return { plan: sealPlan(all), sourceExists, destinationExists, leftovers };
+  return { plan: sealPlan(all), sourceExists, leftovers };
 }
 
-/** Visits a tree breadth-first with a bounded number of visits at once; the first error ends it. */
+/** Visits a tree with a bounded number of visits at once; the first error ends it. */
 function walk(root: Task, visit: (task: Task) => Promise<Task[]>): Promise<void> {
   return new Promise((resolve, reject) => {
     // a stack: depth first keeps it short

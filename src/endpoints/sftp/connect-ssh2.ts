@@ -3,7 +3,6 @@
  * verified by us before any credential, channels come raw from its ssh2 client. Which algorithms
  * and logins are offered is in offers.ts.
  */
-import { readFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel, ConnectConfig, NegotiatedAlgorithms } from 'ssh2';
 import SftpClient from 'ssh2-sftp-client';
@@ -12,6 +11,7 @@ import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import { connectionError, type LogInFacts } from './connection-error.js';
 import { dial, joinWrites } from './dial.js';
+import { hostKeyRules } from './host-key-rules.js';
 import { fingerprint, type HostKeyRules, keyType, verifyHostKey } from './host-keys.js';
 import { joinIdentification } from './identification.js';
 import { readKeys } from './key-file.js';
@@ -87,7 +87,7 @@ async function connect(
   const where = `${remote.name}: ${escapeText(remote.host)} port ${remote.port}`;
   const { auth } = remote;
   const keys = await readKeys(auth, (sentence) => tell('status', sentence));
-  const rules = await hostKeyRules(remote);
+  const rules = await hostKeyRules(remote, remote.hostKey);
   const jump = remote.jump && (await connect(remote.jump, false, tell, signal));
   let sock: Duplex | undefined;
   try {
@@ -158,30 +158,6 @@ function forward(
         );
     });
   });
-}
-
-async function hostKeyRules(remote: Remote): Promise<HostKeyRules> {
-  const knownHosts = await Promise.all(
-    remote.knownHosts.map(async (file) => ({
-      file,
-      text: await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '';
-        throw new FerryError(
-          'config',
-          `${remote.name}: the known_hosts file ${escapeText(file)} can't be read (${error.code})`,
-          { hint: 'make it readable, or name another with `knownHosts`', cause: error },
-        );
-      }),
-    })),
-  );
-  return {
-    host: remote.host,
-    port: remote.port,
-    ...(remote.hostKeyAlias === undefined ? {} : { alias: remote.hostKeyAlias }),
-    pinned: remote.hostKey,
-    knownHosts,
-    remote: remote.name,
-  };
 }
 
 interface LogIn extends LogInFacts {

@@ -43,7 +43,6 @@ export function openSftp(
     clockOffset: 0,
     fsync: features.fsync,
     offsetWrites: features.offsetWrites,
-    symlinks: true,
     serverHash: [],
     caseSensitive,
     maxHandles: features.limits.handles,

@@ -90,10 +90,6 @@ export class Session {
     return best;
   }
 
-  get channels(): number {
-    return this.#channels.length;
-  }
-
   close(): Promise<void> {
     return this.transport.close();
   }

@@ -1,0 +1,108 @@
+/**
+ * Cron expressions, read by node-cron and asked about walls (zone.ts): no zone and no DST here.
+ * Numbers are compared with the fields as node-cron parsed them, which is quick; what only words
+ * can say of a day (`L`, `15W`, `5#2`) its `match` is asked.
+ */
+import { createTask, parse } from 'node-cron';
+
+export interface Expression {
+  /** Its hour field doesn't start with `*`: it means a time of the day, not a pace. */
+  readonly fixedHour: boolean;
+  /** The first wall of [from, until) that it matches; `from` is a whole second. */
+  first(from: number, until: number): number | undefined;
+}
+
+const day = 86_400_000;
+
+/**
+ * One expression as node-cron reads it, or the two it stands for: where neither day-of-month nor
+ * day-of-week starts with `*`, cron(5) means "either" and node-cron "both".
+ * Throws where node-cron's `validate` says no.
+ */
+export function readExpression(text: string): readonly Expression[] {
+  const fields = text.trim().split(/\s+/);
+  if (fields.length === 5) fields.unshift('0');
+  const [second, minute, hour, dayOfMonth = '*', month, dayOfWeek = '*'] = fields;
+  if (isAny(dayOfMonth) || isAny(dayOfWeek)) return [createExpression(fields.join(' '))];
+  // The whole is checked first: each half may be right where the whole is wrong.
+  parse(fields.join(' '));
+  return [
+    createExpression([second, minute, hour, dayOfMonth, month, '*'].join(' ')),
+    createExpression([second, minute, hour, '*', month, dayOfWeek].join(' ')),
+  ];
+}
+
+function isAny(field: string): boolean {
+  return field.startsWith('*') || field === '?';
+}
+
+function createExpression(text: string): Expression {
+  const fields = parse(text);
+  const times = { hours: fields.hour, minutes: fields.minute, seconds: fields.second };
+  for (const values of Object.values(times)) values.sort((a, b) => a - b);
+  const months = new Set(fields.month);
+  const daysOfMonth = new Set(fields.dayOfMonth);
+  const daysOfWeek = new Set(fields.dayOfWeek);
+  const wordy = [...daysOfMonth, ...daysOfWeek].some((value) => typeof value === 'string');
+  const matchesWords = wordy ? dayMatcher(text, times) : undefined;
+  const matchesDay = (midnight: number) => {
+    const date = new Date(midnight);
+    if (!months.has(date.getUTCMonth() + 1)) return false;
+    if (matchesWords !== undefined) return matchesWords(midnight);
+    return daysOfMonth.has(date.getUTCDate()) && daysOfWeek.has(date.getUTCDay());
+  };
+
+  return {
+    fixedHour: !(text.split(' ')[2] ?? '').startsWith('*'),
+    first(from, until) {
+      for (let midnight = Math.floor(from / day) * day; midnight < until; midnight += day) {
+        if (!matchesDay(midnight)) continue;
+        const time = firstTime(times, Math.max(0, from - midnight) / 1000);
+        if (time === undefined) continue;
+        const wall = midnight + time * 1000;
+        return wall < until ? wall : undefined;
+      }
+      return undefined;
+    },
+  };
+}
+
+/** Asks node-cron's `match` about the first time of a day that the other fields allow. */
+function dayMatcher(
+  text: string,
+  { hours: [hour = 0], minutes: [minute = 0], seconds: [second = 0] }: Times,
+): (midnight: number) => boolean {
+  const task = createTask(text, () => {}, { timezone: 'UTC' });
+  // Only `match` is wanted of it; destroyed, it isn't kept in node-cron's list of tasks.
+  void task.destroy();
+  let asked: number | undefined;
+  let answer = false;
+  return (midnight) => {
+    if (midnight !== asked) {
+      answer = task.match(new Date(midnight + ((hour * 60 + minute) * 60 + second) * 1000));
+      asked = midnight;
+    }
+    return answer;
+  };
+}
+
+interface Times {
+  /** Ascending, as the others. */
+  readonly hours: readonly number[];
+  readonly minutes: readonly number[];
+  readonly seconds: readonly number[];
+}
+
+/** The first time of the day at or after `from`, both in seconds since midnight. */
+function firstTime({ hours, minutes, seconds }: Times, from: number): number | undefined {
+  for (const hour of hours) {
+    if ((hour + 1) * 3600 <= from) continue;
+    for (const minute of minutes) {
+      const start = hour * 3600 + minute * 60;
+      if (start + 60 <= from) continue;
+      const second = seconds.find((it) => start + it >= from);
+      if (second !== undefined) return start + second;
+    }
+  }
+  return undefined;
+}

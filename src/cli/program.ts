@@ -21,7 +21,7 @@ import type { TrustFlags } from './trust-command.js';
 
 /** Verbs of the contract that a later version has. */
 const later = [
-  ...['start', 'status', 'runs', 'logs', 'enqueue', 'retry', 'cancel', 'pause', 'resume', 'next'],
+  ...['start', 'status', 'runs', 'logs', 'enqueue', 'retry', 'cancel', 'pause', 'resume'],
   ...['doctor', 'rollback', 'releases'],
 ];
 
@@ -186,6 +186,16 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
     .command('validate')
     .description('check jobs.yml')
     .action(wrap(async (context) => (await import('./validate.js')).validate(context)));
+  program
+    .command('next')
+    .argument('[job]')
+    .description('print when schedules start their jobs next')
+    .action(
+      wrap(async (context, _flags, name?: string) => {
+        const { next } = await import('./next.js');
+        return next(name, context);
+      }),
+    );
   program
     .command('trust')
     .argument('<remote|host>')

@@ -37,6 +37,8 @@ export interface FileEvent {
   readonly action: 'copy' | 'attrs' | 'delete' | 'mkdir' | 'skip' | 'fail';
   readonly path: string;
   readonly bytes?: number;
+  /** With `copy`: from its first try until it stood under its final name; milliseconds are the finest. */
+  readonly seconds?: number;
   /** With `fail`: the error's kind. With `skip`: what was passed over (`link`, `special` …). */
   readonly kind?: string;
   readonly message?: string;

@@ -32,6 +32,7 @@ export async function replaceEntry(path: string, plan: Plan, tools: ReplaceTools
   const mark = fingerprint([destination.root, path, context.rules.start]);
   const aside = asidePath(path, mark);
 
+  const began = performance.now();
   // a file is complete beside the old entry before that is touched
   const staged: Staged | undefined =
     entry?.action === 'copy'
@@ -42,7 +43,7 @@ export async function replaceEntry(path: string, plan: Plan, tools: ReplaceTools
   try {
     if (staged !== undefined && entry?.action === 'copy') {
       await publish(staged.temporary, { path, destination: undefined }, context, staged.mark);
-      tally.copy(path, staged.bytes, staged.verified);
+      tally.copy(path, staged.bytes, staged.verified, began);
     } else if (entry?.action === 'link') await tools.makeLink({ ...entry, destination: undefined });
     else await fillFolder(path, plan, tools);
   } catch (error) {

@@ -28,12 +28,14 @@ export class Tally {
     this.#emit({ event: 'file', action, path, ...more });
   }
 
-  copy(path: string, bytes: number, verified: Report['verified']): void {
+  /** `began`: when its copying did, by `performance.now()`. */
+  copy(path: string, bytes: number, verified: Report['verified'], began: number): void {
     this.copied++;
     this.bytes += bytes;
     if (this.verified === undefined || strength[verified] < strength[this.verified])
       this.verified = verified;
-    this.file('copy', path, { bytes });
+    const seconds = Math.round(performance.now() - began) / 1000;
+    this.file('copy', path, { bytes, seconds });
   }
 
   skip(path: string, kind: string, message: string): void {

@@ -209,9 +209,10 @@ class Transfer {
 
   async #copy(copy: Copy): Promise<void> {
     const { destination, signal } = this.#context;
+    const began = performance.now();
     if (copy.rename !== undefined) await renameCase(destination, copy.rename, copy.path, signal);
     const copied = await this.#tried(copy, (request) => copyFile(request, this.#context));
-    this.#request.tally.copy(copy.path, copied.bytes, copied.verified);
+    this.#request.tally.copy(copy.path, copied.bytes, copied.verified, began);
     await this.#after?.(copy.path, copy.from, copied.source);
   }
 
@@ -237,6 +238,7 @@ class Transfer {
 
   async #makeLink(link: Link): Promise<void> {
     const { destination, rules, signal } = this.#context;
+    const began = performance.now();
     const mark = fingerprint([destination.root, link.path, link.target]);
     const temporary = temporaryPath(link.path, mark, rules.start);
     await destination.symlink(link.target, temporary, signal);
@@ -249,7 +251,7 @@ class Transfer {
       this.#context.orphans.add(temporary);
       throw error;
     }
-    this.#request.tally.copy(link.path, 0, 'size');
+    this.#request.tally.copy(link.path, 0, 'size', began);
   }
 
   async #setAttributes(action: SetAttributes): Promise<void> {

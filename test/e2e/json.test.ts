@@ -66,8 +66,10 @@ describe('a run', () => {
     const file = (action: string) => filesOf(events, action)[0];
     expect(keysOf(file('mkdir'))).toEqual(sorted(fileKeys));
     expect(file('mkdir')).toMatchObject({ path: 'new' });
-    expect(keysOf(file('copy'))).toEqual(sorted([...fileKeys, 'bytes']));
+    expect(keysOf(file('copy'))).toEqual(sorted([...fileKeys, 'bytes', 'seconds']));
     expect(file('copy')).toMatchObject({ path: 'new/a.txt', bytes: 3 });
+    expect(file('copy')?.seconds).toBeGreaterThanOrEqual(0);
+    expect(file('copy')?.seconds).toBeLessThanOrEqual(events.at(-1)?.seconds);
     expect(keysOf(file('attrs'))).toEqual(sorted(fileKeys));
     expect(file('attrs')).toMatchObject({ path: 'touched.txt' });
     expect(filesOf(events, 'delete')).toEqual([

@@ -1,4 +1,4 @@
-/** Reports of runs, and the files STATE/runs/JOB/RUN.json they are kept in. */
+/** Reports of runs, and the files STATE/runs/JOB/RUN.json they are kept in. Reading them back is kept-reports.ts. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,22 +6,34 @@ import type { FerryError } from '../core/errors.js';
 import { exitCodes } from '../core/errors.js';
 import type { Report, Trigger } from '../core/events.js';
 import type { Job } from '../jobs/job.js';
+import { runTime } from './run-id.js';
 
 /**
  * Keeps a report, replacing an earlier one of the same run (its last attempt), and removes the
- * job's oldest beyond `history`. It stands whole or not at all. Not flushed to the disk: a power
- * cut may cost the last report, never anything else.
+ * job's oldest beyond `history`; gives back the runs whose reports went, for what else is kept of
+ * them. It stands whole or not at all. Not flushed to the disk: a power cut may cost the last
+ * report, never anything else.
  */
-export async function saveReport(state: string, report: Report, history: number): Promise<void> {
+export async function saveReport(
+  state: string,
+  report: Report,
+  history: number,
+): Promise<string[]> {
   const folder = join(state, 'runs', report.job);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const temporary = join(folder, `.${report.run}.${randomBytes(4).toString('hex')}`);
   await writeFile(temporary, `${JSON.stringify(report)}\n`, { mode: 0o600 });
   await rename(temporary, join(folder, `${report.run}.json`));
-  const kept = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort();
-  for (const name of kept.slice(0, Math.max(0, kept.length - history))) {
-    await rm(join(folder, name), { force: true });
-  }
+  const kept = (await readdir(folder)).map(runOfFile).filter((run) => run !== undefined);
+  const removed = kept.sort().slice(0, Math.max(0, kept.length - history));
+  for (const run of removed) await rm(join(folder, `${run}.json`), { force: true });
+  return removed;
+}
+
+/** The run whose report a file's name says it is; undefined for any other file. */
+export function runOfFile(name: string): string | undefined {
+  const run = name.endsWith('.json') ? name.slice(0, -5) : '';
+  return runTime(run) === undefined ? undefined : run;
 }
 
 /** The report of a run that could not begin: its job was busy, say. */

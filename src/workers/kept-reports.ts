@@ -1,0 +1,124 @@
+/** Reads the reports that reports.ts keeps. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FerryError } from '../core/errors.js';
+import type { Report } from '../core/events.js';
+import { each } from './each.js';
+import { runOfFile } from './reports.js';
+import { runTime } from './run-id.js';
+
+export interface ListOptions {
+  /** Only this job's; absent: every job's that ever ran. */
+  readonly job?: string;
+  readonly limit: number;
+  /** Only runs with a smaller id: what comes after a page that ended with this one. */
+  readonly before?: string;
+}
+
+/** A report by what its place says, unread. */
+interface Kept {
+  readonly run: string;
+  readonly job: string;
+}
+
+const foldersAtOnce = 16;
+
+/**
+ * The newest reports, newest first (ids sort by time). Names alone decide which files are read.
+ * One that is no whole report, or another run's, is passed over. FerryError `io` if a folder can't
+ * be read.
+ */
+export async function listReports(state: string, options: ListOptions): Promise<Report[]> {
+  const { job, limit } = options;
+  // compared, so that a name from outside is never part of a path
+  const jobs = (await jobFolders(state)).filter((name) => job === undefined || name === job);
+  const found: Report[] = [];
+  let { before } = options;
+  while (found.length < limit) {
+    const wanted = limit - found.length;
+    const newest = await newestOf(state, jobs, wanted, before);
+    for (const kept of newest) {
+      const report = await readKept(state, kept);
+      if (report !== undefined) found.push(report);
+    }
+    if (newest.length < wanted) break;
+    before = newest.at(-1)?.run;
+  }
+  return found;
+}
+
+/** The report of a run, whichever job's it is; undefined if none is kept, or for what is no run id. */
+export async function readReport(state: string, run: string): Promise<Report | undefined> {
+  if (runTime(run) === undefined) return undefined;
+  let found: Report | undefined;
+  await each(await jobFolders(state), foldersAtOnce, async (job) => {
+    found ??= await readKept(state, { run, job });
+  });
+  return found;
+}
+
+async function newestOf(
+  state: string,
+  jobs: readonly string[],
+  limit: number,
+  before: string | undefined,
+): Promise<Kept[]> {
+  let newest: Kept[] = [];
+  await each(jobs, foldersAtOnce, async (job) => {
+    const files = await names(join(state, 'runs', job));
+    const oldest = newest.length < limit ? '' : (newest.at(-1)?.run ?? '');
+    const runs = files
+      .map(runOfFile)
+      .filter((run) => run !== undefined)
+      .filter((run) => run > oldest && (before === undefined || run < before));
+    if (runs.length === 0) return;
+    newest = [...newest, ...runs.map((run) => ({ run, job }))].sort(byRun).slice(0, limit);
+  });
+  return newest;
+}
+
+function byRun(a: Kept, b: Kept): number {
+  return a.run < b.run ? 1 : a.run > b.run ? -1 : 0;
+}
+
+async function jobFolders(state: string): Promise<string[]> {
+  return names(join(state, 'runs'));
+}
+
+/** What is in a folder; nothing if it is none. */
+async function names(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw new FerryError('io', `reports can't be listed: ${message}`, {
+      path: folder,
+      cause: error,
+    });
+  }
+}
+
+async function readKept(state: string, { run, job }: Kept): Promise<Report | undefined> {
+  try {
+    const text = await readFile(join(state, 'runs', job, `${run}.json`), 'utf8');
+    const value: unknown = JSON.parse(text);
+    return isReportOf(value, run, job) ? value : undefined;
+  } catch {
+    return undefined; // removed meanwhile, cut off, or not ours
+  }
+}
+
+/** Whether a file holds what its name says; its fields beyond that are taken on trust. */
+function isReportOf(value: unknown, run: string, job: string): value is Report {
+  if (typeof value !== 'object' || value === null) return false;
+  const report = value as Partial<Report>;
+  return (
+    report.run === run &&
+    report.job === job &&
+    typeof report.outcome === 'string' &&
+    typeof report.startedAt === 'string' &&
+    typeof report.endedAt === 'string' &&
+    typeof report.files === 'object'
+  );
+}

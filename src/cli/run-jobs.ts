@@ -5,6 +5,7 @@ import type { Report } from '../core/events.js';
 import { formatDuration } from '../core/text.js';
 import { createPool, type SessionPool } from '../endpoints/sftp/pool.js';
 import type { Job } from '../jobs/job.js';
+import { removeRunLogs } from '../observe/run-log-files.js';
 import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
 import { acquireJobLock } from '../workers/lock.js';
 import { reportOfNoStart, saveReport } from '../workers/reports.js';
@@ -128,7 +129,7 @@ function reporterFor(job: Job, { context, dryRun, label }: Running) {
 /** A report that can't be kept changes nothing of what the run did, so it's a warning. */
 async function keepReport(job: Job, report: Report, { state, context }: Running): Promise<void> {
   try {
-    await saveReport(state, report, job.history);
+    await removeRunLogs(state, await saveReport(state, report, job.history));
   } catch (thrown) {
     const { output } = context;
     const why = (thrown as Error).message;

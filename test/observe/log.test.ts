@@ -6,7 +6,7 @@ import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
-import { createLog, type LogOptions } from '../../src/observe/log.js';
+import { createLog, type Fields, type LogOptions } from '../../src/observe/log.js';
 import { redactor } from '../../src/observe/redact.js';
 
 const canary = 'c4nary-pässword';
@@ -67,7 +67,7 @@ test('what is below the level is left out', async () => {
 test('winston mixes no field into its own, and no field takes the place of ours', async () => {
   const { log, lines } = opened();
   const fields = { stack: 's', cause: 'c', splat: 'x', exception: true, ...{ message: 'no' } };
-  log.info('100 %d of %s', fields as object);
+  log.info('100 %d of %s', fields as unknown as Fields);
   expect(JSON.parse((await lines())[0] ?? '')).toEqual({
     ...{ time: expect.any(String), level: 'info', message: '100 %d of %s' },
     ...{ stack: 's', cause: 'c', splat: 'x', exception: true },

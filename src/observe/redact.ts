@@ -38,9 +38,9 @@ export function redactEvent<T>(value: T, redact: Redact, key = ''): T {
   if (typeof value === 'string') return (freeText.has(key) ? redact(value) : value) as T;
   if (Array.isArray(value)) return value.map((item) => redactEvent(item, redact)) as T;
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, redactEvent(item, redact, name)]),
-  ) as T;
+  const copy: Record<string, unknown> = { ...value };
+  for (const name of Object.keys(copy)) copy[name] = redactEvent(copy[name], redact, name);
+  return copy as T;
 }
 
 function percentEncoded(text: string): string {

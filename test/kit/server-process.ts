@@ -10,8 +10,11 @@ export interface ServerProcess {
   log(): string;
   /** Resolves when the log matches; rejects with the log when the process ends first. */
   said(pattern: RegExp): Promise<void>;
-  /** Ends it with the processes it started, and waits until it is gone. Twice is fine. */
-  stop(): Promise<void>;
+  /**
+   * Ends it with the processes it started, and waits until it is gone. Twice is fine. With a
+   * signal only its first process gets it, for a server that ends the others itself.
+   */
+  stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
 export function startProcess(
@@ -69,8 +72,9 @@ export function startProcess(
         look();
       });
     },
-    async stop() {
-      endAll();
+    async stop(signal) {
+      if (signal === undefined) endAll();
+      else if (!ended) child.kill(signal);
       await exit;
     },
   };

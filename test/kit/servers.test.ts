@@ -1,13 +1,15 @@
-/** The kit's real servers serve: each is driven by OpenSSH's own sftp. */
+/** The kit's real servers serve: SFTP servers are driven by OpenSSH's own sftp. */
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { startInProcess } from './in-process.js';
+import { startPostgres } from './postgres.js';
 import { startProftpd } from './proftpd.js';
 import { startRclone } from './rclone.js';
 import type { RealServer } from './real-server.js';
+import { startRedis } from './redis.js';
 import { startSshd } from './sshd.js';
 import { temporaryFolder } from './temporary.js';
 import { readTree } from './tree.js';
@@ -70,4 +72,41 @@ test.each([
   } finally {
     await server.stop();
   }
+});
+
+test('Redis answers, is gone when killed, and keeps what it acknowledged', async () => {
+  const redis = await startRedis({ config: ['maxmemory 50mb'] });
+  try {
+    expect(redis.url).toBe(`redis://127.0.0.1:${redis.port}`);
+    expect(await redis.command('CONFIG', 'GET', 'maxmemory-policy')).toMatch(/\nnoeviction$/);
+    expect(await redis.command('CONFIG', 'GET', 'maxmemory')).toBe('maxmemory\n52428800');
+    await redis.command('SET', 'a', '1');
+    await redis.kill9();
+    await expect(redis.command('PING')).rejects.toThrow(/Connection refused/);
+    await redis.restart();
+    expect(await redis.command('GET', 'a')).toBe('1');
+    await redis.restart();
+    expect(await redis.command('INCR', 'a')).toBe('2');
+    await redis.command('CONFIG', 'SET', 'maxmemory', '1');
+    await expect(redis.command('SET', 'b', '1')).rejects.toThrow(/OOM/);
+  } finally {
+    await redis.stop();
+  }
+});
+
+test('PostgreSQL answers, is gone when killed, and keeps what it committed', async () => {
+  const postgres = await startPostgres();
+  try {
+    await postgres.query('CREATE TABLE t (a int); INSERT INTO t VALUES (1)');
+    await postgres.kill9();
+    await expect(postgres.query('SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
+    await postgres.restart();
+    expect(await postgres.query('SELECT a FROM t')).toEqual([{ a: 1 }]);
+    await postgres.restart();
+    expect(await postgres.query('SHOW max_connections')).toEqual([{ max_connections: '200' }]);
+    await expect(postgres.query('SELECT b FROM t')).rejects.toThrow(/column "b" does not exist/);
+  } finally {
+    await postgres.stop();
+  }
+  await expect(postgres.query('SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
 });

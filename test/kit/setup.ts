@@ -4,12 +4,12 @@
  * server that is not there. Nothing here keeps running: no daemon is started by an installation.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRoot, makeTestUser, testUser } from './account.js';
 
-/** A file that stands for a package (of Debian 12 and its descendants). */
+/** A file that stands for a package (of Debian 12 and its descendants); `*` is one folder. */
 const needed: readonly (readonly [file: string, packageName: string])[] = [
   ['/usr/sbin/sshd', 'openssh-server'],
   ['/usr/lib/openssh/sftp-server', 'openssh-sftp-server'],
@@ -18,25 +18,39 @@ const needed: readonly (readonly [file: string, packageName: string])[] = [
   ['/usr/sbin/proftpd', 'proftpd-core'],
   ['/usr/lib/proftpd/mod_sftp.so', 'proftpd-mod-crypto'],
   ['/usr/bin/openssl', 'openssl'],
+  ['/usr/bin/redis-server', 'redis-server'],
+  ['/usr/bin/redis-cli', 'redis-tools'],
+  ['/usr/lib/postgresql/*/bin/postgres', 'postgresql'],
 ];
 
 function missingPackages(): string[] {
-  return needed.filter(([file]) => !existsSync(file)).map(([, name]) => name);
+  return needed.filter(([file]) => !present(file)).map(([, name]) => name);
+}
+
+function present(file: string): boolean {
+  const [above = '', below] = file.split('*');
+  if (below === undefined) return existsSync(file);
+  return existsSync(above) && readdirSync(above).some((it) => existsSync(`${above}${it}${below}`));
 }
 
 // One installation at a time: flock holds others back, who then find nothing left to do. While it
-// lasts, a policy of our own (unless the machine has one) keeps packages from starting daemons.
+// lasts, a policy of our own (unless the machine has one) keeps packages from starting daemons, and
+// postgresql is told (unless the machine has told it already) to make no cluster of its own.
 const install = `
 set -e
 missing=
 for pair in "$@"; do
-  [ -e "\${pair%%=*}" ] || missing="$missing \${pair#*=}"
+  ls -d \${pair%%=*} > /dev/null 2>&1 || missing="$missing \${pair#*=}"
 done
 [ -n "$missing" ] || exit 0
 if [ ! -e /usr/sbin/policy-rc.d ]; then
   trap 'rm -f /usr/sbin/policy-rc.d' EXIT
   printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
   chmod 755 /usr/sbin/policy-rc.d
+fi
+if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+  mkdir -p /etc/postgresql-common
+  echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
 fi
 apt-get update
 apt-get install -y --no-install-recommends $missing

@@ -1,0 +1,85 @@
+/** Debian's PostgreSQL on a free loopback port, with a cluster of its own. */
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { giveTo, isRoot, serverAccount } from './account.js';
+import { type Restartable, startRestartable } from './restartable.js';
+import { startProcess } from './server-process.js';
+import { temporaryFolder } from './temporary.js';
+
+export interface Postgres extends Restartable {
+  /** `postgres://ferry@127.0.0.1:PORT/postgres`; no password is asked for. */
+  readonly url: string;
+  /** Runs SQL over a connection of its own; the rows of its result. */
+  query(sql: string): Promise<Record<string, unknown>[]>;
+}
+
+const superuser = 'ferry';
+
+/**
+ * Starts a server on a fresh cluster; the caller stops it. Committed rows survive kill9: fsync is
+ * off, but only a power cut loses what the system was given.
+ */
+export async function startPostgres(): Promise<Postgres> {
+  const account = serverAccount();
+  const programs = newestPrograms();
+  const home = await temporaryFolder();
+  const data = join(home, 'data');
+  await mkdir(data, { mode: 0o700 });
+  giveTo(account, home);
+  await promisify(execFile)(
+    join(programs, 'initdb'),
+    [
+      ...['--pgdata', data, '--username', superuser, '--auth', 'trust'],
+      ...['--encoding', 'UTF8', '--locale', 'C', '--no-sync', '--no-instructions'],
+    ],
+    { cwd: '/', ...(isRoot ? { uid: account.uid, gid: account.gid } : {}) },
+  );
+  const settings: Readonly<Record<string, string>> = {
+    listen_addresses: '127.0.0.1',
+    // No socket file: its path may not be longer than 107 bytes.
+    unix_socket_directories: '',
+    // In the cluster's folder, where it goes with it, not in /dev/shm.
+    dynamic_shared_memory_type: 'mmap',
+    max_connections: '200',
+    fsync: 'off',
+  };
+  const server = await startRestartable(
+    (port) =>
+      startProcess(
+        join(programs, 'postgres'),
+        [
+          ...['-D', data, '-p', `${port}`],
+          ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+        ],
+        { account, cwd: '/' },
+      ),
+    /database system is ready to accept connections/,
+    'SIGQUIT',
+  );
+  const url = `postgres://${superuser}@127.0.0.1:${server.port}/postgres`;
+  return {
+    ...server,
+    url,
+    async query(sql) {
+      const client = new pg.Client({ connectionString: url });
+      // A server killed in between is told by the query that fails.
+      client.on('error', () => {});
+      await client.connect();
+      try {
+        return (await client.query<Record<string, unknown>>(sql)).rows;
+      } finally {
+        await client.end();
+      }
+    },
+  };
+}
+
+/** The folder of the newest version's programs, which Debian keeps out of PATH. */
+function newestPrograms(): string {
+  const versions = readdirSync('/usr/lib/postgresql').map(Number);
+  return `/usr/lib/postgresql/${Math.max(...versions)}/bin`;
+}

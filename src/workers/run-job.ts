@@ -37,6 +37,12 @@ export interface RunContext {
   /** The state folder. */
   readonly state: string;
   readonly dryRun: boolean;
+  /**
+   * Folders below the source's root (`''` is the root) that alone are looked at, on both sides:
+   * each one's own entries, and below it what the destination lacks. Such a run deletes nothing,
+   * so nothing is refused either; what is not there, or out of scope, is passed over in silence.
+   */
+  readonly folders?: readonly string[];
   /** Whether each action of the plan is told, too. */
   readonly deepPlan?: boolean;
   /** Receives the plan once the guard has spoken. */
@@ -110,9 +116,9 @@ async function carryOut(
   try {
     // a local side is opened first and listed while the other one connects
     const early = job.from.remote === undefined ? await open(job.from, 'from') : undefined;
-    early?.listAhead();
+    if (context.folders === undefined) early?.listAhead();
     const destination = await open(job.to, 'to');
-    if (early === undefined) destination.listAhead();
+    if (early === undefined && context.folders === undefined) destination.listAhead();
     const source = early ?? (await open(job.from, 'from'));
     const archive = job.after.kind === 'archive' ? await open(job.after.to, 'to') : undefined;
     refuseOverlap(job, source, destination);
@@ -126,7 +132,10 @@ async function carryOut(
     tellPlan(plan, emit);
     tally.unchanged = plan.unchanged;
     for (const { path, kind, message } of plan.skips) tally.skip(path, kind, message);
-    const refusal = guard(plan, job.delete, await factsFor(job, source, scanned, signal));
+    const refusal =
+      context.folders === undefined
+        ? guard(plan, job.delete, await factsFor(job, source, scanned, signal))
+        : undefined;
     await context.onPlan?.(plan, refusal);
     const { sealed } = context;
     if (sealed !== undefined && plan.digest !== sealed.digest) throw drifted(plan, sealed.digest);
@@ -138,6 +147,7 @@ async function carryOut(
       run: context.run,
       job,
       plan,
+      limited: context.folders !== undefined,
       source,
       destination,
       archive: archive?.endpoint,
@@ -157,7 +167,7 @@ async function carryOut(
 
 function look(
   job: Job,
-  { emit }: RunContext,
+  { emit, folders }: RunContext,
   source: Side,
   destination: Side,
   signal: AbortSignal,
@@ -170,6 +180,7 @@ function look(
     source: source.endpoint,
     destination: destination.endpoint,
     only: source.only,
+    ...(folders === undefined ? {} : { folders }),
     scope: Scope.of(job.scope, start, reservedFolders(job)),
     rules: planRules(job, source.endpoint.can, destination.endpoint.can),
     signal,

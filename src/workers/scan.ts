@@ -3,7 +3,7 @@
  * plan. Many listings are in flight; what is equal is forgotten at once.
  */
 import { type Entry, isOurs, join, parentOf } from '../core/entry.js';
-import { asFerryError, endsRun, FerryError } from '../core/errors.js';
+import { asFerryError, endsRun } from '../core/errors.js';
 import type { Operation } from '../core/events.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import { decide } from '../jobs/compare.js';
@@ -21,8 +21,17 @@ import {
 } from '../jobs/plan.js';
 import { apply, planFolder } from '../jobs/plan-folder.js';
 import { sameContent } from './content.js';
+import {
+  type Asked,
+  askedFolders,
+  entered,
+  entriesOnTheWay,
+  vanished,
+  withoutDeletions,
+} from './limited.js';
 import { resolveLink } from './links.js';
 import { readText } from './read-text.js';
+import { walk } from './walk.js';
 
 export interface ScanRequest {
   readonly job: string;
@@ -31,6 +40,8 @@ export interface ScanRequest {
   readonly destination: Endpoint;
   /** When the source is one file, its name; nothing else of its folder is looked at. */
   readonly only: string | undefined;
+  /** Folders below the source's root that alone are looked at (limited.ts says what that means); absent: the whole tree. */
+  readonly folders?: readonly string[];
   readonly scope: Scope;
   readonly rules: PlanRules;
   readonly signal: AbortSignal;
@@ -59,6 +70,8 @@ interface Task {
   readonly scope: Scope;
   /** Resolved source folders on the way here, while links are followed: a link back to one would never end. */
   readonly trail: readonly string[];
+  /** In a limited scan: what is asked for here and below. Absent: everything. */
+  readonly asked?: Asked;
 }
 
 /** Scans both sides. Rejects only with what ends the run; an unreadable folder becomes a failure of the plan. */
@@ -79,6 +92,7 @@ export async function scan(request: ScanRequest): Promise<Scan> {
   const leftovers: string[] = [];
   let compared = 0;
   let sourceExists = true;
+  const limited = request.folders !== undefined;
 
   const keep = (path: string) => {
     for (let at = path; !gathered.keepers.has(at); at = parentOf(at)) {
@@ -104,14 +118,18 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     side: Endpoint,
     path: string,
     wanted: boolean,
+    asked: Asked | undefined,
   ): Promise<Entry[] | undefined> => {
     if (!wanted) return undefined;
     try {
-      return await side.list(path, signal);
+      if (asked === undefined || asked.itself) return await side.list(path, signal);
+      const { ignoreFile } = request.scope;
+      const names = [...asked.below.keys()];
+      if (side === source && ignoreFile !== undefined) names.push(ignoreFile);
+      return await entriesOnTheWay(side, path, new Set(names), signal);
     } catch (error) {
       // only a root may be missing; a folder that was just seen and is gone is a failed listing
-      const code = error instanceof FerryError ? error.code : undefined;
-      if (path === '' && (code === 'ENOENT' || code === 'ENOTDIR')) {
+      if (path === '' && vanished(error)) {
         if (side === source) sourceExists = false;
         return undefined;
       }
@@ -121,10 +139,11 @@ export async function scan(request: ScanRequest): Promise<Scan> {
 
   const visit = async (task: Task): Promise<Task[]> => {
     const [ours, theirs] = await Promise.allSettled([
-      listSide(source, task.from, task.source),
-      listSide(destination, task.path, task.destination),
+      listSide(source, task.from, task.source, task.asked),
+      listSide(destination, task.path, task.destination, task.asked),
     ]);
     if (ours.status === 'rejected') {
+      if (limited && vanished(ours.reason)) return [];
       unreadable(task, ours.reason, source);
       return [];
     }
@@ -140,17 +159,17 @@ export async function scan(request: ScanRequest): Promise<Scan> {
       source: ours.value && (await sourceEntries(ours.value, task, scope)),
       destination: theirs.value && (await destinationEntries(theirs.value, task)),
     };
-    const folder = planFolder(pair, scope, rules);
+    const planned = planFolder(pair, scope, rules);
+    const folder = limited ? withoutDeletions(planned) : planned;
     await decideContents(folder);
     fold(folder, task);
-    return folder.descend.map((next) => ({
-      path: next.path,
-      from: next.from,
-      source: next.source,
-      destination: next.destination,
-      scope,
-      trail: rules.symlinks === 'follow' ? [...task.trail, next.from] : task.trail,
-    }));
+    return folder.descend.flatMap((next) => {
+      const asked = task.asked === undefined ? {} : entered(task.asked, next);
+      if (asked === undefined) return [];
+      const { path, from, source, destination } = next;
+      const trail = rules.symlinks === 'follow' ? [...task.trail, from] : task.trail;
+      return [{ path, from, source, destination, scope, trail, ...asked }];
+    });
   };
 
   /** The scope in this folder: its ignore file counts where it has one. */
@@ -171,7 +190,7 @@ export async function scan(request: ScanRequest): Promise<Scan> {
   };
 
   /** With a source that is one file, that file's name is all that counts at the root. */
-  const asked = (entries: readonly Entry[], task: Task): readonly Entry[] =>
+  const only = (entries: readonly Entry[], task: Task): readonly Entry[] =>
     request.only !== undefined && task.path === ''
       ? entries.filter((entry) => entry.name === request.only)
       : entries;
@@ -181,7 +200,18 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     task: Task,
     scope: Scope,
   ): Promise<readonly SourceEntry[]> => {
-    const wanted = asked(entries, task);
+    const resolved = await withLinks(only(entries, task), task, scope);
+    // what only leads on is of no use unless it is a folder still
+    return task.asked?.itself === false
+      ? resolved.filter(({ kind }) => kind === 'folder')
+      : resolved;
+  };
+
+  const withLinks = async (
+    wanted: readonly Entry[],
+    task: Task,
+    scope: Scope,
+  ): Promise<readonly SourceEntry[]> => {
     const { symlinks } = rules;
     if (symlinks === 'skip' || !wanted.some((entry) => entry.kind === 'link')) return wanted;
     return Promise.all(
@@ -198,7 +228,7 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     task: Task,
   ): Promise<readonly DestinationEntry[]> => {
     for (const { name } of entries) if (isOurs(name)) leftovers.push(join(task.path, name));
-    const wanted = asked(entries, task);
+    const wanted = only(entries, task);
     if (rules.symlinks !== 'preserve' || !wanted.some((entry) => entry.kind === 'link'))
       return wanted;
     return Promise.all(
@@ -252,7 +282,9 @@ export async function scan(request: ScanRequest): Promise<Scan> {
       destination: true,
       scope: request.scope,
       trail: [''],
+      ...(request.folders === undefined ? {} : { asked: askedFolders(request.folders) }),
     },
+    listingsAtOnce,
     visit,
   );
   const all: Gathered = {
@@ -263,34 +295,4 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     ...gathered,
   };
   return { plan: sealPlan(all), sourceExists, leftovers };
-}
-
-/** Visits a tree with a bounded number of visits at once; the first error ends it. */
-function walk(root: Task, visit: (task: Task) => Promise<Task[]>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // a stack: depth first keeps it short
-    const open: Task[] = [root];
-    let running = 0;
-    let failed = false;
-    const pump = () => {
-      while (!failed && running < listingsAtOnce) {
-        const task = open.pop();
-        if (task === undefined) break;
-        running++;
-        visit(task).then(
-          (next) => {
-            running--;
-            for (let i = next.length - 1; i >= 0; i--) open.push(next[i] as Task);
-            pump();
-          },
-          (error) => {
-            failed = true;
-            reject(error);
-          },
-        );
-      }
-      if (running === 0 && open.length === 0) resolve();
-    };
-    pump();
-  });
 }

@@ -25,6 +25,8 @@ export interface TransferRequest {
   readonly run: string;
   readonly job: Job;
   readonly plan: Plan;
+  /** Whether only some folders were looked at: then nothing is made or pruned beyond the plan. */
+  readonly limited: boolean;
   readonly source: Side;
   readonly destination: Side;
   /** Where `after: archive` moves to. */
@@ -120,10 +122,11 @@ class Transfer {
   }
 
   async all(): Promise<void> {
-    const { plan, destination, tally, job } = this.#request;
+    const { plan, limited, destination, tally, job } = this.#request;
     const { signal } = this.#context;
     const late = latePart(plan);
-    if (plan.mkdirs.length + plan.copies.length > 0 || job.operation === 'mirror')
+    const wholeMirror = job.operation === 'mirror' && !limited;
+    if (plan.mkdirs.length + plan.copies.length > 0 || wholeMirror)
       await destination.makeRoot(signal);
     await this.#makeFolders(plan.mkdirs.filter(({ path }) => !late.has(path)));
     await this.#copyAll(plan.copies.filter(({ path }) => !late.has(path)));
@@ -131,7 +134,7 @@ class Transfer {
     await each(plan.equal, smallRequestsAtOnce, (equal) => this.#applyAfter(equal));
     await this.#deleteAll(late);
     await this.#setFolderModes();
-    if (tally.failed === 0 && job.operation === 'mirror')
+    if (tally.failed === 0 && wholeMirror)
       await pruneTrash(this.#context.destination, job.delete, this.#request.start, signal);
   }
 

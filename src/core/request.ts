@@ -12,9 +12,9 @@ export interface RunRequest {
   readonly folders?: readonly string[];
 }
 
-/** How a slot ended. */
+/** How a slot ended: with a run (how late that began, its report tells), or without one. */
 export type SlotEnd =
-  | { readonly end: 'ran'; readonly run: string; readonly lateMs: number }
+  | { readonly end: 'ran'; readonly run: string }
   | { readonly end: 'skipped'; readonly why: string };
 
 /** A run as `runs` lists it: waiting, going on, or ended (then with its report). */

@@ -1,9 +1,10 @@
 /**
- * The lock of a job on this machine: one run at a time for each state folder. It is a Unix socket
- * that the holder listens on, so that the kernel, not a pid in a file, tells who is alive: a
- * process that ended in whatever way refuses connections from that moment on.
+ * Locks within a state folder: of a job (one run at a time on this machine) and of the daemon. Each
+ * is a Unix socket that the holder listens on, so that the kernel, not a pid in a file, tells who is
+ * alive: a process that ended in whatever way refuses connections from that moment on, also where
+ * every process is pid 1, as in containers.
  *
- * STATE/locks/<hash of the job's name>/ holds sockets named 1, 2, 3 …: the highest is the lock, and
+ * STATE/locks/<hash of what is locked>/ holds sockets named 1, 2, 3 …: the highest is the lock, and
  * it is held as long as somebody listens on it. Whoever finds it silent takes the next number with
  * link(2), which only one can. The highest number is never removed, so that the order can't go
  * back; taking a stale socket away instead would leave a moment in which a live lock has no name.
@@ -14,7 +15,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { FerryError } from '../core/errors.js';
 
-export interface JobLock {
+export interface Lock {
   /** Gives the lock back; a second call does nothing. */
   release(): Promise<void>;
 }
@@ -24,23 +25,38 @@ const longestSocketPath = 100;
 /** Milliseconds to wait for the holder to tell its pid; that it took the connection is proof enough. */
 const patience = 1000;
 
-/**
- * Takes a job's lock, without waiting. Errors: `busy`, naming the holder's pid, while another
- * process (or this one) holds it; `io` when the state folder can't hold one.
- */
-export async function acquireJobLock(state: string, job: string): Promise<JobLock> {
-  const folder = join(state, 'locks', createHash('sha256').update(job).digest('hex').slice(0, 16));
+/** Takes a job's lock, without waiting. Errors: `busy`, naming the holder's pid, while another process (or this one) holds it; `io` when the state folder can't hold one. */
+export function acquireJobLock(state: string, job: string): Promise<Lock> {
+  return acquire(state, job, `job ${job}`, (pid) => ({
+    message: `job ${job} runs already, in process ${pid}`,
+    hint: 'wait for that run to end, or stop that process',
+  }));
+}
+
+/** Takes the lock of a state folder for a daemon. Errors: as above. */
+export function acquireDaemonLock(state: string): Promise<Lock> {
+  // No job has a name with a space in it.
+  return acquire(state, 'the daemon', 'the daemon', (pid) => ({
+    message: `a ferryline daemon runs already on the state folder ${state}, process ${pid}`,
+    hint: 'stop that one, or give this one a folder of its own in FERRYLINE_STATE_DIR',
+  }));
+}
+
+type Busy = (pid: string) => { readonly message: string; readonly hint: string };
+
+async function acquire(state: string, what: string, who: string, busy: Busy): Promise<Lock> {
+  const folder = join(state, 'locks', createHash('sha256').update(what).digest('hex').slice(0, 16));
   let handle: FileHandle | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     if (Buffer.byteLength(folder) + 24 > longestSocketPath) handle = await open(folder, 'r');
-    return await take(folder, job, handle);
+    return await take(folder, busy, handle);
   } catch (thrown) {
     await handle?.close();
     if (thrown instanceof FerryError) throw thrown;
     throw new FerryError(
       'io',
-      `job ${job}: its lock can't be kept in ${folder}: ${(thrown as Error).message}`,
+      `${who}: its lock can't be kept in ${folder}: ${(thrown as Error).message}`,
       {
         cause: thrown,
         hint: 'give a folder on a local disk in FERRYLINE_STATE_DIR',
@@ -49,14 +65,14 @@ export async function acquireJobLock(state: string, job: string): Promise<JobLoc
   }
 }
 
-async function take(folder: string, job: string, handle: FileHandle | undefined): Promise<JobLock> {
+async function take(folder: string, busy: Busy, handle: FileHandle | undefined): Promise<Lock> {
   const address = (name: string) =>
     handle === undefined ? join(folder, name) : `/proc/self/fd/${handle.fd}/${name}`;
   const mine = `new-${randomBytes(6).toString('hex')}`;
   const server = await listen(address(mine));
   const close = () => new Promise<void>((done) => server.close(() => done()));
   try {
-    const number = await claim(folder, job, mine, address);
+    const number = await claim(folder, busy, mine, address);
     await unlink(join(folder, mine));
     for (const older of await numbersIn(folder)) {
       if (older < number) await unlinkQuietly(join(folder, String(older)));
@@ -78,7 +94,7 @@ async function take(folder: string, job: string, handle: FileHandle | undefined)
 /** Gives the listening socket `mine` the next number, and returns that. */
 async function claim(
   folder: string,
-  job: string,
+  busy: Busy,
   mine: string,
   address: (name: string) => string,
 ): Promise<number> {
@@ -88,9 +104,8 @@ async function claim(
       const holder = await askHolder(address(String(highest)));
       if (holder === 'gone') continue;
       if (holder !== 'silent') {
-        throw new FerryError('busy', `job ${job} runs already, in process ${holder}`, {
-          hint: 'wait for that run to end, or stop that process',
-        });
+        const { message, hint } = busy(holder);
+        throw new FerryError('busy', message, { hint });
       }
     }
     const next = highest + 1;

@@ -21,6 +21,8 @@ export interface SessionPool {
   worked(remote: Remote): void;
   /** SSH logins made so far for these remotes, jump hosts and reconnects counted. */
   logins(remotes: Iterable<Remote>): number;
+  /** Ends the remote's session, if there is one; whoever uses it meanwhile loses it. */
+  drop(remote: Remote): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -147,6 +149,14 @@ export function createPool(options: PoolOptions = {}): SessionPool {
       for (const name of new Set([...remotes].map((remote) => remote.name)))
         sum += places.get(name)?.logins ?? 0;
       return sum;
+    },
+    async drop(remote) {
+      const place = places.get(remote.name);
+      if (place === undefined) return;
+      const session = (await place.opening?.catch(() => undefined)) ?? place.session;
+      place.session = undefined;
+      place.lostAt = undefined;
+      await session?.close();
     },
     async close() {
       await Promise.all(

@@ -1,0 +1,222 @@
+/**
+ * Permits: the right to be one of n, over all processes on a store. A permit is an entry of a queue
+ * `ferryline-permits-NAME` that never ends: taken like a run, kept by extending its lock, put back
+ * when it is given up; one whose holder died comes back when its lock has run out.
+ */
+import { randomUUID } from 'node:crypto';
+import { type Job as Entry, Queue, Worker } from 'bullmq';
+import { FerryError } from '../core/errors.js';
+import { type Hold, keepHold, lockDuration, stalledInterval } from './holds.js';
+import type { Store } from './store.js';
+
+export interface Permit {
+  /** Aborted when it may have gone to somebody else. */
+  readonly lost: AbortSignal;
+  isOurs(): boolean;
+  /** Gives it back; a second call does nothing. */
+  release(): Promise<void>;
+}
+
+export interface Permits {
+  /** Waits for one of `count` permits of that name, first come first served within this process. Rejects with the signal's reason. */
+  take(name: string, count: number, signal: AbortSignal): Promise<Permit>;
+  close(): Promise<void>;
+}
+
+export interface PermitOptions {
+  /** Called when a permit has to be waited for, and now and then while the wait goes on. */
+  readonly onWanted: (name: string) => void;
+  readonly onError: (error: Error) => void;
+}
+
+/** Milliseconds after which a name that nobody wants costs nothing any more. */
+const idle = 30_000;
+
+export function openPermits(store: Store, options: PermitOptions): Permits {
+  const gates = new Map<string, Gate>();
+  let closing: Promise<void> | undefined;
+  return {
+    take(name, count, signal) {
+      let gate = gates.get(name);
+      if (gate === undefined) {
+        gate = openGate(store, name, options, () => gates.delete(name));
+        gates.set(name, gate);
+      }
+      return gate.take(count, signal);
+    },
+    close() {
+      closing ??= Promise.all([...gates.values()].map((gate) => gate.close())).then(() => {});
+      return closing;
+    },
+  };
+}
+
+interface Waiter {
+  readonly give: (permit: Permit) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+interface Gate {
+  take(count: number, signal: AbortSignal): Promise<Permit>;
+  close(): Promise<void>;
+}
+
+function openGate(
+  store: Store,
+  name: string,
+  { onWanted, onError }: PermitOptions,
+  onIdle: () => void,
+): Gate {
+  const queueName = `ferryline-permits-${name}`;
+  const queue = new Queue(queueName, store.options(), store.backend);
+  const worker = new Worker(
+    queueName,
+    null,
+    {
+      ...store.options(),
+      autorun: false,
+      lockDuration,
+      stalledInterval,
+      // A permit is never given up, however many of its holders die.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      drainDelay: 2,
+    },
+    store.backend,
+  );
+  queue.on('error', onError);
+  worker.on('error', onError);
+  void worker.startStalledCheckTimer().catch(onError);
+
+  const waiting: Waiter[] = [];
+  const held = new Set<Permit>();
+  let made = 0;
+  let fetching = false;
+  let closing: Promise<void> | undefined;
+  let idleTimer: NodeJS.Timeout | undefined;
+
+  const rest = () => {
+    clearTimeout(idleTimer);
+    if (held.size > 0 || waiting.length > 0 || closing !== undefined) return;
+    idleTimer = setTimeout(() => {
+      onIdle();
+      void close();
+    }, idle);
+    idleTimer.unref();
+  };
+
+  const permitOf = (entry: Entry, token: string, since: { wall: number; steady: number }) => {
+    const id = entry.id as string;
+    const hold: Hold = keepHold(
+      since,
+      async () => (await worker.extendJobLocks([id], [token], lockDuration)).length === 0,
+      () =>
+        new FerryError('network', `the permit ${name} was lost: its hold in the queue ran out`, {
+          hint: 'the queue was out of reach, or this process stood still',
+        }),
+    );
+    let released: Promise<void> | undefined;
+    const permit: Permit = {
+      lost: hold.lost,
+      isOurs: hold.isOurs,
+      release() {
+        released ??= (async () => {
+          hold.drop();
+          held.delete(permit);
+          // One that is lost belongs to somebody else; one that can't be put back runs out by itself.
+          if (!hold.lost.aborted) await entry.moveToWait(token).catch(onError);
+          rest();
+        })();
+        return released;
+      },
+    };
+    held.add(permit);
+    return permit;
+  };
+
+  const make = async (count: number) => {
+    if (count <= made) return;
+    await queue.addBulk(
+      Array.from({ length: count }, (_, number) => ({
+        name: 'permit',
+        data: {},
+        opts: { jobId: `permit-${number}`, removeOnComplete: true },
+      })),
+    );
+    made = count;
+  };
+
+  /** Fetches permits as long as somebody waits; one that nobody waits for any more goes back. */
+  const fetch = async (count: number) => {
+    fetching = true;
+    let asked = 0;
+    while (waiting.length > 0 && closing === undefined) {
+      const token = randomUUID();
+      const since = { wall: Date.now(), steady: performance.now() };
+      let entry: Entry | undefined;
+      try {
+        await make(count);
+        entry = await worker.getNextJob(token, { block: asked > 0 });
+      } catch (error) {
+        waiting.shift()?.fail(error);
+        continue;
+      }
+      if (entry === undefined) {
+        // The second look is the first that waits; by then those who keep one idle may let it go.
+        onWanted(name);
+        asked++;
+        continue;
+      }
+      // Since `since`, a blocking call may have waited: its lock is younger, which does no harm.
+      const surplus = Number(entry.id?.slice('permit-'.length)) >= count;
+      if (surplus) {
+        await entry.moveToCompleted(undefined, token, false).catch(onError);
+        continue;
+      }
+      const permit = permitOf(entry, token, since);
+      const waiter = waiting.shift();
+      if (waiter === undefined) await permit.release();
+      else waiter.give(permit);
+    }
+    fetching = false;
+  };
+
+  const close = () => {
+    closing ??= (async () => {
+      clearTimeout(idleTimer);
+      for (const waiter of waiting.splice(0)) waiter.fail(new Error('closed'));
+      await Promise.all([...held].map((permit) => permit.release()));
+      await worker.close();
+      await queue.close();
+    })();
+    return closing;
+  };
+
+  return {
+    take(count, signal) {
+      clearTimeout(idleTimer);
+      return new Promise<Permit>((resolve, reject) => {
+        const leave = () => {
+          const at = waiting.indexOf(waiter);
+          if (at >= 0) waiting.splice(at, 1);
+          reject(signal.reason);
+          rest();
+        };
+        const waiter: Waiter = {
+          give(permit) {
+            signal.removeEventListener('abort', leave);
+            resolve(permit);
+          },
+          fail(error) {
+            signal.removeEventListener('abort', leave);
+            reject(error);
+          },
+        };
+        if (signal.aborted) return leave();
+        signal.addEventListener('abort', leave, { once: true });
+        waiting.push(waiter);
+        if (!fetching) void fetch(count);
+      });
+    },
+    close,
+  };
+}

@@ -1,0 +1,211 @@
+/**
+ * The runs that were asked for, as entries of BullMQ queues: one entry a run, its payload the
+ * request, its return value the report.
+ *
+ *     ferryline-runs         runs that any worker takes
+ *     ferryline-runs-NAME    runs that only workers called NAME take
+ *
+ * A job has at most one whole run that waits and one that is active: BullMQ deduplicates by the
+ * job's name, and a request made while a run is active is kept until that one has ended. Runs
+ * limited to folders have a deduplication id of their own.
+ */
+import { type Job as Entry, Queue, QueueEvents } from 'bullmq';
+import { FerryError } from '../core/errors.js';
+import type { Report } from '../core/events.js';
+import type { RunRequest, RunView } from '../core/request.js';
+import type { Store } from './store.js';
+
+/** What of a job's definition its entries need. */
+export interface RunRules {
+  /** The name of the workers that alone may take it. */
+  readonly worker: string | undefined;
+  /** Attempts in all. */
+  readonly attempts: number;
+}
+
+/** What became of a request. */
+export interface Asked {
+  /** The run that serves it, unless a later request takes this one's place while it waits behind another run. */
+  readonly run: string;
+  /** The run that was there already: `waiting`, it serves this request too; `active`, another follows it. */
+  readonly joined?: { readonly run: string; readonly state: 'waiting' | 'active' };
+}
+
+export interface RunQueue {
+  /**
+   * Puts a request in the queue and resolves when it is safe there. While a whole run of the job is
+   * active, another whole one is kept to follow it, unless `whenActive` is `drop`; one limited to
+   * folders is never kept: `joined` tells that it must be asked for again. Errors: `network`.
+   */
+  request(request: RunRequest, rules: RunRules, whenActive?: 'follow' | 'drop'): Promise<Asked>;
+  /** A run that is in the queue: waiting, active, or ended not long ago. */
+  find(run: string): Promise<RunView | undefined>;
+  /** What waits, is active, and the newest that have ended, at most `ended` of a queue. */
+  list(ended: number): Promise<RunView[]>;
+  /** The whole run of this job that waits, or is active. */
+  current(job: string): Promise<string | undefined>;
+  /** Takes a run out that has not begun; false when it has, or is not there. */
+  remove(run: string): Promise<boolean>;
+  /** Workers' names whose queues are looked at, too. */
+  watchWorkers(names: Iterable<string>): void;
+  /** Calls back with the id of each run that has ended, wherever it was carried out. */
+  onEnded(listener: (run: string) => void): void;
+  close(): Promise<void>;
+}
+
+/** Ended entries kept in a queue: what `outcome` and a restart look at; the reports themselves are in the state folder. */
+const kept = { count: 1000 };
+/** Milliseconds in which a store must have answered. */
+const patience = 10_000;
+
+export function queueName(worker: string | undefined): string {
+  return worker === undefined ? 'ferryline-runs' : `ferryline-runs-${worker}`;
+}
+
+export function openRunQueue(store: Store, onError: (error: Error) => void): RunQueue {
+  const queues = new Map<string, { queue: Queue<RunRequest, Report>; events: QueueEvents }>();
+  const listeners = new Set<(run: string) => void>();
+
+  const openOne = (name: string) => {
+    let opened = queues.get(name);
+    if (opened !== undefined) return opened;
+    const queue = new Queue<RunRequest, Report>(name, store.options(), store.backend);
+    const events = new QueueEvents(name, store.options(true), store.backend);
+    queue.on('error', onError);
+    events.on('error', onError);
+    const ended = ({ jobId }: { jobId: string }) => {
+      for (const listener of listeners) listener(jobId);
+    };
+    events.on('completed', ended);
+    events.on('failed', ended);
+    opened = { queue, events };
+    queues.set(name, opened);
+    return opened;
+  };
+  openOne(queueName(undefined));
+
+  const findEntry = async (run: string): Promise<Entry<RunRequest, Report> | undefined> => {
+    for (const { queue } of queues.values()) {
+      const entry = await answered(queue.getJob(run));
+      if (entry !== undefined) return entry;
+    }
+    return undefined;
+  };
+
+  return {
+    async request(request, rules, whenActive = 'follow') {
+      const { queue } = openOne(queueName(rules.worker));
+      const whole = request.folders === undefined;
+      const entry = await answered(
+        queue.add('run', request, {
+          jobId: request.run,
+          attempts: rules.attempts,
+          backoff: { type: 'ferryline' },
+          stackTraceLimit: 1,
+          removeOnComplete: kept,
+          removeOnFail: kept,
+          deduplication: {
+            id: whole ? request.job : `${request.job}.watch`,
+            keepLastIfActive: whole && whenActive === 'follow',
+          },
+        }),
+      );
+      if (entry.id === request.run || entry.id === undefined) return { run: request.run };
+      const state = (await answered(entry.getState())) === 'active' ? 'active' : 'waiting';
+      const joined = { run: entry.id, state } as const;
+      return { run: state === 'active' ? request.run : entry.id, joined };
+    },
+
+    async find(run) {
+      const entry = await findEntry(run);
+      return entry === undefined ? undefined : viewOf(entry, await answered(entry.getState()));
+    },
+
+    async list(ended) {
+      const views: RunView[] = [];
+      for (const { queue } of queues.values()) {
+        for (const state of ['active', 'waiting', 'delayed'] as const) {
+          for (const entry of await answered(queue.getJobs([state])))
+            if (entry !== undefined) views.push(viewOf(entry, state));
+        }
+        if (ended === 0) continue;
+        for (const entry of await answered(queue.getJobs(['completed', 'failed'], 0, ended - 1)))
+          if (entry !== undefined) views.push(viewOf(entry, 'completed'));
+      }
+      return views;
+    },
+
+    async current(job) {
+      for (const { queue } of queues.values()) {
+        const run = await answered(queue.getDeduplicationJobId(job));
+        if (run !== null && run !== undefined) return run;
+      }
+      return undefined;
+    },
+
+    async remove(run) {
+      const entry = await findEntry(run);
+      if (entry === undefined) return false;
+      const state = await answered(entry.getState());
+      if (state !== 'waiting' && state !== 'delayed') return false;
+      try {
+        await answered(entry.remove());
+        return true;
+      } catch (error) {
+        // A worker has taken it in this very moment.
+        if ((await answered(entry.getState())) === 'active') return false;
+        throw error;
+      }
+    },
+
+    watchWorkers(names) {
+      for (const name of names) openOne(queueName(name));
+    },
+
+    onEnded(listener) {
+      listeners.add(listener);
+    },
+
+    async close() {
+      await Promise.allSettled(
+        [...queues.values()].flatMap(({ queue, events }) => [events.close(), queue.close()]),
+      );
+    },
+  };
+}
+
+function viewOf(entry: Entry<RunRequest, Report>, state: string): RunView {
+  const { run, job, trigger, slot } = entry.data;
+  const report = entry.returnvalue ?? undefined;
+  const going = state === 'active' || state === 'waiting' || state === 'delayed';
+  return {
+    run,
+    job,
+    trigger,
+    ...(slot === undefined ? {} : { slot }),
+    state: going ? state : 'ended',
+    ...(going || report === undefined ? {} : { outcome: report.outcome, report }),
+  };
+}
+
+/** A store's answer, or a `network` error: its clients wait for a lost connection as long as it takes, people don't. */
+export async function answered<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unanswered(`no answer within ${patience / 1000} s`)), patience);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } catch (error) {
+    throw error instanceof FerryError ? error : unanswered((error as Error).message, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function unanswered(why: string, cause?: unknown): FerryError {
+  return new FerryError('network', `the queue did not take or answer a request: ${why}`, {
+    cause,
+    hint: 'check the server that `queue` in jobs.yml names',
+  });
+}

@@ -1,0 +1,41 @@
+/** Short messages between the processes on a store, such as "cancel that run". Who isn't there misses them. */
+import { QueueEvents, QueueEventsProducer } from 'bullmq';
+import { answered } from './queue.js';
+import type { Store } from './store.js';
+
+export interface SignalMap {
+  /** Stop this run. */
+  readonly cancel: { readonly run: string };
+  /** Somebody waits for a permit of that name. */
+  readonly wanted: { readonly permit: string };
+  /** A job was paused or resumed: look at what is kept of it. */
+  readonly pauses: { readonly job: string };
+}
+
+export interface Signals {
+  send<K extends keyof SignalMap>(kind: K, message: SignalMap[K]): Promise<void>;
+  on<K extends keyof SignalMap>(kind: K, listener: (message: SignalMap[K]) => void): void;
+  close(): Promise<void>;
+}
+
+export async function openSignals(store: Store, onError: (error: Error) => void): Promise<Signals> {
+  const name = 'ferryline-signals';
+  const producer = new QueueEventsProducer(name, store.options(), store.backend);
+  const events = new QueueEvents(name, store.options(true), store.backend);
+  producer.on('error', onError);
+  events.on('error', onError);
+  await answered(events.waitUntilReady());
+  return {
+    async send(kind, message) {
+      await answered(producer.publishEvent({ eventName: kind, ...message }));
+    },
+    on(kind, listener) {
+      // BullMQ types its own events only; ours carry what `send` gave them.
+      (events as unknown as NodeJS.EventEmitter).on(kind, listener);
+    },
+    async close() {
+      await events.close();
+      await producer.close();
+    },
+  };
+}

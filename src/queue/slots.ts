@@ -1,0 +1,92 @@
+/**
+ * Slots, each an entry `JOB.20260101T020000Z` of the queue `ferryline-slots`: however many
+ * schedulers put it there, it is one, and one of them decides what becomes of it. Ended entries are
+ * the slots' history.
+ */
+import { Queue, Worker } from 'bullmq';
+import type { SkippedSlot, SlotEnd } from '../core/request.js';
+import { lockDuration, stalledInterval } from './holds.js';
+import { answered } from './queue.js';
+import type { Store } from './store.js';
+
+export interface SlotRequest {
+  readonly job: string;
+  /** Ms since the epoch. */
+  readonly slot: number;
+  readonly how: 'due' | 'catch-up';
+  /** Why it makes no run; absent: it makes one unless its handler finds a reason against it. */
+  readonly skip?: string;
+}
+
+export interface Slots {
+  /** Puts a slot in the queue, unless it is or was there. Errors: `network`. */
+  add(request: SlotRequest): Promise<void>;
+  /** Decides slots from now on; what `decide` rejects with is tried again. */
+  decide(decide: (request: SlotRequest) => Promise<SlotEnd>): void;
+  /** The newest skipped slots, newest first. */
+  skipped(job: string | undefined, limit: number): Promise<SkippedSlot[]>;
+  /** The newest slot known of each job, ms since the epoch. */
+  newest(): Promise<Map<string, number>>;
+  close(): Promise<void>;
+}
+
+const queueName = 'ferryline-slots';
+/** Ended slots kept, over all jobs. */
+const kept = { count: 5000 };
+
+export function openSlots(store: Store, onError: (error: Error) => void): Slots {
+  const queue = new Queue<SlotRequest, SlotEnd>(queueName, store.options(), store.backend);
+  queue.on('error', onError);
+  let worker: Worker<SlotRequest, SlotEnd> | undefined;
+  return {
+    async add(request) {
+      const stamp = new Date(request.slot).toISOString().replace(/[-:]|\.\d+/g, '');
+      await answered(
+        queue.add('slot', request, {
+          jobId: `${request.job}.${stamp}`,
+          attempts: Number.MAX_SAFE_INTEGER,
+          backoff: { type: 'fixed', delay: 2000 },
+          stackTraceLimit: 1,
+          removeOnComplete: kept,
+        }),
+      );
+    },
+    decide(decide) {
+      worker = new Worker<SlotRequest, SlotEnd>(
+        queueName,
+        ({ data }) => decide(data),
+        {
+          ...store.options(),
+          concurrency: 20,
+          lockDuration,
+          stalledInterval,
+          maxStalledCount: Number.MAX_SAFE_INTEGER,
+        },
+        store.backend,
+      );
+      worker.on('error', onError);
+    },
+    async skipped(job, limit) {
+      const entries = await answered(queue.getJobs(['completed'], 0, kept.count));
+      const found: SkippedSlot[] = [];
+      for (const { data, returnvalue } of entries) {
+        if (found.length >= limit) break;
+        if (returnvalue?.end !== 'skipped' || (job !== undefined && data.job !== job)) continue;
+        const slot = new Date(data.slot).toISOString();
+        found.push({ job: data.job, slot, why: returnvalue.why });
+      }
+      return found;
+    },
+    async newest() {
+      const newest = new Map<string, number>();
+      const states = ['completed', 'active', 'waiting', 'delayed'] as const;
+      for (const { data } of await answered(queue.getJobs([...states], 0, kept.count)))
+        newest.set(data.job, Math.max(data.slot, newest.get(data.job) ?? 0));
+      return newest;
+    },
+    async close() {
+      await worker?.close();
+      await queue.close();
+    },
+  };
+}

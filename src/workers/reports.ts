@@ -38,7 +38,7 @@ export function runOfFile(name: string): string | undefined {
 
 /** The report of a run that could not begin: its job was busy, say. */
 export function reportOfNoStart(
-  job: Job,
+  job: Pick<Job, 'name' | 'operation'>,
   run: { readonly run: string; readonly trigger: Trigger; readonly attempt: number },
   error: FerryError,
   now: Date,

@@ -15,6 +15,7 @@ import { Scope } from '../jobs/filter.js';
 import { guard } from '../jobs/guard.js';
 import type { Job, Location } from '../jobs/job.js';
 import type { Plan } from '../jobs/plan.js';
+import { heldSide } from './held.js';
 import { reapOld, recoverAside } from './leftovers.js';
 import { readTemporary } from './names.js';
 import { planRules, reservedFolders } from './plan-rules.js';
@@ -43,6 +44,8 @@ export interface RunContext {
    * so nothing is refused either; what is not there, or out of scope, is passed over in silence.
    */
   readonly folders?: readonly string[];
+  /** Whether the run is still this worker's, asked before each change; absent: nobody can take it over. */
+  readonly isOurs?: () => boolean;
   /** Whether each action of the plan is told, too. */
   readonly deepPlan?: boolean;
   /** Receives the plan once the guard has spoken. */
@@ -109,7 +112,8 @@ async function carryOut(
   const { pool, state, emit } = context;
   const opened: Side[] = [];
   const open = async (place: Location, role: 'from' | 'to') => {
-    const side = await openSide(place, role, pool, signal);
+    const found = await openSide(place, role, pool, signal);
+    const side = context.isOurs === undefined ? found : heldSide(found, context.isOurs);
     opened.push(side);
     return side;
   };
@@ -222,7 +226,8 @@ function refuseOverlap(job: Job, source: Side, destination: Side): void {
     });
 }
 
-function remotesOf(job: Job): Remote[] {
+/** The remotes a run of this job talks to, jump hosts aside. */
+export function remotesOf(job: Job): Remote[] {
   const archive = job.after.kind === 'archive' ? job.after.to.remote : undefined;
   return [job.from.remote, job.to.remote, archive].filter((remote) => remote !== undefined);
 }

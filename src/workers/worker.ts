@@ -1,0 +1,210 @@
+/**
+ * Carries out runs that come from the queue, several at once. Around each goes what a run needs in
+ * company: the job's permit and its lock on this machine, so that runs of one job never overlap,
+ * and the logins of its remotes. What the queue does with the run then is told to the caller.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asFerryError, Cancelled, FerryError } from '../core/errors.js';
+import type { Emit, Report, RunEvent } from '../core/events.js';
+import type { RunRequest } from '../core/request.js';
+import type { SessionPool } from '../endpoints/sftp/pool.js';
+import type { Job } from '../jobs/job.js';
+import { backoffAfter, worthAnotherAttempt } from './attempts.js';
+import { Budget } from './limit.js';
+import { acquireJobLock, type Lock } from './lock.js';
+import type { Logins } from './logins.js';
+import type { TakePermit } from './permit.js';
+import { reportOfNoStart } from './reports.js';
+import { remotesOf, runJob } from './run-job.js';
+
+/** A run that was handed out to this process. */
+export interface Assignment {
+  readonly request: RunRequest;
+  readonly attempt: number;
+  readonly attempts: number;
+  /** Aborted when another worker may have taken it over. */
+  readonly lost: AbortSignal;
+  isOurs(): boolean;
+}
+
+/** What is to become of it. */
+export type Verdict =
+  | { readonly then: 'end'; readonly report: Report }
+  | { readonly then: 'retry'; readonly after: number; readonly why: string }
+  | { readonly then: 'return' };
+
+export interface WorkerOptions {
+  readonly pool: SessionPool;
+  readonly state: string;
+  readonly logins: Logins;
+  readonly takePermit: TakePermit;
+  /** Runs carried out at once; others wait for their turn with their permits in hand. */
+  readonly atOnce: number;
+  /** The job as it is defined now. */
+  readonly jobNamed: (name: string) => Job | undefined;
+  readonly isPaused: (name: string) => boolean;
+  /** Where a run's events go; `end` is called when it has ended. */
+  readonly listen: (request: RunRequest) => { readonly emit: Emit; end(): Promise<void> };
+  /** Keeps the report of an attempt. */
+  readonly keep: (report: Report, job: Job | undefined) => Promise<void>;
+}
+
+export interface RunWorker {
+  /** Never rejects, but for a run that was lost to another worker. */
+  carryOut(assignment: Assignment): Promise<Verdict>;
+  /** Stops a run; false when it isn't in hand here. */
+  cancel(run: string): boolean;
+  /** Runs in hand, those waiting for their turn included. */
+  active(): readonly RunRequest[];
+  /** Stops all runs at a safe point: each goes back to the queue. */
+  stop(): void;
+}
+
+/** Milliseconds between two looks at a lock that `ferryline run` holds. */
+const lockEvery = 500;
+
+export function createWorker(options: WorkerOptions): RunWorker {
+  const { pool, state, logins, takePermit, jobNamed, isPaused } = options;
+  const turns = new Budget(options.atOnce);
+  const inHand = new Map<string, { request: RunRequest; cancel: AbortController }>();
+  const stopping = new AbortController();
+
+  /** Gets all a run needs, in an order that every process keeps; `back` gives it back in the opposite one. */
+  const ready = async (job: Job, signal: AbortSignal): Promise<() => Promise<void>> => {
+    const got: (() => unknown)[] = [];
+    const back = async () => {
+      for (const give of got.reverse()) await give();
+    };
+    try {
+      const permit = await takePermit(`job-${job.name}`, 1, signal);
+      got.push(() => permit.release());
+      const lock = await lockOf(job, signal);
+      got.push(() => lock.release());
+      got.push(await logins.use(remotesOf(job), signal));
+      await turns.take(1);
+      got.push(() => turns.give(1));
+      signal.throwIfAborted();
+      return back;
+    } catch (error) {
+      await back();
+      throw error;
+    }
+  };
+
+  /** `ferryline run` holds the lock of its job while it lasts. */
+  const lockOf = async (job: Job, signal: AbortSignal): Promise<Lock> => {
+    for (;;) {
+      try {
+        return await acquireJobLock(state, job.name);
+      } catch (error) {
+        if (!(error instanceof FerryError) || error.kind !== 'busy') throw error;
+        await sleep(lockEvery, undefined, { signal });
+      }
+    }
+  };
+
+  const attempt = async (
+    job: Job,
+    { request, attempt: number, lost, isOurs }: Assignment,
+    cancel: AbortSignal,
+    emit: Emit,
+  ): Promise<Report> => {
+    const signal = AbortSignal.any([cancel, stopping.signal, lost]);
+    let back: (() => Promise<void>) | undefined;
+    try {
+      back = await ready(job, signal);
+      return await runJob(job, {
+        run: request.run,
+        trigger: request.trigger,
+        attempt: number,
+        emit,
+        signal,
+        pool,
+        state,
+        dryRun: false,
+        isOurs,
+        ...(request.folders === undefined ? {} : { folders: request.folders }),
+      });
+    } catch (error) {
+      return notRun(request, number, signal.aborted ? signal.reason : error, job, emit);
+    } finally {
+      await back?.();
+    }
+  };
+
+  return {
+    async carryOut(assignment) {
+      const { request, attempt: number, attempts, lost, isOurs } = assignment;
+      const cancel = new AbortController();
+      inHand.set(request.run, { request, cancel });
+      const { emit, end } = options.listen(request);
+      try {
+        const job = jobNamed(request.job);
+        let report: Report;
+        if (job === undefined) report = notRun(request, number, gone(request.job), undefined, emit);
+        else if (isPaused(request.job))
+          report = notRun(request, number, new Cancelled(130), job, emit);
+        else report = await attempt(job, assignment, cancel.signal, emit);
+        if (!isOurs() || lost.aborted) throw lost.reason;
+        if (report.outcome === 'cancelled' && stopping.signal.aborted && !cancel.signal.aborted)
+          return { then: 'return' };
+        await options.keep(report, job);
+        if (job !== undefined && number < attempts && worthAnotherAttempt(report)) {
+          // Half of the wait is left to chance, so that what failed together doesn't come back together.
+          const after = backoffAfter(number, job.starts.retry) * (0.5 + Math.random() / 2);
+          return { then: 'retry', after: Math.round(after), why: reasonOf(report) };
+        }
+        return { then: 'end', report };
+      } finally {
+        inHand.delete(request.run);
+        await end();
+      }
+    },
+    cancel(run) {
+      const held = inHand.get(run);
+      held?.cancel.abort(new Cancelled(130));
+      return held !== undefined;
+    },
+    active: () => [...inHand.values()].map(({ request }) => request),
+    stop() {
+      stopping.abort(new Cancelled(143));
+    },
+  };
+}
+
+/** The report, told, of a run that did not come to its job. */
+function notRun(
+  { run, job, trigger }: RunRequest,
+  attempt: number,
+  thrown: unknown,
+  definition: Job | undefined,
+  emit: Emit,
+): Report {
+  const error =
+    thrown instanceof Cancelled
+      ? new FerryError('refused', 'the run was cancelled before it began')
+      : asFerryError(thrown);
+  const operation = definition?.operation ?? 'push';
+  const report = reportOfNoStart(
+    { name: job, operation },
+    { run, trigger, attempt },
+    error,
+    new Date(),
+  );
+  const end: Report =
+    thrown instanceof Cancelled
+      ? { ...report, outcome: 'cancelled', exitCode: thrown.exitCode }
+      : report;
+  emit({ event: 'run', ...end } satisfies RunEvent);
+  return end;
+}
+
+function gone(job: string): FerryError {
+  return new FerryError('config', `job ${job} is not in jobs.yml any more`, {
+    hint: 'the request was made before it was taken out; nothing was done',
+  });
+}
+
+function reasonOf(report: Report): string {
+  return report.error?.message ?? `${report.files.failed} paths were not done`;
+}

@@ -12,6 +12,27 @@ export interface RunRequest {
   readonly folders?: readonly string[];
 }
 
+/** A run as it is handed out to be carried out. */
+export interface Assignment {
+  readonly request: RunRequest;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** Attempts in all. */
+  readonly attempts: number;
+  /** Aborted when another worker may have taken the run over. */
+  readonly lost: AbortSignal;
+  /** Whether the run is surely this worker's at this moment; asked before anything is changed. */
+  isOurs(): boolean;
+}
+
+/** What becomes of a run that was handed out. */
+export type Verdict =
+  | { readonly next: 'end'; readonly report: Report }
+  /** Another attempt after a wait, ms. */
+  | { readonly next: 'retry'; readonly after: number; readonly why: string }
+  /** Back to the queue: this process is about to end. */
+  | { readonly next: 'return' };
+
 /** How a slot ended: with a run (how late that began, its report tells), or without one. */
 export type SlotEnd =
   | { readonly end: 'ran'; readonly run: string }

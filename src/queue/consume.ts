@@ -2,37 +2,16 @@
 import { type Job as Entry, WaitingError, Worker } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
-import type { RunRequest } from '../core/request.js';
+import type { Assignment, RunRequest, Verdict } from '../core/request.js';
 import { keepHold, lockDuration, stalledInterval } from './holds.js';
 import { answered, queueName } from './queue.js';
 import type { Store } from './store.js';
-
-/** A run as it is handed out to be carried out. */
-export interface Taken {
-  readonly request: RunRequest;
-  /** 1 for the first. */
-  readonly attempt: number;
-  /** Attempts in all. */
-  readonly attempts: number;
-  /** Aborted when another worker may have taken the run over. */
-  readonly lost: AbortSignal;
-  /** Whether the run is surely this worker's at this moment; to be asked before anything is committed. */
-  isOurs(): boolean;
-}
-
-/** What becomes of a run that was handed out. */
-export type Done =
-  | { readonly then: 'end'; readonly report: Report }
-  /** Another attempt after a wait, ms. */
-  | { readonly then: 'retry'; readonly after: number; readonly why: string }
-  /** Back to the front of the queue: this process is about to end. */
-  | { readonly then: 'return' };
 
 export interface ConsumerOptions {
   readonly worker: string | undefined;
   /** Runs in hand at once, those that wait for a permit counted. */
   readonly concurrency: number;
-  readonly carryOut: (taken: Taken) => Promise<Done>;
+  readonly carryOut: (assignment: Assignment) => Promise<Verdict>;
   /** A run that was given up because its workers died too often; it has no report yet. */
   readonly onGivenUp: (request: RunRequest, why: string) => void;
   readonly onError: (error: Error) => void;
@@ -70,15 +49,15 @@ export function consume(store: Store, options: ConsumerOptions): Consumer {
         }),
     );
     try {
-      const done = await options.carryOut({
+      const verdict = await options.carryOut({
         request: entry.data,
         attempt: entry.attemptsMade + 1,
         attempts: entry.opts.attempts ?? 1,
         lost: hold.lost,
         isOurs: hold.isOurs,
       });
-      if (done.then === 'end') return done.report;
-      if (done.then === 'retry') throw new Retry(done.why, done.after);
+      if (verdict.next === 'end') return verdict.report;
+      if (verdict.next === 'retry') throw new Retry(verdict.why, verdict.after);
       await answered(entry.moveToWait(token));
       throw new WaitingError();
     } finally {

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFerryError, Cancelled, FerryError } from '../core/errors.js';
 import type { Emit, Report, RunEvent } from '../core/events.js';
-import type { RunRequest } from '../core/request.js';
+import type { Assignment, RunRequest, Verdict } from '../core/request.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import type { Job } from '../jobs/job.js';
 import { backoffAfter, worthAnotherAttempt } from './attempts.js';
@@ -16,22 +16,6 @@ import type { Logins } from './logins.js';
 import type { TakePermit } from './permit.js';
 import { reportOfNoStart } from './reports.js';
 import { remotesOf, runJob } from './run-job.js';
-
-/** A run that was handed out to this process. */
-export interface Assignment {
-  readonly request: RunRequest;
-  readonly attempt: number;
-  readonly attempts: number;
-  /** Aborted when another worker may have taken it over. */
-  readonly lost: AbortSignal;
-  isOurs(): boolean;
-}
-
-/** What is to become of it. */
-export type Verdict =
-  | { readonly then: 'end'; readonly report: Report }
-  | { readonly then: 'retry'; readonly after: number; readonly why: string }
-  | { readonly then: 'return' };
 
 export interface WorkerOptions {
   readonly pool: SessionPool;
@@ -147,14 +131,14 @@ export function createWorker(options: WorkerOptions): RunWorker {
         else report = await attempt(job, assignment, cancel.signal, emit);
         if (!isOurs() || lost.aborted) throw lost.reason;
         if (report.outcome === 'cancelled' && stopping.signal.aborted && !cancel.signal.aborted)
-          return { then: 'return' };
+          return { next: 'return' };
         await options.keep(report, job);
         if (job !== undefined && number < attempts && worthAnotherAttempt(report)) {
           // Half of the wait is left to chance, so that what failed together doesn't come back together.
           const after = backoffAfter(number, job.starts.retry) * (0.5 + Math.random() / 2);
-          return { then: 'retry', after: Math.round(after), why: reasonOf(report) };
+          return { next: 'retry', after: Math.round(after), why: reasonOf(report) };
         }
-        return { then: 'end', report };
+        return { next: 'end', report };
       } finally {
         inHand.delete(request.run);
         await end();

@@ -28,6 +28,6 @@ USER 1000:1000
 VOLUME ["/config", "/data"]
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \
-  CMD ["ferryline", "status", "--quiet"]
+  CMD ["ferryline", "status"]
 ENTRYPOINT ["ferryline"]
 CMD ["start"]

@@ -1,0 +1,141 @@
+/**
+ * What the documents show is true: every jobs.yml in them loads, and the image and the
+ * compose file name nothing that isn't there.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parseDocument } from 'yaml';
+import { loadConfig } from '../src/jobs/load.js';
+import { context } from './jobs/loading.js';
+
+const project = join(import.meta.dirname, '..');
+const read = (file: string) => readFileSync(join(project, file), 'utf8');
+
+const pages = ['README.md', ...readdirSync(join(project, 'docs')).map((name) => `docs/${name}`)]
+  .filter((file) => file.endsWith('.md'))
+  .map((file) => ({ file, text: read(file) }));
+
+const load = (text: string) => loadConfig(text, { ...context, readFile: () => 'secret' });
+
+interface Block {
+  /** `docs/running.md:42`, where its text begins. */
+  readonly place: string;
+  readonly language: string;
+  readonly text: string;
+}
+
+/** The fenced blocks of a page, without the indentation of their fences. */
+function blocksOf({ file, text }: (typeof pages)[number]): Block[] {
+  return [...text.matchAll(/^( *)```(\w*)\n([\s\S]*?)^ *```$/gm)].map((match) => {
+    const [, indent = '', language = '', inner = ''] = match;
+    return {
+      place: `${file}:${text.slice(0, match.index).split('\n').length + 1}`,
+      language,
+      text: inner.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+    };
+  });
+}
+
+const blocks = pages.flatMap(blocksOf);
+
+describe('yaml in the documents', () => {
+  const shown = blocks.filter(({ language }) => language === 'yaml');
+
+  test('there is some', () => {
+    expect(shown.length).toBeGreaterThan(4);
+  });
+
+  test.each(shown)('the jobs.yml at $place loads', ({ text }) => {
+    const { warnings } = load(text);
+    expect(warnings).toEqual([]);
+  });
+});
+
+interface Service {
+  readonly image?: string;
+  readonly command: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly volumes?: readonly string[];
+  readonly secrets?: readonly string[];
+  readonly networks?: readonly string[];
+}
+
+interface Compose {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+  readonly secrets: Readonly<Record<string, unknown>>;
+  readonly networks: Readonly<Record<string, unknown>>;
+}
+
+function compose(): Compose {
+  const document = parseDocument(read('compose.yaml'), { merge: true });
+  expect([...document.errors, ...document.warnings]).toEqual([]);
+  return document.toJS() as Compose;
+}
+
+function ferrylineServices(): Service[] {
+  return Object.values(compose().services).filter(({ image }) => image === 'ferryline');
+}
+
+describe('compose.yaml', () => {
+  test('names only volumes, secrets and networks that it has, and uses all of them', () => {
+    const { services, volumes, secrets, networks } = compose();
+    const all = Object.values(services);
+    const named = all
+      .flatMap((service) => service.volumes ?? [])
+      .map((volume) => volume.split(':')[0] ?? '')
+      .filter((name) => !name.startsWith('.'));
+    expect([...new Set(named)].sort()).toEqual(Object.keys(volumes).sort());
+    expect(named.length).toBe(new Set(named).size);
+    expect([...new Set(all.flatMap((service) => service.secrets ?? []))]).toEqual(
+      Object.keys(secrets),
+    );
+    const nets = new Set(all.flatMap((service) => service.networks ?? []));
+    nets.delete('default');
+    expect([...nets]).toEqual(Object.keys(networks));
+  });
+
+  test('has one scheduler, two workers with names of their own, and a queue they all reach', () => {
+    const all = ferrylineServices();
+    const roles = all.map(({ command }) => command[command.indexOf('--roles') + 1]);
+    expect(roles).toEqual(['scheduler,watcher,api', 'worker', 'worker']);
+    const workers = all.flatMap(({ command }) => {
+      const at = command.indexOf('--worker');
+      return at === -1 ? [] : [command[at + 1]];
+    });
+    expect(new Set(workers).size).toBe(2);
+    for (const { environment } of all) {
+      const { queue } = loadConfig('jobs: {}', { ...context, env: { ...environment } });
+      expect(new URL(queue).hostname in compose().services).toBe(true);
+    }
+  });
+
+  test('has a Redis that evicts nothing', () => {
+    const { command } = compose().services.redis ?? { command: [] };
+    expect(command[command.indexOf('--maxmemory-policy') + 1]).toBe('noeviction');
+  });
+});
+
+test('what the Dockerfile copies is there, and let in by .dockerignore', () => {
+  const copied = [...read('Dockerfile').matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(
+    ([, sources = '']) => sources.split(' '),
+  );
+  expect(copied).toContain('src');
+  expect(copied.filter((source) => !existsSync(join(project, source)))).toEqual([]);
+  const [first, ...rest] = read('.dockerignore')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  expect(first).toBe('*');
+  expect(rest.sort()).toEqual(copied.map((source) => `!${source}`).sort());
+});
+
+test('links between the documents lead somewhere', () => {
+  const broken = pages.flatMap(({ file, text }) =>
+    [...text.matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)]
+      .map(([, target = '']) => target)
+      .filter((target) => !existsSync(join(project, file, '..', target)))
+      .map((target) => `${file}: ${target}`),
+  );
+  expect(broken).toEqual([]);
+});

@@ -1,0 +1,176 @@
+/**
+ * The daemon as the command line reaches it: its `Controls` over the control socket. There is no
+ * time-out: the socket ends when the daemon does.
+ */
+import { type IncomingMessage, request } from 'node:http';
+import { FerryError } from '../core/errors.js';
+import type { Report } from '../core/events.js';
+import { escapeText } from '../core/text.js';
+import {
+  type Controls,
+  type DaemonStatus,
+  type Enqueued,
+  noSuchJob,
+  noSuchRun,
+  type RunList,
+} from '../server/controls.js';
+import { type Reach, reachControlSocket } from '../server/socket.js';
+import { fromWire } from '../server/wire-error.js';
+import type { Context } from './context.js';
+import { stateFolder } from './folders.js';
+
+interface Asking {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The daemon of this state folder. Each call rejects with the daemon's own error, with `network`
+ * when there is no daemon or it ends before it has answered, or with the signal's reason.
+ */
+export function daemonClient({ around, config }: Context): Controls {
+  const state = stateFolder(around);
+  const start = startCommand(config);
+  const ask = async <T>(method: 'GET' | 'POST', path: string, signal?: AbortSignal) => {
+    const asking = { method, path, ...(signal === undefined ? {} : { signal }) };
+    return (await readJson(await send(state, start, asking), signal)) as T;
+  };
+  return {
+    status: () => ask<DaemonStatus>('GET', '/api/status'),
+    runs(job, limit) {
+      const query = new URLSearchParams({ limit: String(limit) });
+      if (job !== undefined) query.set('job', job);
+      return ask<RunList>('GET', `/api/runs?${query}`);
+    },
+    enqueue: async (job) => ask<Enqueued>('POST', `${jobPath(job)}/enqueue`),
+    outcome: async (run, signal) => ask<Report>('GET', `${runPath(run)}/outcome`, signal),
+    retry: async (run) => ask<Enqueued>('POST', `${runPath(run)}/retry`),
+    cancel: async (run) => ask('POST', `${runPath(run)}/cancel`),
+    async pause(job) {
+      await ask('POST', `${jobPath(job)}/pause`);
+    },
+    async resume(job) {
+      await ask('POST', `${jobPath(job)}/resume`);
+    },
+    async *log(run, follow, signal) {
+      const path = `${runPath(run)}/log${follow ? '?follow=1' : ''}`;
+      yield* readLines(await send(state, start, { method: 'GET', path, signal }), signal);
+    },
+  };
+}
+
+/** The command that starts a daemon with the configuration that was named. */
+function startCommand(config: string | undefined): string {
+  if (config === undefined) return 'ferryline start';
+  const word = /^[\w./~+-]+$/.test(config) ? config : `'${config.replaceAll("'", "'\\''")}'`;
+  return `ferryline start -c ${word}`;
+}
+
+/** A name that could mean another path is no name of ours; the daemon checks the rest. */
+const plainName = /^[\w-][\w.-]*$/;
+
+function jobPath(job: string): string {
+  if (!plainName.test(job)) throw noSuchJob(job);
+  return `/api/jobs/${job}`;
+}
+
+function runPath(run: string): string {
+  if (!plainName.test(run)) throw noSuchRun(run);
+  return `/api/runs/${run}`;
+}
+
+/** Sends one request and resolves with the answer's head; an answer that is no success is thrown. */
+async function send(state: string, start: string, asking: Asking): Promise<IncomingMessage> {
+  asking.signal?.throwIfAborted();
+  let reach: Reach | undefined;
+  let response: IncomingMessage;
+  try {
+    reach = await reachControlSocket(state);
+    response = await exchange(reach.path, asking);
+  } catch (thrown) {
+    asking.signal?.throwIfAborted();
+    throw connectionError(thrown as NodeJS.ErrnoException, state, start);
+  } finally {
+    await reach?.close();
+  }
+  if (response.statusCode === 200) return response;
+  throw fromWire(await readJson(response)) ?? strange();
+}
+
+function exchange(socketPath: string, asking: Asking): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    // `agent: false` gives it a connection of its own, closed with the answer.
+    request({ ...asking, socketPath, agent: false, headers: { host: 'ferryline' } })
+      .on('error', reject)
+      .on('response', resolve)
+      .end();
+  });
+}
+
+function connectionError(error: NodeJS.ErrnoException, state: string, start: string): FerryError {
+  const { code } = error;
+  const place = { cause: error, ...(code === undefined ? {} : { code }) };
+  const folder = escapeText(state);
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
+    return new FerryError('network', `no daemon runs with the state folder ${folder}`, {
+      ...place,
+      hint: `\`${start}\` starts one; FERRYLINE_STATE_DIR names the folder of another`,
+    });
+  }
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new FerryError('network', `the daemon's socket in ${folder} is another user's`, {
+      ...place,
+      hint: 'run this as the user the daemon runs as',
+    });
+  }
+  return cut(error);
+}
+
+/** The daemon went away, or was ended, before its answer was whole. */
+function cut(error: NodeJS.ErrnoException): FerryError {
+  return new FerryError('network', `the daemon ended before it had answered (${error.message})`, {
+    cause: error,
+    hint: 'start it again; what it had acknowledged is in its queue, and `ferryline runs` shows it',
+  });
+}
+
+function strange(): FerryError {
+  return new FerryError('network', "what answers on the daemon's socket is no ferryline daemon", {
+    hint: 'are the command and the daemon of the same version?',
+  });
+}
+
+async function readJson(response: IncomingMessage, signal?: AbortSignal): Promise<unknown> {
+  let text = '';
+  try {
+    for await (const chunk of response.setEncoding('utf8')) text += chunk;
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    throw cut(thrown as NodeJS.ErrnoException);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw strange();
+  }
+}
+
+/** The lines of an answer as they come. One that tells an error ends them with it. */
+async function* readLines(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<string> {
+  let rest = '';
+  try {
+    for await (const chunk of response.setEncoding('utf8')) {
+      const lines = `${rest}${chunk}`.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const error = line.startsWith('{"error":') ? fromWire(JSON.parse(line)) : undefined;
+        if (error !== undefined) throw error;
+        yield line;
+      }
+    }
+  } catch (thrown) {
+    signal.throwIfAborted();
+    throw thrown instanceof FerryError ? thrown : cut(thrown as NodeJS.ErrnoException);
+  }
+}

@@ -1,0 +1,84 @@
+/** A daemon's `Controls` that a test writes: every call is recorded, and those not given are refused. */
+import { FerryError } from '../../src/core/errors.js';
+import type { Report } from '../../src/core/events.js';
+import type { Controls, DaemonStatus } from '../../src/server/controls.js';
+
+export interface GivenControls extends Controls {
+  /** `enqueue nightly` … in the order they came. */
+  readonly calls: readonly string[];
+}
+
+export function givenControls(given: Partial<Controls>): GivenControls {
+  const calls: string[] = [];
+  const called = <A extends readonly unknown[], R>(name: string, act?: (...args: A) => R) => {
+    return (...args: A): R => {
+      calls.push([name, ...args.filter((arg) => !(arg instanceof AbortSignal))].join(' '));
+      if (act === undefined) throw new FerryError('refused', `${name} was not expected`);
+      return act(...args);
+    };
+  };
+  return {
+    calls,
+    status: called('status', given.status),
+    runs: called('runs', given.runs),
+    enqueue: called('enqueue', given.enqueue),
+    outcome: called('outcome', given.outcome),
+    retry: called('retry', given.retry),
+    cancel: called('cancel', given.cancel),
+    pause: called('pause', given.pause),
+    resume: called('resume', given.resume),
+    log: called('log', given.log),
+  };
+}
+
+export function statusOf(change: Partial<DaemonStatus> = {}): DaemonStatus {
+  return {
+    pid: 4711,
+    version: '9.8.7',
+    startedAt: '2026-11-24T02:00:00.000Z',
+    roles: ['scheduler', 'watcher', 'worker', 'api'],
+    queue: { kind: 'embedded', state: 'up' },
+    config: { file: '/srv/jobs.yml', loadedAt: '2026-11-24T02:00:00.000Z' },
+    jobs: [],
+    ...change,
+  };
+}
+
+export function reportOf(run: string, change: Partial<Report> = {}): Report {
+  return {
+    run,
+    job: 'nightly',
+    operation: 'mirror',
+    trigger: 'manual',
+    outcome: 'succeeded',
+    exitCode: 0,
+    startedAt: '2026-11-24T02:00:00.000Z',
+    endedAt: '2026-11-24T02:00:04.200Z',
+    seconds: 4.2,
+    files: { copied: 12, attrs: 0, deleted: 2, unchanged: 4988, skipped: 0, failed: 0 },
+    bytes: 3_565_158,
+    sessions: 1,
+    attempt: 1,
+    verified: 'size',
+    failures: [],
+    failuresOmitted: 0,
+    ...change,
+  };
+}
+
+/** Resolves when a signal is aborted, with its reason. */
+export function aborted(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(signal.reason);
+    else signal.addEventListener('abort', () => resolve(signal.reason), { once: true });
+  });
+}
+
+/** A promise and the function that resolves it. */
+export function promised<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

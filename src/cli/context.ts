@@ -13,3 +13,9 @@ export interface Context {
    */
   readonly stopSignal: () => AbortSignal;
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: commander has checked the flags by the time they come
+type Action = (context: Context, flags: any, ...args: any[]) => Promise<number>;
+
+/** Makes a command's code what commander calls; it resolves to the exit code. */
+export type Wrap = (action: Action) => (...given: unknown[]) => Promise<void>;

@@ -7,7 +7,8 @@ import { homedir } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
 import type { ApplyFlags } from './apply.js';
-import type { Context } from './context.js';
+import type { Context, Wrap } from './context.js';
+import { addDaemonVerbs } from './daemon-verbs.js';
 import {
   type AdHocFlags,
   addRuleFlags,
@@ -20,10 +21,7 @@ import type { PlanFlags } from './plan.js';
 import type { TrustFlags } from './trust-command.js';
 
 /** Verbs of the contract that a later version has. */
-const later = [
-  ...['start', 'status', 'runs', 'logs', 'enqueue', 'retry', 'cancel', 'pause', 'resume'],
-  ...['doctor', 'rollback', 'releases'],
-];
+const later = ['start', 'doctor', 'rollback', 'releases'];
 
 const exitCodesText = `
 Exit codes: 0 succeeded, 1 a defect of ours, 2 usage or configuration, 3 incomplete,
@@ -55,10 +53,6 @@ export async function runProgram(
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: commander has checked the flags by the time they come
-type Action = (context: Context, flags: any, ...args: any[]) => Promise<number>;
-type Wrap = (action: Action) => (...given: unknown[]) => Promise<void>;
-
 function build(wrap: Wrap): Command {
   const program = new Command('ferryline')
     .description('Automated sync and transfer jobs over SFTP: push, pull and mirror.')
@@ -75,6 +69,8 @@ function build(wrap: Wrap): Command {
     .showSuggestionAfterError()
     .exitOverride();
   addRunVerbs(program, wrap);
+  addDaemonVerbs(program, wrap);
+  addAdHocVerbs(program, wrap);
   addOtherVerbs(program, wrap);
   for (const name of later) {
     program
@@ -139,7 +135,9 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
       return explain(name, path, flags, context);
     }),
   );
+}
 
+function addAdHocVerbs(program: Command, wrap: Wrap): void {
   program.commandsGroup('Without jobs.yml:');
   const verbs = {
     push: 'copy a local folder or file to a server',

@@ -23,6 +23,7 @@ test('before a verb is known, only the command line itself is loaded', () => {
     .filter((name) => !name.startsWith('node:'));
   expect(loaded.sort()).toEqual([
     'cli/block.ts',
+    'cli/daemon-verbs.ts',
     'cli/flags.ts',
     'cli/main.ts',
     'cli/output.ts',

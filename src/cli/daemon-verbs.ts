@@ -1,0 +1,88 @@
+/** The verbs that talk to the running daemon, and their flags; as in program.ts, their code is loaded when it is called. */
+import type { Command } from 'commander';
+import type { Wrap } from './context.js';
+import type { EnqueueFlags } from './enqueue.js';
+import { wholeNumber } from './flags.js';
+import type { LogsFlags } from './logs.js';
+import type { RunsFlags } from './runs.js';
+
+const waitFlag = ['--wait', "wait for its end, and exit with the run's code"] as const;
+
+export function addDaemonVerbs(program: Command, wrap: Wrap): void {
+  program.commandsGroup('The daemon:');
+  program
+    .command('status')
+    .description('show the daemon and its jobs')
+    .action(wrap(async (context) => (await import('./status.js')).status(context)));
+  program
+    .command('runs')
+    .argument('[job]')
+    .description('list runs and skipped slots, the newest first')
+    .option('--limit <number>', 'so many at most', wholeNumber('--limit', 1, 10_000))
+    .action(
+      wrap(async (context, flags: RunsFlags, job: string | undefined) => {
+        const { runs } = await import('./runs.js');
+        return runs(job, flags, context);
+      }),
+    );
+  program
+    .command('logs')
+    .argument('<run>')
+    .description('print what a run tells')
+    .option('-f, --follow', 'go on until the run ends')
+    .action(
+      wrap(async (context, flags: LogsFlags, run: string) => {
+        const { logs } = await import('./logs.js');
+        return logs(run, flags, context);
+      }),
+    );
+  program
+    .command('enqueue')
+    .argument('<job...>')
+    .description('have the daemon run jobs')
+    .option(...waitFlag)
+    .action(
+      wrap(async (context, flags: EnqueueFlags, jobs: string[]) => {
+        const { enqueue } = await import('./enqueue.js');
+        return enqueue(jobs, flags, context);
+      }),
+    );
+  program
+    .command('retry')
+    .argument('<run>')
+    .description('have the daemon do a run again, as a new one')
+    .option(...waitFlag)
+    .action(
+      wrap(async (context, flags: EnqueueFlags, run: string) => {
+        const { retry } = await import('./retry.js');
+        return retry(run, flags, context);
+      }),
+    );
+  program
+    .command('cancel')
+    .argument('<run>')
+    .description('stop a run at a safe point, or take it out of the queue')
+    .action(
+      wrap(async (context, _flags, run: string) =>
+        (await import('./cancel.js')).cancel(run, context),
+      ),
+    );
+  program
+    .command('pause')
+    .argument('<job>')
+    .description('let no run of a job start')
+    .action(
+      wrap(async (context, _flags, job: string) =>
+        (await import('./pause.js')).pause(job, context),
+      ),
+    );
+  program
+    .command('resume')
+    .argument('<job>')
+    .description("let a paused job's runs start again")
+    .action(
+      wrap(async (context, _flags, job: string) =>
+        (await import('./resume.js')).resume(job, context),
+      ),
+    );
+}

@@ -1,0 +1,31 @@
+/** Columns of text, and moments in local time. Pure but for the system's zone. */
+
+/** Rows as lines whose columns stand under one another, two spaces between them. */
+export function tableLines(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** A moment (ISO 8601) as `ls` shows it: `Nov 24 02:00` in the current year, else `2025-11-24`. */
+export function localTime(iso: string, now: Date): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return '?';
+  const two = (n: number) => String(n).padStart(2, '0');
+  if (date.getFullYear() !== now.getFullYear()) {
+    return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  }
+  const day = `${months[date.getMonth()]} ${String(date.getDate()).padStart(2)}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}

@@ -131,7 +131,7 @@ function connectionError(error: NodeJS.ErrnoException, state: string, start: str
 function cut(error: NodeJS.ErrnoException): FerryError {
   return new FerryError('network', `the daemon ended before it had answered (${error.message})`, {
     cause: error,
-    hint: 'start it again; what it had acknowledged is in its queue, and `ferryline runs` shows it',
+    hint: 'what it had acknowledged is in its queue; once it is back, `ferryline runs` tells of it',
   });
 }
 

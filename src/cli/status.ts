@@ -40,7 +40,7 @@ export function statusLines(status: DaemonStatus, now: Date): string[] {
 /** A line a job; where a name is too long for that, each name has a line of its own. */
 function jobLines(jobs: readonly JobView[], now: Date): string[] {
   if (jobs.length === 0) return ['no jobs'];
-  const head = ['job', 'does', 'next', 'watch', 'now', 'last'];
+  const head = ['job', 'does', 'next', 'now', 'last'];
   const rows = jobs.map((view) => jobRow(view, now));
   const lines = tableLines([head, ...rows]);
   if (lines.every((line) => line.length <= columns)) return lines;
@@ -54,16 +54,21 @@ function jobLines(jobs: readonly JobView[], now: Date): string[] {
 
 function jobRow(view: JobView, now: Date): string[] {
   const { last } = view;
-  const states: string[] = [];
-  if (view.active.length > 0) states.push('running');
-  if (view.paused) states.push('paused');
-  else if (view.waiting > 0 && view.active.length === 0) states.push('waiting');
   return [
     view.job,
     view.operation,
     view.nextSlot === undefined ? '-' : localTime(view.nextSlot, now),
-    view.watch ?? '-',
-    states.length === 0 ? '-' : states.join(', '),
+    stateOf(view),
     last === undefined ? '-' : `${last.outcome} ${localTime(last.endedAt, now)}`,
   ];
+}
+
+/** Of all that is so, what matters most; a watch that goes well only if there is nothing else to say. */
+function stateOf({ active, paused, waiting, watch }: JobView): string {
+  const states: string[] = [];
+  if (active.length > 0) states.push('running');
+  if (paused) states.push('paused');
+  else if (waiting > 0 && active.length === 0) states.push('waiting');
+  if (watch === 'degraded' || (watch !== undefined && states.length === 0)) states.push(watch);
+  return states.length === 0 ? '-' : states.join(', ');
 }

@@ -68,7 +68,7 @@ export async function serveControl(state: string, controls: Controls): Promise<C
   const close = async () => {
     await removeSocket();
     const closed = new Promise<void>((done) => server.close(() => done()));
-    for (const controller of open) controller.abort(new FerryError('network', 'the daemon stops'));
+    for (const controller of open) controller.abort(stops());
     server.closeIdleConnections();
     const timer = setTimeout(() => server.closeAllConnections(), lastWords);
     await closed;
@@ -81,6 +81,12 @@ export async function serveControl(state: string, controls: Controls): Promise<C
       return closing;
     },
   };
+}
+
+function stops(): FerryError {
+  return new FerryError('network', 'the daemon stops', {
+    hint: 'what it had acknowledged is in its queue; once it is back, `ferryline runs` tells of it',
+  });
 }
 
 function controlApp(controls: Controls, signalOf: SignalOf): Hono<{ Bindings: HttpBindings }> {

@@ -9,6 +9,8 @@
 export const lockDuration = 15_000;
 /** Milliseconds between two looks for locks that ran out. */
 export const stalledInterval = 5000;
+/** As often as need be: a number of attempts or of stalls that no entry reaches, within every store's integers. */
+export const endless = 2_000_000_000;
 const extendEvery = lockDuration / 3;
 
 export interface Hold {

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Job as Entry, Queue, Worker } from 'bullmq';
 import { FerryError } from '../core/errors.js';
-import { type Hold, keepHold, lockDuration, stalledInterval } from './holds.js';
+import { endless, type Hold, keepHold, lockDuration, stalledInterval } from './holds.js';
 import type { Store } from './store.js';
 
 export interface Permit {
@@ -78,7 +78,7 @@ function openGate(
       lockDuration,
       stalledInterval,
       // A permit is never given up, however many of its holders die.
-      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      maxStalledCount: endless,
       drainDelay: 2,
     },
     store.backend,
@@ -89,6 +89,8 @@ function openGate(
 
   const waiting: Waiter[] = [];
   const held = new Set<Permit>();
+  /** How many there are to be: what the latest taker said. */
+  let count = 0;
   let made = 0;
   let fetching = false;
   let closing: Promise<void> | undefined;
@@ -133,20 +135,21 @@ function openGate(
     return permit;
   };
 
-  const make = async (count: number) => {
+  const make = async () => {
     if (count <= made) return;
+    const wanted = count;
     await queue.addBulk(
-      Array.from({ length: count }, (_, number) => ({
+      Array.from({ length: wanted }, (_, number) => ({
         name: 'permit',
         data: {},
         opts: { jobId: `permit-${number}`, removeOnComplete: true },
       })),
     );
-    made = count;
+    made = wanted;
   };
 
   /** Fetches permits as long as somebody waits; one that nobody waits for any more goes back. */
-  const fetch = async (count: number) => {
+  const fetch = async () => {
     fetching = true;
     let asked = 0;
     while (waiting.length > 0 && closing === undefined) {
@@ -154,7 +157,7 @@ function openGate(
       const since = { wall: Date.now(), steady: performance.now() };
       let entry: Entry | undefined;
       try {
-        await make(count);
+        await make();
         entry = await worker.getNextJob(token, { block: asked > 0 });
       } catch (error) {
         waiting.shift()?.fail(error);
@@ -192,8 +195,9 @@ function openGate(
   };
 
   return {
-    take(count, signal) {
+    take(wanted, signal) {
       clearTimeout(idleTimer);
+      count = wanted;
       return new Promise<Permit>((resolve, reject) => {
         const leave = () => {
           const at = waiting.indexOf(waiter);
@@ -214,7 +218,7 @@ function openGate(
         if (signal.aborted) return leave();
         signal.addEventListener('abort', leave, { once: true });
         waiting.push(waiter);
-        if (!fetching) void fetch(count);
+        if (!fetching) void fetch();
       });
     },
     close,

@@ -1,4 +1,5 @@
 /** Short messages between the processes on a store, such as "cancel that run". Who isn't there misses them. */
+import { randomUUID } from 'node:crypto';
 import { QueueEvents, QueueEventsProducer } from 'bullmq';
 import { answered } from './queue.js';
 import type { Store } from './store.js';
@@ -24,7 +25,7 @@ export async function openSignals(store: Store, onError: (error: Error) => void)
   const events = new QueueEvents(name, store.options(true), store.backend);
   producer.on('error', onError);
   events.on('error', onError);
-  await answered(events.waitUntilReady());
+  await answered(heard(producer, events));
   return {
     async send(kind, message) {
       await answered(producer.publishEvent({ eventName: kind, ...message }));
@@ -38,4 +39,22 @@ export async function openSignals(store: Store, onError: (error: Error) => void)
       await producer.close();
     },
   };
+}
+
+/** Resolves once a message of our own has come back: on Redis, what is sent before the first read is missed. */
+async function heard(producer: QueueEventsProducer, events: QueueEvents): Promise<void> {
+  const hello = randomUUID();
+  const back = new Promise<void>((resolve) => {
+    (events as unknown as NodeJS.EventEmitter).on('hello', ({ id }: { id: string }) => {
+      if (id === hello) resolve();
+    });
+  });
+  const say = () => producer.publishEvent({ eventName: 'hello', id: hello });
+  const timer = setInterval(() => void say().catch(() => {}), 100);
+  try {
+    await say();
+    await back;
+  } finally {
+    clearInterval(timer);
+  }
 }

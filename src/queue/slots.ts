@@ -5,7 +5,7 @@
  */
 import { Queue, Worker } from 'bullmq';
 import type { SkippedSlot, SlotEnd } from '../core/request.js';
-import { lockDuration, stalledInterval } from './holds.js';
+import { endless, lockDuration, stalledInterval } from './holds.js';
 import { answered } from './queue.js';
 import type { Store } from './store.js';
 
@@ -44,7 +44,7 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
       await answered(
         queue.add('slot', request, {
           jobId: `${request.job}.${stamp}`,
-          attempts: Number.MAX_SAFE_INTEGER,
+          attempts: endless,
           backoff: { type: 'fixed', delay: 2000 },
           stackTraceLimit: 1,
           removeOnComplete: kept,
@@ -60,7 +60,7 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
           concurrency: 20,
           lockDuration,
           stalledInterval,
-          maxStalledCount: Number.MAX_SAFE_INTEGER,
+          maxStalledCount: endless,
         },
         store.backend,
       );

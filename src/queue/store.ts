@@ -79,6 +79,8 @@ async function openPostgres({ url, onTrouble }: StoreOptions): Promise<Store> {
     // Each worker and each listener keeps one; connections are made when they are needed.
     max: 100,
   });
+  // Every object of BullMQ on it listens for errors.
+  pool.setMaxListeners(0);
   pool.on('error', onTrouble);
   const ping = async () => {
     try {

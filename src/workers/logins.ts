@@ -3,6 +3,7 @@
  * that a remote's `maxSessions` holds over all processes. An idle session keeps its permit for a
  * minute, since the next run may want it, and gives it up at once when another process asks.
  */
+import { setMaxListeners } from 'node:events';
 import { FerryError } from '../core/errors.js';
 import type { Remote } from '../core/remote.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
@@ -41,6 +42,7 @@ interface Seat {
 export function createLogins(pool: SessionPool, take: TakePermit): Logins {
   const seats = new Map<string, Seat>();
   const closing = new AbortController();
+  setMaxListeners(0, closing.signal);
 
   const seatOf = (remote: Remote): Seat => {
     let seat = seats.get(remote.name);

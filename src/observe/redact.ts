@@ -38,7 +38,7 @@ export function redactEvent<T>(value: T, redact: Redact, key = ''): T {
   if (typeof value === 'string') return (freeText.has(key) ? redact(value) : value) as T;
   if (Array.isArray(value)) return value.map((item) => redactEvent(item, redact)) as T;
   if (typeof value !== 'object' || value === null) return value;
-  const copy: Record<string, unknown> = { ...value };
+  const copy = { ...value } as Record<string, unknown>;
   for (const name of Object.keys(copy)) copy[name] = redactEvent(copy[name], redact, name);
   return copy as T;
 }

@@ -16,13 +16,21 @@ export interface SlotRequest {
   readonly how: 'due' | 'catch-up';
   /** Why it makes no run; absent: it makes one unless its handler finds a reason against it. */
   readonly skip?: string;
+  /** The run that was chosen for it before a handler died over it. */
+  readonly run?: string;
 }
+
+/** Decides what becomes of a slot. `choose` keeps the run's id with the slot, so that whoever decides anew asks for the same run. */
+export type Decide = (
+  request: SlotRequest,
+  choose: (run: string) => Promise<void>,
+) => Promise<SlotEnd>;
 
 export interface Slots {
   /** Puts a slot in the queue, unless it is or was there. Errors: `network`. */
   add(request: SlotRequest): Promise<void>;
   /** Decides slots from now on; what `decide` rejects with is tried again. */
-  decide(decide: (request: SlotRequest) => Promise<SlotEnd>): void;
+  decide(decide: Decide): void;
   /** The newest skipped slots, newest first. */
   skipped(job: string | undefined, limit: number): Promise<SkippedSlot[]>;
   /** The newest slot known of each job, ms since the epoch. */
@@ -54,7 +62,7 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
     decide(decide) {
       worker = new Worker<SlotRequest, SlotEnd>(
         queueName,
-        ({ data }) => decide(data),
+        (entry) => decide(entry.data, (run) => answered(entry.updateData({ ...entry.data, run }))),
         {
           ...store.options(),
           concurrency: 20,

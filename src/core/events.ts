@@ -56,6 +56,8 @@ export interface Report {
   readonly job: string;
   readonly operation: Operation;
   readonly trigger: Trigger;
+  /** The slot it was started for, ISO 8601, UTC. */
+  readonly slot?: string;
   readonly outcome: Outcome;
   readonly exitCode: number;
   /** ISO 8601, UTC. */

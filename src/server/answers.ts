@@ -220,8 +220,9 @@ export function createAnswers(parts: AnswerParts): Answers {
 }
 
 function viewOf(report: Report): RunView {
-  const { run, job, trigger, outcome } = report;
-  return { run, job, trigger, state: 'ended', outcome, report };
+  const { run, job, trigger, slot, outcome } = report;
+  const started = slot === undefined ? {} : { slot };
+  return { run, job, trigger, ...started, state: 'ended', outcome, report };
 }
 
 function asReport(report: Report | 'unknown', run: string): Report {

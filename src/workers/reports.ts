@@ -39,7 +39,12 @@ export function runOfFile(name: string): string | undefined {
 /** The report of a run that could not begin: its job was busy, say. */
 export function reportOfNoStart(
   job: Pick<Job, 'name' | 'operation'>,
-  run: { readonly run: string; readonly trigger: Trigger; readonly attempt: number },
+  run: {
+    readonly run: string;
+    readonly trigger: Trigger;
+    readonly slot?: string;
+    readonly attempt: number;
+  },
   error: FerryError,
   now: Date,
 ): Report {
@@ -49,6 +54,7 @@ export function reportOfNoStart(
     job: job.name,
     operation: job.operation,
     trigger: run.trigger,
+    ...(run.slot === undefined ? {} : { slot: run.slot }),
     outcome: 'failed',
     exitCode: exitCodes[error.kind],
     startedAt: time,

@@ -28,6 +28,8 @@ import { transfer } from './transfer.js';
 export interface RunContext {
   readonly run: string;
   readonly trigger: Trigger;
+  /** The slot it was started for, ISO 8601, UTC. */
+  readonly slot?: string;
   /** 1 for the first. */
   readonly attempt: number;
   /** Receives plan, file, progress and notice events, and the run event last. */
@@ -79,6 +81,7 @@ export async function runJob(job: Job, context: RunContext): Promise<Report> {
     job: job.name,
     operation: job.operation,
     trigger: context.trigger,
+    ...(context.slot === undefined ? {} : { slot: context.slot }),
     ...end,
     startedAt: started.toISOString(),
     endedAt: ended.toISOString(),

@@ -100,6 +100,7 @@ export function createWorker(options: WorkerOptions): RunWorker {
       return await runJob(job, {
         run: request.run,
         trigger: request.trigger,
+        ...(request.slot === undefined ? {} : { slot: request.slot }),
         attempt: number,
         emit,
         signal,
@@ -158,7 +159,7 @@ export function createWorker(options: WorkerOptions): RunWorker {
 
 /** The report, told, of a run that did not come to its job. */
 function notRun(
-  { run, job, trigger }: RunRequest,
+  { run, job, trigger, slot }: RunRequest,
   attempt: number,
   thrown: unknown,
   definition: Job | undefined,
@@ -171,7 +172,7 @@ function notRun(
   const operation = definition?.operation ?? 'push';
   const report = reportOfNoStart(
     { name: job, operation },
-    { run, trigger, attempt },
+    { run, trigger, ...(slot === undefined ? {} : { slot }), attempt },
     error,
     new Date(),
   );

@@ -5,11 +5,34 @@ import type { EnqueueFlags } from './enqueue.js';
 import { wholeNumber } from './flags.js';
 import type { LogsFlags } from './logs.js';
 import type { RunsFlags } from './runs.js';
+import type { StartFlags } from './start.js';
 
 const waitFlag = ['--wait', "wait for its end, and exit with the run's code"] as const;
 
 export function addDaemonVerbs(program: Command, wrap: Wrap): void {
   program.commandsGroup('The daemon:');
+  program
+    .command('start')
+    .description('run jobs by their schedules and watches, and those that are enqueued')
+    .option('--roles <roles>', 'only some of scheduler,watcher,worker,api')
+    .option(
+      '--worker <name>',
+      'also take jobs that ask for this worker; may be given again',
+      (name: string, names: string[]) => [...names, name],
+      [],
+    )
+    .option(
+      '--concurrency <number>',
+      'runs at once (default: 8)',
+      wholeNumber('--concurrency', 1, 100),
+    )
+    .option('--wait-queue <time>', 'how long to wait for the queue at the start (default: 60s)')
+    .action(
+      wrap(async (context, flags: StartFlags) => {
+        const { start } = await import('./start.js');
+        return start(flags, context, program.version() ?? '');
+      }),
+    );
   program
     .command('status')
     .description('show the daemon and its jobs')

@@ -21,7 +21,7 @@ import type { PlanFlags } from './plan.js';
 import type { TrustFlags } from './trust-command.js';
 
 /** Verbs of the contract that a later version has. */
-const later = ['start', 'doctor', 'rollback', 'releases'];
+const later = ['doctor', 'rollback', 'releases'];
 
 const exitCodesText = `
 Exit codes: 0 succeeded, 1 a defect of ours, 2 usage or configuration, 3 incomplete,

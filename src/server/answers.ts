@@ -4,7 +4,13 @@ import type { Report } from '../core/events.js';
 import type { JobView, RunView } from '../core/request.js';
 import type { Job } from '../jobs/job.js';
 import type { OpenQueue } from '../queue/open.js';
-import { type Controls, type DaemonStatus, type Enqueued, noSuchJob, noSuchRun } from './controls.js';
+import {
+  type Controls,
+  type DaemonStatus,
+  type Enqueued,
+  noSuchJob,
+  noSuchRun,
+} from './controls.js';
 
 /** What of the daemon, and of rooms that this one doesn't know, the answers are made of. */
 export interface AnswerParts {

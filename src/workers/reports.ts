@@ -2,8 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FerryError } from '../core/errors.js';
-import { exitCodes } from '../core/errors.js';
+import { asFerryError, Cancelled, exitCodes } from '../core/errors.js';
 import type { Report, Trigger } from '../core/events.js';
 import type { Job } from '../jobs/job.js';
 import { runTime } from './run-id.js';
@@ -36,7 +35,7 @@ export function runOfFile(name: string): string | undefined {
   return runTime(run) === undefined ? undefined : run;
 }
 
-/** The report of a run that could not begin: its job was busy, say. */
+/** The report of a run that could not begin: its job was busy, say, or it was cancelled. */
 export function reportOfNoStart(
   job: Pick<Job, 'name' | 'operation'>,
   run: {
@@ -45,7 +44,7 @@ export function reportOfNoStart(
     readonly slot?: string;
     readonly attempt: number;
   },
-  error: FerryError,
+  thrown: unknown,
   now: Date,
 ): Report {
   const time = now.toISOString();
@@ -55,8 +54,7 @@ export function reportOfNoStart(
     operation: job.operation,
     trigger: run.trigger,
     ...(run.slot === undefined ? {} : { slot: run.slot }),
-    outcome: 'failed',
-    exitCode: exitCodes[error.kind],
+    ...endOf(thrown),
     startedAt: time,
     endedAt: time,
     seconds: 0,
@@ -65,13 +63,17 @@ export function reportOfNoStart(
     sessions: 0,
     attempt: run.attempt,
     verified: 'none',
-    error: {
-      kind: error.kind,
-      message: error.message,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      ...(error.path === undefined ? {} : { path: error.path }),
-    },
     failures: [],
     failuresOmitted: 0,
   };
+}
+
+/** How a run ends that something was thrown in. */
+export function endOf(thrown: unknown): Pick<Report, 'outcome' | 'exitCode' | 'error'> {
+  if (thrown instanceof Cancelled) return { outcome: 'cancelled', exitCode: thrown.exitCode };
+  const { kind, message, hint, path } = asFerryError(thrown);
+  const exitCode = exitCodes[kind];
+  const outcome = kind === 'refused' ? 'refused' : exitCode === 3 ? 'incomplete' : 'failed';
+  const more = { ...(hint === undefined ? {} : { hint }), ...(path === undefined ? {} : { path }) };
+  return { outcome, exitCode, error: { kind, message, ...more } };
 }

@@ -6,8 +6,8 @@
  * A dry run ends before `transfer`; the plan it prints is the very object that would be carried out.
  */
 import { nameOf } from '../core/entry.js';
-import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
-import type { Emit, Outcome, Report, Trigger } from '../core/events.js';
+import { FerryError } from '../core/errors.js';
+import type { Emit, Report, Trigger } from '../core/events.js';
 import type { Remote } from '../core/remote.js';
 import { openSide, type Side } from '../endpoints/open.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
@@ -19,6 +19,7 @@ import { heldSide } from './held.js';
 import { reapOld, recoverAside } from './leftovers.js';
 import { readTemporary } from './names.js';
 import { planRules, reservedFolders } from './plan-rules.js';
+import { endOf } from './reports.js';
 import { type Scan, scan } from './scan.js';
 import { recall, remember } from './servers.js';
 import { Tally } from './tally.js';
@@ -75,7 +76,7 @@ export async function runJob(job: Job, context: RunContext): Promise<Report> {
     clearTimeout(timer);
   }
   const ended = new Date();
-  const end = outcomeOf(thrown, tally);
+  const end = thrown === undefined ? endOfTally(tally) : endOf(thrown);
   const report: Report = {
     run: context.run,
     job: job.name,
@@ -266,27 +267,8 @@ function tooLong(job: Job): FerryError {
   );
 }
 
-function outcomeOf(
-  thrown: unknown,
-  tally: Tally,
-): Pick<Report, 'outcome' | 'exitCode'> & { error?: NonNullable<Report['error']> } {
-  if (thrown === undefined)
-    return tally.failed === 0
-      ? { outcome: 'succeeded', exitCode: 0 }
-      : { outcome: 'incomplete', exitCode: 3 };
-  if (thrown instanceof Cancelled) return { outcome: 'cancelled', exitCode: thrown.exitCode };
-  const error = asFerryError(thrown);
-  const exitCode = exitCodes[error.kind];
-  const outcome: Outcome =
-    error.kind === 'refused' ? 'refused' : exitCode === 3 ? 'incomplete' : 'failed';
-  return {
-    outcome,
-    exitCode,
-    error: {
-      kind: error.kind,
-      message: error.message,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      ...(error.path === undefined ? {} : { path: error.path }),
-    },
-  };
+function endOfTally({ failed }: Tally): Pick<Report, 'outcome' | 'exitCode'> {
+  return failed === 0
+    ? { outcome: 'succeeded', exitCode: 0 }
+    : { outcome: 'incomplete', exitCode: 3 };
 }

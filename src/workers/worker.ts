@@ -4,8 +4,8 @@
  * and the logins of its remotes. What the queue does with the run then is told to the caller.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asFerryError, Cancelled, FerryError } from '../core/errors.js';
-import type { Emit, Report, RunEvent } from '../core/events.js';
+import { Cancelled, FerryError } from '../core/errors.js';
+import type { Emit, Operation, Report } from '../core/events.js';
 import type { Assignment, RunRequest, Verdict } from '../core/request.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import type { Job } from '../jobs/job.js';
@@ -111,7 +111,7 @@ export function createWorker(options: WorkerOptions): RunWorker {
         ...(request.folders === undefined ? {} : { folders: request.folders }),
       });
     } catch (error) {
-      return notRun(request, number, signal.aborted ? signal.reason : error, job, emit);
+      return notRun(request, number, signal.aborted ? signal.reason : error, job.operation, emit);
     } finally {
       await back?.();
     }
@@ -126,9 +126,9 @@ export function createWorker(options: WorkerOptions): RunWorker {
       try {
         const job = jobNamed(request.job);
         let report: Report;
-        if (job === undefined) report = notRun(request, number, gone(request.job), undefined, emit);
+        if (job === undefined) report = notRun(request, number, gone(request.job), 'push', emit);
         else if (isPaused(request.job))
-          report = notRun(request, number, new Cancelled(130), job, emit);
+          report = notRun(request, number, new Cancelled(130), job.operation, emit);
         else report = await attempt(job, assignment, cancel.signal, emit);
         if (!isOurs() || lost.aborted) throw lost.reason;
         if (report.outcome === 'cancelled' && stopping.signal.aborted && !cancel.signal.aborted)
@@ -162,26 +162,13 @@ function notRun(
   { run, job, trigger, slot }: RunRequest,
   attempt: number,
   thrown: unknown,
-  definition: Job | undefined,
+  operation: Operation,
   emit: Emit,
 ): Report {
-  const error =
-    thrown instanceof Cancelled
-      ? new FerryError('refused', 'the run was cancelled before it began')
-      : asFerryError(thrown);
-  const operation = definition?.operation ?? 'push';
-  const report = reportOfNoStart(
-    { name: job, operation },
-    { run, trigger, ...(slot === undefined ? {} : { slot }), attempt },
-    error,
-    new Date(),
-  );
-  const end: Report =
-    thrown instanceof Cancelled
-      ? { ...report, outcome: 'cancelled', exitCode: thrown.exitCode }
-      : report;
-  emit({ event: 'run', ...end } satisfies RunEvent);
-  return end;
+  const request = { run, trigger, ...(slot === undefined ? {} : { slot }), attempt };
+  const report = reportOfNoStart({ name: job, operation }, request, thrown, new Date());
+  emit({ event: 'run', ...report });
+  return report;
 }
 
 function gone(job: string): FerryError {

@@ -1,0 +1,92 @@
+/** `ferryline start`: the daemon in this process, until a signal ends it. */
+import { unwatchFile, watchFile } from 'node:fs';
+import { Cancelled, FerryError } from '../core/errors.js';
+import { allRoles, type Role, startDaemon } from '../daemon.js';
+import { parseDuration } from '../jobs/units.js';
+import { createLog } from '../observe/log.js';
+import { redactor } from '../observe/redact.js';
+import { readConfig } from './config-file.js';
+import type { Context } from './context.js';
+import { makeStateFolder } from './folders.js';
+import { isLively } from './style.js';
+
+export interface StartFlags {
+  readonly roles?: string;
+  readonly worker?: readonly string[];
+  readonly concurrency?: number;
+  /** `60s`. */
+  readonly waitQueue?: string;
+}
+
+/** Milliseconds between looks at jobs.yml: by stat, so that links and mounts are no obstacle. */
+const configEvery = 2000;
+
+export async function start(
+  flags: StartFlags,
+  context: Context,
+  version: string,
+): Promise<number> {
+  const { output, around } = context;
+  const roles = rolesOf(flags.roles);
+  const config = await readConfig(context);
+  const state = await makeStateFolder(around);
+  const tty = isLively(process.stderr, around.env) && !output.json;
+  const debug = output.verbosity > 0;
+  const log = createLog({
+    out: process.stderr,
+    tty,
+    colour: tty && output.color && (around.env.NO_COLOR ?? '') === '',
+    level: debug ? 'debug' : output.verbosity < 0 ? 'warn' : 'info',
+    redact: redactor(config.secrets),
+  });
+  const signal = context.stopSignal();
+  try {
+    const daemon = await startDaemon({
+      config,
+      load: () => readConfig(context),
+      state,
+      roles,
+      names: flags.worker ?? [],
+      concurrency: flags.concurrency ?? 8,
+      waitQueue: waitOf(flags.waitQueue),
+      log,
+      debug: output.verbosity > 1,
+      version,
+      signal,
+    });
+    const reload = () => void daemon.reload();
+    process.on('SIGHUP', reload);
+    watchFile(config.file, { interval: configEvery }, reload);
+    if (!signal.aborted) {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    }
+    unwatchFile(config.file, reload);
+    await daemon.stop();
+    return 0;
+  } catch (thrown) {
+    // A signal while it was starting.
+    if (signal.aborted && signal.reason instanceof Cancelled) return signal.reason.exitCode;
+    throw thrown;
+  } finally {
+    await log.close();
+  }
+}
+
+function waitOf(text = '60s'): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  throw new FerryError('config', `--wait-queue does not take "${text}"`, {
+    hint: 'give a time such as 60s or 5m',
+  });
+}
+
+function rolesOf(text: string | undefined): readonly Role[] {
+  if (text === undefined) return allRoles;
+  const roles = text.split(',').map((role) => role.trim());
+  const unknown = roles.find((role) => !(allRoles as readonly string[]).includes(role));
+  if (unknown !== undefined)
+    throw new FerryError('config', `"${unknown}" is no role`, {
+      hint: `--roles takes some of ${allRoles.join(', ')}, with commas between them`,
+    });
+  return [...new Set(roles)] as Role[];
+}

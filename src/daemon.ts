@@ -1,0 +1,387 @@
+/**
+ * The long-running ferryline, put together: what starts runs (schedule, watches, requests), the
+ * queue they stand in, the worker that carries them out, and the socket on which all of it can be
+ * asked. Each part is told here what the others are; none of them knows another.
+ *
+ *     schedule ─▶ slots ─┐
+ *     watches ───────────┼─▶ runs queue ─▶ worker ─▶ runJob ─▶ report
+ *     control socket ────┘
+ */
+import { Cancelled } from './core/errors.js';
+import type { Report, RunEvent } from './core/events.js';
+import type { RunRequest, RunView } from './core/request.js';
+import { createPool } from './endpoints/sftp/pool.js';
+import { Scope } from './jobs/filter.js';
+import type { Config, Job } from './jobs/job.js';
+import type { RootLog } from './observe/log.js';
+import { readRunLog } from './observe/read-run-log.js';
+import { redactor } from './observe/redact.js';
+import { openRunLog } from './observe/run-log.js';
+import { removeRunLogs } from './observe/run-log-files.js';
+import { openTransferLog } from './observe/transfer-log.js';
+import { type Consumer, consume } from './queue/consume.js';
+import { type OpenQueue, openQueue } from './queue/open.js';
+import { createAnswers } from './server/answers.js';
+import { serveControl } from './server/control.js';
+import { slotDecider } from './triggers/decide-slot.js';
+import { createScheduler } from './triggers/schedule.js';
+import { openSeen } from './triggers/seen.js';
+import { createWatches } from './triggers/watches.js';
+import { listReports, readReport } from './workers/kept-reports.js';
+import { acquireDaemonLock } from './workers/lock.js';
+import { createLogins } from './workers/logins.js';
+import { reportOfNoStart, saveReport } from './workers/reports.js';
+import { newRunId } from './workers/run-id.js';
+import { createWorker } from './workers/worker.js';
+
+export const allRoles = ['scheduler', 'watcher', 'worker', 'api'] as const;
+export type Role = (typeof allRoles)[number];
+
+export interface DaemonOptions {
+  readonly config: Config;
+  /** Reads jobs.yml anew. Rejects when it is invalid. */
+  readonly load: () => Promise<Config>;
+  readonly state: string;
+  readonly roles: readonly Role[];
+  /** Names under which this process works: it takes runs of jobs that ask for one of them, too. */
+  readonly names: readonly string[];
+  /** Runs carried out at once. */
+  readonly concurrency: number;
+  /** Milliseconds to wait for the queue at the start. */
+  readonly waitQueue: number;
+  readonly log: RootLog;
+  readonly debug: boolean;
+  readonly version: string;
+  /** Stops the daemon. */
+  readonly signal: AbortSignal;
+}
+
+export interface Daemon {
+  /** Takes jobs.yml as it is now; an invalid one is told, and changes nothing. */
+  reload(): Promise<void>;
+  /** Stops taking runs, brings those in hand to a safe point, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds that runs in hand may go on once the daemon is to stop; then they are handed back. */
+const grace = 1500;
+/** Runs in hand for each that is carried out: the others wait for a permit, a lock or their turn. */
+const inHandFor = 4;
+
+/** Starts the daemon and resolves when it works. Errors: `busy` for a state folder in use, `network` for a queue out of reach, `config`. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { state, roles, names, log, signal } = options;
+  const has = (role: Role) => roles.includes(role);
+  let { config } = options;
+  let loadedAt = new Date();
+  let configError: string | undefined;
+  let redact = redactor(config.secrets);
+  const startedAt = new Date();
+  const onError = (error: Error) => log.warn(error.message);
+  const jobNamed = (name: string): Job | undefined => config.jobs.get(name);
+  const runId = () => newRunId(Date.now());
+
+  const lock = await acquireDaemonLock(state);
+  let queue: OpenQueue;
+  try {
+    queue = await openQueue({
+      url: config.queue,
+      state,
+      wait: options.waitQueue,
+      signal,
+      onNote: (message) => log.info(message),
+      onWarning: (message) => log.warn(message),
+      onBack: () => void comeBack(),
+    });
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+  const { runs, pauses, signals } = queue;
+  const isPaused = (job: string) => pauses.isPaused(job);
+  const transfers = openTransferLog({ state, redact, onError });
+
+  /** Keeps a report here, and throws away what is older than the job's history. */
+  const keep = async (report: Report) => {
+    try {
+      const history = jobNamed(report.job)?.history ?? 500;
+      await removeRunLogs(state, await saveReport(state, report, history));
+    } catch (error) {
+      log.warn(`the report of run ${report.run} can't be kept: ${(error as Error).message}`);
+    }
+  };
+
+  const listen = (request: RunRequest) => {
+    const { run, job } = request;
+    const definition = jobNamed(job);
+    const remote = (definition?.to.remote ?? definition?.from.remote)?.name;
+    const of = { job, run, ...(remote === undefined ? {} : { remote }) };
+    const lines = openRunLog({ state, run, debug: options.debug, redact, onError });
+    return {
+      emit(event: RunEvent) {
+        lines.emit(event);
+        if (event.event === 'file') transfers.file(of, event);
+        if (event.event === 'notice' && event.level === 'warning')
+          log.warn(`${job}: ${event.message}`, { run });
+        if (event.event === 'run') logEnd(log, event);
+      },
+      async end() {
+        lines.close();
+      },
+    };
+  };
+
+  // what carries runs out
+  const pool = createPool();
+  const logins = createLogins(pool, (...asked) => queue.permits.take(...asked));
+  const worker = createWorker({
+    pool,
+    state,
+    logins,
+    takePermit: (...asked) => queue.permits.take(...asked),
+    atOnce: options.concurrency,
+    jobNamed,
+    isPaused,
+    listen,
+    keep,
+  });
+  const consumers: Consumer[] = !has('worker')
+    ? []
+    : [undefined, ...names].map((name) =>
+        consume(queue.store, {
+          worker: name,
+          concurrency: options.concurrency * inHandFor,
+          carryOut: (assignment) => worker.carryOut(assignment),
+          onGivenUp: (request, why) => void keep(givenUp(request, why)),
+          onError,
+        }),
+      );
+
+  // what starts them
+  const watches = createWatches({
+    request: (job, folders) =>
+      runs.request(
+        folders === undefined
+          ? { run: runId(), job: job.name, trigger: 'rescan' }
+          : { run: runId(), job: job.name, trigger: 'watch', folders },
+        {
+          worker: job.starts.worker,
+          attempts: folders === undefined ? job.starts.retry.attempts : 1,
+        },
+      ),
+    endOf: async (run) => {
+      const view = await runs.find(run);
+      if (view !== undefined && view.state !== 'ended') return undefined;
+      return view?.report ?? (await readReport(state, run)) ?? 'lost';
+    },
+    wanted: (job) => {
+      const scope = Scope.of(job.scope, Date.now(), []);
+      return (path, isFolder) => !scope.excludes(path, isFolder);
+    },
+    isPaused,
+    onNote: (job, level, message) => log[level](`${job}: ${message}`),
+  });
+  const seen = await openSeen(state, onError);
+  const scheduler = createScheduler({
+    async onSlot(job, slot, how) {
+      await queue.slots.add({ job, slot, how });
+      seen.set(job, slot);
+    },
+    async onSkip(job, slot, why) {
+      await queue.slots.add({ job, slot, how: 'catch-up', skip: why });
+      seen.set(job, slot);
+    },
+    onError: (job, error) => log.warn(`${job}: a slot waits: ${(error as Error).message}`),
+  });
+
+  const answers = createAnswers({
+    queue,
+    jobs: () => config.jobs,
+    about: () => ({
+      pid: process.pid,
+      version: options.version,
+      startedAt: startedAt.toISOString(),
+      roles,
+      config: {
+        file: config.file,
+        loadedAt: loadedAt.toISOString(),
+        ...(configError === undefined ? {} : { error: configError }),
+      },
+    }),
+    nextSlot: (job) => scheduler.next(job),
+    watchState: (job) => watches.state(job),
+    newRunId: runId,
+    cancelHere: (run) => worker.cancel(run),
+    onPause: (job) => {
+      if (!isPaused(job)) watches.resumed(job);
+    },
+    reports: {
+      list: (asked) => listReports(state, asked),
+      read: (run) => readReport(state, run),
+      async cancelled(view) {
+        const report = cancelledReport(view, jobNamed(view.job));
+        await keep(report);
+        return report;
+      },
+    },
+    log: (run, follow, abort) => readRunLog(state, run, { follow, signal: abort }),
+  });
+
+  runs.onEnded((run) => {
+    answers.ended(run);
+    watches.ended(run);
+    if (has('api') || has('scheduler')) void copyReport(run);
+  });
+  signals.on('cancel', ({ run }) => worker.cancel(run));
+  signals.on('wanted', ({ permit }) => logins.wanted(permit));
+  signals.on('pauses', ({ job }) => {
+    const before = isPaused(job);
+    void pauses
+      .sync()
+      .then(() => before && !isPaused(job) && watches.resumed(job))
+      .catch(onError);
+  });
+
+  /** Reports of other machines' workers are kept here, too, where people ask for them. */
+  const copyReport = async (run: string) => {
+    try {
+      const report = (await runs.find(run))?.report;
+      if (report !== undefined && (await readReport(state, run)) === undefined) await keep(report);
+    } catch (error) {
+      onError(error as Error);
+    }
+  };
+
+  /** After an outage, what the queue should know is told again, and what may have been missed is looked for. */
+  const comeBack = async () => {
+    await pauses.sync().catch(onError);
+    watches.rescan();
+  };
+
+  const apply = async () => {
+    runs.watchWorkers(workersOf(config));
+    const mine = [...config.jobs.values()].filter(
+      ({ starts: { worker: name } }) => name === undefined || names.includes(name),
+    );
+    watches.set(has('watcher') ? mine.filter((job) => job.starts.watch !== undefined) : []);
+    if (has('scheduler')) scheduler.set(await seen.jobs(config.jobs, queue.slots));
+    logins.keepOnly(config.remotes);
+  };
+
+  const control = await serveControl(state, answers);
+  if (has('scheduler'))
+    queue.slots.decide(
+      slotDecider({
+        runs,
+        jobNamed,
+        isPaused,
+        newRunId: runId,
+        hasReport: async (run) => (await readReport(state, run)) !== undefined,
+      }),
+    );
+  await apply();
+  warnOfStrangers(config, options);
+  log.info(`ferryline ${options.version} works: ${roles.join(', ')}`, {
+    pid: process.pid,
+    queue: queue.store.kind,
+    jobs: config.jobs.size,
+    state,
+  });
+
+  let stopping: Promise<void> | undefined;
+  return {
+    async reload() {
+      try {
+        const next = await options.load();
+        if (next.queue !== config.queue)
+          log.warn('jobs.yml names another queue now; it is used after a restart');
+        config = next;
+        loadedAt = new Date();
+        configError = undefined;
+        redact = redactor(config.secrets);
+        log.setRedact(redact);
+        transfers.setRedact(redact);
+        await apply();
+        warnOfStrangers(config, options);
+        log.info('jobs.yml was read anew', { jobs: config.jobs.size });
+      } catch (error) {
+        configError = (error as Error).message;
+        log.error(`jobs.yml is invalid, the one before stays in use: ${configError}`);
+      }
+    },
+    stop() {
+      stopping ??= (async () => {
+        log.info('stopping', { runs: worker.active().length });
+        scheduler.stop();
+        await Promise.all([watches.close(), ...consumers.map((consumer) => consumer.pause())]);
+        const drained = Promise.all(consumers.map((consumer) => consumer.close()));
+        const timer = setTimeout(() => worker.stop(), grace);
+        await drained;
+        clearTimeout(timer);
+        await control.close();
+        await logins.close();
+        await pool.close();
+        await queue.close();
+        transfers.close();
+        await lock.release();
+        log.info('stopped');
+      })();
+      return stopping;
+    },
+  };
+
+  function givenUp(request: RunRequest, why: string): Report {
+    const { emit, end } = listen(request);
+    const report: Report = {
+      ...cancelledReport({ ...request, state: 'waiting' }, jobNamed(request.job)),
+      outcome: 'failed',
+      exitCode: 1,
+      error: { kind: 'defect', message: `its workers ended again and again: ${why}` },
+    };
+    emit({ event: 'run', ...report });
+    void end();
+    return report;
+  }
+}
+
+function cancelledReport(view: RunView, job: Job | undefined): Report {
+  const { run, trigger, slot } = view;
+  return reportOfNoStart(
+    { name: view.job, operation: job?.operation ?? 'push' },
+    { run, trigger, ...(slot === undefined ? {} : { slot }), attempt: 1 },
+    new Cancelled(130),
+    new Date(),
+  );
+}
+
+function workersOf({ jobs }: Config): Set<string> {
+  const names = [...jobs.values()].map(({ starts: { worker } }) => worker);
+  return new Set(names.filter((name) => name !== undefined));
+}
+
+function logEnd(
+  log: RootLog,
+  { run, job, outcome, trigger, seconds, bytes, files, error }: Report,
+) {
+  const level = outcome === 'succeeded' || outcome === 'cancelled' ? 'info' : 'error';
+  const { copied, deleted, failed } = files;
+  log[level](`${job}: ${outcome}${error === undefined ? '' : `: ${error.message}`}`, {
+    run,
+    trigger,
+    seconds,
+    copied,
+    deleted,
+    failed,
+    bytes,
+  });
+}
+
+/** Jobs that no worker here takes, where this process is the only one there can be. */
+function warnOfStrangers(config: Config, { names, log }: DaemonOptions): void {
+  if (config.queue !== 'embedded') return;
+  for (const name of workersOf(config))
+    if (!names.includes(name))
+      log.warn(
+        `jobs ask for a worker named ${name}, which this one is not; start it with --worker ${name}`,
+      );
+}

@@ -50,6 +50,8 @@ test('a run log holds every event but progress, each with its time, for the owne
   const log = opened(state);
   for (const event of [copied('a\n\u202e'), progress, transcript('open'), ended()]) log.emit(event);
   log.close();
+  log.emit(copied('too late'));
+  log.close();
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   expect(await all(readRunLog(state, run))).toEqual([
     { ...copied('a\n\u202e'), time },

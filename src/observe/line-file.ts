@@ -31,7 +31,7 @@ export interface LineFileOptions {
 export interface LineFile {
   /** Appends a line, given without its end. Never throws; a line that can't be written is counted as lost. */
   write(line: string): void;
-  /** Writes what is held back and closes the file. */
+  /** Writes what is held back and closes the file; what comes later is dropped. */
   close(): void;
 }
 
@@ -54,6 +54,7 @@ export function openLineFile(options: LineFileOptions): LineFile {
   let heldBytes = 0;
   let lost = 0;
   let failing = false;
+  let closed = false;
   let timer: NodeJS.Timeout | undefined;
 
   /** The file that has the name now, and its size. */
@@ -105,6 +106,7 @@ export function openLineFile(options: LineFileOptions): LineFile {
 
   return {
     write(line) {
+      if (closed) return;
       const bytes = Buffer.byteLength(line) + 1;
       if (heldBytes + bytes > batch) flush();
       held.push(line);
@@ -112,6 +114,7 @@ export function openLineFile(options: LineFileOptions): LineFile {
       timer ??= setTimeout(flush, longestWait);
     },
     close() {
+      closed = true;
       flush();
       shut();
     },

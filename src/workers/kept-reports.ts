@@ -50,11 +50,11 @@ export async function listReports(state: string, options: ListOptions): Promise<
 /** The report of a run, whichever job's it is; undefined if none is kept, or for what is no run id. */
 export async function readReport(state: string, run: string): Promise<Report | undefined> {
   if (runTime(run) === undefined) return undefined;
-  let found: Report | undefined;
-  await each(await jobFolders(state), foldersAtOnce, async (job) => {
-    found ??= await readKept(state, { run, job });
-  });
-  return found;
+  for (const job of await jobFolders(state)) {
+    const report = await readKept(state, { run, job });
+    if (report !== undefined) return report;
+  }
+  return undefined;
 }
 
 async function newestOf(

@@ -152,6 +152,18 @@ describe('a run', () => {
     expect(JSON.parse(readFileSync(join(folder, `${report.run}.json`), 'utf8'))).toEqual(kept);
   });
 
+  test('beyond `history` a report goes, and the log of its run with it', async () => {
+    scene.writeHere({ 'a.txt': 'a' });
+    await scene.jobs({ history: 1 });
+    const { report: first } = await scene.run();
+    const logs = join(scene.cwd, '.state/logs');
+    mkdirSync(logs);
+    for (const run of [first.run, 'another']) writeFileSync(join(logs, `${run}.ndjson`), '{}\n');
+    const { report: second } = await scene.run();
+    expect(readdirSync(join(scene.cwd, '.state/runs/job'))).toEqual([`${second.run}.json`]);
+    expect(readdirSync(logs)).toEqual(['another.ndjson']);
+  });
+
   test('several jobs: a run event each, in order, one login', async () => {
     scene.writeHere({ 'a.txt': 'a' });
     const before = sshd.logins();

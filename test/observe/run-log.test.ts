@@ -1,4 +1,5 @@
 import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { FileEvent, RunEnd, RunEvent } from '../../src/core/events.js';
@@ -48,6 +49,8 @@ test('a run log holds every event but progress, each with its time, for the owne
   const state = join(await temporaryFolder(), 'state');
   const log = opened(state);
   for (const event of [copied('a\n\u202e'), progress, transcript('open'), ended()]) log.emit(event);
+  log.close();
+  log.emit(copied('too late'));
   log.close();
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   expect(await all(readRunLog(state, run))).toEqual([
@@ -170,6 +173,8 @@ test('following ends with the signal, whether the log is there, growing or not',
   const lines = readRunLog(state, run, { ...follow, signal: late?.signal as AbortSignal });
   await lines.next();
   const end = lines.next();
+  // long enough for the reader to be at the end of the file and waiting
+  for (let i = 0; i < 100; i++) await stat(file(state));
   late?.abort();
   expect(await end).toEqual({ done: true, value: undefined });
   before?.abort();

@@ -125,12 +125,16 @@ test('it goes on after a restart, and ends a line that a crash cut off', async (
 /** More than is held back before it is written. */
 const batch = Array.from({ length: 1000 }, (_, i) => copied(`file ${i}`));
 
-test('a file that was renamed by somebody else is opened anew', async () => {
+test.each([
+  ['renamed', false],
+  ['renamed and made anew', true],
+])('a file that was %s by somebody else is opened by its name', async (_, made) => {
   const state = await temporaryFolder();
   const { log } = opened(state);
   for (const event of batch) log.file(of, event);
   expect(existsSync(join(state, 'transfers.log'))).toBe(true);
   renameSync(join(state, 'transfers.log'), join(state, 'transfers.log-20261124'));
+  if (made) writeFileSync(join(state, 'transfers.log'), '');
   log.file(of, copied('after'));
   log.close();
   expect(read(state).at(-1)).toMatchObject({ path: 'after' });

@@ -149,6 +149,10 @@ describe('kept reports', () => {
     await keep(state, id(1, 'bb'), 'other');
     expect(await readReport(state, id(1, 'bb'))).toEqual(report(id(1, 'bb'), { job: 'other' }));
     expect(await readReport(state, id(2))).toBeUndefined();
+    const jobs = Array.from({ length: 20 }, (_, i) => `job-${i}`);
+    for (const [i, name] of jobs.entries()) await keep(state, id(3, `${i}`), name);
+    for (const [i, job] of jobs.entries())
+      expect(await readReport(state, id(3, `${i}`))).toMatchObject({ job });
     writeFileSync(join(state, 'x.json'), JSON.stringify(report('../../x')));
     for (const no of ['../../x', '', id(1, '../aa'), `${id(1, 'a'.repeat(300))}`])
       expect(await readReport(state, no)).toBeUndefined();

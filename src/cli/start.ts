@@ -21,11 +21,7 @@ export interface StartFlags {
 /** Milliseconds between looks at jobs.yml: by stat, so that links and mounts are no obstacle. */
 const configEvery = 2000;
 
-export async function start(
-  flags: StartFlags,
-  context: Context,
-  version: string,
-): Promise<number> {
+export async function start(flags: StartFlags, context: Context, version: string): Promise<number> {
   const { output, around } = context;
   const roles = rolesOf(flags.roles);
   const config = await readConfig(context);

@@ -1,0 +1,38 @@
+/** The daemon on one box, as it comes: everything in one process, its queue in the state folder. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
+import { openScene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+
+let sshd: Sshd;
+beforeAll(async () => {
+  sshd = await startSshd();
+});
+afterAll(() => sshd.stop());
+
+test('a run by hand, a scheduled one and a watched one, over one login', async () => {
+  const scene = await openScene(sshd);
+  const before = sshd.logins();
+  await scene.jobs({ schedule: '*/2 * * * * *', watch: { settle: '200ms', rescan: '1h' } });
+  scene.writeHere({ 'a.txt': 'one' });
+  const daemon = await startDaemon(scene);
+  const asked = await scene.cli(['enqueue', 'job', '--wait', '--json']);
+  expect([asked.code, asked.events.at(-1)]).toMatchObject([
+    0,
+    { event: 'run', job: 'job', outcome: 'succeeded' },
+  ]);
+  scene.writeHere({ 'new/deep/b.txt': 'two' });
+  await eventually(() => existsSync(scene.there('new/deep/b.txt')));
+  const runs = await eventually(async () => {
+    const all = await runsOf(scene);
+    const triggers = new Set(all.map(({ trigger }) => trigger));
+    return ['schedule', 'watch', 'rescan', 'manual'].every((one) => triggers.has(one)) && all;
+  });
+  expect(runs.length).toBeGreaterThan(3);
+  expect(statSync(join(scene.cwd, '.state/control.sock')).mode & 0o777).toBe(0o600);
+  expect(await daemon.stop()).toBe(0);
+  expect(sshd.logins() - before).toBe(1);
+  expect(readFileSync(scene.there('new/deep/b.txt'), 'utf8')).toBe('two');
+}, 60_000);

@@ -1,0 +1,62 @@
+/** `ferryline start` as a child process, and what tests ask of it through the command line. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type JsonEvent, type Live, startFerryline } from './cli.js';
+import type { Scene } from './scene.js';
+
+export interface Daemon extends Live {
+  /** SIGTERM, and its end. */
+  stop(): Promise<number>;
+  /** SIGKILL, and its end. */
+  kill9(): Promise<void>;
+}
+
+export interface DaemonOptions {
+  /** More arguments of `start`. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts the daemon of a scene and resolves when it works. */
+export async function startDaemon(scene: Scene, options: DaemonOptions = {}): Promise<Daemon> {
+  const live = startFerryline(['start', ...(options.args ?? [])], {
+    cwd: scene.cwd,
+    env: { ...options.env },
+  });
+  running.add(live);
+  void live.ended.finally(() => running.delete(live));
+  const end = async (signal: NodeJS.Signals) => {
+    live.child.kill(signal);
+    return (await live.ended).code;
+  };
+  await live.said(/works: /);
+  return {
+    ...live,
+    stop: () => end('SIGTERM'),
+    kill9: async () => {
+      await end('SIGKILL');
+    },
+  };
+}
+
+const running = new Set<Live>();
+// A test that fails before its stop() leaves nothing running.
+process.once('exit', () => {
+  for (const { child } of running) child.kill('SIGKILL');
+});
+
+/** Waits until `what` gives something; the test's own time-out is the limit. */
+export async function eventually<T>(
+  what: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
+  for (;;) {
+    const found = await what();
+    if (found !== undefined && found !== false) return found;
+    await sleep(25);
+  }
+}
+
+/** `ferryline runs --json` of a scene: the runs, newest first. */
+export async function runsOf(scene: Scene, job?: string): Promise<JsonEvent[]> {
+  const { events } = await scene.cli(['runs', '--json', ...(job === undefined ? [] : [job])]);
+  return [...events];
+}

@@ -32,7 +32,15 @@ describe('usage', () => {
   test('--help groups the verbs, running first', async () => {
     const { code, stdout } = await run('--help');
     expect(code).toBe(0);
-    const order = ['Run jobs:', '\n  run ', '\n  plan ', 'The daemon:', '\n  status ', 'Without jobs.yml:', '\n  push '];
+    const order = [
+      'Run jobs:',
+      '\n  run ',
+      '\n  plan ',
+      'The daemon:',
+      '\n  status ',
+      'Without jobs.yml:',
+      '\n  push ',
+    ];
     const places = order.map((text) => stdout.indexOf(text));
     expect(places).toEqual([...places].sort((a, b) => a - b));
     expect(places).not.toContain(-1);

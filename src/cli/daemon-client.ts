@@ -60,6 +60,13 @@ export function daemonClient({ around, config }: Context): Controls {
   };
 }
 
+const noDaemon = 'NODAEMON';
+
+/** Whether an error of the client says that there is no daemon. */
+export function saysNoDaemon(thrown: unknown): boolean {
+  return thrown instanceof FerryError && thrown.code === noDaemon;
+}
+
 /** The command that starts a daemon with the configuration that was named. */
 function startCommand(config: string | undefined): string {
   if (config === undefined) return 'ferryline start';
@@ -114,7 +121,8 @@ function connectionError(error: NodeJS.ErrnoException, state: string, start: str
   const folder = escapeText(state);
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
     return new FerryError('network', `no daemon runs with the state folder ${folder}`, {
-      ...place,
+      cause: error,
+      code: noDaemon,
       hint: `\`${start}\` starts one; FERRYLINE_STATE_DIR names the folder of another`,
     });
   }

@@ -1,7 +1,9 @@
 /** `ferryline logs RUN`: what a run told, in the words of `run -v`, here on stdout since it is what was asked for. */
 import type { RunEvent } from '../core/events.js';
 import type { Context } from './context.js';
-import { daemonClient } from './daemon-client.js';
+import { daemonClient, saysNoDaemon } from './daemon-client.js';
+import { stateFolder } from './folders.js';
+import { keptLog } from './kept-runs.js';
 import { createOutput, type Output } from './output.js';
 import { createReporter, type Reporter } from './reporter.js';
 
@@ -17,13 +19,23 @@ export async function logs(run: string, flags: LogsFlags, context: Context): Pro
   const signal = AbortSignal.any([context.stopSignal(), unread.signal]);
   const show = output.json ? output.data : createTeller(run, forLogs(context));
   try {
-    for await (const line of daemonClient(context).log(run, flags.follow === true, signal)) {
+    for await (const line of linesOf(run, flags.follow === true, signal, context)) {
       if (parsed(line) !== undefined) show(line);
     }
   } catch (thrown) {
     if (!unread.signal.aborted) throw thrown;
   }
   return 0;
+}
+
+/** What the daemon hands out; without one, what the state folder keeps. */
+async function* linesOf(run: string, follow: boolean, signal: AbortSignal, context: Context) {
+  try {
+    return yield* daemonClient(context).log(run, follow, signal);
+  } catch (thrown) {
+    if (!saysNoDaemon(thrown)) throw thrown;
+  }
+  yield* keptLog(stateFolder(context.around), run, follow, signal);
 }
 
 /** An output whose every line goes to stdout, told at least as `-v` tells it. */

@@ -4,7 +4,9 @@ import { formatBytes, formatDuration, grouped } from '../core/text.js';
 import type { RunList } from '../server/controls.js';
 import { runTime } from '../workers/run-id.js';
 import type { Context } from './context.js';
-import { daemonClient } from './daemon-client.js';
+import { daemonClient, saysNoDaemon } from './daemon-client.js';
+import { stateFolder } from './folders.js';
+import { keptRuns } from './kept-runs.js';
 import { safe } from './output.js';
 import { localTime, tableLines } from './table.js';
 
@@ -20,7 +22,7 @@ export async function runs(
   context: Context,
 ): Promise<number> {
   const { output } = context;
-  const found = inOrder(await daemonClient(context).runs(job, limit)).slice(0, limit);
+  const found = inOrder(await listed(job, limit, context)).slice(0, limit);
   const now = new Date();
   if (output.json) {
     for (const item of found) output.record(eventOf(item, now.toISOString()));
@@ -30,6 +32,17 @@ export async function runs(
     for (const line of runLines(found, now)) output.data(line);
   }
   return 0;
+}
+
+/** What the daemon lists; without one, what is kept of runs that ended. */
+async function listed(job: string | undefined, limit: number, context: Context): Promise<RunList> {
+  try {
+    return await daemonClient(context).runs(job, limit);
+  } catch (thrown) {
+    if (!saysNoDaemon(thrown)) throw thrown;
+    context.output.note('no daemon runs; only runs that have ended are listed');
+    return keptRuns(stateFolder(context.around), job, limit);
+  }
 }
 
 type Item =

@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
 import type { JobView, RunView } from '../../src/core/request.js';
+import { openRunLog } from '../../src/observe/run-log.js';
 import { type ControlServer, serveControl } from '../../src/server/control.js';
 import { type Controls, noSuchJob, noSuchRun } from '../../src/server/controls.js';
+import { saveReport } from '../../src/workers/reports.js';
 import { ferryline, startFerryline } from '../kit/cli.js';
 import { aborted, givenControls, promised, reportOf, statusOf } from '../kit/controls.js';
 import { temporaryFolder } from '../kit/temporary.js';
@@ -71,6 +73,78 @@ describe('without a daemon', () => {
       code: 4,
       stderr: expect.stringContaining('no daemon runs'),
     });
+  });
+});
+
+describe('without a daemon, the state folder', () => {
+  const id = (time: string) => `${year}1124T${time}Z-aa`;
+
+  test('tells of the runs that ended', async () => {
+    for (const [job, time] of [
+      ['a', '010000'],
+      ['b', '030000'],
+      ['a', '020000'],
+    ] as const) {
+      const startedAt = at(time.replace(/(..)(?=.)/g, '$1:'));
+      await saveReport(state, reportOf(id(time), { job, startedAt }), 500);
+    }
+    const all = await run('runs');
+    expect(all).toMatchObject({
+      code: 0,
+      stderr: 'no daemon runs; only runs that have ended are listed\n',
+    });
+    expect(all.stdout.match(/^Nov 24 0\d:00 .* {2}[ab] /gm)).toHaveLength(3);
+    const { events } = await run('runs', 'a', '--limit', '1', '--json');
+    expect(events).toMatchObject([
+      { event: 'run-view', run: id('020000'), job: 'a', state: 'ended', outcome: 'succeeded' },
+    ]);
+    expect((await run('runs', '../runs/a')).stdout).toBe('');
+  });
+
+  test('has their logs', async () => {
+    const log = openRunLog({ ...logOptions(), run: id('010000') });
+    log.emit({ event: 'file', action: 'copy', path: 'x.txt', bytes: 3 });
+    log.emit({ event: 'run', ...reportOf(id('010000')) });
+    log.close();
+    const { code, stdout } = await run('logs', id('010000'));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^copy {6}x\.txt {2}\(3 B\)\nnightly: succeeded/);
+    const { events } = await run('logs', '-f', '--json', id('010000'));
+    expect(events.map(({ event }) => event)).toEqual(['file', 'run']);
+  });
+
+  test('lets a log be followed that a worker still writes', async () => {
+    const log = openRunLog({ ...logOptions(), run: id('010000') });
+    log.emit({ event: 'file', action: 'copy', path: 'x.txt', bytes: 3 });
+    log.close();
+    const live = startFerryline(['logs', '-f', id('010000')], options());
+    await live.said(/x\.txt/);
+    // Meanwhile one that does not follow comes to its end.
+    await run('logs', id('010000'));
+    expect(live.child.exitCode).toBeNull();
+    const more = openRunLog({ ...logOptions(), run: id('010000') });
+    more.emit({ event: 'run', ...reportOf(id('010000')) });
+    more.close();
+    expect(await live.ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('nightly: succeeded'),
+    });
+  });
+
+  test.each([['-f'], []])('has none of an unknown run: 2 (%s)', async (...flags) => {
+    for (const name of [id('010000'), '../../etc/passwd']) {
+      const result = await run('logs', name, ...flags);
+      expect(result).toMatchObject({ code: 2, stdout: '' });
+    }
+  });
+
+  const logOptions = () => ({
+    state,
+    debug: false,
+    redact: (text: string) => text,
+    onError: (error: Error) => {
+      throw error;
+    },
   });
 });
 
@@ -178,7 +252,7 @@ describe('runs', () => {
     runs: [
       ended('r-old', at('01:00:00')),
       ended('r-new', at('03:00:07'), { slot: at('03:00:00') }),
-      { run: `${year}1124T040000Z-aa`, job: 'b', trigger: 'manual', state: 'waiting' },
+      { run: `${year}1124T003000Z-aa`, job: 'b', trigger: 'manual', state: 'waiting' },
       { run: `${year}1124T050000Z-bb`, job: 'b', trigger: 'watch', state: 'active' },
       ended('r-bad', at('03:30:00'), {
         outcome: 'failed',
@@ -199,7 +273,7 @@ describe('runs', () => {
     expect(stdout.split('\n')).toEqual([
       'time          run                  job      trigger   outcome    files  bytes    took',
       `Nov 24 05:00  ${year}1124T050000Z-bb  b        watch     running`,
-      `Nov 24 04:00  ${year}1124T040000Z-aa  b        manual    waiting`,
+      `Nov 24 00:30  ${year}1124T003000Z-aa  b        manual    waiting`,
       'Nov 24 03:30  r-bad                nightly  schedule  failed     14     3.4 MiB  4.2 s  network',
       'Nov 24 03:00  r-new                nightly  schedule  succeeded  14     3.4 MiB  4.2 s  late by 7.0 s',
       'Nov 24 02:00  -                    nightly  schedule  skipped                           the run before was going on',
@@ -215,7 +289,7 @@ describe('runs', () => {
     expect(controls.calls).toEqual(['runs  5']);
     expect(events.map(({ event, run: id }) => [event, id])).toEqual([
       ['run-view', `${year}1124T050000Z-bb`],
-      ['run-view', `${year}1124T040000Z-aa`],
+      ['run-view', `${year}1124T003000Z-aa`],
       ['run-view', 'r-bad'],
       ['run-view', 'r-new'],
       ['slot', undefined],

@@ -76,7 +76,7 @@ export function createScheduler(options: ScheduleOptions): Scheduler {
     const present = now();
     let wait = Number.POSITIVE_INFINITY;
     for (const job of jobs.values()) {
-      if (job.next === undefined) continue;
+      if (job.next === undefined || job.busy) continue;
       if (job.next <= present) void offerAll(job, present);
       else wait = Math.min(wait, job.next - present, longestWait);
     }

@@ -316,21 +316,32 @@ describe('a reload', () => {
     expect(errors).toHaveLength(1);
   });
 
-  test('while a slot is offered offers it once, and no more of the old schedule', async () => {
+  test('while slots are offered lets that one end, and offers no more of the old schedule', async () => {
     let open = () => {};
-    const { set, pass, news, settle } = scene('2026-01-01T00:00Z', (job) =>
-      job === 'a' ? new Promise((resolve) => (open = resolve)) : Promise.resolve(),
-    );
-    await set({ a: daily('* * * * *', { missed: 'all', missedWithin: hour }) });
-    await pass(2.5 * minute);
+    const offered: string[] = [];
+    const { set, pass, news, settle } = scene('2026-01-01T00:03Z', (_job, slot) => {
+      offered.push(iso(slot));
+      return new Promise((resolve) => (open = resolve));
+    });
+    const starts = daily('* * * * *', { missed: 'all', missedWithin: hour });
+    await set({ a: { starts, seenUntil: at('2026-01-01T00:00Z') } });
     await set({ a: daily('0 1 * * *') });
     open();
     await settle();
-    expect(news()).toEqual(['a 2026-01-01T00:01Z due']);
+    expect(news()).toEqual(['a 2026-01-01T00:01Z catch-up']);
     await pass(hour);
-    open();
-    await settle();
-    expect(news()).toEqual(['a 2026-01-01T01:00Z due']);
+    expect(offered).toEqual(['2026-01-01T00:01Z', '2026-01-01T01:00Z']);
+  });
+
+  test('with another schedule, after the clock was set back, runs no moment twice', async () => {
+    const { set, pass, news, jump } = scene('2026-01-01T00:00Z');
+    await set({ a: daily('0 * * * *') });
+    await pass(2 * hour);
+    news();
+    jump(-2 * hour);
+    await set({ a: daily('*/30 * * * *') });
+    await pass(2.5 * hour);
+    expect(news()).toEqual(['a 2026-01-01T02:30Z due']);
   });
 });
 

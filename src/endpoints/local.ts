@@ -115,7 +115,8 @@ export function openLocal(root: string, label: string, caseSensitive = true): Lo
     offsetWrites: true,
     serverHash: [],
     caseSensitive,
-    maxHandles: 512,
+    // below the 4,096 that systems allow at least, up to which Node lifts its own limit
+    maxHandles: 2000,
     maxRead: 8 * 1024 * 1024,
     maxWrite: 8 * 1024 * 1024,
     roundTrip: 0,

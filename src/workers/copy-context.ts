@@ -19,6 +19,8 @@ export interface CopyContext {
   readonly rules: CopyRules;
   /** Bytes in flight over all files. */
   readonly budget: Budget;
+  /** Files moved chunk by chunk at once: these stay open for long. */
+  readonly largeFiles: Budget;
   readonly throttles: readonly Throttle[];
   readonly signal: AbortSignal;
   /** Told of each chunk that has arrived, bytes; negative when a file starts anew. */

@@ -51,8 +51,7 @@ async function stageFrom(
   request: CopyRequest,
   context: CopyContext,
 ): Promise<Staged> {
-  const { source, destination, rules, signal } = context;
-  const { path } = request;
+  const { source, destination, signal } = context;
   // a local stat costs nothing; a remote one a round trip, and the scan's is as good
   const known = source.can.roundTrip > 0 && request.source.size !== undefined;
   const before: Stat = known ? request.source : await from.stat(signal);
@@ -63,24 +62,46 @@ async function stageFrom(
       path: request.from,
       hint: 'nothing was published; fetch it from a server that tells sizes',
     });
+  const { size } = before;
+  const small = size <= Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
+  if (!small)
+    return context.largeFiles.hold(1, () =>
+      stageTo(request, before, context, (target, attributes) =>
+        sendChunks(from, target, before, attributes, context),
+      ),
+    );
+  return context.budget.hold(size, async () => {
+    const data = await readWhole(from, before, context);
+    from.close().catch(() => {}); // what it holds is another file's from here on
+    return stageTo(request, before, context, (target, attributes) =>
+      sendWhole(data, target, before, attributes, context),
+    );
+  });
+}
+
+/** Makes the temporary file, has it filled by `send`, and checks it. */
+async function stageTo(
+  request: CopyRequest,
+  before: Stat,
+  context: CopyContext,
+  send: (target: Target, attributes: Attributes) => Promise<Sent>,
+): Promise<Staged> {
+  const { source, destination, rules } = context;
+  const { path } = request;
+  const size = before.size ?? 0;
   const mark = fingerprint([
     source.label,
     source.root,
     destination.label,
     destination.root,
     path,
-    before.size,
+    size,
     before.mtime,
     before.identity,
   ]);
-  const { size } = before;
-  const attributes = attributesFor(before, request.destination, rules.modes);
-  const small = size <= Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
   const target = await openTemporary(request, mark, size, context);
   try {
-    const sent = small
-      ? await sendWhole(from, target, before, attributes, context)
-      : await sendChunks(from, target, before, attributes, context);
+    const sent = await send(target, attributesFor(before, request.destination, rules.modes));
     const verified = await verify(request, target, sent, context);
     return { bytes: size, verified, source: before, temporary: target.path, mark };
   } catch (error) {
@@ -103,44 +124,39 @@ interface Sent {
   readonly stored: Stat | undefined;
 }
 
-/** A file that fits one request: read at once, then everything about it in as few round trips as the side allows. */
-async function sendWhole(
+/** All of a file that fits one request, its stat looked at again behind it; in one go where the source keeps order. */
+async function readWhole(
   from: Handle,
+  before: Stat,
+  { source, signal }: CopyContext,
+): Promise<Buffer> {
+  const size = before.size ?? 0;
+  const data = Buffer.allocUnsafe(size);
+  const reading = size === 0 ? none : from.read(data, 0, signal);
+  const [got, after] =
+    source.can.setStat === 'pipelined'
+      ? await all(reading, from.stat(signal))
+      : [await reading, await from.stat(signal)];
+  if (got < size) throw changed('it became shorter while it was read');
+  checkSource(before, after);
+  return data;
+}
+
+const none = Promise.resolve(0);
+
+/** A file that fits one request: everything about it in as few round trips as the side allows. */
+async function sendWhole(
+  data: Buffer,
   target: Target,
   before: Stat,
   attributes: Attributes,
   context: CopyContext,
 ): Promise<Sent> {
-  const { signal, budget, throttles, rules } = context;
-  const size = before.size ?? 0;
-  await budget.take(size);
-  try {
-    const data = Buffer.allocUnsafe(size);
-    const [got, after] = await readWhole(from, data, context);
-    if (got < size) throw changed('it became shorter while it was read');
-    checkSource(before, after);
-    for (const throttle of throttles) await throttle.pass(size, signal);
-    const stored = await finish(target, attributes, before, context, data);
-    context.onBytes(size);
-    return { stored, hash: rules.verify === 'checksum' ? hashOf(data) : undefined };
-  } finally {
-    budget.give(size);
-  }
-}
-
-/** Reads a small file and its stat; in one go where the source keeps order. */
-async function readWhole(
-  from: Handle,
-  data: Buffer,
-  { source, signal }: CopyContext,
-): Promise<[number, Stat]> {
-  if (source.can.setStat === 'pipelined')
-    return all(
-      data.length === 0 ? Promise.resolve(0) : from.read(data, 0, signal),
-      from.stat(signal),
-    );
-  const got = data.length === 0 ? 0 : await from.read(data, 0, signal);
-  return [got, await from.stat(signal)];
+  const { signal, throttles, rules } = context;
+  for (const throttle of throttles) await throttle.pass(data.length, signal);
+  const stored = await finish(target, attributes, before, context, data);
+  context.onBytes(data.length);
+  return { stored, hash: rules.verify === 'checksum' ? hashOf(data) : undefined };
 }
 
 /** A larger file: chunk by chunk, from where an earlier try left off. */

@@ -42,6 +42,8 @@ export interface TransferRequest {
 
 /** Bytes of file data in flight over all files of a run. */
 const bytesInFlight = 32 * 1024 * 1024;
+/** Files above one request's size that are moved at once. */
+const largeFilesAtOnce = 64;
 /** Requests without data in flight: mkdir, rename, remove. */
 const smallRequestsAtOnce = 128;
 /** Tries of one file: the first, and those after it changed or the connection went. */
@@ -60,6 +62,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     destination: request.destination.endpoint,
     rules: { ...request.job, start: request.start },
     budget: new Budget(bytesInFlight),
+    largeFiles: new Budget(largeFilesAtOnce),
     throttles: throttlesOf(request.job, () => progress.alive()),
     signal,
     onBytes: (bytes) => progress.bytes(bytes),

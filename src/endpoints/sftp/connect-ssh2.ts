@@ -16,6 +16,7 @@ import { fingerprint, type HostKeyRules, keyType, verifyHostKey } from './host-k
 import { joinIdentification } from './identification.js';
 import { readKeys } from './key-file.js';
 import { algorithmsFor, loginsFor, terrapinProne } from './offers.js';
+import { widenReceiveWindow } from './receive-window.js';
 import type { Tell, Transport } from './transport.js';
 
 /** Milliseconds between keepalive questions; three unanswered ones end the connection. */
@@ -229,7 +230,15 @@ function logIn(
       client.once('ready', () => {
         tell('status', 'logged in');
         if (!about.wantsSftp) opened(undefined);
-        else client.subsys('sftp', (error, stream) => (error ? failed(error) : opened(stream)));
+        else
+          client.subsys('sftp', (error, stream) => {
+            if (error) {
+              failed(error);
+              return;
+            }
+            widenReceiveWindow(client, stream);
+            opened(stream);
+          });
       });
     });
     channel.then(
@@ -289,7 +298,10 @@ function openChannel(client: Client, where: string, signal: AbortSignal): Promis
             cause: error,
           }),
         );
-      else resolve(stream);
+      else {
+        widenReceiveWindow(client, stream);
+        resolve(stream);
+      }
     });
   });
 }

@@ -163,6 +163,8 @@ export function openSftp(
             maxWrite: can.maxWrite,
             whyFailed: async () =>
               features.statvfs && (await isFull(channel, root, signal)) ? 'ENOSPC' : undefined,
+            others: () => (can.offsetWrites ? (pool.live(remote)?.others(channel) ?? []) : []),
+            reopen: (other) => reopen(other, at, signal),
           });
         },
         mode === 'create' ? 0 : repeats,
@@ -231,6 +233,17 @@ function goneOn(attempt: number): (error: unknown) => void {
   return (error) => {
     if (!(attempt > 0 && error instanceof FerryError && error.code === 'ENOENT')) throw error;
   };
+}
+
+/** Opens a file that is being written on a further channel. What is no plain file any more is left alone. */
+async function reopen(channel: SftpChannel, at: string, signal: AbortSignal): Promise<Buffer> {
+  const [there, handle] = await Promise.all([
+    channel.lstat(at, signal),
+    channel.open(at, flags.update, {}, signal),
+  ]);
+  if (there.kind === 'file') return handle;
+  await channel.closeHandle(handle);
+  throw new FerryError('io', `a ${there.kind ?? 'thing of unknown kind'} stands there`);
 }
 
 async function isFull(channel: SftpChannel, root: string, signal: AbortSignal): Promise<boolean> {

@@ -1,14 +1,25 @@
-/** An open file on a remote. It lives on one channel, and ends with it. */
+/**
+ * An open file on a remote. It lives on one channel, and ends with it; while many chunks are
+ * written at once it takes the session's other channels, too.
+ */
 import type { Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import type { Handle } from '../endpoint.js';
+import { type Lane, Lanes } from './lanes.js';
 import type { SftpChannel } from './protocol.js';
+
+/** WRITEs on their way at once that make a handle take further channels. */
+const many = 8;
 
 export interface HandleRules {
   readonly maxRead: number;
   readonly maxWrite: number;
   /** Asked when the server says only "failure" to a write: the POSIX code, if it can be told. */
   readonly whyFailed: () => Promise<string | undefined>;
+  /** The session's other channels that the file may be written over, too. */
+  readonly others: () => readonly SftpChannel[];
+  /** Opens the file on one of them for writing. */
+  readonly reopen: (channel: SftpChannel) => Promise<Buffer>;
 }
 
 export function openHandle(
@@ -19,6 +30,25 @@ export function openHandle(
 ): Handle {
   // the server may give a closed handle's number to the next file: it is closed once, ever
   let closing: Promise<void> | undefined;
+
+  const first: Lane = { channel, handle };
+  let lanes: Lanes | undefined;
+  let writes = 0;
+
+  /** One WRITE, on whichever channel has the least to do. */
+  const write = async (buffer: Buffer, position: number, signal: AbortSignal): Promise<void> => {
+    const request = (lane: Lane) => lane.channel.write(lane.handle, position, buffer, signal);
+    if (lanes === undefined && writes >= many) {
+      const others = rules.others();
+      if (others.length > 0) lanes = new Lanes(first, others, rules.reopen);
+    }
+    writes++;
+    try {
+      await (lanes === undefined ? request(first) : lanes.move(request));
+    } finally {
+      writes--;
+    }
+  };
 
   const located = (error: unknown): never => {
     throw error instanceof FerryError && error.path === undefined ? error.at({ path }) : error;
@@ -39,15 +69,15 @@ export function openHandle(
 
   return {
     read(buffer, position, signal) {
-      const first = channel.read(
+      const asked = channel.read(
         handle,
         position,
         buffer.length <= rules.maxRead ? buffer : buffer.subarray(0, rules.maxRead),
         signal,
       );
-      return first.then(async (n) => {
-        let got = n;
+      return asked.then(async (n) => {
         // a server may answer short anywhere; only nothing means the end
+        let got = n;
         while (got > 0 && got < buffer.length) {
           const rest = buffer.subarray(got, Math.min(got + rules.maxRead, buffer.length));
           const more = await channel.read(handle, position + got, rest, signal);
@@ -60,11 +90,11 @@ export function openHandle(
 
     write(buffer, position, signal) {
       if (buffer.length <= rules.maxWrite)
-        return channel.write(handle, position, buffer, signal).catch(writeFailed);
+        return write(buffer, position, signal).catch(writeFailed);
       const parts: Promise<void>[] = [];
       for (let at = 0; at < buffer.length; at += rules.maxWrite) {
         const part = buffer.subarray(at, at + rules.maxWrite);
-        parts.push(channel.write(handle, position + at, part, signal));
+        parts.push(write(part, position + at, signal));
       }
       return Promise.all(parts).then(() => {}, writeFailed);
     },
@@ -78,7 +108,10 @@ export function openHandle(
     sync: (signal) => channel.fsync(handle, signal).catch(located),
 
     close: () => {
-      closing ??= channel.closeHandle(handle).catch(located);
+      closing ??= Promise.all([channel.closeHandle(handle), lanes?.close()]).then(
+        () => {},
+        located,
+      );
       return closing;
     },
   };

@@ -24,9 +24,10 @@ export interface Features {
 /** What servers without `limits@openssh.com` take: the draft asks for 32 KiB of data (§3), and sftp-server processes seldom have more than 1,024 files. */
 const plainLimits: Limits = { packet: 34_000, read: 32_768, write: 32_768, handles: 200 };
 const mostChunk = 255 * 1024;
-/** A line slower than this (ms round trip) gets further channels. */
-const longLine = 5;
-const channelsOnLongLine = 4;
+/** Milliseconds of round trip for which one channel more pays: its 2 MiB then still leave 300 MB/s. */
+const roundTripPerChannel = 7;
+/** OpenSSH allows ten (`MaxSessions`). */
+const mostChannels = 8;
 
 export class Session {
   readonly transport: Transport;
@@ -67,7 +68,7 @@ export class Session {
       await first.ready;
       const features = await learn(first, transport, signal);
       const session = new Session(transport, first, features);
-      if (features.roundTrip > longLine) session.#widen(options, signal);
+      session.#widen(options, signal);
       return session;
     } catch (error) {
       await transport.close();
@@ -90,13 +91,19 @@ export class Session {
     return best;
   }
 
+  /** The channels beside `channel`. */
+  others(channel: SftpChannel): SftpChannel[] {
+    return this.#channels.filter((it) => it !== channel && it.failure === undefined);
+  }
+
   close(): Promise<void> {
     return this.transport.close();
   }
 
-  /** Opens further channels beside the work; a server that allows fewer is served with fewer. */
+  /** Opens the further channels that a long line takes, beside the work; a server that allows fewer is served with fewer. */
   #widen(options: ConstructorParameters<typeof SftpChannel>[1], signal: AbortSignal): void {
-    for (let i = 1; i < channelsOnLongLine; i++) {
+    const wanted = Math.min(mostChannels, Math.ceil(this.features.roundTrip / roundTripPerChannel));
+    for (let i = 1; i < wanted; i++) {
       this.transport
         .openChannel(signal)
         .then(async (stream) => {

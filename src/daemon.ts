@@ -32,7 +32,7 @@ import { acquireDaemonLock } from './workers/lock.js';
 import { createLogins } from './workers/logins.js';
 import { reportOfNoStart, saveReport } from './workers/reports.js';
 import { newRunId } from './workers/run-id.js';
-import { createWorker } from './workers/worker.js';
+import { attemptsOf, createWorker } from './workers/worker.js';
 
 export const allRoles = ['scheduler', 'watcher', 'worker', 'api'] as const;
 export type Role = (typeof allRoles)[number];
@@ -116,7 +116,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const definition = jobNamed(job);
     const remote = (definition?.to.remote ?? definition?.from.remote)?.name;
     const of = { job, run, ...(remote === undefined ? {} : { remote }) };
-    const lines = openRunLog({ state, run, debug: options.debug, redact, onError });
+    const redactNow = (text: string) => redact(text);
+    const lines = openRunLog({ state, run, debug: options.debug, redact: redactNow, onError });
     return {
       emit(event: RunEvent) {
         lines.emit(event);
@@ -159,16 +160,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   // what starts them
   const watches = createWatches({
-    request: (job, folders) =>
-      runs.request(
-        folders === undefined
-          ? { run: runId(), job: job.name, trigger: 'rescan' }
-          : { run: runId(), job: job.name, trigger: 'watch', folders },
-        {
-          worker: job.starts.worker,
-          attempts: folders === undefined ? job.starts.retry.attempts : 1,
-        },
-      ),
+    request(job, folders) {
+      const limited = folders === undefined ? {} : { folders };
+      const trigger = folders === undefined ? 'rescan' : 'watch';
+      const request: RunRequest = { run: runId(), job: job.name, trigger, ...limited };
+      const rules = { worker: job.starts.worker, attempts: attemptsOf(request, job) };
+      return runs.request(request, rules);
+    },
     endOf: async (run) => {
       const view = await runs.find(run);
       if (view !== undefined && view.state !== 'ended') return undefined;
@@ -224,7 +222,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         return report;
       },
     },
-    log: (run, follow, abort) => readRunLog(state, run, { follow, signal: abort }),
+    log: (run, follow, abort) =>
+      readRunLog(state, run, { follow, signal: abort, isLast: (end) => !worker.hasMore(end) }),
   });
 
   runs.onEnded((run) => {

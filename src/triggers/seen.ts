@@ -27,9 +27,9 @@ export async function openSeen(state: string, onError: (error: Error) => void): 
   } catch {
     // None yet, or one that was cut: the queue's own entries remain.
   }
-  let timer: NodeJS.Timeout | undefined;
+  let waiting = false;
   const write = async () => {
-    timer = undefined;
+    waiting = false;
     const temporary = `${file}.${process.pid}`;
     try {
       await writeFile(temporary, `${JSON.stringify(Object.fromEntries(seen))}\n`, { mode: 0o600 });
@@ -40,7 +40,9 @@ export async function openSeen(state: string, onError: (error: Error) => void): 
   };
   const set = (job: string, slot: number) => {
     seen.set(job, Math.max(slot, seen.get(job) ?? 0));
-    timer ??= setTimeout(() => void write(), gather);
+    if (waiting) return;
+    waiting = true;
+    setTimeout(() => void write(), gather);
   };
   return {
     set,

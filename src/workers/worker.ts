@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cancelled, FerryError } from '../core/errors.js';
-import type { Emit, Operation, Report } from '../core/events.js';
+import type { Emit, Operation, Report, Trigger } from '../core/events.js';
 import type { Assignment, RunRequest, Verdict } from '../core/request.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import type { Job } from '../jobs/job.js';
@@ -38,6 +38,8 @@ export interface RunWorker {
   carryOut(assignment: Assignment): Promise<Verdict>;
   /** Stops a run; false when it isn't in hand here. */
   cancel(run: string): boolean;
+  /** Whether another attempt follows a report. */
+  hasMore(report: Report): boolean;
   /** Runs in hand, those waiting for their turn included. */
   active(): readonly RunRequest[];
   /** Stops all runs at a safe point: each goes back to the queue. */
@@ -150,6 +152,12 @@ export function createWorker(options: WorkerOptions): RunWorker {
       held?.cancel.abort(new Cancelled(130));
       return held !== undefined;
     },
+    hasMore(report) {
+      const job = jobNamed(report.job);
+      return (
+        job !== undefined && report.attempt < attemptsOf(report, job) && worthAnotherAttempt(report)
+      );
+    },
     active: () => [...inHand.values()].map(({ request }) => request),
     stop() {
       stopping.abort(new Cancelled(143));
@@ -169,6 +177,11 @@ function notRun(
   const report = reportOfNoStart({ name: job, operation }, request, thrown, new Date());
   emit({ event: 'run', ...report });
   return report;
+}
+
+/** Attempts of a run in all: what a watch saw is asked for again by the watch itself, so that one bad file holds up no other. */
+export function attemptsOf({ trigger }: { readonly trigger: Trigger }, job: Job): number {
+  return trigger === 'watch' ? 1 : job.starts.retry.attempts;
 }
 
 function gone(job: string): FerryError {

@@ -8,11 +8,18 @@ import type { Slots } from '../queue/slots.js';
 export interface Seen {
   /** The last slot of a job that is safe in the queue, ms since the epoch. */
   set(job: string, slot: number): void;
-  /** The jobs that have a schedule, with the moment up to which theirs is done: for one never seen before, now. */
+  /** The jobs that have a schedule, with the moment up to which its slots are done: for a schedule never seen before, now. */
   jobs(
     jobs: ReadonlyMap<string, Job>,
     slots: Slots,
   ): Promise<Map<string, { starts: Starts; seenUntil: number }>>;
+}
+
+interface Account {
+  /** Ms since the epoch. */
+  readonly until: number;
+  /** The schedule and zone that it holds for. */
+  readonly schedule: string;
 }
 
 /** Milliseconds for which changes are gathered before the file is written. */
@@ -20,10 +27,10 @@ const gather = 500;
 
 export async function openSeen(state: string, onError: (error: Error) => void): Promise<Seen> {
   const file = join(state, 'slots.json');
-  const seen = new Map<string, number>();
+  const seen = new Map<string, Account>();
   try {
-    const known = JSON.parse(readFileSync(file, 'utf8')) as Record<string, number>;
-    for (const [job, slot] of Object.entries(known)) seen.set(job, slot);
+    const known = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Account>;
+    for (const [job, account] of Object.entries(known)) seen.set(job, account);
   } catch {
     // None yet, or one that was cut: the queue's own entries remain.
   }
@@ -38,22 +45,30 @@ export async function openSeen(state: string, onError: (error: Error) => void): 
       onError(error as Error);
     }
   };
-  const set = (job: string, slot: number) => {
-    seen.set(job, Math.max(slot, seen.get(job) ?? 0));
+  const keep = (job: string, account: Account) => {
+    seen.set(job, account);
     if (waiting) return;
     waiting = true;
     setTimeout(() => void write(), gather);
   };
   return {
-    set,
+    set(job, slot) {
+      const known = seen.get(job);
+      if (known !== undefined && slot > known.until) keep(job, { ...known, until: slot });
+    },
     async jobs(jobs, slots) {
-      for (const [job, slot] of await slots.newest()) set(job, slot);
+      const queued = await slots.newest();
       const now = Date.now();
       const scheduled = new Map<string, { starts: Starts; seenUntil: number }>();
       for (const { name, starts } of jobs.values()) {
         if (starts.schedule.length === 0) continue;
-        if (!seen.has(name)) set(name, now);
-        scheduled.set(name, { starts, seenUntil: seen.get(name) ?? now });
+        const schedule = JSON.stringify([starts.schedule, starts.timezone]);
+        const known = seen.get(name);
+        // What an older schedule would have done, or this one before it was there, was not missed.
+        const fresh = known !== undefined && known.schedule !== schedule;
+        const until = fresh ? now : Math.max(known?.until ?? 0, queued.get(name) ?? 0) || now;
+        keep(name, { until, schedule });
+        scheduled.set(name, { starts, seenUntil: until });
       }
       return scheduled;
     },

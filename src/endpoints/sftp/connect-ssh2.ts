@@ -17,6 +17,7 @@ import { joinIdentification } from './identification.js';
 import { readKeys } from './key-file.js';
 import { algorithmsFor, loginsFor, terrapinProne } from './offers.js';
 import { widenReceiveWindow } from './receive-window.js';
+import { signAtOnce } from './sign-at-once.js';
 import type { Tell, Transport } from './transport.js';
 
 /** Milliseconds between keepalive questions; three unanswered ones end the connection. */
@@ -209,6 +210,7 @@ function logIn(
     const abort = () => settle(() => reject(signal.reason));
     signal.addEventListener('abort', abort, { once: true });
     client.on('handshake', (negotiated: NegotiatedAlgorithms) => {
+      signAtOnce(client);
       tell(
         'status',
         `${negotiated.kex}, host key ${negotiated.serverHostKey}, ${negotiated.cs.cipher}`,

@@ -22,7 +22,7 @@ export async function explain(
   try {
     explanation = await explainPath(job, path, { pool, signal: context.stopSignal() });
   } finally {
-    await pool.close();
+    await pool.leave();
   }
   if (output.json) {
     const time = new Date().toISOString();

@@ -67,7 +67,7 @@ async function planJob(
     return { exitCode: report.exitCode, found };
   } finally {
     reporter.end();
-    await pool.close();
+    await pool.leave();
   }
 }
 

@@ -49,7 +49,7 @@ export async function runJobs(
       codes.push(await runLocked(job, { ...choices, context, pool, signal, state }));
     }
   } finally {
-    await pool.close();
+    await pool.leave();
   }
   if (signal.aborted && signal.reason instanceof Cancelled) codes.push(signal.reason.exitCode);
   return worstExitCode(codes);

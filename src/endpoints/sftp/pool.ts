@@ -23,7 +23,10 @@ export interface SessionPool {
   logins(remotes: Iterable<Remote>): number;
   /** Ends the remote's session, if there is one; whoever uses it meanwhile loses it. */
   drop(remote: Remote): Promise<void>;
+  /** Ends all sessions; resolves when the servers have ended them, too. */
   close(): Promise<void>;
+  /** The same for a process that is about to end: resolves when the goodbyes are on their way. */
+  leave(): Promise<void>;
 }
 
 export interface PoolOptions {
@@ -129,6 +132,16 @@ export function createPool(options: PoolOptions = {}): SessionPool {
     }
   };
 
+  const close = async () => {
+    await Promise.all(
+      [...places.values()].map(async (place) => {
+        const session = place.session ?? (await place.opening?.catch(() => undefined));
+        await session?.close();
+      }),
+    );
+    places.clear();
+  };
+
   return {
     live,
     worked(remote) {
@@ -158,14 +171,11 @@ export function createPool(options: PoolOptions = {}): SessionPool {
       place.lostAt = undefined;
       await session?.close();
     },
-    async close() {
-      await Promise.all(
-        [...places.values()].map(async (place) => {
-          const session = place.session ?? (await place.opening?.catch(() => undefined));
-          await session?.close();
-        }),
-      );
-      places.clear();
+    close,
+    async leave() {
+      close().catch(() => {});
+      // what is written in one turn is with the system before the next one
+      await new Promise((turn) => setImmediate(turn));
     },
   };
 }

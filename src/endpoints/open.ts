@@ -148,13 +148,24 @@ async function resolveRemote(
       throw error;
     }
   };
-  const base = await channel.realpath(remote.root ?? '.', signal).catch((error) => {
+  /** What stands beside a path under its name with the case turned, if it has such a name. */
+  const twinOf = async (at: string) => {
+    const other = turned(path.posix.basename(at));
+    return other && kindOf(path.posix.join(path.posix.dirname(at), other)).catch(() => undefined);
+  };
+  const base = await session.base.catch((error) => {
     throw error instanceof FerryError && error.kind === 'io' ? noRoot(remote) : error;
   });
-  if (remote.root !== undefined && (await kindOf(base)) !== 'folder') throw noRoot(remote);
   const wanted = path.posix.resolve(base, place.path);
-  const kind = await kindOf(wanted);
-  const real = kind === undefined ? wanted : await channel.realpath(wanted, signal);
+  // all of these go out together; what turns out not to be needed is not looked at
+  const rootKind = remote.root === undefined ? 'folder' : kindOf(base);
+  const standing = kindOf(wanted);
+  const resolving = channel.realpath(wanted, signal);
+  const looking = role === 'from' ? undefined : twinOf(wanted);
+  for (const answer of [standing, resolving, looking]) answer?.catch(() => {});
+  if ((await rootKind) !== 'folder') throw noRoot(remote);
+  const kind = await standing;
+  const real = kind === undefined ? wanted : await resolving;
   if (!real.startsWith('/'))
     throw new FerryError(
       'hostile-peer',
@@ -169,14 +180,12 @@ async function resolveRemote(
 
   /** A twin of the root's name in the other case that its folder doesn't list is the root itself. */
   const isSensitive = async (): Promise<boolean> => {
-    const other = turned(path.posix.basename(root));
-    if (other === undefined) return true;
-    const parent = path.posix.dirname(root);
-    const twin = await kindOf(path.posix.join(parent, other)).catch(() => undefined);
+    const twin = await (root === wanted ? looking : twinOf(root));
     if (twin === undefined) return true;
-    const names = await open(parent, place.label, true)
+    const names = await open(path.posix.dirname(root), place.label, true)
       .list('', signal)
       .catch(() => []);
+    const other = turned(path.posix.basename(root));
     return names.some(({ name }) => name === other);
   };
   const sensitive = role === 'from' || kind === undefined || (await isSensitive());
@@ -189,17 +198,22 @@ async function resolveRemote(
     elsewhere,
     makeRoot: async (abort) => {
       if (kind === 'folder') return;
-      // upwards to what exists (parents may be there without being visible), then down again
-      const missing: string[] = [];
       const whole = elsewhere('/', place.label);
-      for (let at = root.slice(1); at !== '' && at !== base.slice(1); at = parentOf(at)) {
-        if ((await whole.stat(at, abort)) !== undefined) break;
-        missing.unshift(at);
-      }
-      for (const at of missing)
-        await whole.mkdir(at, 0o777, abort).catch((error) => {
-          if (!(error instanceof FerryError && error.code === 'EEXIST')) throw error;
-        });
+      /** From below, since mostly one is missing; parents may be there without being visible. */
+      const make = async (at: string): Promise<void> => {
+        if (at === base.slice(1)) return;
+        try {
+          await whole.mkdir(at, 0o777, abort);
+        } catch (error) {
+          if (error instanceof FerryError && error.code === 'EEXIST') return;
+          const above = parentOf(at);
+          if (above === '' || above === base.slice(1)) throw error;
+          if ((await whole.stat(above, abort)) !== undefined) throw error;
+          await make(above);
+          await whole.mkdir(at, 0o777, abort);
+        }
+      };
+      await make(root.slice(1));
     },
   };
 }

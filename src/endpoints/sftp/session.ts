@@ -32,14 +32,22 @@ const mostChannels = 8;
 export class Session {
   readonly transport: Transport;
   readonly features: Features;
+  /** The remote's root, or the login folder where it has none, as the server's REALPATH tells it. */
+  readonly base: Promise<string>;
   /** Settles, never rejecting, when the connection or its first channel has ended. */
   readonly ended: Promise<FerryError>;
   readonly #channels: SftpChannel[];
   #failure: FerryError | undefined;
 
-  private constructor(transport: Transport, first: SftpChannel, features: Features) {
+  private constructor(
+    transport: Transport,
+    first: SftpChannel,
+    features: Features,
+    base: Promise<string>,
+  ) {
     this.transport = transport;
     this.features = features;
+    this.base = base;
     this.#channels = [first];
     this.ended = Promise.race([transport.ended, first.ended]);
     void this.ended.then((error) => {
@@ -66,8 +74,10 @@ export class Session {
     signal.addEventListener('abort', abort, { once: true });
     try {
       await first.ready;
-      const features = await learn(first, transport, signal);
-      const session = new Session(transport, first, features);
+      const learning = learn(first, transport, signal);
+      const base = first.realpath(remote.root ?? '.', signal);
+      base.catch(() => {}); // whoever asks hears of it
+      const session = new Session(transport, first, await learning, base);
       session.#widen(options, signal);
       return session;
     } catch (error) {

@@ -1,5 +1,5 @@
 /** The kinds of values in jobs.yml, one schema each, with the sentence that says what is allowed. Which key takes which is in schema.ts. */
-import { validate as isSchedule } from 'node-cron';
+import { createRequire } from 'node:module';
 import { z } from 'zod';
 import { isHostKey } from './host-key.js';
 import {
@@ -12,6 +12,14 @@ import {
   ratePattern,
   sizePattern,
 } from './units.js';
+
+// compiling functions for a file that is read once takes longer than they save
+z.config({ jitless: true });
+
+const require = createRequire(import.meta.url);
+/** Whether node-cron takes it; loaded when the first schedule is met. */
+const isSchedule = (text: string) =>
+  (require('node-cron') as typeof import('node-cron')).validate(text);
 
 /** Names of jobs, remotes and workers. */
 export const namePattern = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;

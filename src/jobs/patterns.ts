@@ -7,10 +7,10 @@ import { createRequire } from 'node:module';
 import type { Ignore } from 'ignore';
 
 // the package's types describe a namespace with a call signature, which `import` cannot call under NodeNext
-const ignore = createRequire(import.meta.url)('ignore') as (options: {
-  ignorecase: boolean;
-  allowRelativePaths: boolean;
-}) => Ignore;
+type MakeIgnore = (options: { ignorecase: boolean; allowRelativePaths: boolean }) => Ignore;
+const require = createRequire(import.meta.url);
+/** Loaded when the first patterns are met. */
+const ignore: MakeIgnore = (options) => (require('ignore') as MakeIgnore)(options);
 
 /** Paths after which the compiled patterns are made anew: the package remembers each one it was asked about. */
 const remembered = 4096;

@@ -8,16 +8,16 @@ const report = process.env.FERRYLINE_TEST_REPORT;
 export default defineConfig({
   plugins: [
     {
-      // A thread is started from a file, which Node can't be given in TypeScript: it is the built one.
-      name: 'built-threads',
+      // A thread or process is started from a file, which Node can't be given in TypeScript: it is the built one.
+      name: 'built-programs',
       enforce: 'pre',
       transform(code, id) {
         const file = relative(`${import.meta.dirname}/src`, id);
         if (file.startsWith('..')) return undefined;
         return code.replace(
-          /new URL\((['"])(\.\/[\w-]+-worker\.js)\1, import\.meta\.url\)/g,
-          (_all, _quote, worker) => {
-            const built = new URL(worker, pathToFileURL(`${import.meta.dirname}/dist/${file}`));
+          /new URL\((['"])(\.\/[\w-]+\.js)\1, import\.meta\.url\)/g,
+          (_all, _quote, program) => {
+            const built = new URL(program, pathToFileURL(`${import.meta.dirname}/dist/${file}`));
             return `new URL(${JSON.stringify(built.href)})`;
           },
         );

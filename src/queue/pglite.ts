@@ -4,22 +4,31 @@
  * loop has its turn between them, since they are carried out in this very thread.
  */
 import { EventEmitter } from 'node:events';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
 import { PGlite, types } from '@electric-sql/pglite';
 import { type PgPool, type PgPoolClient, type PgQueryResult, runMigrations } from 'bullmq';
 
 export interface PglitePool extends PgPool {
-  /** Bytes of the database's folder as it tells them itself, and whether it answers at all. */
+  /** Rejects when it does not answer. */
   ping(): Promise<void>;
+}
+
+/** For one client and small tables: 128 MB of the default buffers would be resident from the start. */
+const memory = ['shared_buffers=4MB', 'max_connections=5'];
+/** Kept with a database when it is made: the log of changes is cut at each checkpoint to what they say. */
+const log = ['min_wal_size=2MB', 'max_wal_size=16MB'];
+
+/** Makes a database in a folder that isn't there, in this process. */
+export function createPglite(folder: string): Promise<PGlite> {
+  return start(folder, ['--wal-segsize=1', ...settings([...memory, ...log])]);
 }
 
 /** Opens the database in a folder, which must be held by this process alone, and readies BullMQ's tables. Rejects when the folder holds no sound database. */
 export async function openPglite(folder: string): Promise<PglitePool> {
-  const db = await PGlite.create(folder, {
-    parsers: {
-      // As `pg` does: 64-bit integers are text.
-      [types.INT8]: (value) => value,
-    },
-  });
+  // Without this file PGlite would make a database around whatever is there.
+  await access(join(folder, 'PG_VERSION'));
+  const db = await start(folder);
   const pool = poolOf(db);
   try {
     const client = await pool.connect();
@@ -32,7 +41,23 @@ export async function openPglite(folder: string): Promise<PglitePool> {
   }
 }
 
-function poolOf(db: PGlite): PglitePool {
+function start(folder: string, initDbStartParams: string[] = []): Promise<PGlite> {
+  return PGlite.create(folder, {
+    initDbStartParams,
+    startParams: [...PGlite.defaultStartParams, ...settings(memory)],
+    parsers: {
+      // As `pg` does: 64-bit integers are text.
+      [types.INT8]: (value) => value,
+    },
+  });
+}
+
+function settings(all: readonly string[]): string[] {
+  return all.flatMap((one) => ['-c', one]);
+}
+
+/** The database as a pool. */
+export function poolOf(db: PGlite): PglitePool {
   let line: Promise<unknown> = Promise.resolve();
   let ended: Promise<void> | undefined;
 

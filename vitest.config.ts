@@ -25,7 +25,20 @@ export default defineConfig({
     },
   ],
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'ferryline', include: ['test/**/*.test.ts'] } },
+      {
+        // The end-to-end suite once more, with the system's ssh as the transport.
+        extends: true,
+        test: {
+          name: 'openssh',
+          include: ['test/e2e/**/*.test.ts'],
+          // Passwords, passphrases and jump hosts of jobs.yml are refused there.
+          exclude: ['test/e2e/logins.test.ts'],
+          env: { FERRYLINE_TEST_TRANSPORT: 'openssh' },
+        },
+      },
+    ],
     globalSetup: ['test/kit/setup.ts'],
     pool: 'forks',
     maxWorkers: 2,

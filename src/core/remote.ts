@@ -35,4 +35,6 @@ export interface Remote {
   /** ssh2's `algorithms`, as given. */
   readonly algorithms: Readonly<Record<string, unknown>>;
   readonly jump: Remote | undefined;
+  /** With `transport: openssh`: options of the system's ssh, which then logs in; undefined: ssh2 does. */
+  readonly openssh?: readonly string[];
 }

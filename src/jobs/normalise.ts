@@ -4,6 +4,7 @@ import type { Auth, Remote } from '../core/remote.js';
 import { plainHostKey } from './host-key.js';
 import type { After, DeleteRules, Job, Location, Modes, ScopeRules, Starts } from './job.js';
 import { cleanPath, localPath } from './location.js';
+import { opensshOptions } from './openssh.js';
 import type { RawRemote } from './remote-schema.js';
 import type { RawRules } from './schema.js';
 import { parseDuration, parseMode, parsePercent, parseRate, parseSize } from './units.js';
@@ -43,6 +44,7 @@ export function normaliseRemote(
     deadline: duration(raw.deadline) ?? 30_000,
     stall: duration(raw.stall) ?? 60_000,
     algorithms: normaliseAlgorithms(raw.algorithms),
+    ...(raw.transport === 'openssh' ? { openssh: opensshOptions(raw, person) } : {}),
   };
 }
 

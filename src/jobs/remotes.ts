@@ -5,6 +5,7 @@ import type { Complain } from './checks.js';
 import { cleanPath, localPath } from './location.js';
 import type { Person } from './normalise.js';
 import { normaliseRemote } from './normalise.js';
+import { checkOpenssh } from './openssh.js';
 import type { Problems } from './problems.js';
 import { unknownRemote } from './problems.js';
 import type { RawRemote } from './remote-schema.js';
@@ -68,6 +69,7 @@ function checkRemote(raw: RawRemote, person: Person, complain: Complain): void {
     checkFiles('key', auth.key, person, (keys, message) => complain(['auth', ...keys], message));
   }
   checkFiles('knownHosts', raw.knownHosts, person, complain);
+  if (raw.transport === 'openssh') checkOpenssh(raw, complain);
   if (root === undefined) return;
   const clean = cleanPath(root);
   if (clean === '..' || clean.startsWith('../'))

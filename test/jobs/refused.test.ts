@@ -19,7 +19,7 @@ describe('what is refused', () => {
     [withRemote('port: 0'), ['1:32 remotes.d.port: must be at least 1, not 0']],
     [withRemote('port: "22"'), ['1:32 remotes.d.port: must be a number, not "22"']],
     [withRemote('prot: 22'), ['1:26 remotes.d.prot: unknown key; did you mean "port"?']],
-    [withRemote('transport: openssh'), ['1:26 remotes.d.transport: is not supported yet']],
+    [withRemote('transport: telnet'), ['1:37 remotes.d.transport: must be ssh2 or openssh']],
     [withRemote('auth: {}'), ['1:32 remotes.d.auth: names no way to log in']],
     [withRemote('auth: { passphrase: x, agent: true }'), ['is there without a key']],
     [withRemote('auth: { password: "" }'), ['remotes.d.auth.password: is empty']],

@@ -27,6 +27,9 @@ export function remoteIn(server: Server, changes: object = {}): object {
   const { host, port, username, keyFile, knownHostsFile, root } = server;
   return {
     ...{ host, port, username, auth: { key: keyFile }, knownHosts: knownHostsFile, root },
+    ...(process.env.FERRYLINE_TEST_TRANSPORT === undefined
+      ? {}
+      : { transport: process.env.FERRYLINE_TEST_TRANSPORT }),
     ...changes,
   };
 }

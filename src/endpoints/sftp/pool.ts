@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
-import { connectSsh2 } from './connect-ssh2.js';
+import { connect as connectRemote } from './connect.js';
 import { Session } from './session.js';
 import type { Connect } from './transport.js';
 
@@ -57,7 +57,7 @@ const echo = 1000;
 const stable = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
 
 export function createPool(options: PoolOptions = {}): SessionPool {
-  const connect = options.connect ?? connectSsh2;
+  const connect = options.connect ?? connectRemote;
   const places = new Map<string, Place>();
 
   const placeOf = (remote: Remote): Place => {

@@ -9,7 +9,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { watch } from 'chokidar';
+import { FSWatcher } from 'chokidar';
 
 export interface FolderEvents {
   /** Something happened to the entry of this name; undefined: to some entry. */
@@ -26,6 +26,15 @@ export interface FolderWatch {
   close(): void;
 }
 
+/**
+ * A watcher that lists nothing. Chokidar lists a folder at each event in it, to find out what
+ * happened: with a thousand files and a log that grows, that alone keeps a core busy. If a later
+ * chokidar lists in another way, that costs time again and changes nothing else.
+ */
+class Unlisting extends FSWatcher {
+  override _readdirp(): undefined {}
+}
+
 /** Watches an absolute, normal path. */
 export function watchOne(folder: string, events: FolderEvents): FolderWatch {
   if (folder.includes('\\')) {
@@ -33,13 +42,14 @@ export function watchOne(folder: string, events: FolderEvents): FolderWatch {
     queueMicrotask(() => events.error(new Error('a name with a backslash can not be watched')));
     return { on: Promise.resolve(), close() {} };
   }
-  const watcher = watch(folder, {
+  const watcher = new Unlisting({
     depth: 0,
     ignoreInitial: true,
     atomic: false,
     followSymlinks: false,
     ignored: (path) => path !== folder,
   });
+  watcher.add(folder);
   const own = basename(folder);
   watcher.on('raw', (event, name: string | null) => {
     countEvent();

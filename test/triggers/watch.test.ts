@@ -232,14 +232,35 @@ describe('very much at once', () => {
     expect(watch.rescans).toEqual(['start']);
   });
 
+  test('files that come to rest one after another make few calls', async () => {
+    const calls: number[] = [];
+    const watch = await watching({ onSettled: () => void calls.push(performance.now()) });
+    for (let i = 0; i < 100; i++) {
+      watch.write(`d/f${i}`);
+      await sleep(5);
+    }
+    await watch.sentinel();
+    const gaps = calls.slice(1).map((at, i) => at - (calls[i] as number));
+    expect(gaps.length).toBeGreaterThan(2);
+    expect(Math.min(...gaps)).toBeGreaterThan(95);
+  });
+
   test('more events than the system keeps: the whole tree is to be looked at, and goes on being watched', async () => {
-    const watch = await watching({ before: (root) => mkdirSync(join(root, 'many')) });
+    const watch = await watching({
+      before: (root) => {
+        for (const folder of ['many', 'replaced']) mkdirSync(join(root, folder));
+      },
+    });
     // nothing is read meanwhile, so that the queue overflows
     for (let i = 0; i < 9000; i++) writeFileSync(watch.at(`many/f${i}`), 'x');
     mkdirSync(watch.at('missed/deep'), { recursive: true });
+    rmSync(watch.at('replaced'), { recursive: true });
+    mkdirSync(watch.at('replaced'));
     await watch.until(() => watch.rescans.includes('overflow'));
     watch.write('missed/deep/file');
     await watch.untilSettled('missed/deep');
+    watch.write('replaced/file');
+    await watch.untilSettled('replaced');
   });
 });
 

@@ -49,8 +49,8 @@ export class Scope {
     this.#reserved = from.reserved;
     this.#layers = from.layers;
     this.ignoreFile = from.rules.ignoreFile;
-    const { minSize, maxSize, minAge, maxAge } = from.rules;
-    this.#limits = [minSize, maxSize, minAge, maxAge].some((limit) => limit !== undefined);
+    const { minSize, maxSize, minAge, maxAge, quiet } = from.rules;
+    this.#limits = [minSize, maxSize, minAge, maxAge, quiet].some((limit) => limit !== undefined);
   }
 
   /** `now` is ms since the epoch; `reserved` are folders below the root that no job is ever about (the trash). */
@@ -111,7 +111,7 @@ export class Scope {
   /** What puts a file out of scope by its size or age; `stat` is the source's, or the destination's where the source has none. */
   limits(stat: Stat | Entry): OutOfScope | undefined {
     if (!this.#limits) return undefined;
-    const { minSize, maxSize, minAge, maxAge } = this.#rules;
+    const { minSize, maxSize, minAge, maxAge, quiet } = this.#rules;
     const { size, mtime } = stat;
     const age = mtime === undefined ? undefined : this.#now - mtime * 1000;
     if (minSize !== undefined && (size ?? 0) < minSize)
@@ -122,6 +122,8 @@ export class Scope {
       return { rule: `changed less than ${minAge} ms ago`, where: 'minAge' };
     if (maxAge !== undefined && (age ?? 0) > maxAge)
       return { rule: `changed more than ${maxAge} ms ago`, where: 'maxAge' };
+    if (quiet !== undefined && age !== undefined && age >= 0 && age < quiet)
+      return { rule: `changed less than ${quiet} ms ago`, where: 'watch.settle' };
     return undefined;
   }
 }

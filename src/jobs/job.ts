@@ -40,6 +40,8 @@ export interface ScopeRules {
   /** Milliseconds before the run's start. */
   readonly minAge: number | undefined;
   readonly maxAge: number | undefined;
+  /** Milliseconds before the run's start in which a changed file may still be being written, so that it is left for a later run; a time after the start says nothing. */
+  readonly quiet?: number;
 }
 
 /** All that concerns one run of a job. */

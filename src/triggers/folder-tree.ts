@@ -14,13 +14,18 @@ export interface TreeOptions {
   readonly wanted: (folder: string) => boolean;
   /** Something happened to this path. */
   readonly onEvent: (path: string) => void;
-  /** This path was found in a folder that is new. */
+  /** Files that changed less than this ago, ms, are fresh. */
+  readonly fresh: number;
+  /** This path was found when a folder was gone through. */
   readonly onFound: (path: string) => void;
   /** The root itself may be another one now, or gone. */
   readonly onRoot: () => void;
   /** A folder has no watch. */
   readonly onError: (folder: string, error: NodeJS.ErrnoException) => void;
 }
+
+/** What of a folder's files is told when it is gone through: all of them, those that changed a short time ago, or none. */
+export type Tell = 'all' | 'fresh' | 'none';
 
 interface Folder {
   readonly watch: FolderWatch;
@@ -57,9 +62,9 @@ export class FolderTree {
 
   /**
    * Watches a folder and all that are wanted below it, in place of what was watched there; resolves
-   * when the watches are on. With `tell`, all that stands in them is told: it may have come before.
+   * when the watches are on. What stands in them is told then, as `tell` says: it may have come before.
    */
-  async add(path: string, stats: Stats, tell: boolean): Promise<void> {
+  async add(path: string, stats: Stats, tell: Tell): Promise<void> {
     const found = await this.#limited(async () => {
       if (this.#closed || this.#full) return [];
       if (!this.has(path, stats)) this.#watch(path, stats);
@@ -73,7 +78,7 @@ export class FolderTree {
     const folder: Folder = {
       watch: watchOne(this.#real(path), {
         entry: (name) => {
-          if (name === undefined) void this.add(path, stats, true);
+          if (name === undefined) void this.add(path, stats, 'all');
           else this.#options.onEvent(join(path, name));
         },
         itself: () => this.#replaced(path),
@@ -101,17 +106,17 @@ export class FolderTree {
   }
 
   /** Looks through all watched folders for some that should be and are not: events were lost, or no watches were left. */
-  async refresh(): Promise<void> {
+  async refresh(tell: Tell): Promise<void> {
     this.#full = false;
     if (!this.#folders.has('')) {
       const stats = await lstat(this.#options.root).catch(() => undefined);
-      if (stats?.isDirectory()) await this.add('', stats, false);
+      if (stats?.isDirectory()) await this.add('', stats, tell);
       return;
     }
     await Promise.all(
       [...this.#folders.keys()].map(async (path) => {
-        const found = await this.#limited(() => this.#enter(path, false));
-        await Promise.all(found.map((next) => this.add(next.path, next.stats, false)));
+        const found = await this.#limited(() => this.#enter(path, tell));
+        await Promise.all(found.map((next) => this.add(next.path, next.stats, tell)));
       }),
     );
   }
@@ -136,7 +141,7 @@ export class FolderTree {
   }
 
   /** Lists a folder once its watch is on; resolves to the folders in it that have none yet. */
-  async #enter(path: string, tell: boolean): Promise<Found[]> {
+  async #enter(path: string, tell: Tell): Promise<Found[]> {
     const folder = this.#folders.get(path);
     await folder?.watch.on;
     if (folder === undefined || this.#folders.get(path) !== folder) return [];
@@ -147,14 +152,20 @@ export class FolderTree {
     for (const entry of entries) {
       const at = join(path, entry.name);
       if (!entry.isDirectory()) {
-        if (tell) onFound(at);
+        if (tell === 'all' || (tell === 'fresh' && (await this.#isFresh(at)))) onFound(at);
         continue;
       }
       if (!wanted(at)) continue;
       const stats = await lstat(this.#real(at)).catch(() => undefined);
-      if (stats?.isDirectory() && (tell || !this.has(at, stats))) found.push({ path: at, stats });
+      if (stats?.isDirectory() && (tell === 'all' || !this.has(at, stats)))
+        found.push({ path: at, stats });
     }
     return found;
+  }
+
+  async #isFresh(path: string): Promise<boolean> {
+    const stats = await lstat(this.#real(path)).catch(() => undefined);
+    return stats !== undefined && Date.now() - stats.ctimeMs < this.#options.fresh;
   }
 
   async #limited<T>(work: () => Promise<T>): Promise<T> {

@@ -16,7 +16,7 @@ export interface Look {
   readonly ctimeMs: number;
   /** Tells this file from another one put in its place. */
   readonly ino: number;
-  /** Milliseconds from `ctimeMs` to this look by the system's clock; negative when that lies ahead. */
+  /** Milliseconds from the newest of its times to this look by the system's clock; negative when the change time lies ahead. An mtime that lies ahead is anybody's guess and doesn't count. */
   readonly age: number;
 }
 
@@ -95,6 +95,8 @@ export class Settle {
       }
     } else if (same(known.state, seen)) {
       known.last = now;
+      // a time that lay ahead at the look before has been reached
+      if (seen.age >= 0) known.since = Math.max(known.since, now - seen.age);
       if (now < this.#restsAt(known)) return;
       this.#pending.delete(path);
       this.#rested.push(path);

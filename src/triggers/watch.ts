@@ -4,10 +4,11 @@
  * looked at waits until it stands still (settle.ts). Nothing here starts a run.
  */
 import type { Stats } from 'node:fs';
-import { lstat, realpath, stat } from 'node:fs/promises';
-import { isOurs, nameOf, parentOf, reservedFolder } from '../core/entry.js';
-import { FolderTree, identityOf } from './folder-tree.js';
+import { lstat } from 'node:fs/promises';
+import { parentOf } from '../core/entry.js';
+import { FolderTree, identityOf, type Tell } from './folder-tree.js';
 import { onLostEvents } from './folder-watch.js';
+import { isReserved, lookOf, rootAt } from './look.js';
 import { Settle } from './settle.js';
 import { noRoot, unwatched } from './unwatched.js';
 
@@ -42,6 +43,8 @@ export interface Watch {
 const rootEvery = 2000;
 /** Milliseconds between two calls of `onSettled`, so that many files make few calls. */
 const between = 100;
+/** Milliseconds by which a run may see a file as younger than it is looked at here: clocks are coarse. */
+const coarse = 50;
 /** Files looked at at once. */
 const atOnce = 256;
 /** Paths that may wait for their first look; with more, a look at the whole tree is cheaper. */
@@ -57,7 +60,7 @@ export function watchFolder(options: WatchOptions): Watch {
   return { ready: watching.start(), close: () => watching.close() };
 }
 
-class Watching implements Pick<Watch, 'close'> {
+class Watching {
   readonly #options: WatchOptions;
   readonly #settle: Settle;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -80,6 +83,8 @@ class Watching implements Pick<Watch, 'close'> {
   /** Whether watches are being put on, whose failures are told together. */
   #settingUp = 0;
   #flooded = false;
+  /** How often too much came at once. */
+  #losses = 0;
   #losing = false;
   #closed = false;
   readonly #quiet: () => void;
@@ -120,7 +125,7 @@ class Watching implements Pick<Watch, 'close'> {
   }
 
   async #followRoot(why: 'start' | 'root'): Promise<void> {
-    const { root, wanted } = this.#options;
+    const { root, settle, wanted } = this.#options;
     const found = await rootAt(root);
     const now = found === undefined ? undefined : `${found.path}:${identityOf(found.stats)}`;
     if (this.#closed || (now === this.#root && now !== undefined)) return;
@@ -135,12 +140,13 @@ class Watching implements Pick<Watch, 'close'> {
       root: found.path,
       wanted: (folder) => !isReserved(folder) && wanted(folder, true),
       onEvent: (path) => this.#hear(path, true),
+      fresh: settle + coarse,
       onFound: (path) => this.#hear(path, false),
       onRoot: () => void this.#checkRoot('root'),
       onError: (folder, error) => this.#failed(folder, error),
     });
     const tree = this.#tree;
-    await this.#setUp(() => tree.add('', found.stats, false));
+    await this.#setUp(() => tree.add('', found.stats, 'fresh'));
     if (!this.#closed) this.#options.onRescan(why);
   }
 
@@ -208,11 +214,8 @@ class Watching implements Pick<Watch, 'close'> {
     const isFile = stats?.isFile() || stats?.isSymbolicLink();
     if (!stats?.isDirectory()) this.#tree?.drop(path);
     else if (!this.#tree?.has(path, stats) && wanted(path, true))
-      void this.#tree?.add(path, stats, true);
-    const seen =
-      stats === undefined || !isFile || !wanted(path, false)
-        ? undefined
-        : { ...pick(stats), age: Date.now() - stats.ctimeMs };
+      void this.#tree?.add(path, stats, 'all');
+    const seen = stats === undefined || !isFile || !wanted(path, false) ? undefined : lookOf(stats);
     this.#settle.look(path, seen, performance.now(), event);
   }
 
@@ -226,30 +229,34 @@ class Watching implements Pick<Watch, 'close'> {
 
   /** Too much came at once, so folders may have been missed as well. */
   async #lost(): Promise<void> {
+    this.#losses++;
     if (this.#losing || this.#root === undefined) return;
     this.#losing = true;
-    await this.#refresh();
+    for (let before = -1; before !== this.#losses; ) {
+      before = this.#losses;
+      await this.#refresh('fresh');
+    }
     this.#losing = false;
     if (!this.#closed) this.#options.onRescan('overflow');
   }
 
   async #rescan(): Promise<void> {
     if (this.#root === undefined) return;
-    await this.#refresh();
+    await this.#refresh('none');
     if (!this.#closed && this.#root !== undefined) this.#options.onRescan('rescan');
   }
 
   async #retry(): Promise<void> {
     const before = this.#unwatched.size;
     if (before === 0) return;
-    await this.#refresh();
+    await this.#refresh('fresh');
     // what happened in folders that had no watch was not seen
     if (!this.#closed && this.#unwatched.size < before) this.#options.onRescan('error');
   }
 
-  #refresh(): Promise<void> {
+  #refresh(tell: Tell): Promise<void> {
     this.#unwatched.clear();
-    return this.#setUp(async () => this.#tree?.refresh());
+    return this.#setUp(async () => this.#tree?.refresh(tell));
   }
 
   async #setUp(work: () => Promise<void>): Promise<void> {
@@ -261,10 +268,11 @@ class Watching implements Pick<Watch, 'close'> {
 
   #failed(folder: string, error: NodeJS.ErrnoException): void {
     if (this.#closed) return;
+    const first = this.#unwatched.size === 0;
     this.#unwatched.set(folder, error);
     if (this.#settingUp > 0) return;
     this.#tellState();
-    if (this.#unwatched.size === 1) this.#options.onRescan('error');
+    if (first) this.#options.onRescan('error');
   }
 
   #tellState(): void {
@@ -283,24 +291,4 @@ class Watching implements Pick<Watch, 'close'> {
     const [first] = this.#unwatched;
     return first && unwatched(first[0] === '' ? this.#options.root : first[0], first[1]);
   }
-}
-
-/** The folder that a root's path leads to. */
-async function rootAt(root: string) {
-  try {
-    const path = await realpath(root);
-    const stats = await stat(path);
-    return stats.isDirectory() ? { path, stats } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function pick({ size, mtimeMs, ctimeMs, ino }: Stats) {
-  return { size, mtimeMs, ctimeMs, ino };
-}
-
-/** What ferryline keeps for itself never starts a run. */
-function isReserved(path: string): boolean {
-  return path === reservedFolder || isOurs(nameOf(path));
 }

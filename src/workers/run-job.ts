@@ -13,7 +13,7 @@ import { openSide, type Side } from '../endpoints/open.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { Scope } from '../jobs/filter.js';
 import { guard } from '../jobs/guard.js';
-import type { Job, Location } from '../jobs/job.js';
+import type { Job, Location, ScopeRules } from '../jobs/job.js';
 import type { Plan } from '../jobs/plan.js';
 import { heldSide } from './held.js';
 import { reapOld, recoverAside } from './leftovers.js';
@@ -175,7 +175,7 @@ async function carryOut(
 
 function look(
   job: Job,
-  { emit, folders }: RunContext,
+  { emit, folders, trigger }: RunContext,
   source: Side,
   destination: Side,
   signal: AbortSignal,
@@ -189,7 +189,7 @@ function look(
     destination: destination.endpoint,
     only: source.only,
     ...(folders === undefined ? {} : { folders }),
-    scope: Scope.of(job.scope, start, reservedFolders(job)),
+    scope: Scope.of(scopeFor(job, trigger), start, reservedFolders(job)),
     rules: planRules(job, source.endpoint.can, destination.endpoint.can),
     signal,
     onProgress: (scanned) => {
@@ -204,6 +204,16 @@ function look(
       });
     },
   });
+}
+
+/** Milliseconds by which a file's time and this process's clock may disagree on the same moment. */
+const coarse = 20;
+
+/** Whoever runs a job by hand means the files as they are; in all other runs of a watched job, one that may still be being written is left to the watcher. */
+function scopeFor({ scope, starts }: Job, trigger: Trigger): ScopeRules {
+  return starts.watch === undefined || trigger === 'manual'
+    ? scope
+    : { ...scope, quiet: Math.max(0, starts.watch.settle - coarse) };
 }
 
 async function factsFor(job: Job, source: Side, scanned: Scan, signal: AbortSignal) {

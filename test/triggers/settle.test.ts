@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Look, Settle } from '../../src/triggers/settle.js';
 
-/** A look: `size` tells the states apart, `age` is what the file's own time says. */
-const seen = (size: number, age = 0, changes: Partial<Look> = {}): Look => ({
+/** A look: `size` tells the states apart, `age` is what the file's own time says; by default nothing, since it lies ahead. */
+const seen = (size: number, age = -1, changes: Partial<Look> = {}): Look => ({
   ...{ size, mtimeMs: size, ctimeMs: size, ino: 1, age },
   ...changes,
 });
@@ -160,6 +160,17 @@ describe('at rest', () => {
         [200, seen(1)],
       ],
       200,
+    ],
+    [
+      'a time that lay ahead and has been reached',
+      200,
+      [
+        [0, seen(1, -50)],
+        [200, seen(1, 150)],
+        [249, seen(1, 199)],
+        [250, seen(1, 200)],
+      ],
+      250,
     ],
     [
       'an mtime in the future',

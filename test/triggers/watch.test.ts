@@ -38,6 +38,14 @@ test('the start asks for a look at the whole tree, and what was there before is 
   expect(watch.folders()).toEqual([]);
 });
 
+test('but what changed just before is, since a run that looks now may leave it out', async () => {
+  const root = await temporaryFolder();
+  mkdirSync(join(root, 'sub'));
+  writeFileSync(join(root, 'sub/fresh'), '');
+  const watch = await watching({ root });
+  await watch.untilSettled('sub');
+});
+
 describe('told', () => {
   test('a new file and a changed one, each by its folder, at rest for `settle`', async () => {
     const quiet: number[] = [];
@@ -159,16 +167,17 @@ describe('told', () => {
 
 describe('not told', () => {
   test('a file that is being written, until it is done', async () => {
-    const watch = await watching();
+    const long = 800;
+    const watch = await watching({ settle: long });
     watch.write('slow', '');
-    for (let i = 0; i < 12; i++) {
-      await sleep(settle / 3);
+    for (let i = 0; i < 30; i++) {
+      await sleep(long / 16);
       appendFileSync(watch.at('slow'), 'more');
       expect(watch.settled).toEqual([]);
     }
     const end = Date.now();
     await watch.untilSettled('');
-    expect(Date.now() - end).toBeGreaterThanOrEqual(settle - coarse);
+    expect(Date.now() - end).toBeGreaterThanOrEqual(long - coarse);
     await watch.sentinel();
     expect(watch.folders()).toEqual(['']);
   });
@@ -228,7 +237,7 @@ describe('very much at once', () => {
     const watch = await watching();
     renameSync(join(from, 'drop'), watch.at('drop'));
     await watch.until(() => new Set(watch.folders()).size === 20);
-    expect(watch.settled.length).toBeLessThan(40);
+    expect(watch.settled.length).toBeLessThan(200);
     expect(watch.rescans).toEqual(['start']);
   });
 

@@ -1,6 +1,7 @@
 /** A watch on a fresh folder whose calls are kept and can be waited for. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type RescanReason, type WatchOptions, watchFolder } from '../../src/triggers/watch.js';
 import { temporaryFolder } from '../kit/temporary.js';
 
@@ -34,7 +35,10 @@ export async function watched(
 ): Promise<Watched> {
   const root = options.root ?? join(await temporaryFolder(), 'root');
   if (options.root === undefined) mkdirSync(root);
-  options.before?.(root);
+  if (options.before !== undefined) {
+    options.before(root);
+    await sleep(2 * settle); // so that it is no news
+  }
   const settled: (readonly string[])[] = [];
   const rescans: RescanReason[] = [];
   const states: string[] = [];

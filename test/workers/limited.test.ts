@@ -1,7 +1,7 @@
 /** Runs limited to folders: what they look at, what they plan, and what they leave to the whole run. */
 import { lstatSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Operation, Report } from '../../src/core/events.js';
+import type { Operation, Report, Trigger } from '../../src/core/events.js';
 import { createPool } from '../../src/endpoints/sftp/pool.js';
 import { Scope } from '../../src/jobs/filter.js';
 import type { Job } from '../../src/jobs/job.js';
@@ -237,7 +237,11 @@ describe('a run', () => {
     scene = await openScene(server);
   });
 
-  async function run(job: object, folders: readonly string[]): Promise<Report> {
+  async function run(
+    job: object,
+    folders: readonly string[] | undefined,
+    trigger: Trigger = 'watch',
+  ): Promise<Report> {
     const file = await scene.jobs(job);
     const config = load(readFileSync(file, 'utf8'), {
       file,
@@ -246,7 +250,8 @@ describe('a run', () => {
     const pool = createPool();
     try {
       return await runJob(config.jobs.get('job') as Job, {
-        ...{ run: 'r', trigger: 'watch', attempt: 1, emit: () => {}, signal, pool, folders },
+        ...{ run: 'r', trigger, attempt: 1, emit: () => {}, signal, pool },
+        ...(folders === undefined ? {} : { folders }),
         ...{ state: await temporaryFolder(), dryRun: false },
       });
     } finally {
@@ -285,6 +290,23 @@ describe('a run', () => {
     expect(await run({}, [''])).toMatchObject({ outcome: 'succeeded' });
     expect(lstatSync(scene.there(), { throwIfNoEntry: false })).toBeUndefined();
   });
+
+  test.each<[trigger: Trigger, folders: string[] | undefined, copied: string[]]>([
+    ['watch', ['a'], ['a/ahead', 'a/old']],
+    ['rescan', undefined, ['a/ahead', 'a/old']],
+    ['manual', undefined, ['a/ahead', 'a/fresh', 'a/old']],
+  ])(
+    '%s: a file that may still be being written is left to the watcher',
+    async (trigger, folders, copied) => {
+      const now = Date.now() / 1000;
+      scene.writeHere({ 'a/old': '' }, { mtime: now - 1000 });
+      scene.writeHere({ 'a/ahead': '' }, { mtime: now + 1000 });
+      scene.writeHere({ 'a/fresh': '' });
+      const job = { operation: 'push', watch: { settle: '1m', rescan: '1h' } };
+      expect((await run(job, folders, trigger)).outcome).toBe('succeeded');
+      expect(Object.keys(readTree(scene.there()))).toEqual(copied);
+    },
+  );
 
   test('a source that is one file', async () => {
     scene.writeHere({ one: '1', two: '2' });

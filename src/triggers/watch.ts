@@ -8,14 +8,14 @@ import { lstat } from 'node:fs/promises';
 import { parentOf } from '../core/entry.js';
 import { FolderTree, identityOf, type Tell } from './folder-tree.js';
 import { onLostEvents } from './folder-watch.js';
-import { isReserved, lookOf, rootAt } from './look.js';
+import { isReserved, lookOf, type Place, placeOf } from './look.js';
 import { Settle } from './settle.js';
 import { noRoot, unwatched } from './unwatched.js';
 
 export type RescanReason = 'start' | 'rescan' | 'overflow' | 'error' | 'root';
 
 export interface WatchOptions {
-  /** Absolute path of the folder; it need not exist yet, and may vanish and come back. */
+  /** Absolute path of the folder, or of one file; it need not exist yet, and may vanish and come back. */
   readonly root: string;
   /** For how long a file must stand still, ms. */
   readonly settle: number;
@@ -65,6 +65,7 @@ class Watching {
   readonly #settle: Settle;
   readonly #timers: NodeJS.Timeout[] = [];
   #tree: FolderTree | undefined;
+  #place: Place | undefined;
   /** Tells this root from another one; undefined while there is none. */
   #root: string | undefined;
   #checking: Promise<void> | undefined;
@@ -126,10 +127,11 @@ class Watching {
 
   async #followRoot(why: 'start' | 'root'): Promise<void> {
     const { root, settle, wanted } = this.#options;
-    const found = await rootAt(root);
-    const now = found === undefined ? undefined : `${found.path}:${identityOf(found.stats)}`;
+    const found = await placeOf(root);
+    const now = found && `${found.folder}/${found.only ?? ''}:${identityOf(found.stats)}`;
     if (this.#closed || (now === this.#root && now !== undefined)) return;
     this.#root = now;
+    this.#place = found;
     this.#tree?.close();
     this.#tree = undefined;
     this.#heard.clear();
@@ -137,8 +139,8 @@ class Watching {
     this.#unwatched.clear();
     if (found === undefined) return this.#tellState();
     this.#tree = new FolderTree({
-      root: found.path,
-      wanted: (folder) => !isReserved(folder) && wanted(folder, true),
+      root: found.folder,
+      wanted: (folder) => found.only === undefined && !isReserved(folder) && wanted(folder, true),
       onEvent: (path) => this.#hear(path, true),
       fresh: settle + coarse,
       onFound: (path) => this.#hear(path, false),
@@ -151,7 +153,8 @@ class Watching {
   }
 
   #hear(path: string, event: boolean): void {
-    if (this.#closed || isReserved(path)) return;
+    const only = this.#place?.only;
+    if (this.#closed || isReserved(path) || (only !== undefined && path !== only)) return;
     const again = event ? this.#settle.heard(path, performance.now()) : undefined;
     if (again !== undefined) this.#wakeAt(again);
     else if (this.#heard.size >= mostHeard) this.#flooded = true;
@@ -193,8 +196,7 @@ class Watching {
     for (let i = 0; i < heard.length && !this.#closed; i += atOnce)
       await Promise.all(
         heard.slice(i, i + atOnce).map(async ([path, event]) => {
-          const { root } = this.#options;
-          const stats = await lstat(`${root}/${path}`).catch(() => undefined);
+          const stats = await lstat(`${this.#place?.folder}/${path}`).catch(() => undefined);
           if (!this.#closed) this.#saw(path, stats, event);
         }),
       );
@@ -213,7 +215,7 @@ class Watching {
     const { wanted } = this.#options;
     const isFile = stats?.isFile() || stats?.isSymbolicLink();
     if (!stats?.isDirectory()) this.#tree?.drop(path);
-    else if (!this.#tree?.has(path, stats) && wanted(path, true))
+    else if (!this.#tree?.has(path, stats) && this.#place?.only === undefined && wanted(path, true))
       void this.#tree?.add(path, stats, 'all');
     const seen = stats === undefined || !isFile || !wanted(path, false) ? undefined : lookOf(stats);
     this.#settle.look(path, seen, performance.now(), event);

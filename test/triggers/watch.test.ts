@@ -303,6 +303,25 @@ describe('the root', () => {
     await watch.untilSettled('sub');
   });
 
+  test('is one file: only that one counts, saved in place or by a rename', async () => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    await sleep(2 * settle);
+    const watch = await watching({ root: file });
+    mkdirSync(join(folder, 'sub'));
+    writeFileSync(join(folder, 'sub/file'), '');
+    writeFileSync(join(folder, 'other'), '');
+    await sleep(3 * settle);
+    expect(watch.settled).toEqual([]);
+    writeFileSync(file, 'in place');
+    await watch.until(() => watch.settled.length === 1);
+    writeFileSync(join(folder, 'temporary'), 'by a rename');
+    renameSync(join(folder, 'temporary'), file);
+    await watch.until(() => watch.settled.length === 2);
+    expect(watch.settled).toEqual([[''], ['']]);
+  });
+
   test('a link to a folder', async () => {
     const folder = await temporaryFolder();
     mkdirSync(join(folder, 'real/sub'), { recursive: true });

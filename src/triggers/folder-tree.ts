@@ -41,6 +41,8 @@ interface Found {
 
 /** Folders that are put under watch, or listed, at once. */
 const atOnce = 32;
+/** Files of one folder that are looked at at once. */
+const looksAtOnce = 256;
 
 export class FolderTree {
   readonly #options: TreeOptions;
@@ -149,10 +151,12 @@ export class FolderTree {
     // one that is gone, or can't be read, is told by the folder above it, or by the run
     const entries = await readdir(this.#real(path), { withFileTypes: true }).catch(() => []);
     const found: Found[] = [];
+    const files: string[] = [];
     for (const entry of entries) {
       const at = join(path, entry.name);
       if (!entry.isDirectory()) {
-        if (tell === 'all' || (tell === 'fresh' && (await this.#isFresh(at)))) onFound(at);
+        if (tell === 'all') onFound(at);
+        else if (tell === 'fresh') files.push(at);
         continue;
       }
       if (!wanted(at)) continue;
@@ -160,6 +164,12 @@ export class FolderTree {
       if (stats?.isDirectory() && (tell === 'all' || !this.has(at, stats)))
         found.push({ path: at, stats });
     }
+    for (let i = 0; i < files.length; i += looksAtOnce)
+      await Promise.all(
+        files.slice(i, i + looksAtOnce).map(async (at) => {
+          if (await this.#isFresh(at)) onFound(at);
+        }),
+      );
     return found;
   }
 

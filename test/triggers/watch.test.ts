@@ -270,7 +270,7 @@ describe('very much at once', () => {
     await watch.untilSettled('missed/deep');
     watch.write('replaced/file');
     await watch.untilSettled('replaced');
-  });
+  }, 120_000);
 });
 
 describe('the root', () => {

@@ -1,7 +1,17 @@
 #!/usr/bin/env node
 /** The command line's entry: signals, streams and the exit code. The verbs are in program.ts. */
+import module from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { Cancelled } from '../core/errors.js';
-import { runProgram } from './program.js';
+
+// Node 22.8 and later keep compiled code: here in a folder that nobody else can write to.
+const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
+const caches = process.env.XDG_CACHE_HOME;
+enableCompileCache?.(
+  join(caches?.startsWith('/') ? caches : join(homedir(), '.cache'), 'ferryline'),
+);
+const { runProgram } = await import('./program.js');
 
 // Whoever reads may stop reading (`| head`): what is under way goes on to its honest end, unseen.
 for (const stream of [process.stdout, process.stderr]) {

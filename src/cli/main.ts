@@ -1,16 +1,12 @@
 #!/usr/bin/env node
 /** The command line's entry: signals, streams and the exit code. The verbs are in program.ts. */
+import { existsSync, mkdirSync } from 'node:fs';
 import module from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Cancelled } from '../core/errors.js';
 
-// Node 22.8 and later keep compiled code: here in a folder that nobody else can write to.
-const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
-const caches = process.env.XDG_CACHE_HOME;
-enableCompileCache?.(
-  join(caches?.startsWith('/') ? caches : join(homedir(), '.cache'), 'ferryline'),
-);
+keepCompiledCode();
 const { runProgram } = await import('./program.js');
 
 // Whoever reads may stop reading (`| head`): what is under way goes on to its honest end, unseen.
@@ -35,6 +31,22 @@ function stopSignal(): AbortSignal {
     });
   }
   return stop.signal;
+}
+
+/** Node 22.8 and later keep compiled code: here in a folder of the user's own, where there can be one. */
+function keepCompiledCode(): void {
+  const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
+  if (enableCompileCache === undefined) return;
+  const given = process.env.XDG_CACHE_HOME;
+  const caches = given?.startsWith('/') ? given : join(homedir(), '.cache');
+  const folder = join(caches, 'ferryline');
+  try {
+    // level by level: where a file system refuses with ENOENT, Node 24 would try for ever by itself
+    for (const level of [caches, folder]) if (!existsSync(level)) mkdirSync(level, { mode: 0o700 });
+  } catch {
+    return;
+  }
+  enableCompileCache(folder);
 }
 
 process.exit(await runProgram(process.argv.slice(2), stopSignal));

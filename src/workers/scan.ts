@@ -57,8 +57,9 @@ export interface Scan {
   readonly leftovers: readonly string[];
 }
 
-/** Listings in flight on each side. */
-const listingsAtOnce = 256;
+/** Listings in flight on each side; more on a line whose round trip is not short (ms). */
+const listingsAtOnce = { short: 256, long: 512 };
+const shortLine = 5;
 /** Pairs of files whose bytes are compared at once. */
 const hashesAtOnce = 8;
 
@@ -284,7 +285,7 @@ export async function scan(request: ScanRequest): Promise<Scan> {
       trail: [''],
       ...(request.folders === undefined ? {} : { asked: askedFolders(request.folders) }),
     },
-    listingsAtOnce,
+    foldersAtOnce(source, destination),
     visit,
   );
   const all: Gathered = {
@@ -295,4 +296,10 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     ...gathered,
   };
   return { plan: sealPlan(all), sourceExists, leftovers };
+}
+
+function foldersAtOnce({ can: source }: Endpoint, { can: destination }: Endpoint): number {
+  const isShort = Math.max(source.roundTrip, destination.roundTrip) < shortLine;
+  const wanted = isShort ? listingsAtOnce.short : listingsAtOnce.long;
+  return Math.min(wanted, source.maxHandles, destination.maxHandles);
 }

@@ -15,6 +15,8 @@ import { isTyped, openFlag, type RawEntry, type RawStat } from './wire.js';
 
 /** READDIR requests in flight for one folder; OpenSSH answers each with 100 names at most. */
 const readdirsAhead = 4;
+/** Two suffice for most folders: the first answer and the end. Where a round trip costs more (ms) than asking in vain, it is four from the start. */
+const shortLine = 5;
 /** How often an operation is repeated on a new session before it counts as failed. */
 const repeats = 3;
 /** Entries one folder may have before the listing counts as endless. */
@@ -124,7 +126,8 @@ export function openSftp(
     list: (folder, signal) =>
       repeat(folder, signal, async (channel) => {
         const at = full(folder);
-        const raw = await readFolder(channel, at, signal);
+        const ahead = features.roundTrip < shortLine ? 2 : readdirsAhead;
+        const raw = await readFolder(channel, at, ahead, signal);
         const entries: Entry[] = [];
         for (const entry of raw) {
           if (isTyped(entry)) entries.push(entry);
@@ -251,17 +254,17 @@ async function isFull(channel: SftpChannel, root: string, signal: AbortSignal): 
   return free !== undefined && free < 64 * 1024;
 }
 
-/** All entries of a folder, several READDIRs ahead. */
+/** All entries of a folder, several READDIRs ahead: `first` of them, then more. */
 async function readFolder(
   channel: SftpChannel,
   at: string,
+  first: number,
   signal: AbortSignal,
 ): Promise<RawEntry[]> {
   const handle = await channel.opendir(at, signal);
   const all: RawEntry[] = [];
   try {
-    // Two suffice for most folders: the first answer and the end. Longer ones are read further ahead.
-    for (let ahead = 2; ; ahead = readdirsAhead) {
+    for (let ahead = first; ; ahead = readdirsAhead) {
       const answers = await Promise.all(
         Array.from({ length: ahead }, () => channel.readdir(handle, signal)),
       );

@@ -1,0 +1,84 @@
+/** What a session does so that a long line costs few round trips and is filled. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { Endpoint } from '../../../src/endpoints/endpoint.js';
+import { openSide, type Side } from '../../../src/endpoints/open.js';
+import { createPool, type SessionPool } from '../../../src/endpoints/sftp/pool.js';
+import { type Proxy as Line, startProxy } from '../../kit/proxy.js';
+import { remoteFor } from '../../kit/remote.js';
+import { type Sshd, startSshd } from '../../kit/sshd.js';
+import { randomBytes } from '../../kit/tree.js';
+
+/** Milliseconds; long enough for all channels that a session ever takes, however busy the machine. */
+const roundTrip = 70;
+const channels = 8;
+const chunk = 255 * 1024;
+const { signal } = new AbortController();
+
+let sshd: Sshd;
+let line: Line;
+let pool: SessionPool;
+let side: Side;
+let files: Endpoint;
+const transcript: string[] = [];
+const said = (pattern: RegExp) => transcript.filter((text) => pattern.test(text));
+
+beforeAll(async () => {
+  sshd = await startSshd();
+  line = await startProxy(sshd.port, { delay: roundTrip });
+  pool = createPool({ transcript: (_remote, _kind, text) => transcript.push(text) });
+  const remote = remoteFor({ ...sshd, port: line.port }, { root: sshd.root });
+  side = await openSide({ remote, path: 'new/Folder', label: 'archive:' }, 'to', pool, signal);
+  files = side.endpoint;
+});
+afterAll(async () => {
+  await pool.close();
+  await line.stop();
+  await sshd.stop();
+});
+
+test('a key is not asked about before it signs', () => {
+  expect(sshd.logins()).toBe(1);
+  expect(sshd.log()).not.toMatch(/Postponed publickey/);
+});
+
+test('the root is asked after together with the limits, then everything about the place at once', () => {
+  const start = transcript.findIndex((text) => /^1 limits/.test(text));
+  const requests = transcript.slice(start).filter((text) => !/VERSION|INIT/.test(text));
+  const words = requests.slice(0, 10).map((text) => text.replace(/^\d+ (\w+).*/s, '$1'));
+  expect(words).toEqual([
+    ...['limits', 'REALPATH', 'EXTENDED_REPLY', 'NAME'],
+    ...['STAT', 'STAT', 'REALPATH', 'STAT'],
+    ...['ATTRS', 'status'],
+  ]);
+});
+
+test('missing folders of the place are made, one or several', async () => {
+  expect(await files.stat('', signal)).toBeUndefined();
+  await side.makeRoot(signal);
+  await side.makeRoot(signal);
+  expect(await files.stat('', signal)).toMatchObject({ kind: 'folder' });
+});
+
+test('a file much is written to at once is written over all channels, one much is read from over one', async () => {
+  await vi.waitFor(() => expect(said(/^VERSION/).length).toBe(channels), { timeout: 5000 });
+  const content = randomBytes(100 * chunk + 17, 7);
+  const parts = Array.from({ length: 101 }, (_, i) => i * chunk);
+  const output = await files.open('big', 'create', 0o600, signal);
+  await Promise.all(parts.map((at) => output.write(content.subarray(at, at + chunk), at, signal)));
+  expect(await output.stat(signal)).toMatchObject({ kind: 'file', size: content.length });
+  await output.close();
+  expect(said(/OPEN .*big \(create\)/).length).toBe(1);
+  expect(said(/OPEN .*big \(write\)/).length).toBe(channels - 1);
+  expect(content.equals(await readFile(join(sshd.root, 'new/Folder/big')))).toBe(true);
+
+  const input = await files.open('big', 'read', 0, signal);
+  const got = Buffer.alloc(content.length);
+  await Promise.all(parts.map((at) => input.read(got.subarray(at, at + chunk), at, signal)));
+  await input.close();
+  expect(said(/OPEN .*big \(read\)/).length).toBe(1);
+  expect(got.equals(content)).toBe(true);
+  // every handle was closed once
+  expect(said(/^\d+ CLOSE/).length).toBe(channels + 1);
+});

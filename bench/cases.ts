@@ -87,13 +87,20 @@ export const cases: readonly Case[] = [
     runs: 3,
     aims: [{ mebibytes: 250 }],
   },
-  { name: 'one-file', about: 'one file of 1 KiB up, loopback', work: one, ...up },
+  {
+    name: 'one-file',
+    about: 'one file of 1 KiB up, loopback',
+    work: one,
+    ...up,
+    aims: [{ ratio: 1 / 1.5, than: ['sftp'] }],
+  },
   {
     name: 'big-up-50ms',
     about: 'one file of 512 MiB up, 50 ms round trip',
     work: halfGibibyte,
     ...up,
     roundTrip: 50,
+    aims: [{ ratio: 6, than: allPeers }],
   },
   {
     name: 'big-down-50ms',
@@ -101,6 +108,7 @@ export const cases: readonly Case[] = [
     work: halfGibibyte,
     ...down,
     roundTrip: 50,
+    aims: [{ ratio: 4, than: allPeers }],
   },
   {
     name: 'small-up-50ms',
@@ -108,6 +116,10 @@ export const cases: readonly Case[] = [
     work: small,
     ...up,
     roundTrip: 50,
+    aims: [
+      { ratio: 1, than: ['rsync'] },
+      { ratio: 15, than: sftpPeers },
+    ],
   },
   {
     name: 'small-down-50ms',
@@ -115,6 +127,10 @@ export const cases: readonly Case[] = [
     work: small,
     ...down,
     roundTrip: 50,
+    aims: [
+      { ratio: 1, than: ['rsync'] },
+      { ratio: 15, than: sftpPeers },
+    ],
   },
   {
     name: 'noop-50ms',
@@ -122,5 +138,9 @@ export const cases: readonly Case[] = [
     work: many,
     ...noop,
     roundTrip: 50,
+    aims: [
+      { ratio: 3, than: ['rsync'] },
+      { ratio: 3, than: ['rclone', 'rclone-tuned'] },
+    ],
   },
 ];

@@ -353,7 +353,7 @@ function filesAtOnce({ job }: TransferRequest, { source, destination }: CopyCont
     (n) => n !== undefined && n > 0,
   );
   const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
-  const found = roundTrip < 5 ? 256 : Math.min(1800, 256 + Math.round(roundTrip * 30));
+  const found = roundTrip < 5 ? 256 : Math.min(1000, 256 + Math.round(roundTrip * 15));
   const handles = Math.min(source.can.maxHandles, destination.can.maxHandles);
   return Math.max(1, Math.min(...(set as number[]), ...(set.length > 0 ? [] : [found]), handles));
 }

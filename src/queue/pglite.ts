@@ -34,11 +34,64 @@ export async function openPglite(folder: string): Promise<PglitePool> {
     const client = await pool.connect();
     await runMigrations(client);
     await client.query('SET search_path TO bullmq');
+    const stop = keepSmall(pool);
+    const end = pool.end;
+    pool.end = () => {
+      stop();
+      return end();
+    };
     return pool;
   } catch (error) {
     await db.close().catch(() => {});
     throw error;
   }
+}
+
+/** Milliseconds between two looks at how much was written. */
+const lookEvery = 60_000;
+/** Bytes written to the log of changes after which the database is tidied. */
+const tidyAfter = 4 * 1024 * 1024;
+
+/**
+ * Cuts the log of changes and frees the space of rows that are gone, now and then. Elsewhere other
+ * processes of Postgres do that; here there is but one, and both would grow as long as it runs.
+ */
+function keepSmall(pool: PglitePool): () => void {
+  let tidied = 0;
+  let busy = false;
+  const look = async () => {
+    const at = await written(pool);
+    if (at - tidied < tidyAfter) return;
+    tidied = at;
+    await tidy(pool);
+  };
+  const timer = setInterval(() => {
+    if (busy) return;
+    busy = true;
+    // A database that fails tells whoever uses it.
+    void look()
+      .catch(() => {})
+      .finally(() => {
+        busy = false;
+      });
+  }, lookEvery);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** Bytes ever written to the log of changes. */
+async function written(pool: PglitePool): Promise<number> {
+  const sql = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') AS bytes";
+  return Number((await pool.query<{ bytes: string }>(sql)).rows[0]?.bytes);
+}
+
+/** One table at a time, so that others' statements come in between. */
+export async function tidy(pool: PglitePool): Promise<void> {
+  const sql =
+    "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = 'bullmq'";
+  for (const { name } of (await pool.query<{ name: string }>(sql)).rows)
+    await pool.query(`VACUUM ${name}`);
+  await pool.query('CHECKPOINT');
 }
 
 function start(folder: string, initDbStartParams: string[] = []): Promise<PGlite> {

@@ -6,7 +6,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { answered } from './queue.js';
-import type { Store } from './store.js';
+import { keepEvents, type Store } from './store.js';
 
 interface Account {
   readonly paused: boolean;
@@ -30,7 +30,7 @@ export async function openPauses(
 ): Promise<Pauses> {
   const queue = new Queue<Account & { job: string }>(
     'ferryline-pauses',
-    store.options(),
+    { ...store.options(), ...keepEvents(10) },
     store.backend,
   );
   queue.on('error', onError);

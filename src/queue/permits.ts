@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { type Job as Entry, Queue, Worker } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 import { endless, type Hold, keepHold, lockDuration, stalledInterval } from './holds.js';
-import type { Store } from './store.js';
+import { keepEvents, type Store } from './store.js';
 
 export interface Permit {
   /** Aborted when it may have gone to somebody else. */
@@ -68,7 +68,7 @@ function openGate(
   onIdle: () => void,
 ): Gate {
   const queueName = `ferryline-permits-${name}`;
-  const queue = new Queue(queueName, store.options(), store.backend);
+  const queue = new Queue(queueName, { ...store.options(), ...keepEvents(10) }, store.backend);
   const worker = new Worker(
     queueName,
     null,

@@ -13,7 +13,7 @@ import { type Job as Entry, Queue, QueueEvents } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { RunRequest, RunView } from '../core/request.js';
-import type { Store } from './store.js';
+import { keepEvents, type Store } from './store.js';
 
 /** What of a job's definition its entries need. */
 export interface RunRules {
@@ -69,7 +69,11 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
   const openOne = (name: string) => {
     let opened = queues.get(name);
     if (opened !== undefined) return opened;
-    const queue = new Queue<RunRequest, Report>(name, store.options(), store.backend);
+    const queue = new Queue<RunRequest, Report>(
+      name,
+      { ...store.options(), ...keepEvents(2000) },
+      store.backend,
+    );
     const events = new QueueEvents(name, store.options(true), store.backend);
     queue.on('error', onError);
     events.on('error', onError);

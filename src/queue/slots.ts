@@ -7,7 +7,7 @@ import { Queue, Worker } from 'bullmq';
 import type { SkippedSlot, SlotEnd } from '../core/request.js';
 import { endless, lockDuration, stalledInterval } from './holds.js';
 import { answered } from './queue.js';
-import type { Store } from './store.js';
+import { keepEvents, type Store } from './store.js';
 
 export interface SlotRequest {
   readonly job: string;
@@ -43,7 +43,11 @@ const queueName = 'ferryline-slots';
 const kept = { count: 5000 };
 
 export function openSlots(store: Store, onError: (error: Error) => void): Slots {
-  const queue = new Queue<SlotRequest, SlotEnd>(queueName, store.options(), store.backend);
+  const queue = new Queue<SlotRequest, SlotEnd>(
+    queueName,
+    { ...store.options(), ...keepEvents(10) },
+    store.backend,
+  );
   queue.on('error', onError);
   let worker: Worker<SlotRequest, SlotEnd> | undefined;
   return {

@@ -2,7 +2,7 @@
  * Where the queue is kept: a Redis, a Postgres, or a PGlite folder of this process. BullMQ runs on
  * all three; what differs is how to connect and how to see that it is fit.
  */
-import type { ConnectionOptions, QueueBaseOptions } from 'bullmq';
+import type { ConnectionOptions, QueueBaseOptions, QueueOptions } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 
 export type StoreKind = 'embedded' | 'redis' | 'postgres';
@@ -18,6 +18,11 @@ export interface Store {
   /** Rejects when the store can't be used right now. */
   ping(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** How many of a queue's events are kept, for those who listen; BullMQ's default of 10,000 for each permit would be most of a store. */
+export function keepEvents(maxLen: number): Pick<QueueOptions, 'streams'> {
+  return { streams: { events: { maxLen } } };
 }
 
 export interface StoreOptions {

@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util';
 import { type Case, cases } from './cases.js';
 import { difference, marksOf, touched } from './compare.js';
 import { type Contender, contenders, type Task, writeSettings } from './contenders.js';
+import { type DaemonCase, daemonCases } from './daemon-cases.js';
 import { startLine } from './delay.js';
 import { measure } from './measure.js';
 import { installMissing, machineFacts } from './packages.js';
@@ -27,7 +28,7 @@ import { makeWork, scaled } from './work.js';
 
 const usage = `npm run bench -- [--case NAME[,NAME…]] [--runs N] [--write]
 
-  --case NAME        only these: ${cases.map(({ name }) => name).join(', ')}
+  --case NAME        only these: ${[...cases, ...daemonCases].map(({ name }) => name).join(', ')}
   --runs N           runs of each contender; default: the case's own number, else 5
   --only NAME        only these contenders: ${contenders.map(({ name }) => name).join(', ')}
   --scale FRACTION   smaller work, to try the benchmark itself
@@ -38,7 +39,7 @@ const patience = 150;
 const document = join(import.meta.dirname, '../../BENCHMARKS.md');
 
 interface Options {
-  readonly cases: readonly Case[];
+  readonly cases: readonly (Case | DaemonCase)[];
   readonly contenders: readonly Contender[];
   readonly runs: number | undefined;
   readonly scale: number;
@@ -64,7 +65,7 @@ function readOptions(): Options {
   if (values.write && (scale !== 1 || values.only !== undefined))
     throw new Error('--write takes whole results only: no --scale, no --only');
   return {
-    cases: named('--case', values.case, cases),
+    cases: named('--case', values.case, [...cases, ...daemonCases]),
     contenders: named('--only', values.only, contenders),
     runs,
     scale,
@@ -167,17 +168,37 @@ Made by \`npm run bench -- --write\`, which builds ferryline, makes the work (th
 - ferryline writes every file by its commit protocol: temporary name, checked size, mtime, atomic rename.`;
 
 /** One case's part of BENCHMARKS.md. */
-function section(one: Case, results: readonly Result[], command: string): string {
+function section(name: string, about: string, results: string): string {
   const date = new Date().toISOString().slice(0, 10);
+  const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim();
   return [
-    `## ${one.name}`,
-    `${one.about[0]?.toUpperCase()}${one.about.slice(1)}; ${results[0]?.runs.length} runs each.`,
-    caseText(one, results, patience),
+    `## ${name}`,
+    `${about[0]?.toUpperCase()}${about.slice(1)}.`,
+    results,
     `${date}, \`${command}\`: ${machineFacts()}`,
   ].join('\n\n');
 }
 
-function write(one: Case, text: string): void {
+/** Runs a case and gives its part of BENCHMARKS.md. */
+async function partOf(
+  one: Case | DaemonCase,
+  server: Server,
+  root: string,
+  options: Options,
+  signal: AbortSignal,
+): Promise<string> {
+  if ('run' in one) {
+    const folder = join(root, one.name);
+    mkdirSync(folder);
+    const { runs, scale } = options;
+    return section(one.name, one.about, await one.run({ server, folder, runs, scale, signal }));
+  }
+  const results = await runCase(one, server, root, options, signal);
+  const about = `${one.about}; ${results[0]?.runs.length} runs each`;
+  return section(one.name, about, caseText(one, results, patience));
+}
+
+function write(one: { readonly name: string }, text: string): void {
   const before = existsSync(document) ? readFileSync(document, 'utf8') : '';
   const parts = withPart(before, 'introduction', introduction);
   writeFileSync(document, withPart(parts, one.name, text));
@@ -191,9 +212,7 @@ async function bench(options: Options, signal: AbortSignal): Promise<void> {
     mkdirSync(join(root, 'server'));
     server = await startServer(join(root, 'server'));
     for (const one of options.cases) {
-      const results = await runCase(one, server, root, options, signal);
-      const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim();
-      const text = section(one, results, command);
+      const text = await partOf(one, server, root, options, signal);
       console.log(`${text}\n`);
       if (options.write) write(one, text);
     }

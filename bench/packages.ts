@@ -12,6 +12,11 @@ const needed: readonly (readonly [file: string, packageName: string])[] = [
   ['/usr/bin/rclone', 'rclone'],
   ['/usr/bin/lftp', 'lftp'],
   ['/usr/bin/time', 'time'],
+  ['/usr/bin/lsyncd', 'lsyncd'],
+  ['/usr/bin/redis-server', 'redis-server'],
+  ['/usr/bin/redis-cli', 'redis-tools'],
+  ['/usr/lib/postgresql', 'postgresql'],
+  ['/usr/bin/psql', 'postgresql-client'],
 ];
 
 // No package may start a daemon meanwhile, unless the machine has a policy of its own.

@@ -87,7 +87,7 @@ function makeKey(file: string): { readonly file: string; readonly publicKey: str
   return { file, publicKey: readFileSync(`${file}.pub`, 'utf8').trim() };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -74,23 +74,26 @@ export function createAnswers(parts: AnswerParts): Answers {
   };
 
   /** Resolves when a run has ended, or after a while in any case. */
-  const nextEnd = (signal: AbortSignal) =>
+  const nextEnd = (run: string, signal: AbortSignal) =>
     new Promise<void>((resolve) => {
       const done = () => {
         clearTimeout(timer);
-        waiting.delete(done);
+        waiting.delete(told);
         signal.removeEventListener('abort', done);
         resolve();
       };
+      const told = (ended: string) => {
+        if (ended === run) done();
+      };
       const timer = setTimeout(done, lookEvery);
       signal.addEventListener('abort', done, { once: true });
-      waiting.add(done);
+      waiting.add(told);
     });
 
   const endOf = async (run: string, signal: AbortSignal): Promise<Report | 'unknown'> => {
     for (;;) {
       signal.throwIfAborted();
-      const told = nextEnd(signal);
+      const told = nextEnd(run, signal);
       const view = await runs.find(run);
       // A report may be of an attempt that others follow: the queue knows.
       if (view === undefined) return (await reports.read(run)) ?? 'unknown';
@@ -116,7 +119,7 @@ export function createAnswers(parts: AnswerParts): Answers {
 
   return {
     ended(run) {
-      for (const done of [...waiting]) done(run);
+      for (const tell of [...waiting]) tell(run);
     },
     enqueue,
 
@@ -152,7 +155,7 @@ export function createAnswers(parts: AnswerParts): Answers {
       }
       if (view.state !== 'active' && (await runs.remove(run))) {
         await reports.cancelled(view);
-        for (const done of [...waiting]) done(run);
+        for (const tell of [...waiting]) tell(run);
         return { was: 'waiting' };
       }
       if (!parts.cancelHere(run)) await queue.signals.send('cancel', { run });

@@ -244,8 +244,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   /** Reports of other machines' workers are kept here, too, where people ask for them. */
   const copyReport = async (run: string) => {
     try {
+      if ((await readReport(state, run)) !== undefined) return;
       const report = (await runs.find(run))?.report;
-      if (report !== undefined && (await readReport(state, run)) === undefined) await keep(report);
+      if (report !== undefined) await keep(report);
     } catch (error) {
       onError(error as Error);
     }

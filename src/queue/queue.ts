@@ -122,7 +122,10 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
 
     async find(run) {
       const entry = await findEntry(run);
-      return entry === undefined ? undefined : viewOf(entry, await answered(entry.getState()));
+      if (entry === undefined) return undefined;
+      // What has ended stays so: the store need not be asked a second time.
+      const ended = entry.finishedOn !== undefined;
+      return viewOf(entry, ended ? 'completed' : await answered(entry.getState()));
     },
 
     async list(ended) {

@@ -1,13 +1,14 @@
 /**
- * What the documents show is true: every jobs.yml in them loads, and the image and the
- * compose file name nothing that isn't there.
+ * What the documents show is true: every jobs.yml in them loads, every verb they name is there, and
+ * the image, the compose file and the unit name nothing that isn't.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
 import { loadConfig } from '../src/jobs/load.js';
 import { context } from './jobs/loading.js';
+import { ferryline } from './kit/cli.js';
 
 const project = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(project, file), 'utf8');
@@ -49,6 +50,33 @@ describe('yaml in the documents', () => {
   test.each(shown)('the jobs.yml at $place loads', ({ text }) => {
     const { warnings } = load(text);
     expect(warnings).toEqual([]);
+  });
+});
+
+describe('verbs', () => {
+  const pattern = /(?<!-[ugo] |[\w/-])ferryline[ \t]+([a-z]+)\b/g;
+  const verbsIn = (text: string) => [...text.matchAll(pattern)].map(([, verb = '']) => verb);
+  let known: Set<string>;
+
+  beforeAll(async () => {
+    const { stdout } = await ferryline(['--help']);
+    known = new Set([...stdout.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, verb = '']) => verb));
+    expect([...known]).toEqual(expect.arrayContaining(['run', 'plan', 'trust']));
+  });
+
+  test.each(pages)('those in the code of $file are there', ({ text, ...page }) => {
+    const spans = text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').match(/`[^`\n]+`/g) ?? [];
+    const code = [...spans, ...blocksOf({ text, ...page }).map((block) => block.text)];
+    expect(code.flatMap(verbsIn).filter((verb) => !known.has(verb))).toEqual([]);
+  });
+
+  test('those that the image, the compose file and the unit start are there', () => {
+    const image = /^CMD \["([a-z]+)"\]$/m.exec(read('Dockerfile'))?.[1];
+    const unit = /^ExecStart=ferryline ([a-z]+)$/m.exec(
+      read('docs/systemd/ferryline.service'),
+    )?.[1];
+    const services = ferrylineServices().map(({ command }) => command[0]);
+    for (const verb of [image, unit, ...services]) expect(known).toContain(verb);
   });
 });
 

@@ -21,6 +21,7 @@ import { removeRunLogs } from './observe/run-log-files.js';
 import { openTransferLog } from './observe/transfer-log.js';
 import { type Consumer, consume } from './queue/consume.js';
 import { type OpenQueue, openQueue } from './queue/open.js';
+import { storeKind } from './queue/store.js';
 import { createAnswers } from './server/answers.js';
 import { serveControl } from './server/control.js';
 import { slotDecider } from './triggers/decide-slot.js';
@@ -82,6 +83,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const runId = () => newRunId(Date.now());
 
   const lock = await acquireDaemonLock(state);
+  log.info('opening the queue', { queue: storeKind(config.queue), state });
   let queue: OpenQueue;
   try {
     queue = await openQueue({

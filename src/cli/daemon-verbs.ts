@@ -17,9 +17,8 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .option('--roles <roles>', 'only some of scheduler,watcher,worker,api')
     .option(
       '--worker <name>',
-      'also take jobs that ask for this worker; may be given again',
-      (name: string, names: string[]) => [...names, name],
-      [],
+      'also take jobs that ask for this worker; repeatable',
+      (name: string, names: readonly string[] = []) => [...names, name],
     )
     .option(
       '--concurrency <number>',

@@ -31,7 +31,9 @@ export async function next(name: string | undefined, context: Context): Promise<
     } else if (job.starts.schedule.length === 0) output.data(`${job.name}: no schedule`);
     else {
       output.data(`${job.name}: ${zone.name}`);
-      for (const slot of slots) output.data(`  ${wallText(slot, zone)}  ${fromNow(slot - now)}`);
+      const seconds = slots.some((slot) => slot % 60_000 !== 0);
+      for (const slot of slots)
+        output.data(`  ${wallText(slot, zone, seconds)}  ${fromNow(slot - now)}`);
       if (slots.length === 0) output.data('  never in the next five years');
     }
   }
@@ -48,8 +50,8 @@ function nextSlots(job: Job, now: number): number[] {
   return slots;
 }
 
-/** `Wed 2026-11-25 02:00 +01:00`, the seconds only where there are some; the offset tells the passes of a fold apart. */
-function wallText(slot: number, zone: Zone): string {
+/** `Wed 2026-11-25 02:00 +01:00`, with seconds if asked for; the offset tells the passes of a fold apart. */
+function wallText(slot: number, zone: Zone, seconds: boolean): string {
   const wall = zone.wall(slot);
   const date = new Date(wall);
   const [day = '', time = ''] = date.toISOString().split('T');
@@ -59,7 +61,7 @@ function wallText(slot: number, zone: Zone): string {
   return [
     weekdays[date.getUTCDay()],
     day,
-    time.slice(0, date.getUTCSeconds() === 0 ? 5 : 8),
+    time.slice(0, seconds ? 8 : 5),
     `${minutes < 0 ? '-' : '+'}${offset.join(':')}`,
   ].join(' ');
 }

@@ -89,7 +89,7 @@ function runCells({ run, job, trigger, slot, state, outcome, report }: RunView):
   const notes: string[] = [];
   const late = slot === undefined ? 0 : Date.parse(startedAt) - Date.parse(slot);
   if (late >= 1000) notes.push(`late by ${formatDuration(late)}`);
-  if (error !== undefined) notes.push(error.kind);
+  if (error !== undefined && error.kind !== outcome) notes.push(error.kind);
   return [
     ...front,
     grouped(files.copied + files.attrs + files.deleted),

@@ -1,7 +1,9 @@
 /** `ferryline start`: the daemon in this process, until a signal ends it. */
 import { unwatchFile, watchFile } from 'node:fs';
 import { Cancelled, FerryError } from '../core/errors.js';
+import { escapeText } from '../core/text.js';
 import { allRoles, type Role, startDaemon } from '../daemon.js';
+import { namePattern } from '../jobs/fields.js';
 import { parseDuration } from '../jobs/units.js';
 import { createLog } from '../observe/log.js';
 import { redactor } from '../observe/redact.js';
@@ -24,6 +26,8 @@ const configEvery = 2000;
 export async function start(flags: StartFlags, context: Context, version: string): Promise<number> {
   const { output, around } = context;
   const roles = rolesOf(flags.roles);
+  const names = namesOf(flags.worker);
+  const waitQueue = waitOf(flags.waitQueue);
   const config = await readConfig(context);
   const state = await makeStateFolder(around);
   const tty = isLively(process.stderr, around.env) && !output.json;
@@ -42,9 +46,9 @@ export async function start(flags: StartFlags, context: Context, version: string
       load: () => readConfig(context),
       state,
       roles,
-      names: flags.worker ?? [],
+      names,
       concurrency: flags.concurrency ?? 8,
-      waitQueue: waitOf(flags.waitQueue),
+      waitQueue,
       log,
       debug: output.verbosity > 1,
       version,
@@ -73,6 +77,15 @@ function waitOf(text = '60s'): number {
   if (ms !== undefined) return ms;
   throw new FerryError('config', `--wait-queue does not take "${text}"`, {
     hint: 'give a time such as 60s or 5m',
+  });
+}
+
+/** A name that no job can ask for is a slip of the pen, and its worker would wait for ever. */
+function namesOf(names: readonly string[] = []): readonly string[] {
+  const wrong = names.find((name) => !namePattern.test(name));
+  if (wrong === undefined) return [...new Set(names)];
+  throw new FerryError('config', `--worker does not take "${escapeText(wrong)}"`, {
+    hint: 'give a name: a letter, then up to 63 letters, digits, ".", "_" or "-"',
   });
 }
 

@@ -28,7 +28,7 @@ export function statusLines(status: DaemonStatus, now: Date): string[] {
     `daemon  up for ${age}, process ${pid}, version ${version}`,
     `roles   ${roles.join(', ')}`,
     `queue   ${queue.kind}, ${queue.state}${why}`,
-    `config  ${safe(config.file)}, of ${localTime(config.loadedAt, now)}`,
+    `config  ${safe(config.file)}, read ${localTime(config.loadedAt, now)}`,
   ];
   if (config.error !== undefined) {
     lines.push('        as it is now it is not taken:');

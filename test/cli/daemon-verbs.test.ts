@@ -183,7 +183,7 @@ describe('status', () => {
       'roles   scheduler, watcher, worker, api',
       'queue   embedded, up',
     ]);
-    expect(lines[3]).toMatch(/^config {2}\/srv\/jobs\.yml, of /);
+    expect(lines[3]).toMatch(/^config {2}\/srv\/jobs\.yml, read /);
     expect(lines.slice(4)).toEqual([
       '',
       'job              does    next          now       last',
@@ -261,6 +261,13 @@ describe('runs', () => {
           error: { kind: 'network', message: 'unreachable' },
         }),
       }),
+      ended('r-no', at('00:30:00'), {
+        outcome: 'refused',
+        report: reportOf('r-no', {
+          startedAt: at('00:30:00'),
+          error: { kind: 'refused', message: 'too many' },
+        }),
+      }),
     ] satisfies RunView[],
     skipped: [{ job: 'nightly', slot: at('02:00:00'), why: 'the run before was going on' }],
   };
@@ -278,6 +285,7 @@ describe('runs', () => {
       'Nov 24 03:00  r-new                nightly  schedule  succeeded  14     3.4 MiB  4.2 s  late by 7.0 s',
       'Nov 24 02:00  -                    nightly  schedule  skipped                           the run before was going on',
       'Nov 24 01:00  r-old                nightly  schedule  succeeded  14     3.4 MiB  4.2 s',
+      'Nov 24 00:30  r-no                 nightly  schedule  refused    14     3.4 MiB  4.2 s',
       '',
     ]);
   });

@@ -43,6 +43,13 @@ test('prints the next five slots of each job that has a schedule, in its zone', 
   expect(stdout).not.toContain('upload');
 });
 
+test('seconds stand at all slots of a job or at none', async () => {
+  await writeJobs(cwd, { remotes, jobs: { often: { ...job, schedule: '*/30 * * * * *' } } });
+  const times = (await next()).stdout.trimEnd().split('\n').slice(1);
+  expect(times).toHaveLength(5);
+  for (const line of times) expect(line).toMatch(/ \d\d:\d\d:[03]0 /);
+});
+
 test('of one job', async () => {
   expect((await next('nightly')).stdout).not.toContain('leap');
   expect(await next('upload')).toMatchObject({ code: 0, stdout: 'upload: no schedule\n' });

@@ -29,6 +29,18 @@ describe('usage', () => {
     expect(await run('--version')).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
+  test.each([
+    [['--worker', '9'], '--worker does not take "9"'],
+    [['--roles', 'worker,cook'], '"cook" is no role'],
+    [['--wait-queue', 'long'], '--wait-queue does not take "long"'],
+    [['--concurrency', '0'], '--concurrency takes a whole number from 1 to 100'],
+  ])('start %j is refused before anything is opened', async (flags, message) => {
+    await writeJobs(cwd, jobs);
+    const { code, stderr } = await run('start', ...flags);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+    expect(existsSync(join(cwd, '.state'))).toBe(false);
+  });
+
   test('--help groups the verbs, running first', async () => {
     const { code, stdout } = await run('--help');
     expect(code).toBe(0);

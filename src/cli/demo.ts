@@ -1,42 +1,21 @@
 /**
  * `ferryline demo`: the project's own jobs.yml at work against a throw-away server, by the commands
- * a user would type. Every step is checked; the exit code is 0 only if all of them held.
+ * a user would type, then by the daemon (demo-daemon.ts). Every step is checked; the exit code is 0
+ * only if all of them held.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  copyFile,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  realpath,
-  rm,
-  unlink,
-} from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, realpath, rm, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Cancelled, exitCodes, FerryError } from '../core/errors.js';
-import type { Report } from '../core/events.js';
+import { exitCodes } from '../core/errors.js';
 import type { Context } from './context.js';
+import { playDaemon } from './demo-daemon.js';
 import { type DemoHost, startMachineSshd, startOwnServer } from './demo-host.js';
 import { filesBelow, makeData, makeSite, put, sameFiles, touchAll } from './demo-samples.js';
-import type { Output } from './output.js';
+import { check, command, ferryline, lastReport, type Stage, title } from './demo-stage.js';
 
 const project = new URL('../../', import.meta.url);
-const program = fileURLToPath(new URL('./main.js', import.meta.url));
 /** What jobs.yml's nightly-archive leaves out. */
 const excluded = /\.tmp$|(?:^|\/)cache\//;
-
-interface Stage {
-  readonly folder: string;
-  /** The served folder as it is on disk. */
-  readonly served: string;
-  readonly host: DemoHost;
-  readonly output: Output;
-  readonly signal: AbortSignal;
-}
 
 export async function demo(context: Context): Promise<number> {
   const { output } = context;
@@ -55,7 +34,9 @@ export async function demo(context: Context): Promise<number> {
     host = await openHost({ folder, served, output, signal }, keys);
     output.note(`A throw-away SFTP server (${host.what}) listens on 127.0.0.1:${host.port};`);
     output.note(`jobs.yml, copied to ${folder}, has three jobs for it.`);
-    await play({ folder, served, host, output, signal });
+    const stage = { folder, served, host, output, signal };
+    await play(stage);
+    await playDaemon(stage);
   } finally {
     await host?.stop();
     await rm(top, { recursive: true, force: true });
@@ -142,82 +123,4 @@ async function play(stage: Stage): Promise<void> {
   await check(stage, './restored equals the archive, byte for byte', () =>
     sameFiles(join(folder, 'restored'), join(served, 'data')),
   );
-}
-
-function title({ output }: Stage, text: string): void {
-  output.note('');
-  output.note(output.style.bold(text));
-}
-
-/** Shows a command and runs it before the user's eyes; it must end with that exit code. */
-async function command(stage: Stage, args: readonly string[], expected: number): Promise<void> {
-  const { output } = stage;
-  output.note(output.style.dim(`$ ferryline ${args.join(' ')}`));
-  const code = await ferryline(stage, args, 'inherit');
-  if (code !== expected)
-    broken(`"ferryline ${args.join(' ')}" ended with ${code}, not ${expected}`);
-}
-
-async function check({ output }: Stage, what: string, holds: () => Promise<boolean>) {
-  if (!(await holds())) broken(`it does not hold that ${what}`);
-  output.note(`${output.style.green('ok')}  ${what}`);
-}
-
-function broken(what: string): never {
-  throw new FerryError('defect', `the demo broke its promise: ${what}`, {
-    hint: 'please report it with all of the above',
-  });
-}
-
-async function ferryline(
-  { folder, host, output, signal }: Stage,
-  args: readonly string[],
-  stdio: 'inherit' | 'ignore',
-): Promise<number> {
-  if (signal.aborted) throw signal.reason;
-  const { FERRYLINE_CONFIG: _, FERRYLINE_QUEUE: __, ...env } = process.env;
-  const child = spawn(
-    process.execPath,
-    [program, ...args, ...(output.color ? [] : ['--no-color'])],
-    {
-      cwd: folder,
-      stdio: ['ignore', stdio === 'inherit' ? 'inherit' : 'ignore', stdio],
-      env: {
-        ...env,
-        FERRYLINE_STATE_DIR: stateOf(folder),
-        ARCHIVE_HOST: '127.0.0.1',
-        ARCHIVE_PORT: String(host.port),
-        ARCHIVE_USER: host.username,
-        ARCHIVE_KEY: host.keyFile,
-        ARCHIVE_KNOWN_HOSTS: host.knownHostsFile,
-        ARCHIVE_ROOT: host.root,
-      },
-    },
-  );
-  const pass = () => child.kill(exitedBy(signal) === 143 ? 'SIGTERM' : 'SIGINT');
-  signal.addEventListener('abort', pass);
-  const [code] = (await once(child, 'exit')) as [number | null];
-  signal.removeEventListener('abort', pass);
-  if (signal.aborted) throw signal.reason;
-  return code ?? 1;
-}
-
-function exitedBy({ reason }: AbortSignal): number {
-  return reason instanceof Cancelled ? reason.exitCode : 130;
-}
-
-function stateOf(folder: string): string {
-  return join(folder, '..', 'state');
-}
-
-async function lastReport({ folder }: Stage, job: string): Promise<Report> {
-  const runs = join(stateOf(folder), 'runs', job);
-  // Ids sort by the second, and two runs may share one: the report's own time decides.
-  const reports = await Promise.all(
-    (await readdir(runs)).map(
-      async (name) => JSON.parse(await readFile(join(runs, name), 'utf8')) as Report,
-    ),
-  );
-  const [latest] = reports.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
-  return latest ?? broken(`job ${job} left no report`);
 }

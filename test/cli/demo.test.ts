@@ -20,13 +20,21 @@ test.each([
     symlinkSync(process.execPath, join(bin, 'node'));
     const before = leftovers();
     const PATH = `${bin}:${pathOf(process.env.PATH ?? dirname(process.execPath))}`;
-    const { code, stderr } = await ferryline(['demo'], { cwd, env: { PATH, TMPDIR: tmpdir() } });
+    const { code, stdout, stderr } = await ferryline(['demo'], {
+      cwd,
+      env: { PATH, TMPDIR: tmpdir() },
+    });
     expect(stderr).toContain(`A throw-away SFTP server (${server})`);
     expect(stderr).toContain('All as promised.');
-    expect(stderr.match(/^ok {2}/gm)).toHaveLength(7);
+    expect(stderr.match(/^ok {2}/gm)).toHaveLength(10);
     expect(stderr).toMatch(/nightly-archive: refused: /);
+    expect(stderr).toMatch(/^daemon {2}nightly-archive: succeeded \((schedule|catch-up)\)$/m);
+    expect(stderr).toMatch(/^ok {2}on the server [\d.]+ m?s after it was written/m);
+    expect(stdout).toMatch(/^queue {3}embedded, up$/m);
+    expect(stdout).toMatch(/ drop-folder +watch +succeeded +1 /);
+    expect(stderr).toMatch(/^daemon {2}stopped$/m);
     expect(code).toBe(0);
     expect(leftovers()).toEqual(before);
   },
-  60_000,
+  120_000,
 );

@@ -7,6 +7,7 @@
  *     watches ───────────┼─▶ runs queue ─▶ worker ─▶ runJob ─▶ report
  *     control socket ────┘
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Cancelled } from './core/errors.js';
 import type { Report, RunEvent } from './core/events.js';
 import type { RunRequest, RunView } from './core/request.js';
@@ -66,6 +67,8 @@ export interface Daemon {
 
 /** Milliseconds that runs in hand may go on once the daemon is to stop; then they are handed back. */
 const grace = 1500;
+/** Milliseconds for the whole of a stop, but for the last answers on the socket. */
+const patience = 7000;
 /** Runs in hand for each that is carried out: the others wait for a permit, a lock or their turn. */
 const inHandFor = 4;
 
@@ -156,7 +159,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           concurrency: options.concurrency * inHandFor,
           carryOut: (assignment) => worker.carryOut(assignment),
           onGivenUp: (request, why) => void keep(givenUp(request, why)),
-          onError,
+          // That the queue is out of reach is told once.
+          onError: (error) => queue.trouble() === undefined && onError(error),
         }),
       );
 
@@ -315,15 +319,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       stopping ??= (async () => {
         log.info('stopping', { runs: worker.active().length });
         scheduler.stop();
-        await Promise.all([watches.close(), ...consumers.map((consumer) => consumer.pause())]);
-        const drained = Promise.all(consumers.map((consumer) => consumer.close()));
+        // A queue that is out of reach answers nothing: what waits for it ends with the process.
+        const late = sleep(patience);
+        const inTime = (work: Promise<unknown>) => Promise.race([work, late]);
+        await inTime(
+          Promise.all([watches.close(), ...consumers.map((consumer) => consumer.pause())]),
+        );
         const timer = setTimeout(() => worker.stop(), grace);
-        await drained;
+        await inTime(Promise.all(consumers.map((consumer) => consumer.close())));
         clearTimeout(timer);
         await control.close();
-        await logins.close();
-        await pool.close();
-        await queue.close();
+        await inTime(logins.close());
+        await inTime(pool.close());
+        await inTime(queue.close());
         transfers.close();
         await lock.release();
         log.info('stopped');

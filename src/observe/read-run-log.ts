@@ -39,7 +39,7 @@ export async function* readRunLog(
       file ??= await openIfThere(path);
       if (file === undefined && !follow)
         throw new FerryError('config', `there is no log of run ${run}`, {
-          hint: '`ferryline runs` lists the runs; logs are kept as long as reports',
+          hint: '`ferryline runs` lists the runs; a log is where the worker was that carried the run out, and as long as the report',
         });
       let ended = false;
       for (let data = await next(file); data.length > 0; data = await next(file)) {

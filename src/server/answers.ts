@@ -179,10 +179,12 @@ export function createAnswers(parts: AnswerParts): Answers {
     async runs(job, limit) {
       if (job !== undefined) jobNamed(job);
       const wanted = (view: { readonly job: string }) => job === undefined || view.job === job;
+      // What has ended is known here; what is to come, only where the queue can be asked.
+      const isUp = queue.trouble() === undefined;
       const [going, kept, skipped] = await Promise.all([
-        runs.list(0),
+        isUp ? runs.list(0) : [],
         reports.list({ ...(job === undefined ? {} : { job }), limit }),
-        queue.slots.skipped(job, limit),
+        isUp ? queue.slots.skipped(job, limit) : [],
       ]);
       const live = going.filter(wanted).sort((a, b) => (a.run < b.run ? 1 : -1));
       const unfinished = new Set(live.map(({ run }) => run));

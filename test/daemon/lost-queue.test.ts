@@ -1,11 +1,11 @@
 /** A queue that goes away under a daemon, and does not come back. */
 import { expect, test } from 'vitest';
-import { eventually, startDaemon } from '../kit/daemon.js';
+import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
 import { startRedis } from '../kit/redis.js';
 import { openScene } from '../kit/scene.js';
 import { startSshd } from '../kit/sshd.js';
 
-test('is told once, and does not keep the daemon from stopping', async () => {
+test('is told once, hides no report, and does not keep the daemon from stopping', async () => {
   const [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
   try {
     const scene = await openScene(sshd);
@@ -19,6 +19,7 @@ test('is told once, and does not keep the daemon from stopping', async () => {
       return events[0]?.queue.state === 'down' && (events[0].queue as { message: string });
     });
     expect(message).toContain('ECONNREFUSED');
+    expect(await runsOf(scene)).toMatchObject([{ trigger: 'rescan', outcome: 'succeeded' }]);
     expect(await daemon.stop()).toBe(0);
     expect(daemon.stderr().match(/ECONNREFUSED/g)).toHaveLength(1);
   } finally {

@@ -1,7 +1,7 @@
 /** What a run tells, as it goes on, shown in the way that was asked for: lines of JSON, or words for people. */
 
 import { FerryError } from '../core/errors.js';
-import type { ActionEvent, Emit, Report, RunEvent } from '../core/events.js';
+import type { ActionEvent, Emit, PlanEvent, Report, RunEvent } from '../core/events.js';
 import { grouped } from '../core/text.js';
 import type { Output } from './output.js';
 import { createMeter, progressBlock, progressLine } from './progress.js';
@@ -54,6 +54,8 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
   const deletions: ActionEvent[] = [];
   let deletionCount = 0;
   let timer: NodeJS.Timeout | undefined;
+  /** An empty plan: that there is nothing to do is known once nothing stood in its way. */
+  let nothing: PlanEvent | undefined;
 
   const showProgress = () => {
     if (timer !== undefined) return;
@@ -85,7 +87,10 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
     for (const line of failureLines(report)) output.alert(`  ${style.red('failed')}  ${line}`);
     if (report.error !== undefined) output.error(errorOf(job, report.error));
     // Of a plan there is nothing to sum up when it went well.
-    if (asked && report.outcome === 'succeeded') return;
+    if (asked && report.outcome === 'succeeded') {
+      if (nothing !== undefined) output.note(`${style.bold(job)}: ${planLine(nothing)}`);
+      return;
+    }
     if (output.json) return;
     const colour = report.outcome === 'succeeded' ? style.green : style.red;
     const line = summaryLine(report).replace(report.outcome, colour(report.outcome));
@@ -104,7 +109,9 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
           }
           return;
         case 'plan':
-          if (asked && !output.json) output.note(`${style.bold(job)}: ${planLine(event)}`);
+          if (!asked || output.json) return;
+          if (isEmpty(event)) nothing = event;
+          else output.note(`${style.bold(job)}: ${planLine(event)}`);
           return;
         case 'file':
           // What a plan passes over is among its actions.
@@ -128,6 +135,10 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
       }
     },
   };
+}
+
+function isEmpty({ mkdirs, copies, attrs, deletes, conflicts }: PlanEvent): boolean {
+  return mkdirs + copies + attrs + deletes + conflicts === 0;
 }
 
 /** A line of the session transcript, in the manner of a file-transfer client's log. */

@@ -3,7 +3,7 @@ import { createBlock } from '../../src/cli/block.js';
 import { createOutput, type OutputOptions } from '../../src/cli/output.js';
 import { createReporter } from '../../src/cli/reporter.js';
 import { FerryError } from '../../src/core/errors.js';
-import type { RunEnd, RunEvent } from '../../src/core/events.js';
+import type { PlanEvent, RunEnd, RunEvent } from '../../src/core/events.js';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -182,14 +182,16 @@ const runEnd: RunEnd = {
   failuresOmitted: 0,
 };
 
+const planned: PlanEvent = {
+  ...{ event: 'plan', job: 'nightly', mkdirs: 0, copies: 0, attrs: 0, deletes: 1 },
+  ...{ conflicts: 0, bytes: 0, digest: 'd' },
+};
+
 const events: readonly RunEvent[] = [
   { event: 'progress', phase: 'scan', scanned: 1, files: zero(), bytes: zero() },
   { event: 'transcript', remote: 'archive', kind: 'command', text: 'OPEN a' },
   { event: 'action', action: 'delete', path: 'a\n\x1bb' },
-  {
-    ...{ event: 'plan', job: 'nightly', mkdirs: 0, copies: 0, attrs: 0, deletes: 1 },
-    ...{ conflicts: 0, bytes: 0, digest: 'd' },
-  },
+  planned,
   { event: 'file', action: 'skip', path: 'l\n', kind: 'link' },
   { event: 'notice', level: 'warning', message: 'the clock is off' },
   { event: 'notice', level: 'info', message: 'for the curious' },
@@ -250,6 +252,19 @@ describe('a run for people', () => {
     for (const plan of [true, false]) {
       expect(play({}, plan, true).stdout).toBe('delete    a\\n\\x1bb\n');
     }
+  });
+
+  test('of an empty plan says so only where nothing stood in its way', () => {
+    const { error: _, ...rest } = runEnd;
+    const told = (end: RunEnd) => {
+      const output = open();
+      const reporter = createReporter(output, { job: 'nightly', plan: true, dryRun: true });
+      reporter.emit({ ...planned, deletes: 0 });
+      reporter.emit(end);
+      return output.stderr;
+    };
+    expect(told(runEnd)).not.toContain('nothing to do');
+    expect(told({ ...rest, outcome: 'succeeded', exitCode: 0 })).toBe('nightly: nothing to do\n');
   });
 
   test('shows files with -v, the session only with -vv', () => {

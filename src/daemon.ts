@@ -71,6 +71,8 @@ const grace = 1500;
 const patience = 7000;
 /** Runs in hand for each that is carried out: the others wait for a permit, a lock or their turn. */
 const inHandFor = 4;
+/** Ended runs of each queue that are looked at for reports that are missing here. */
+const mostMissed = 1000;
 
 /** Starts the daemon and resolves when it works. Errors: `busy` for a state folder in use, `network` for a queue out of reach, `config`. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
@@ -235,7 +237,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   runs.onEnded((run) => {
     answers.ended(run);
     watches.ended(run);
-    if (has('api') || has('scheduler')) void copyReport(run);
+    if (keepsAll) void copyReport(run);
   });
   signals.on('cancel', ({ run }) => worker.cancel(run));
   signals.on('wanted', ({ permit }) => logins.wanted(permit));
@@ -248,11 +250,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
 
   /** Reports of other machines' workers are kept here, too, where people ask for them. */
+  const keepsAll = queue.store.kind !== 'embedded' && (has('api') || has('scheduler'));
   const copyReport = async (run: string) => {
     try {
-      if ((await readReport(state, run)) !== undefined) return;
-      const report = (await runs.find(run))?.report;
-      if (report !== undefined) await keep(report);
+      await copy((await runs.find(run))?.report);
+    } catch (error) {
+      onError(error as Error);
+    }
+  };
+  const copy = async (report: Report | undefined) => {
+    if (report === undefined) return;
+    // An attempt made here may have been followed by one made elsewhere.
+    const kept = await readReport(state, report.run);
+    if (kept?.endedAt !== report.endedAt) await keep(report);
+  };
+  /** Those of runs that ended while this process was away, or the queue was. */
+  const copyMissed = async () => {
+    if (!keepsAll) return;
+    try {
+      for (const view of await runs.list(mostMissed)) await copy(view.report);
     } catch (error) {
       onError(error as Error);
     }
@@ -262,6 +278,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const comeBack = async () => {
     await pauses.sync().catch(onError);
     watches.rescan();
+    await copyMissed();
   };
 
   const apply = async () => {
@@ -286,6 +303,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       }),
     );
   await apply();
+  void copyMissed();
   warnOfStrangers(config, options);
   log.info(`ferryline ${options.version} works: ${roles.join(', ')}`, {
     pid: process.pid,

@@ -1,0 +1,85 @@
+/** MATRIX rows 25 and 26: runs whose worker is killed, and a run asked for twice. */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startFerryline } from '../kit/cli.js';
+import { startMember } from '../kit/company.js';
+import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
+import { startPostgres } from '../kit/postgres.js';
+import { startRedis } from '../kit/redis.js';
+import { openScene } from '../kit/scene.js';
+import { openSlowScene } from '../kit/slow-scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+
+let sshd: Sshd;
+beforeAll(async () => {
+  sshd = await startSshd();
+});
+afterAll(() => sshd.stop());
+
+test.each([
+  ['Redis', startRedis],
+  ['Postgres', startPostgres],
+])(
+  'a run whose worker was killed is finished by another, on %s',
+  async (_name, startStore) => {
+    const store = await startStore();
+    const scene = await openSlowScene(sshd);
+    const first = await startMember(scene, 'first', store.url);
+    const second = await startMember(scene, 'second', store.url, {
+      config: scene.fast,
+      args: ['--roles', 'api'],
+    });
+    const { cwd } = scene;
+    const waiting = startFerryline(['enqueue', 'job', '--wait', '--json'], {
+      cwd,
+      env: second.env,
+    });
+    await scene.begun();
+    await first.kill9();
+    const third = await startMember(scene, 'third', store.url, { config: scene.fast });
+    const { code, events } = await waiting.ended;
+    expect([code, events.at(-1)]).toMatchObject([0, { outcome: 'succeeded', attempt: 1 }]);
+    expect(scene.arrived()).toEqual(scene.names);
+    expect(await second.runs()).toMatchObject([{ run: events.at(-1)?.run, outcome: 'succeeded' }]);
+    await Promise.all([second.stop(), third.stop()]);
+    await store.stop();
+  },
+  120_000,
+);
+
+test('a run whose daemon was killed is finished by the next one, embedded', async () => {
+  const scene = await openSlowScene(sshd);
+  const first = await startDaemon(scene);
+  const asked = await scene.cli(['enqueue', 'job', '--json']);
+  await scene.begun();
+  await first.kill9();
+  const second = await startDaemon(scene, { env: { FERRYLINE_CONFIG: scene.fast } });
+  await eventually(async () => (await runsOf(scene))[0]?.state === 'ended');
+  expect(await runsOf(scene)).toMatchObject([
+    { run: asked.events[0]?.run, outcome: 'succeeded', report: { attempt: 1 } },
+  ]);
+  expect(scene.arrived()).toEqual(scene.names);
+  await second.stop();
+}, 120_000);
+
+test('a run asked for twice ends as one asked for once', async () => {
+  const scene = await openScene(sshd);
+  scene.writeHere({ 'a.txt': 'one', 'b/c.txt': 'two' });
+  const daemon = await startDaemon(scene);
+  const ends = [];
+  for (const _ of [1, 2]) ends.push(await scene.cli(['enqueue', 'job', '--wait', '--json']));
+  expect(ends.map(({ code, events }) => [code, events.at(-1)?.files.copied])).toEqual([
+    [0, 2],
+    [0, 0],
+  ]);
+  // And twice at once: the second joins the first, or follows it.
+  const both = await Promise.all(
+    [1, 2].map(() => scene.cli(['enqueue', 'job', '--wait', '--json'])),
+  );
+  expect(both.map(({ code, events }) => [code, events.at(-1)?.files])).toMatchObject([
+    [0, { copied: 0, deleted: 0, unchanged: 2 }],
+    [0, { copied: 0, deleted: 0, unchanged: 2 }],
+  ]);
+  expect(readFileSync(scene.there('b/c.txt'), 'utf8')).toBe('two');
+  await daemon.stop();
+}, 60_000);

@@ -1,0 +1,57 @@
+/** MATRIX row 26: a worker stopped past its lock, then continued. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startMember } from '../kit/company.js';
+import { eventually } from '../kit/daemon.js';
+import { startPostgres } from '../kit/postgres.js';
+import { startRedis } from '../kit/redis.js';
+import { openSlowScene } from '../kit/slow-scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+
+let sshd: Sshd;
+beforeAll(async () => {
+  sshd = await startSshd();
+});
+afterAll(() => sshd.stop());
+
+test.each([
+  ['Redis', startRedis],
+  ['Postgres', startPostgres],
+])(
+  'it changes nothing more once another has taken its run over, on %s',
+  async (_name, startStore) => {
+    const store = await startStore();
+    const scene = await openSlowScene(sshd);
+    const first = await startMember(scene, 'first', store.url);
+    const run: string = (await first.cli(['enqueue', 'job', '--json'])).events[0]?.run;
+    await scene.begun();
+    first.child.kill('SIGSTOP');
+    const second = await startMember(scene, 'second', store.url, { config: scene.fast });
+    const ended = await eventually(async () => {
+      const [view] = await second.runs();
+      return view?.state === 'ended' && view;
+    });
+    expect(ended).toMatchObject({ run, outcome: 'succeeded', report: { attempt: 1 } });
+    expect(scene.arrived()).toEqual(scene.names);
+
+    // The last files are those that the first worker had not come to.
+    const [changed, gone] = scene.names.slice(-2) as [string, string];
+    rmSync(scene.there(gone));
+    writeFileSync(scene.there(changed), 'by hand');
+    first.child.kill('SIGCONT');
+    await first.said(/taken over/);
+    expect(await first.stop()).toBe(0);
+    expect(scene.arrived()).not.toContain(gone);
+    expect(readFileSync(scene.there(changed), 'utf8')).toBe('by hand');
+
+    // One run with one report, wherever one asks, also where the first worker's would be.
+    const again = await startMember(scene, 'first', store.url, { config: scene.fast });
+    for (const member of [second, again]) {
+      await eventually(async () => (await member.runs())[0]?.state === 'ended');
+      expect(await member.runs()).toMatchObject([{ run, outcome: 'succeeded' }]);
+    }
+    await Promise.all([again.stop(), second.stop()]);
+    await store.stop();
+  },
+  120_000,
+);

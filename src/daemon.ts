@@ -67,8 +67,8 @@ export interface Daemon {
 
 /** Milliseconds that runs in hand may go on once the daemon is to stop; then they are handed back. */
 const grace = 1500;
-/** Milliseconds for the whole of a stop, but for the last answers on the socket. */
-const patience = 7000;
+/** Milliseconds for the queue to take what a stopping daemon hands back; one that is out of reach gives the runs to others when their locks have run out. */
+const handBack = 4000;
 /** Runs in hand for each that is carried out: the others wait for a permit, a lock or their turn. */
 const inHandFor = 4;
 /** Ended runs of each queue that are looked at for reports that are missing here. */
@@ -337,19 +337,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       stopping ??= (async () => {
         log.info('stopping', { runs: worker.active().length });
         scheduler.stop();
-        // A queue that is out of reach answers nothing: what waits for it ends with the process.
-        const late = sleep(patience);
-        const inTime = (work: Promise<unknown>) => Promise.race([work, late]);
-        await inTime(
-          Promise.all([watches.close(), ...consumers.map((consumer) => consumer.pause())]),
-        );
         const timer = setTimeout(() => worker.stop(), grace);
-        await inTime(Promise.all(consumers.map((consumer) => consumer.close())));
+        const drained = consumers.map(async (consumer) => {
+          await consumer.pause();
+          await consumer.close();
+        });
+        await within(grace + handBack, [watches.close(), ...drained]);
         clearTimeout(timer);
         await control.close();
-        await inTime(logins.close());
-        await inTime(pool.close());
-        await inTime(queue.close());
+        await within(1000, [logins.close()]);
+        await pool.close();
+        await within(1000, [queue.close()]);
         transfers.close();
         await lock.release();
         log.info('stopped');
@@ -370,6 +368,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     void end();
     return report;
   }
+}
+
+/** Resolves when all of that is done, or the time is over. */
+async function within(ms: number, work: readonly Promise<void>[]): Promise<void> {
+  const late = new AbortController();
+  await Promise.race([
+    Promise.allSettled(work),
+    sleep(ms, undefined, { signal: late.signal }).catch(() => {}),
+  ]);
+  late.abort();
 }
 
 function cancelledReport(view: RunView, job: Job | undefined): Report {

@@ -167,6 +167,8 @@ function openGate(
         // The second look is the first that waits; by then those who keep one idle may let it go.
         onWanted(name);
         asked++;
+        // A store that lost everything has lost the permits, too; those that are there stay as they are.
+        made = 0;
         continue;
       }
       // Since `since`, a blocking call may have waited: its lock is younger, which does no harm.

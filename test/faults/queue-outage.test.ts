@@ -1,0 +1,137 @@
+/** MATRIX row 27: the queue's server is killed and comes back, with what it kept or without. */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeJobs } from '../kit/cli.js';
+import { type Member, startMember } from '../kit/company.js';
+import { eventually } from '../kit/daemon.js';
+import { startPostgres } from '../kit/postgres.js';
+import { startRedis } from '../kit/redis.js';
+import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+
+let sshd: Sshd;
+beforeAll(async () => {
+  sshd = await startSshd();
+});
+afterAll(() => sshd.stop());
+
+/** Jobs: `slow`, which takes a while; `one` … `five`; `tick`, each two seconds. */
+const quick = ['one', 'two', 'three', 'four', 'five'];
+
+async function openJobs(rate: string): Promise<Scene> {
+  const scene = await openScene(sshd);
+  scene.writeHere({
+    ...Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`slow/${i}`, '.'.repeat(4096)])),
+    ...Object.fromEntries([...quick, 'tick'].map((name) => [`${name}/file`, name])),
+  });
+  const job = (name: string, remote: string) => ({
+    operation: 'mirror',
+    from: `./data/${name}`,
+    to: `${remote}:${scene.place}/${name}`,
+  });
+  await writeJobs(scene.cwd, {
+    remotes: { archive: remoteIn(sshd), line: remoteIn(sshd, { bandwidth: rate }) },
+    jobs: {
+      slow: { ...job('slow', 'line'), retry: { attempts: 3, backoff: '1s' } },
+      ...Object.fromEntries(quick.map((name) => [name, job(name, 'archive')])),
+      tick: { ...job('tick', 'archive'), schedule: '*/2 * * * * *' },
+    },
+  });
+  return scene;
+}
+
+async function enqueue(member: Member, job: string): Promise<string> {
+  const { code, events, stderr } = await member.cli(['enqueue', job, '--json']);
+  expect([code, stderr]).toEqual([0, '']);
+  return events[0]?.run;
+}
+
+/** The runs' ends, once all of them have one. */
+function ends(member: Member, runs: readonly string[]) {
+  return eventually(async () => {
+    const views = await member.runs();
+    const found = runs.map((run) => views.find((view) => view.run === run));
+    return found.every((view) => view?.state === 'ended') && found.map((view) => view?.outcome);
+  });
+}
+
+function times(member: Member, pattern: RegExp): number {
+  return member.stderr().match(pattern)?.length ?? 0;
+}
+
+/** Waits until a slot that came after this moment has made a run that succeeded. */
+function tickAfter(member: Member, moment: number) {
+  return eventually(async () =>
+    (await member.runs('tick')).some(
+      ({ slot, outcome }) => Date.parse(slot) > moment && outcome === 'succeeded',
+    ),
+  );
+}
+
+describe.each([
+  ['Redis', startRedis],
+  ['Postgres', startPostgres],
+])('%s, killed and started again', (_name, startStore) => {
+  let store: Awaited<ReturnType<typeof startRedis | typeof startPostgres>>;
+  beforeAll(async () => {
+    store = await startStore();
+  });
+  afterAll(() => store.stop());
+
+  test('no acknowledged run is lost, schedules go on, and the outage is told once', async () => {
+    const scene = await openJobs('16KiB/s');
+    // One run at once: the others wait.
+    const member = await startMember(scene, 'only', store.url, { args: ['--concurrency', '1'] });
+    const runs = [await enqueue(member, 'slow')];
+    await eventually(async () => (await member.cli(['status'])).stdout.includes('running'));
+    for (const job of quick) runs.push(await enqueue(member, job));
+
+    await store.kill9();
+    await member.said(/the queue: /);
+    const status = await member.cli(['status', '--json']);
+    expect([status.code, status.events[0]?.queue]).toMatchObject([0, { state: 'down' }]);
+    expect(status.events[0]?.queue.message).toMatch(/\S/);
+    const refused = await member.cli(['enqueue', 'one']);
+    expect(refused.code).toBe(4);
+    expect(refused.stderr).toMatch(/the queue .*(?:no answer within 10 s|ECONNREFUSED|terminated)/);
+    // The run in hand is given up when its lock has surely run out.
+    await member.said(/slow: failed: .*taken over/);
+
+    await store.restart();
+    const back = Date.now();
+    await member.said(/the queue can be reached again/);
+    expect(await ends(member, runs)).toEqual(runs.map(() => 'succeeded'));
+    await tickAfter(member, back);
+    for (const name of quick) expect(readFileSync(scene.there(`${name}/file`), 'utf8')).toBe(name);
+    for (let i = 0; i < 100; i++)
+      expect(readFileSync(scene.there(`slow/${i}`), 'utf8').length).toBe(4096);
+    expect(times(member, /the queue: /g)).toBe(1);
+    expect(times(member, /can be reached again/g)).toBe(1);
+    expect(await member.stop()).toBe(0);
+  }, 150_000);
+
+  test('a daemon stops while the queue is away', async () => {
+    const scene = await openJobs('16KiB/s');
+    const member = await startMember(scene, 'stops', store.url);
+    await enqueue(member, 'slow');
+    await eventually(async () => (await member.cli(['status'])).stdout.includes('running'));
+    await store.kill9();
+    await member.said(/the queue: /);
+    expect(await member.stop()).toBe(0);
+    await store.restart();
+  }, 60_000);
+});
+
+test('a Redis that lost everything is filled anew from jobs.yml', async () => {
+  const redis = await startRedis();
+  const scene = await openJobs('1MiB/s');
+  const member = await startMember(scene, 'only', redis.url);
+  await tickAfter(member, 0);
+  await redis.command('flushall');
+  const lost = Date.now();
+  await tickAfter(member, lost);
+  expect(await ends(member, [await enqueue(member, 'one')])).toEqual(['succeeded']);
+  expect(readFileSync(scene.there('one/file'), 'utf8')).toBe('one');
+  await member.stop();
+  await redis.stop();
+}, 90_000);

@@ -1,0 +1,84 @@
+/** MATRIX row 28, and a queue that can't be reached when the daemon starts. */
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { startFerryline } from '../kit/cli.js';
+import { memberEnv } from '../kit/company.js';
+import { freePort } from '../kit/free-port.js';
+import { startPostgres } from '../kit/postgres.js';
+import { type Redis, startRedis } from '../kit/redis.js';
+import { openScene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+
+let sshd: Sshd;
+let redis: Redis;
+beforeAll(async () => {
+  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
+});
+afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
+
+async function start(queue: string, ...args: string[]) {
+  const scene = await openScene(sshd);
+  const env = memberEnv(scene, 'only', queue);
+  const live = startFerryline(['start', ...args], { cwd: scene.cwd, env });
+  onTestFinished(() => void live.child.kill('SIGKILL'));
+  return { live, cli: (verb: string[]) => scene.cli(verb, { env }) };
+}
+
+test('a Redis that may evict entries is refused, with the fix', async () => {
+  for (const policy of ['allkeys-lru', 'volatile-ttl']) {
+    await redis.command('config', 'set', 'maxmemory-policy', policy);
+    const { live } = await start(redis.url);
+    const { code, stderr } = await live.ended;
+    expect(code).toBe(2);
+    expect(stderr).toMatch(`maxmemory-policy ${policy}`);
+    expect(stderr).toMatch('config set maxmemory-policy noeviction');
+    expect(stderr).not.toMatch(/works: /);
+  }
+  await redis.command('config', 'set', 'maxmemory-policy', 'noeviction');
+  const { live } = await start(redis.url);
+  await live.said(/works: /);
+  live.child.kill('SIGTERM');
+  expect((await live.ended).code).toBe(0);
+}, 60_000);
+
+test.each(['redis://127.0.0.1', 'postgres://ferry@127.0.0.1'])(
+  'a %s out of reach is tried again with a line each time, then given up with 4',
+  async (server) => {
+    const url = `${server}:${await freePort()}`;
+    const { live } = await start(url, '--wait-queue', '2s');
+    const { code, stderr } = await live.ended;
+    expect(code).toBe(4);
+    const tries = stderr.match(/the queue can't be reached: .*ECONNREFUSED.*; trying again/g);
+    expect(tries?.length).toBeGreaterThan(1);
+    const last = stderr.trimEnd().split('\n').slice(-2).join('\n');
+    expect(last).toMatch(/the queue can't be reached: .*ECONNREFUSED/);
+    expect(last).toMatch(/check `queue` in jobs.yml/);
+  },
+  30_000,
+);
+
+test.each([
+  ['Redis', startRedis],
+  ['Postgres', startPostgres],
+])(
+  'a %s that comes up in time is used',
+  async (_name, startStore) => {
+    const store = await startStore();
+    await store.kill9();
+    const { live, cli } = await start(store.url);
+    await live.said(/trying again/);
+    await store.restart();
+    await live.said(/works: /);
+    expect((await cli(['enqueue', 'job', '--wait'])).code).not.toBe(4);
+    live.child.kill('SIGTERM');
+    expect((await live.ended).code).toBe(0);
+    await store.stop();
+  },
+  60_000,
+);
+
+test('a signal ends a start that waits for the queue', async () => {
+  const { live } = await start(`redis://127.0.0.1:${await freePort()}`);
+  await live.said(/trying again/);
+  live.child.kill('SIGTERM');
+  expect((await live.ended).code).toBe(143);
+}, 30_000);

@@ -155,7 +155,15 @@ async function openRedis({ url, onTrouble }: StoreOptions): Promise<Store> {
     backend: undefined,
     async ping() {
       if (client.status !== 'ready') throw unreachable(new Error(`connection ${client.status}`));
-      await client.ping();
+      // A write, which fails while the memory is full or the disk is, as those of the queue do.
+      try {
+        await client.set('ferryline-pulse', '1', 'PX', 60_000);
+      } catch (error) {
+        throw new FerryError('network', `Redis takes nothing: ${(error as Error).message}`, {
+          cause: error,
+          hint: 'give the server more memory or disk, or fix what its answer names',
+        });
+      }
     },
     close,
   };

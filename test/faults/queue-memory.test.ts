@@ -1,0 +1,40 @@
+/** MATRIX row 29: a Redis that has no memory left. */
+import { existsSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { startMember } from '../kit/company.js';
+import { eventually } from '../kit/daemon.js';
+import { startRedis } from '../kit/redis.js';
+import { openScene } from '../kit/scene.js';
+import { startSshd } from '../kit/sshd.js';
+
+test('requests are refused with the reason, what a watch saw is kept, and all goes on afterwards', async () => {
+  const [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
+  const scene = await openScene(sshd);
+  await scene.jobs({ operation: 'push', watch: { settle: '200ms', rescan: '1h' } });
+  scene.writeHere({ 'before.txt': 'one' });
+  const member = await startMember(scene, 'only', redis.url);
+  await eventually(() => existsSync(scene.there('before.txt')));
+  await eventually(async () => (await member.runs())[0]?.state === 'ended');
+
+  await redis.command('config', 'set', 'maxmemory', '1');
+  const refused = await member.cli(['enqueue', 'job']);
+  expect(refused.code).toBe(4);
+  expect(refused.stderr).toMatch(/the queue .*OOM/);
+  scene.writeHere({ 'new/during.txt': 'two' });
+  await member.said(/what its watch saw waits: .*OOM/);
+  await eventually(async () => {
+    const { events } = await member.cli(['status', '--json']);
+    return events[0]?.queue.state === 'down' && /OOM/.test(events[0]?.queue.message);
+  });
+  expect(existsSync(scene.there('new/during.txt'))).toBe(false);
+
+  await redis.command('config', 'set', 'maxmemory', '0');
+  await eventually(() => existsSync(scene.there('new/during.txt')));
+  await member.said(/the queue can be reached again/);
+  expect((await member.cli(['enqueue', 'job', '--wait'])).code).toBe(0);
+  expect((await member.cli(['status', '--json'])).events[0]?.queue.state).toBe('up');
+  expect(member.stderr().match(/"the queue: /g)?.length).toBe(1);
+  expect(member.stderr().match(/can be reached again/g)?.length).toBe(1);
+  expect(await member.stop()).toBe(0);
+  await Promise.all([sshd.stop(), redis.stop()]);
+}, 120_000);

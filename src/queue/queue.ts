@@ -27,8 +27,11 @@ export interface RunRules {
 export interface Asked {
   /** The run that serves it, unless a later request takes this one's place while it waits behind another run. */
   readonly run: string;
-  /** The run that was there already: `waiting`, it serves this request too; `active`, another follows it. */
-  readonly joined?: { readonly run: string; readonly state: 'waiting' | 'active' };
+  /**
+   * The run that was there already: `waiting`, it serves this request too; `active`, another follows
+   * it; `unsure`, it began while it was asked, and is one or the other.
+   */
+  readonly joined?: { readonly run: string; readonly state: 'waiting' | 'active' | 'unsure' };
 }
 
 export interface RunQueue {
@@ -100,6 +103,9 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
     async request(request, rules, whenActive = 'follow') {
       const { queue } = openOne(queueName(rules.worker));
       const whole = request.folders === undefined;
+      const id = whole ? request.job : `${request.job}.watch`;
+      const before = await answered(queue.getDeduplicationJobId(id));
+      const wasActive = before !== null && (await answered(queue.getJobState(before))) === 'active';
       const entry = await answered(
         queue.add('run', request, {
           jobId: request.run,
@@ -108,16 +114,17 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
           stackTraceLimit: 1,
           removeOnComplete: kept,
           removeOnFail: kept,
-          deduplication: {
-            id: whole ? request.job : `${request.job}.watch`,
-            keepLastIfActive: whole && whenActive === 'follow',
-          },
+          deduplication: { id, keepLastIfActive: whole && whenActive === 'follow' },
         }),
       );
-      if (entry.id === request.run || entry.id === undefined) return { run: request.run };
-      const state = (await answered(entry.getState())) === 'active' ? 'active' : 'waiting';
-      const joined = { run: entry.id, state } as const;
-      return { run: state === 'active' ? request.run : entry.id, joined };
+      const there = entry.id;
+      if (there === request.run || there === undefined) return { run: request.run };
+      // The answer names the run that was there, not what it was at that moment.
+      const now = await answered(queue.getJobState(there));
+      if (now === 'waiting' || now === 'delayed')
+        return { run: there, joined: { run: there, state: 'waiting' } };
+      const state = wasActive && there === before ? 'active' : 'unsure';
+      return { run: request.run, joined: { run: there, state } };
     },
 
     async find(run) {

@@ -64,9 +64,15 @@ export function createAnswers(parts: AnswerParts): Answers {
         hint: `\`ferryline resume ${name}\` lets it run again`,
       });
     const { worker, retry } = job.starts;
-    const asked = { run: parts.newRunId(), job: name, trigger: 'manual' } as const;
-    const { run, joined } = await runs.request(asked, { worker, attempts: retry.attempts });
-    if (joined?.state === 'active') {
+    const ask = () => {
+      const asked = { run: parts.newRunId(), job: name, trigger: 'manual' } as const;
+      return runs.request(asked, { worker, attempts: retry.attempts });
+    };
+    let { run, joined } = await ask();
+    // Whoever asks is given the id of a run that there will be.
+    for (let tries = 1; joined?.state === 'unsure' && tries < 10; tries++)
+      ({ run, joined } = await ask());
+    if (joined !== undefined && joined.state !== 'waiting') {
       behind.set(run, joined.run);
       if (behind.size > 1000) behind.delete(behind.keys().next().value as string);
     }
@@ -106,13 +112,13 @@ export function createAnswers(parts: AnswerParts): Answers {
   };
 
   /** The run of the job that came after one that has ended, if there was one. */
-  const follower = async (after: string, request: string): Promise<string | undefined> => {
+  const follower = async (after: string): Promise<string | undefined> => {
     const before = await runs.find(after);
     if (before === undefined) return undefined;
     const current = await runs.current(before.job);
     if (current !== undefined && current !== after) return current;
     const later = (await runs.list(100))
-      .filter((view) => view.job === before.job && view.run >= request && view.run !== after)
+      .filter(({ job, trigger, run }) => job === before.job && trigger !== 'watch' && run > after)
       .sort((a, b) => (a.run < b.run ? -1 : 1));
     return later[0]?.run;
   };
@@ -129,7 +135,7 @@ export function createAnswers(parts: AnswerParts): Answers {
         // Kept behind an active run: it begins when that one has ended, unless a later one took its place.
         await endOf(first, signal);
         if ((await runs.find(run)) === undefined) {
-          const other = await follower(first, run);
+          const other = await follower(first);
           if (other !== undefined) return asReport(await endOf(other, signal), other);
         }
       }

@@ -138,10 +138,13 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
     async list(ended) {
       const views: RunView[] = [];
       for (const { queue } of queues.values()) {
-        for (const state of ['active', 'waiting', 'delayed'] as const) {
+        // Active ones again at the end: one that moved on meanwhile would be missed.
+        const going = new Map<string, RunView>();
+        for (const state of ['active', 'waiting', 'delayed', 'active'] as const) {
           for (const entry of await answered(queue.getJobs([state])))
-            if (entry !== undefined) views.push(viewOf(entry, state));
+            if (entry !== undefined) going.set(entry.data.run, viewOf(entry, state));
         }
+        views.push(...going.values());
         if (ended === 0) continue;
         for (const entry of await answered(queue.getJobs(['completed', 'failed'], 0, ended - 1)))
           if (entry !== undefined) views.push(viewOf(entry, 'completed'));

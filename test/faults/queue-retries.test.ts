@@ -1,0 +1,164 @@
+/** Attempts of a run: which failures are tried again, when, and what `runs` shows of it; its `timeout`. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { type Member, startMember } from '../kit/company.js';
+import { eventually } from '../kit/daemon.js';
+import { makeKey } from '../kit/keys.js';
+import { startProxy } from '../kit/proxy.js';
+import { type Redis, startRedis } from '../kit/redis.js';
+import { openScene, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+
+let sshd: Sshd;
+let redis: Redis;
+beforeAll(async () => {
+  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
+});
+afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
+
+let databases = 0;
+/** A queue nobody else has. */
+const fresh = () => `${redis.url}/${databases++}`;
+
+const retry = { attempts: 4, backoff: '300ms', maxBackoff: '10s' };
+
+/** The moments at which the attempts of a run ended, by the daemon's log. */
+function attempts(member: Member, run: string): number[] {
+  return member
+    .stderr()
+    .split('\n')
+    .filter(
+      (line) => line.includes(run) && /job: (?:failed|succeeded|incomplete|refused)/.test(line),
+    )
+    .map((line) => Date.parse(JSON.parse(line).time));
+}
+
+async function endOf(member: Member, run: string) {
+  return eventually(async () => {
+    const view = (await member.runs()).find((one) => one.run === run);
+    return view?.state === 'ended' && view;
+  });
+}
+
+async function enqueue(member: Member): Promise<string> {
+  const { code, events, stderr } = await member.cli(['enqueue', 'job', '--json']);
+  expect([code, stderr]).toEqual([0, '']);
+  return events[0]?.run;
+}
+
+test('a server that is down is tried again with growing waits, and found when it is up', async () => {
+  const queue = fresh();
+  const scene = await openScene(sshd);
+  scene.writeHere({ 'a.txt': 'one' });
+  const proxy = await startProxy(sshd.port);
+  const { port } = proxy;
+  await proxy.stop();
+  await scene.jobs({ retry }, { port, hostKey: sshd.hostKeyFingerprint });
+  const member = await startMember(scene, 'only', queue);
+  const given = await enqueue(member);
+  const view = await endOf(member, given);
+  expect(view).toMatchObject({
+    outcome: 'failed',
+    report: { attempt: 4, exitCode: 4, error: { kind: 'network' } },
+  });
+  const ended = attempts(member, given);
+  expect(ended.length).toBe(4);
+  // Each wait is at least half of 300 ms, doubled each time: the other half is left to chance.
+  const waits = ended.slice(1).map((at, i) => at - (ended[i] as number));
+  for (const [i, wait] of waits.entries()) expect(wait).toBeGreaterThanOrEqual(150 * 2 ** i);
+
+  await scene.jobs(
+    { retry: { attempts: 50, backoff: '300ms', maxBackoff: '300ms' } },
+    { hostKey: sshd.hostKeyFingerprint, port },
+  );
+  await member.said(/read anew/);
+  const found = await enqueue(member);
+  await eventually(async () => {
+    const view = (await member.runs()).find((one) => one.run === found);
+    return view?.state === 'delayed' && attempts(member, found).length > 1;
+  });
+  await scene.jobs({ retry: { ...retry, attempts: 50 } });
+  const last = await endOf(member, found);
+  expect(last.outcome).toBe('succeeded');
+  expect(last.report.attempt).toBeGreaterThan(2);
+  await member.stop();
+}, 90_000);
+
+const hopeless: readonly [string, number, (scene: Scene) => Promise<unknown>][] = [
+  [
+    'auth',
+    5,
+    (scene) => scene.jobs({ retry }, { auth: { key: makeKey(`${scene.cwd}/stranger`).file } }),
+  ],
+  ['host-key', 6, (scene) => scene.jobs({ retry }, { hostKey: `SHA256:${'A'.repeat(43)}` })],
+  [
+    'refused',
+    7,
+    async (scene) => {
+      await scene.jobs({ retry });
+      scene.writeThere({ 'x.txt': 'x', 'y.txt': 'y', 'z.txt': 'z' });
+    },
+  ],
+];
+
+test.each(hopeless)(
+  'what ends with %s is not tried again',
+  async (kind, code, prepare) => {
+    const queue = fresh();
+    const scene = await openScene(sshd);
+    scene.writeHere({ 'a.txt': 'one' });
+    await prepare(scene);
+    const member = await startMember(scene, 'only', queue);
+    const ended = await member.cli(['enqueue', 'job', '--wait', '--json']);
+    const report = ended.events.at(-1);
+    expect([ended.code, report]).toMatchObject([code, { attempt: 1, error: { kind } }]);
+    expect(attempts(member, report?.run).length).toBe(1);
+    expect(await member.runs()).toMatchObject([{ state: 'ended', run: report?.run }]);
+    await member.stop();
+  },
+  60_000,
+);
+
+test('an attempt that follows on another worker replaces the report kept of the first', async () => {
+  const queue = fresh();
+  const scene = await openScene(sshd);
+  scene.writeHere({ 'a.txt': 'one' });
+  await scene.jobs({ retry: { attempts: 2, backoff: '5s', maxBackoff: '5s' } }, { port: 1 });
+  const first = await startMember(scene, 'first', queue);
+  const run = await enqueue(first);
+  await first.said(/job: failed/);
+  await eventually(async () => (await first.runs())[0]?.state === 'delayed');
+  await first.stop();
+  await scene.jobs({ retry: { attempts: 2, backoff: '5s', maxBackoff: '5s' } });
+  const second = await startMember(scene, 'second', queue);
+  expect(await endOf(second, run)).toMatchObject({ outcome: 'succeeded', report: { attempt: 2 } });
+  const again = await startMember(scene, 'first', queue);
+  await eventually(async () => (await again.runs())[0]?.outcome === 'succeeded');
+  expect(await again.runs()).toMatchObject([{ run, outcome: 'succeeded', report: { attempt: 2 } }]);
+  await Promise.all([again.stop(), second.stop()]);
+}, 60_000);
+
+test('a run past its timeout ends with 3, deletes nothing and is tried again', async () => {
+  const queue = fresh();
+  const scene = await openScene(sshd);
+  const proxy = await startProxy(sshd.port);
+  onTestFinished(() => proxy.stop());
+  scene.writeHere({ big: '.'.repeat(400_000), small: 's' });
+  scene.writeThere({ old: 'old', small: 's' });
+  await scene.jobs(
+    { timeout: '1s', delete: { max: '100%' }, retry: { attempts: 2, backoff: '100ms' } },
+    { bandwidth: '32KiB/s' },
+  );
+  const member = await startMember(scene, 'only', queue);
+  const { code, events } = await member.cli(['enqueue', 'job', '--wait', '--json']);
+  expect([code, events.at(-1)]).toMatchObject([
+    3,
+    { outcome: 'incomplete', attempt: 2, error: { kind: 'timeout' }, files: { deleted: 0 } },
+  ]);
+  expect(attempts(member, events.at(-1)?.run).length).toBe(2);
+  rmSync(scene.here('big'));
+  writeFileSync(scene.here('more'), 'more');
+  const next = await member.cli(['enqueue', 'job', '--wait', '--json']);
+  expect(next.events.at(-1)).toMatchObject({ outcome: 'succeeded', attempt: 1 });
+  await member.stop();
+}, 60_000);

@@ -10,6 +10,8 @@ export interface RunRequest {
   readonly slot?: string;
   /** Folders below the source's root (`''` is the root) that alone are looked at; nothing is deleted then. Absent: the whole tree. */
   readonly folders?: readonly string[];
+  /** Somebody cancelled it after it had begun. */
+  readonly cancelled?: true;
 }
 
 /** A run as it is handed out to be carried out. */

@@ -47,6 +47,8 @@ export interface RunQueue {
   list(ended: number): Promise<RunView[]>;
   /** The whole run of this job that waits, or is active. */
   current(job: string): Promise<string | undefined>;
+  /** Keeps with a run that it is to stop, so that whoever takes it next does not begin it. */
+  markCancelled(run: string): Promise<void>;
   /** Takes a run out that has not begun; false when it has, or is not there. */
   remove(run: string): Promise<boolean>;
   /** Workers' names whose queues are looked at, too. */
@@ -158,6 +160,11 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
         if (run !== null && run !== undefined) return run;
       }
       return undefined;
+    },
+
+    async markCancelled(run) {
+      const entry = await findEntry(run);
+      if (entry !== undefined) await answered(entry.updateData({ ...entry.data, cancelled: true }));
     },
 
     async remove(run) {

@@ -164,7 +164,10 @@ export function createAnswers(parts: AnswerParts): Answers {
         for (const tell of [...waiting]) tell(run);
         return { was: 'waiting' };
       }
-      if (!parts.cancelHere(run)) await queue.signals.send('cancel', { run });
+      if (parts.cancelHere(run)) return { was: 'active' };
+      // Its worker may be dead: the mark is for the one that takes the run over.
+      await runs.markCancelled(run);
+      await queue.signals.send('cancel', { run });
       return { was: 'active' };
     },
 

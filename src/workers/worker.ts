@@ -67,15 +67,28 @@ export function createWorker(options: WorkerOptions): RunWorker {
       const lock = await lockOf(job, signal);
       got.push(() => lock.release());
       got.push(await logins.use(remotesOf(job), signal));
-      await turns.take(1);
+      await turn(signal);
       got.push(() => turns.give(1));
       signal.throwIfAborted();
-      return back;
+      return { permit, back };
     } catch (error) {
       await back();
       throw error;
     }
   };
+
+  /** Waits for its turn; one that comes after the signal goes to the next. */
+  const turn = (signal: AbortSignal) =>
+    new Promise<void>((resolve, reject) => {
+      const leave = () => reject(signal.reason);
+      if (signal.aborted) return leave();
+      signal.addEventListener('abort', leave, { once: true });
+      void turns.take(1).then(() => {
+        signal.removeEventListener('abort', leave);
+        if (signal.aborted) turns.give(1);
+        else resolve();
+      });
+    });
 
   /** `ferryline run` holds the lock of its job while it lasts. */
   const lockOf = async (job: Job, signal: AbortSignal): Promise<Lock> => {
@@ -127,9 +140,9 @@ export function createWorker(options: WorkerOptions): RunWorker {
       const { emit, end } = options.listen(request);
       try {
         const job = jobNamed(request.job);
-        let report: Report;
+        let report: Report | 'overtaken';
         if (job === undefined) report = notRun(request, number, gone(request.job), 'push', emit);
-        else if (isPaused(request.job))
+        else if (request.cancelled === true || isPaused(request.job))
           report = notRun(request, number, new Cancelled(130), job.operation, emit);
         else report = await attempt(job, assignment, cancel.signal, emit);
         if (!isOurs() || lost.aborted) throw lost.reason;

@@ -3,6 +3,8 @@
 export interface Permit {
   /** Aborted when it may have gone to somebody else. */
   readonly lost: AbortSignal;
+  /** Whether it is surely ours at this moment. */
+  isOurs(): boolean;
   /** Gives it back; a second call does nothing. */
   release(): Promise<void>;
 }

@@ -13,7 +13,7 @@ import { backoffAfter, worthAnotherAttempt } from './attempts.js';
 import { Budget } from './limit.js';
 import { acquireJobLock, type Lock } from './lock.js';
 import type { Logins } from './logins.js';
-import type { TakePermit } from './permit.js';
+import type { Permit, TakePermit } from './permit.js';
 import { reportOfNoStart } from './reports.js';
 import { remotesOf, runJob } from './run-job.js';
 
@@ -49,6 +49,13 @@ export interface RunWorker {
 /** Milliseconds between two looks at a lock that `ferryline run` holds. */
 const lockEvery = 500;
 
+/** What a run has in hand when it begins. */
+interface Ready {
+  /** The job's own: while it is ours, no other run of the job goes on anywhere. */
+  readonly permit: Permit;
+  back(): Promise<void>;
+}
+
 export function createWorker(options: WorkerOptions): RunWorker {
   const { pool, state, logins, takePermit, jobNamed, isPaused } = options;
   const turns = new Budget(options.atOnce);
@@ -56,7 +63,7 @@ export function createWorker(options: WorkerOptions): RunWorker {
   const stopping = new AbortController();
 
   /** Gets all a run needs, in an order that every process keeps; `back` gives it back in the opposite one. */
-  const ready = async (job: Job, signal: AbortSignal): Promise<() => Promise<void>> => {
+  const ready = async (job: Job, signal: AbortSignal): Promise<Ready> => {
     const got: (() => unknown)[] = [];
     const back = async () => {
       for (const give of got.reverse()) await give();
@@ -107,28 +114,31 @@ export function createWorker(options: WorkerOptions): RunWorker {
     { request, attempt: number, lost, isOurs }: Assignment,
     cancel: AbortSignal,
     emit: Emit,
-  ): Promise<Report> => {
+  ): Promise<Report | 'overtaken'> => {
     const signal = AbortSignal.any([cancel, stopping.signal, lost]);
-    let back: (() => Promise<void>) | undefined;
+    let got: Ready | undefined;
     try {
-      back = await ready(job, signal);
-      return await runJob(job, {
+      got = await ready(job, signal);
+      const { permit } = got;
+      const report = await runJob(job, {
         run: request.run,
         trigger: request.trigger,
         ...(request.slot === undefined ? {} : { slot: request.slot }),
         attempt: number,
         emit,
-        signal,
+        signal: AbortSignal.any([signal, permit.lost]),
         pool,
         state,
         dryRun: false,
-        isOurs,
+        isOurs: () => isOurs() && permit.isOurs(),
         ...(request.folders === undefined ? {} : { folders: request.folders }),
       });
+      const isEnd = permit.isOurs() || signal.aborted || report.outcome === 'succeeded';
+      return isEnd ? report : 'overtaken';
     } catch (error) {
       return notRun(request, number, signal.aborted ? signal.reason : error, job.operation, emit);
     } finally {
-      await back?.();
+      await got?.back();
     }
   };
 
@@ -146,6 +156,8 @@ export function createWorker(options: WorkerOptions): RunWorker {
           report = notRun(request, number, new Cancelled(130), job.operation, emit);
         else report = await attempt(job, assignment, cancel.signal, emit);
         if (!isOurs() || lost.aborted) throw lost.reason;
+        // Another run of the job may go on elsewhere: this one begins anew when that has ended.
+        if (report === 'overtaken') return { next: 'return' };
         if (report.outcome === 'cancelled' && stopping.signal.aborted && !cancel.signal.aborted)
           return { next: 'return' };
         await options.keep(report, job);

@@ -1,0 +1,75 @@
+/** Runs of one job never overlap, whatever asks for them and however many workers there are; the server tells. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { startMember } from '../kit/company.js';
+import { eventually } from '../kit/daemon.js';
+import { type Redis, startRedis } from '../kit/redis.js';
+import { openScene } from '../kit/scene.js';
+import { openSlowScene } from '../kit/slow-scene.js';
+import { startSshd } from '../kit/sshd.js';
+
+let redis: Redis;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+
+test('whole, watched and requested runs of a job on two workers', async () => {
+  const sshd = await startSshd();
+  onTestFinished(() => sshd.stop());
+  const scene = await openScene(sshd);
+  await scene.jobs(
+    {
+      operation: 'push',
+      schedule: '* * * * * *',
+      watch: { settle: '200ms', rescan: '2s' },
+    },
+    // Each file takes a while, so that runs would meet if they could.
+    { bandwidth: '64KiB/s' },
+  );
+  scene.writeHere({ 'a/0': 'zero' });
+  const first = await startMember(scene, 'first', redis.url);
+  const second = await startMember(scene, 'second', redis.url, { args: ['--roles', 'worker,api'] });
+  for (let i = 1; i <= 12; i++) {
+    scene.writeHere({ [`a/${i}`]: `${i}`.repeat(8192), [`b${i}/c`]: `${i}`.repeat(4096) });
+    const asked = await Promise.all(
+      [first, second].map((member) => member.cli(['enqueue', 'job', '--json'])),
+    );
+    expect(asked.map(({ code }) => code)).toEqual([0, 0]);
+  }
+  const all = await eventually(async () => {
+    const runs = (await first.runs()).filter(({ state }) => state === 'ended');
+    const triggers = new Set(runs.map(({ trigger }) => trigger));
+    const enough = ['schedule', 'watch', 'manual', 'rescan'].every((one) => triggers.has(one));
+    return enough && runs.length > 8 && runs;
+  });
+  const spans = all
+    .map(({ report }) => [Date.parse(report.startedAt), Date.parse(report.endedAt)] as const)
+    .sort(([a], [b]) => a - b);
+  for (const [i, [, end]] of spans.entries())
+    expect(spans[i + 1]?.[0] ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(end);
+  expect(new Set(all.map(({ outcome }) => outcome))).toEqual(new Set(['succeeded']));
+  // Both took part: it is two workers that did not overlap.
+  const taken = [first, second].map((member) => member.stderr().match(/job: succeeded/g)?.length);
+  expect(taken.every((count) => (count ?? 0) > 0)).toBe(true);
+  await Promise.all([first.stop(), second.stop()]);
+}, 90_000);
+
+test('a run whose permit was lost begins anew, and ends as one run', async () => {
+  const sshd = await startSshd();
+  onTestFinished(() => sshd.stop());
+  const scene = await openSlowScene(sshd);
+  const member = await startMember(scene, 'only', `${redis.url}/1`);
+  const run: string = (await member.cli(['enqueue', 'job', '--json'])).events[0]?.run;
+  await scene.begun();
+  await redis.command('-n', '1', 'del', 'bull:ferryline-permits-job-job:permit-0:lock');
+  await member.said(/the permit job-job was lost/);
+  writeFileSync(join(scene.cwd, 'jobs.yml'), readFileSync(scene.fast));
+  await eventually(async () => (await member.runs())[0]?.state === 'ended');
+  expect(await member.runs()).toMatchObject([
+    { run, outcome: 'succeeded', report: { attempt: 1 } },
+  ]);
+  expect(scene.arrived()).toEqual(scene.names);
+  await member.stop();
+}, 90_000);

@@ -1,6 +1,6 @@
 /** MATRIX rows 25 and 26: runs whose worker is killed, and a run asked for twice. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startFerryline } from '../kit/cli.js';
 import { startMember } from '../kit/company.js';
 import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
@@ -23,6 +23,7 @@ test.each([
   'a run whose worker was killed is finished by another, on %s',
   async (_name, startStore) => {
     const store = await startStore();
+    onTestFinished(() => store.stop());
     const scene = await openSlowScene(sshd);
     const first = await startMember(scene, 'first', store.url);
     const second = await startMember(scene, 'second', store.url, {
@@ -42,7 +43,6 @@ test.each([
     expect(scene.arrived()).toEqual(scene.names);
     expect(await second.runs()).toMatchObject([{ run: events.at(-1)?.run, outcome: 'succeeded' }]);
     await Promise.all([second.stop(), third.stop()]);
-    await store.stop();
   },
   120_000,
 );

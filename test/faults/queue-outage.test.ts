@@ -1,6 +1,6 @@
 /** MATRIX row 27: the queue's server is killed and comes back, with what it kept or without. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { writeJobs } from '../kit/cli.js';
 import { type Member, startMember } from '../kit/company.js';
 import { eventually } from '../kit/daemon.js';
@@ -124,6 +124,7 @@ describe.each([
 
 test('a Redis that lost everything is filled anew from jobs.yml', async () => {
   const redis = await startRedis();
+  onTestFinished(() => redis.stop());
   const scene = await openJobs('1MiB/s');
   const member = await startMember(scene, 'only', redis.url);
   await tickAfter(member, 0);
@@ -133,5 +134,4 @@ test('a Redis that lost everything is filled anew from jobs.yml', async () => {
   expect(await ends(member, [await enqueue(member, 'one')])).toEqual(['succeeded']);
   expect(readFileSync(scene.there('one/file'), 'utf8')).toBe('one');
   await member.stop();
-  await redis.stop();
 }, 90_000);

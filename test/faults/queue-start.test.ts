@@ -63,6 +63,7 @@ test.each([
   'a %s that comes up in time is used',
   async (_name, startStore) => {
     const store = await startStore();
+    onTestFinished(() => store.stop());
     await store.kill9();
     const { live, cli } = await start(store.url);
     await live.said(/trying again/);
@@ -71,7 +72,6 @@ test.each([
     expect((await cli(['enqueue', 'job', '--wait'])).code).not.toBe(4);
     live.child.kill('SIGTERM');
     expect((await live.ended).code).toBe(0);
-    await store.stop();
   },
   60_000,
 );

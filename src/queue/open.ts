@@ -34,19 +34,25 @@ export interface OpenQueue {
   close(): Promise<void>;
 }
 
+/** Milliseconds after an outage in which connections that have not noticed its end are not listened to. */
+const echo = 4000;
+
 /** Opens the queue. Errors: `network` when it can't be reached for `wait`, `config` for a store that must not be used. */
 export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   const { state, onWarning, onBack } = options;
   let trouble: string | undefined;
+  let backAt = Number.NEGATIVE_INFINITY;
   const onTrouble = (error: Error | undefined) => {
     if (error === undefined) {
       if (trouble === undefined) return;
       trouble = undefined;
+      backAt = performance.now();
       options.onNote('the queue can be reached again');
       onBack();
       return;
     }
-    if (closing) return;
+    // Other connections may still tell of the outage that has just ended; a new one, the pulse finds.
+    if (closing || (trouble === undefined && performance.now() - backAt < echo)) return;
     const message = error.message || (error as NodeJS.ErrnoException).code || String(error);
     // Clients tell of every try; people want to know once.
     if (trouble === undefined) onWarning(`the queue: ${message}`);

@@ -5,7 +5,7 @@ import type { Job } from '../jobs/job.js';
 import type { RunQueue } from '../queue/queue.js';
 import type { Decide } from '../queue/slots.js';
 
-export interface SlotRules {
+export interface SlotParts {
   readonly runs: RunQueue;
   readonly jobNamed: (name: string) => Job | undefined;
   readonly isPaused: (name: string) => boolean;
@@ -19,31 +19,32 @@ export interface SlotRules {
  * of an earlier slot goes on is skipped, as a timer's is; behind a run that something else started
  * it is kept, since that one may have begun too early to see what the slot is to carry over.
  */
-export function slotDecider(rules: SlotRules): Decide {
-  const { runs } = rules;
+export function slotDecider(parts: SlotParts): Decide {
+  const { runs } = parts;
   return async (request, choose): Promise<SlotEnd> => {
     const skipped = (why: string) => ({ end: 'skipped', why }) as const;
-    const job = rules.jobNamed(request.job);
+    const job = parts.jobNamed(request.job);
     if (request.skip !== undefined) return skipped(request.skip);
     if (job === undefined) return skipped('the job is not in jobs.yml any more');
-    if (rules.isPaused(job.name)) return skipped('the job is paused');
+    if (parts.isPaused(job.name)) return skipped('the job is paused');
 
-    const run = request.run ?? rules.newRunId();
+    const run = request.run ?? parts.newRunId();
     if (request.run === undefined) await choose(run);
-    else if ((await runs.find(run)) !== undefined || (await rules.hasReport(run)))
+    else if ((await runs.find(run)) !== undefined || (await parts.hasReport(run)))
       return { end: 'ran', run };
 
     const trigger: Trigger = request.how === 'due' ? 'schedule' : 'catch-up';
     const asked = { run, job: job.name, trigger, slot: new Date(request.slot).toISOString() };
     const { worker, retry } = job.starts;
-    const { joined } = await runs.request(asked, { worker, attempts: retry.attempts }, 'drop');
+    const rules = { worker, attempts: retry.attempts };
+    const waits = (other: string) => skipped(`run ${other} was waiting already, and does the same`);
+    const { joined } = await runs.request(asked, rules, 'drop');
     if (joined === undefined) return { end: 'ran', run };
-    if (joined.state === 'waiting')
-      return skipped(`run ${joined.run} was waiting already, and does the same`);
+    if (joined.state === 'waiting') return waits(joined.run);
     const before = await runs.find(joined.run);
     if (before?.trigger === 'schedule' || before?.trigger === 'catch-up')
       return skipped(`run ${joined.run} of an earlier slot was still going on`);
-    await runs.request(asked, { worker, attempts: retry.attempts });
-    return { end: 'ran', run };
+    const behind = (await runs.request(asked, rules)).joined;
+    return behind?.state === 'waiting' ? waits(behind.run) : { end: 'ran', run };
   };
 }

@@ -13,6 +13,15 @@ export interface Surroundings {
   readonly remotes: ReadonlyMap<string, Remote | undefined>;
 }
 
+/** Who reads jobs.yml, and where. */
+export interface Person {
+  /** Folder of jobs.yml. */
+  readonly folder: string;
+  readonly home: string;
+  readonly username: string;
+  readonly agent: string | undefined;
+}
+
 /** A location, or the sentence that says why it is none; undefined when its remote has errors of its own. */
 export function parseLocation(text: string, around: Surroundings): Location | string | undefined {
   const colon = text.indexOf(':');

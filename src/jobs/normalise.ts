@@ -3,19 +3,11 @@
 import type { Auth, Remote } from '../core/remote.js';
 import { plainHostKey } from './host-key.js';
 import type { After, DeleteRules, Job, Location, Modes, ScopeRules, Starts } from './job.js';
-import { cleanPath, localPath } from './location.js';
+import { cleanPath, localPath, type Person } from './location.js';
 import { opensshOptions } from './openssh.js';
 import type { RawRemote } from './remote-schema.js';
 import type { RawRules } from './schema.js';
 import { parseDuration, parseMode, parsePercent, parseRate, parseSize } from './units.js';
-
-export interface Person {
-  /** Folder of jobs.yml. */
-  readonly folder: string;
-  readonly home: string;
-  readonly username: string;
-  readonly agent: string | undefined;
-}
 
 /** A remote but for its jump host, which needs the other remotes. */
 export function normaliseRemote(

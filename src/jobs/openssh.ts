@@ -5,8 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Complain } from './checks.js';
 import { plainHostKey } from './host-key.js';
-import { localPath } from './location.js';
-import type { Person } from './normalise.js';
+import { localPath, type Person } from './location.js';
 import type { RawRemote } from './remote-schema.js';
 
 /** Refuses keys that this transport can't carry out. */

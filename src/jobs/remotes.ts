@@ -2,8 +2,7 @@
 
 import type { Remote } from '../core/remote.js';
 import type { Complain } from './checks.js';
-import { cleanPath, localPath } from './location.js';
-import type { Person } from './normalise.js';
+import { cleanPath, localPath, type Person } from './location.js';
 import { normaliseRemote } from './normalise.js';
 import { checkOpenssh } from './openssh.js';
 import type { Problems } from './problems.js';

@@ -7,8 +7,9 @@
  *     watches ───────────┼─▶ runs queue ─▶ worker ─▶ runJob ─▶ report
  *     control socket ────┘
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Cancelled } from './core/errors.js';
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { Cancelled, FerryError } from './core/errors.js';
 import type { Report, RunEvent } from './core/events.js';
 import type { RunRequest, RunView } from './core/request.js';
 import { createPool } from './endpoints/sftp/pool.js';
@@ -18,13 +19,14 @@ import type { RootLog } from './observe/log.js';
 import { readRunLog } from './observe/read-run-log.js';
 import { redactor } from './observe/redact.js';
 import { openRunLog } from './observe/run-log.js';
-import { removeRunLogs } from './observe/run-log-files.js';
+import { removeRunLogs, runLogPath } from './observe/run-log-files.js';
 import { openTransferLog } from './observe/transfer-log.js';
 import { type Consumer, consume } from './queue/consume.js';
-import { type OpenQueue, openQueue } from './queue/open.js';
+import { openQueue } from './queue/open.js';
 import { storeKind } from './queue/store.js';
 import { createAnswers } from './server/answers.js';
 import { serveControl } from './server/control.js';
+import { runLog } from './server/run-log.js';
 import { slotDecider } from './triggers/decide-slot.js';
 import { createScheduler } from './triggers/schedule.js';
 import { openSeen } from './triggers/seen.js';
@@ -63,12 +65,16 @@ export interface Daemon {
   reload(): Promise<void>;
   /** Stops taking runs, brings those in hand to a safe point, and closes everything. */
   stop(): Promise<void>;
+  /** Aborted, with a FerryError of code `queueBroken`, when the daemon can't go on: it is to be stopped, and a new one started. */
+  readonly broken: AbortSignal;
 }
 
 /** Milliseconds that runs in hand may go on once the daemon is to stop; then they are handed back. */
 const grace = 1500;
-/** Milliseconds for the queue to take what a stopping daemon hands back; one that is out of reach gives the runs to others when their locks have run out. */
-const handBack = 4000;
+/** Milliseconds from then on for each part of the end; what takes longer is left to the end of the process. */
+const patience = { runs: 4000, rest: 1000 };
+/** The code of the error with which a daemon ends by itself: a new one on the same folder can go on. */
+export const queueBroken = 'QUEUE_BROKEN';
 /** Runs in hand for each that is carried out: the others wait for a permit, a lock or their turn. */
 const inHandFor = 4;
 /** Ended runs of each queue that are looked at for reports that are missing here. */
@@ -76,6 +82,22 @@ const mostMissed = 1000;
 
 /** Starts the daemon and resolves when it works. Errors: `busy` for a state folder in use, `network` for a queue out of reach, `config`. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const broken = new AbortController();
+  const begun: { close(): Promise<unknown> }[] = [];
+  try {
+    return await assemble(options, broken, begun);
+  } catch (error) {
+    for (const { close } of begun.reverse()) await within(patience.rest, close());
+    throw broken.signal.aborted ? broken.signal.reason : error;
+  }
+}
+
+/** `begun` takes what was begun and has to be ended when a later part of the start fails. */
+async function assemble(
+  options: DaemonOptions,
+  broken: AbortController,
+  begun: { close(): Promise<unknown> }[],
+): Promise<Daemon> {
   const { state, roles, names, log, signal } = options;
   const has = (role: Role) => roles.includes(role);
   let { config } = options;
@@ -88,22 +110,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const runId = () => newRunId(Date.now());
 
   const lock = await acquireDaemonLock(state);
+  begun.push({ close: () => lock.release() });
   log.info('opening the queue', { queue: storeKind(config.queue), state });
-  let queue: OpenQueue;
-  try {
-    queue = await openQueue({
-      url: config.queue,
-      state,
-      wait: options.waitQueue,
-      signal,
-      onNote: (message) => log.info(message),
-      onWarning: (message) => log.warn(message),
-      onBack: () => void comeBack(),
-    });
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
+  const queue = await openQueue({
+    url: config.queue,
+    state,
+    wait: options.waitQueue,
+    signal,
+    onNote: (message) => log.info(message),
+    onWarning: (message) => log.warn(message),
+    onBack: () => void comeBack(),
+    onBroken: (why) =>
+      broken.abort(
+        new FerryError('io', `the queue's database went down: ${why}`, {
+          code: queueBroken,
+          hint: 'it is looked at, and set aside if it is damaged, when the daemon starts again',
+        }),
+      ),
+  });
+  begun.push(queue);
   const { runs, pauses, signals } = queue;
   const isPaused = (job: string) => pauses.isPaused(job);
   const transfers = openTransferLog({ state, redact, onError });
@@ -145,6 +170,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const worker = createWorker({
     pool,
     state,
+    name: workerName(names),
     logins,
     takePermit: (...asked) => queue.permits.take(...asked),
     atOnce: options.concurrency,
@@ -165,6 +191,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           onError: (error) => queue.trouble() === undefined && onError(error),
         }),
       );
+
+  begun.push(...consumers);
 
   // what starts them
   const watches = createWatches({
@@ -200,6 +228,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     onError: (job, error) => log.warn(`${job}: a slot waits: ${(error as Error).message}`),
   });
 
+  begun.push(watches, { close: async () => scheduler.stop() });
+
   const answers = createAnswers({
     queue,
     jobs: () => config.jobs,
@@ -231,7 +261,24 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
     },
     log: (run, follow, abort) =>
-      readRunLog(state, run, { follow, signal: abort, isLast: (end) => !worker.hasMore(end) }),
+      runLog(
+        {
+          isHere: async (one) =>
+            existsSync(runLogPath(state, one)) ||
+            worker.active().some((request) => request.run === one),
+          find: (one) => runs.find(one),
+          report: (one) => readReport(state, one),
+          read: (one, on, signal) =>
+            readRunLog(state, one, {
+              follow: on,
+              signal,
+              isLast: (end) => !worker.hasMore(end),
+            }),
+        },
+        run,
+        follow,
+        abort,
+      ),
   });
 
   runs.onEnded((run) => {
@@ -277,6 +324,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   /** After an outage, what the queue should know is told again, and what may have been missed is looked for. */
   const comeBack = async () => {
     await pauses.sync().catch(onError);
+    await apply().catch(onError);
     watches.rescan();
     await copyMissed();
   };
@@ -292,6 +340,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
 
   const control = await serveControl(state, answers);
+  begun.push(control);
   if (has('scheduler'))
     queue.slots.decide(
       slotDecider({
@@ -312,42 +361,60 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     state,
   });
 
+  const reload = async () => {
+    let next: Config;
+    try {
+      next = await options.load();
+    } catch (error) {
+      configError = (error as Error).message;
+      log.error(`jobs.yml is invalid, the one before stays in use: ${configError}`);
+      return;
+    }
+    if (next.queue !== config.queue)
+      log.warn('jobs.yml names another queue now; it is used after a restart');
+    config = next;
+    loadedAt = new Date();
+    configError = undefined;
+    redact = redactor(config.secrets);
+    log.setRedact(redact);
+    transfers.setRedact(redact);
+    try {
+      await apply();
+    } catch (error) {
+      // It is done again once the queue is back.
+      log.warn(`jobs.yml was read anew, its schedules wait: ${(error as Error).message}`);
+      return;
+    }
+    warnOfStrangers(config, options);
+    log.info('jobs.yml was read anew', { jobs: config.jobs.size });
+  };
+
+  let reloading: Promise<void> = Promise.resolve();
   let stopping: Promise<void> | undefined;
   return {
-    async reload() {
-      try {
-        const next = await options.load();
-        if (next.queue !== config.queue)
-          log.warn('jobs.yml names another queue now; it is used after a restart');
-        config = next;
-        loadedAt = new Date();
-        configError = undefined;
-        redact = redactor(config.secrets);
-        log.setRedact(redact);
-        transfers.setRedact(redact);
-        await apply();
-        warnOfStrangers(config, options);
-        log.info('jobs.yml was read anew', { jobs: config.jobs.size });
-      } catch (error) {
-        configError = (error as Error).message;
-        log.error(`jobs.yml is invalid, the one before stays in use: ${configError}`);
-      }
+    broken: broken.signal,
+    reload() {
+      reloading = reloading.then(reload);
+      return reloading;
     },
     stop() {
       stopping ??= (async () => {
         log.info('stopping', { runs: worker.active().length });
         scheduler.stop();
-        const timer = setTimeout(() => worker.stop(), grace);
-        const drained = consumers.map(async (consumer) => {
-          await consumer.pause();
-          await consumer.close();
-        });
-        await within(grace + handBack, [watches.close(), ...drained]);
+        const drained = Promise.all(
+          consumers.map(async (consumer) => {
+            await consumer.pause();
+            await consumer.close();
+          }),
+        );
+        const timer = setTimeout(() => worker.stop(), broken.signal.aborted ? 0 : grace);
+        if (!(await within(grace + patience.runs, Promise.all([watches.close(), drained]))))
+          log.warn('not all runs could be handed back; they are taken over when their time is up', {
+            runs: worker.active().map(({ run }) => run),
+          });
         clearTimeout(timer);
-        await control.close();
-        await within(1000, [logins.close()]);
-        await pool.close();
-        await within(1000, [queue.close()]);
+        for (const part of [control, logins, pool, queue])
+          await within(patience.rest, part.close());
         transfers.close();
         await lock.release();
         log.info('stopped');
@@ -370,14 +437,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-/** Resolves when all of that is done, or the time is over. */
-async function within(ms: number, work: readonly Promise<void>[]): Promise<void> {
-  const late = new AbortController();
-  await Promise.race([
-    Promise.allSettled(work),
-    sleep(ms, undefined, { signal: late.signal }).catch(() => {}),
-  ]);
-  late.abort();
+/** Whether something settles within so many milliseconds. Never rejects. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const done = work.then(
+    () => true,
+    () => true,
+  );
+  const inTime = await Promise.race([done, late]);
+  clearTimeout(timer);
+  return inTime;
 }
 
 function cancelledReport(view: RunView, job: Job | undefined): Report {
@@ -388,6 +460,11 @@ function cancelledReport(view: RunView, job: Job | undefined): Report {
     new Cancelled(130),
     new Date(),
   );
+}
+
+/** How reports call this process's worker. */
+function workerName(names: readonly string[]): string {
+  return names.length === 0 ? hostname() : `${names.join(',')}@${hostname()}`;
 }
 
 function workersOf({ jobs }: Config): Set<string> {

@@ -15,6 +15,7 @@ export async function keptRuns(
       run: report.run,
       job: report.job,
       trigger: report.trigger,
+      ...(report.slot === undefined ? {} : { slot: report.slot }),
       state: 'ended',
       outcome: report.outcome,
       report,

@@ -2,7 +2,7 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import { Cancelled, FerryError } from '../core/errors.js';
 import { escapeText } from '../core/text.js';
-import { allRoles, type Role, startDaemon } from '../daemon.js';
+import { allRoles, type DaemonOptions, queueBroken, type Role, startDaemon } from '../daemon.js';
 import { namePattern } from '../jobs/fields.js';
 import { parseDuration } from '../jobs/units.js';
 import { createLog } from '../observe/log.js';
@@ -22,6 +22,8 @@ export interface StartFlags {
 
 /** Milliseconds between looks at jobs.yml: by stat, so that links and mounts are no obstacle. */
 const configEvery = 2000;
+/** Times the daemon is started again by itself because its queue broke; past that somebody has to look. */
+const mostRestarts = 5;
 
 export async function start(flags: StartFlags, context: Context, version: string): Promise<number> {
   const { output, around } = context;
@@ -40,28 +42,31 @@ export async function start(flags: StartFlags, context: Context, version: string
     redact: redactor(config.secrets),
   });
   const signal = context.stopSignal();
+  let options: DaemonOptions = {
+    config,
+    load: () => readConfig(context),
+    state,
+    roles,
+    names,
+    concurrency: flags.concurrency ?? 8,
+    waitQueue,
+    log,
+    debug: output.verbosity > 1,
+    version,
+    signal,
+  };
+  let restarts = 0;
   try {
-    const daemon = await startDaemon({
-      config,
-      load: () => readConfig(context),
-      state,
-      roles,
-      names,
-      concurrency: flags.concurrency ?? 8,
-      waitQueue,
-      log,
-      debug: output.verbosity > 1,
-      version,
-      signal,
-    });
-    const reload = () => void daemon.reload();
-    process.on('SIGHUP', reload);
-    watchFile(config.file, { interval: configEvery }, reload);
-    if (!signal.aborted) {
-      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    while (!signal.aborted) {
+      try {
+        await work(options);
+      } catch (thrown) {
+        if (!(thrown instanceof FerryError) || thrown.code !== queueBroken) throw thrown;
+        if (restarts++ >= mostRestarts) throw thrown;
+        log.error(`${thrown.message}; starting again`);
+        options = { ...options, config: await readConfig(context).catch(() => config) };
+      }
     }
-    unwatchFile(config.file, reload);
-    await daemon.stop();
     return 0;
   } catch (thrown) {
     // A signal while it was starting.
@@ -70,6 +75,22 @@ export async function start(flags: StartFlags, context: Context, version: string
   } finally {
     await log.close();
   }
+}
+
+/** One daemon, until the signal ends it; rejects when it can't start, or go on. */
+async function work(options: DaemonOptions): Promise<void> {
+  const daemon = await startDaemon(options);
+  const reload = () => void daemon.reload();
+  const end = AbortSignal.any([options.signal, daemon.broken]);
+  process.on('SIGHUP', reload);
+  watchFile(options.config.file, { interval: configEvery }, reload);
+  if (!end.aborted) {
+    await new Promise((resolve) => end.addEventListener('abort', resolve, { once: true }));
+  }
+  unwatchFile(options.config.file, reload);
+  process.off('SIGHUP', reload);
+  await daemon.stop();
+  if (!options.signal.aborted) throw daemon.broken.reason;
 }
 
 function waitOf(text = '60s'): number {

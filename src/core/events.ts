@@ -58,6 +58,8 @@ export interface Report {
   readonly trigger: Trigger;
   /** The slot it was started for, ISO 8601, UTC. */
   readonly slot?: string;
+  /** The worker that carried it out, `NAME@HOST` or `HOST`: its log is there. Absent: `ferryline run` did. */
+  readonly worker?: string;
   readonly outcome: Outcome;
   readonly exitCode: number;
   /** ISO 8601, UTC. */

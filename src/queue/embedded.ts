@@ -1,70 +1,108 @@
-/** The embedded store's folder: made, opened, or set aside when it holds no sound database any more. */
-import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+/**
+ * The embedded store's folder, STATE/queue: opened, or set aside when it holds no sound database
+ * any more.
+ *
+ *     pglite/       the database
+ *     clean         there while nobody has it open and it was closed in order
+ *     damaged       there once a query has met damage: why
+ *     damaged-TIME/ databases that were set aside
+ */
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { FerryError } from '../core/errors.js';
+import { checkDatabase, mustBeFit, unfit } from './check-folder.js';
+import { makeDatabase } from './make-database.js';
 import { openPglite, type PglitePool } from './pglite.js';
 
-const maker = fileURLToPath(new URL('./make-pglite.js', import.meta.url));
-/** Before the names of folders in which a database is being made. */
-const unfinished = 'making-';
+export interface FolderOptions {
+  readonly onWarning: (message: string) => void;
+  /** Told once when the database can't be used any more; opening the folder again helps. */
+  readonly onBroken?: (why: string) => void;
+}
 
 /**
- * Opens STATE/queue, which this process alone may use. A database that can't be opened is kept
- * beside it under another name and a new one is begun, with a warning: what is lost are requests
- * that had not run, and the scans that follow find what they would have done. Errors: `io` when a
- * new one can't be made.
+ * Opens STATE/queue. A database that is damaged is kept beside it under another name and a new one
+ * is begun, with a warning: what is lost are requests that had not run, and the scans that follow
+ * find what they would have done. One that was not closed in order is checked first, in a thread.
+ * Errors: `io` when the system does not let it be used, which is no damage.
  */
-export async function openFolder(
-  folder: string,
-  onWarning: (message: string) => void,
-): Promise<PglitePool> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+export async function openFolder(folder: string, options: FolderOptions): Promise<PglitePool> {
   const database = join(folder, 'pglite');
-  if (!(await isThere(database))) {
-    await make(folder, database);
-    return openPglite(database);
-  }
+  const clean = join(folder, 'clean');
   try {
-    return await openPglite(database);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
+    throw unfit(folder, error as NodeJS.ErrnoException);
+  }
+  await mustBeFit(folder, database);
+  const state = await stateOf(folder, database);
+  let damage = state.damage;
+  if (damage === undefined && state.check) damage = await checkDatabase(database);
+  await rm(clean, { force: true });
+  let pool: PglitePool | undefined;
+  if (damage === undefined && state.isThere) {
+    try {
+      pool = await openPglite(database);
+    } catch (error) {
+      damage = (error as Error | undefined)?.message ?? 'it can not be opened';
+    }
+  }
+  if (damage !== undefined) {
+    // A disk that has become full meanwhile damages nothing.
+    await mustBeFit(folder, database);
     const aside = join(folder, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
     await rename(database, aside);
-    onWarning(
-      `the queue in ${database} can't be opened (${(error as Error).message}); it was set aside as ${aside}, and a new one begun: whole scans will find what its requests would have done`,
+    await rm(join(folder, 'damaged'), { force: true });
+    options.onWarning(
+      `the queue in ${database} is damaged (${damage}); it was set aside as ${aside}, and a new one begun: whole scans will find what its requests would have done`,
     );
-    await make(folder, database);
-    return openPglite(database);
   }
-}
-
-/** Makes a database by another process; it gets its name when it is whole. */
-async function make(folder: string, database: string): Promise<void> {
-  for (const name of await readdir(folder))
-    if (name.startsWith(unfinished)) await rm(join(folder, name), { recursive: true, force: true });
-  const making = join(folder, `${unfinished}${randomUUID()}`);
-  try {
-    await promisify(execFile)(process.execPath, [maker, making]);
-    await rename(making, database);
-  } catch (thrown) {
-    await rm(making, { recursive: true, force: true }).catch(() => {});
-    const { stderr, signal, message } = thrown as Error & { stderr?: string; signal?: string };
-    const why = signal ? `its process was ended by ${signal}` : lastError(stderr) || message;
-    throw new FerryError('io', `the queue can't be made in ${folder}: ${why}`, {
-      cause: thrown,
-      hint: 'this takes about 700 MB of memory, once, and 40 MB of disk; `queue` in jobs.yml names another place, such as a Redis',
-    });
+  if (pool === undefined) {
+    await makeDatabase(folder, database);
+    pool = await openPglite(database);
   }
+  pool.onBroken((why, isDamage) => {
+    void (isDamage ? writeFile(join(folder, 'damaged'), why, { mode: 0o600 }) : Promise.resolve())
+      .catch(() => {})
+      .then(() => options.onBroken?.(why));
+  });
+  return Object.assign(pool, {
+    end: closeOnce(pool, () => writeFile(clean, '', { mode: 0o600 })),
+  });
 }
 
-/** The line of Node's last words that names the error. */
-function lastError(stderr: string | undefined): string | undefined {
-  return stderr?.split('\n').find((line) => /^\w*Error\b/.test(line));
+function closeOnce(pool: PglitePool, then: () => Promise<void>): () => Promise<void> {
+  const close = pool.end.bind(pool);
+  let ended: Promise<void> | undefined;
+  return () => {
+    ended ??= close().then(() => (pool.broken() === undefined ? then() : undefined));
+    return ended;
+  };
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
+/** What is known of a database before it is opened: damage, or whether it must be checked. */
+async function stateOf(
+  folder: string,
+  database: string,
+): Promise<{
+  readonly isThere: boolean;
+  readonly damage: string | undefined;
+  readonly check: boolean;
+}> {
+  const [met, files, clean] = await Promise.all([
+    readFile(join(folder, 'damaged'), 'utf8').catch(() => undefined),
+    readdir(database).catch((error: NodeJS.ErrnoException): string[] | undefined =>
+      error.code === 'ENOENT' ? [] : undefined,
+    ),
+    readFile(join(folder, 'clean')).catch(() => undefined),
+  ]);
+  // Postgres would begin a new database in what is left of one.
+  const headless = files === undefined || (files.length > 0 && !files.includes('PG_VERSION'));
+  const isThere = files === undefined || files.length > 0;
+  return {
+    isThere,
+    damage: isThere
+      ? (met ?? (headless ? 'it is no whole folder of Postgres' : undefined))
+      : undefined,
+    check: clean === undefined && isThere,
+  };
 }

@@ -20,6 +20,8 @@ export interface OpenQueueOptions {
   readonly onWarning: (message: string) => void;
   /** Called when the store is back after an outage. */
   readonly onBack: () => void;
+  /** Called once when an embedded store can't be used any more; opening the queue again helps. */
+  readonly onBroken: (why: string) => void;
 }
 
 export interface OpenQueue {
@@ -60,10 +62,15 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   };
   let closing = false;
   const store = await connect(options, onTrouble);
+  const failed = async (error: unknown): Promise<never> => {
+    closing = true;
+    await store.close().catch(() => {});
+    throw error;
+  };
   const runs = openRunQueue(store, onTrouble);
   const slots = openSlots(store, onTrouble);
-  const signals = await openSignals(store, onTrouble);
-  const pauses = await openPauses(store, state, onTrouble);
+  const signals = await openSignals(store, onTrouble).catch(failed);
+  const pauses = await openPauses(store, state, onTrouble, onWarning).catch(failed);
   const permits = openPermits(store, {
     onWanted: (permit) => void signals.send('wanted', { permit }).catch(() => {}),
     onError: onTrouble,
@@ -92,7 +99,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
 }
 
 async function connect(
-  { url, state, wait, signal, onNote, onWarning }: OpenQueueOptions,
+  { url, state, wait, signal, onNote, onWarning, onBroken }: OpenQueueOptions,
   onTrouble: (error: Error | undefined) => void,
 ): Promise<Store> {
   const until = performance.now() + wait;
@@ -103,7 +110,7 @@ async function connect(
   for (let pause = 500; ; pause = Math.min(pause * 2, 5000)) {
     try {
       const folder = `${state}/queue`;
-      const store = await openStore({ url, folder, onTrouble: told, onWarning });
+      const store = await openStore({ url, folder, onTrouble: told, onWarning, onBroken });
       quiet = false;
       return store;
     } catch (thrown) {

@@ -2,9 +2,9 @@
  * Which jobs are paused: kept in the queue `ferryline-pauses` for all processes, and in a file of
  * the state folder that outlives a lost queue. Of two accounts of a job the newer one holds.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
+import { readKeptFile, writeKeptFile } from './kept-file.js';
 import { answered } from './queue.js';
 import { keepEvents, type Store } from './store.js';
 
@@ -27,6 +27,7 @@ export async function openPauses(
   store: Store,
   state: string,
   onError: (error: Error) => void,
+  onWarning = (message: string) => onError(new Error(message)),
 ): Promise<Pauses> {
   const queue = new Queue<Account & { job: string }>(
     'ferryline-pauses',
@@ -35,28 +36,16 @@ export async function openPauses(
   );
   queue.on('error', onError);
   const file = join(state, 'paused.json');
-  const accounts = new Map<string, Account>();
+  // Of a file that was cut, the queue's account remains.
+  const accounts = await readKeptFile(file, isAccount, onWarning);
 
-  const keep = async () => {
-    const temporary = `${file}.${process.pid}`;
-    await writeFile(temporary, `${JSON.stringify(Object.fromEntries(accounts))}\n`, {
-      mode: 0o600,
-    });
-    await rename(temporary, file);
-  };
+  const keep = () => writeKeptFile(file, accounts);
   const publish = async (job: string, account: Account) => {
     const data = { job, ...account };
     const entry = await answered(queue.getJob(job));
     if (entry === undefined) await answered(queue.add('pause', data, { jobId: job }));
     else await answered(entry.updateData(data));
   };
-
-  try {
-    const known = JSON.parse(await readFile(file, 'utf8')) as Record<string, Account>;
-    for (const [job, account] of Object.entries(known)) accounts.set(job, account);
-  } catch {
-    // None yet, or a file that was cut: the queue's account remains.
-  }
 
   const pauses: Pauses = {
     isPaused: (job) => accounts.get(job)?.paused === true,
@@ -79,4 +68,9 @@ export async function openPauses(
   };
   await pauses.sync();
   return pauses;
+}
+
+function isAccount(value: unknown): value is Account {
+  const { paused, at } = (value ?? {}) as Partial<Account>;
+  return typeof paused === 'boolean' && Number.isFinite(at);
 }

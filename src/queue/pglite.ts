@@ -12,6 +12,10 @@ import { type PgPool, type PgPoolClient, type PgQueryResult, runMigrations } fro
 export interface PglitePool extends PgPool {
   /** Rejects when it does not answer. */
   ping(): Promise<void>;
+  /** Calls back once when no query can work any more: with damage met in the database's files, or because Postgres itself went down. */
+  onBroken(listener: (why: string, isDamage: boolean) => void): void;
+  /** Why no query can work any more. */
+  broken(): string | undefined;
 }
 
 /** For one client and small tables: 128 MB of the default buffers would be resident from the start. */
@@ -40,6 +44,7 @@ export async function openPglite(folder: string): Promise<PglitePool> {
       stop();
       return end();
     };
+    await readAll(client);
     return pool;
   } catch (error) {
     await db.close().catch(() => {});
@@ -109,14 +114,44 @@ function settings(all: readonly string[]): string[] {
   return all.flatMap((one) => ['-c', one]);
 }
 
+/** Reads every row, so that damage shows now and not one day at a query. Rejects with the first that is met. */
+async function readAll(client: PgPoolClient): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'bullmq'",
+  );
+  for (const { name } of rows)
+    await client.query(`SELECT max(length(whole::text)) FROM bullmq.${name} AS whole`);
+}
+
+/** Errors that a sound database does not make. Classes: PostgreSQL manual, appendix A. */
+async function breakOf(
+  error: unknown,
+  db: PGlite,
+): Promise<{ readonly why: string; readonly isDamage: boolean } | undefined> {
+  const { code, message } = error as { code?: unknown; message?: string };
+  // XX: internal, 58: the files are not what they should be.
+  if (typeof code === 'string')
+    return /^(?:XX|58)/.test(code) ? { why: message ?? code, isDamage: true } : undefined;
+  // Without a code it is not Postgres that speaks: perhaps it went down.
+  try {
+    await db.query('SELECT 1');
+    return undefined;
+  } catch {
+    return { why: message ?? String(error), isDamage: false };
+  }
+}
+
 /** The database as a pool. */
 export function poolOf(db: PGlite): PglitePool {
   let line: Promise<unknown> = Promise.resolve();
   let ended: Promise<void> | undefined;
+  let broken: string | undefined;
+  let tell: ((why: string, isDamage: boolean) => void) | undefined;
 
   const query = <R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> => {
     const turn = line.then(async () => {
       await new Promise((next) => setImmediate(next));
+      if (broken !== undefined) throw new Error(broken);
       // Only the simple protocol takes several statements at once.
       if (params === undefined || params.length === 0) {
         const results = await db.exec(text);
@@ -126,7 +161,13 @@ export function poolOf(db: PGlite): PglitePool {
       const { rows, affectedRows } = await db.query<R>(text, [...params]);
       return { rows, rowCount: affectedRows ?? rows.length };
     });
-    line = turn.catch(() => {});
+    line = turn.catch(async (error) => {
+      if (ended !== undefined || broken !== undefined) return;
+      const found = await breakOf(error, db);
+      if (found === undefined) return;
+      broken = found.why;
+      tell?.(found.why, found.isDamage);
+    });
     return turn;
   };
 
@@ -152,12 +193,16 @@ export function poolOf(db: PGlite): PglitePool {
       return client as unknown as PgPoolClient;
     },
     end() {
-      ended ??= line.then(() => db.close());
+      ended ??= line.then(() => (broken === undefined ? db.close() : undefined));
       return ended;
     },
     async ping() {
       await query('SELECT 1');
     },
+    onBroken(listener: (why: string, isDamage: boolean) => void) {
+      tell = listener;
+    },
+    broken: () => broken,
   });
   pool.setMaxListeners(0);
   return pool as unknown as PglitePool;

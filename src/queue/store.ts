@@ -33,6 +33,8 @@ export interface StoreOptions {
   /** Told of troubles with the connection, and of their end. */
   readonly onTrouble: (trouble: Error | undefined) => void;
   readonly onWarning: (message: string) => void;
+  /** Told once when an embedded store can't be used any more; opening it again helps. */
+  readonly onBroken?: (why: string) => void;
 }
 
 export function storeKind(url: string): StoreKind {
@@ -52,12 +54,12 @@ export function openStore(options: StoreOptions): Promise<Store> {
   }
 }
 
-async function openEmbedded({ folder, onWarning }: StoreOptions): Promise<Store> {
+async function openEmbedded({ folder, ...options }: StoreOptions): Promise<Store> {
   const [{ openFolder }, { createPostgresBackend }] = await Promise.all([
     import('./embedded.js'),
     import('bullmq'),
   ]);
-  const pool = await openFolder(folder, onWarning);
+  const pool = await openFolder(folder, options);
   const shared = { connection: pool as unknown as ConnectionOptions };
   return {
     kind: 'embedded',

@@ -1,8 +1,7 @@
 /** Up to which moment the slots of each job have been dealt with: in a file of the state folder, so that a restart knows what was missed. */
-import { readFileSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job, Starts } from '../jobs/job.js';
+import { readKeptFile, writeKeptFile } from '../queue/kept-file.js';
 import type { Slots } from '../queue/slots.js';
 
 export interface Seen {
@@ -27,20 +26,13 @@ const gather = 500;
 
 export async function openSeen(state: string, onError: (error: Error) => void): Promise<Seen> {
   const file = join(state, 'slots.json');
-  const seen = new Map<string, Account>();
-  try {
-    const known = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Account>;
-    for (const [job, account] of Object.entries(known)) seen.set(job, account);
-  } catch {
-    // None yet, or one that was cut: the queue's own entries remain.
-  }
+  // Of a file that was cut, the queue's own entries remain.
+  const seen = await readKeptFile(file, isAccount, (message) => onError(new Error(message)));
   let waiting = false;
   const write = async () => {
     waiting = false;
-    const temporary = `${file}.${process.pid}`;
     try {
-      await writeFile(temporary, `${JSON.stringify(Object.fromEntries(seen))}\n`, { mode: 0o600 });
-      await rename(temporary, file);
+      await writeKeptFile(file, seen);
     } catch (error) {
       onError(error as Error);
     }
@@ -73,4 +65,9 @@ export async function openSeen(state: string, onError: (error: Error) => void): 
       return scheduled;
     },
   };
+}
+
+function isAccount(value: unknown): value is Account {
+  const { until, schedule } = (value ?? {}) as Partial<Account>;
+  return Number.isFinite(until) && typeof schedule === 'string';
 }

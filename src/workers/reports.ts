@@ -42,6 +42,7 @@ export function reportOfNoStart(
     readonly run: string;
     readonly trigger: Trigger;
     readonly slot?: string;
+    readonly worker?: string;
     readonly attempt: number;
   },
   thrown: unknown,
@@ -54,6 +55,7 @@ export function reportOfNoStart(
     operation: job.operation,
     trigger: run.trigger,
     ...(run.slot === undefined ? {} : { slot: run.slot }),
+    ...(run.worker === undefined ? {} : { worker: run.worker }),
     ...endOf(thrown),
     startedAt: time,
     endedAt: time,

@@ -31,6 +31,8 @@ export interface RunContext {
   readonly trigger: Trigger;
   /** The slot it was started for, ISO 8601, UTC. */
   readonly slot?: string;
+  /** The daemon's worker that carries it out. */
+  readonly worker?: string;
   /** 1 for the first. */
   readonly attempt: number;
   /** Receives plan, file, progress and notice events, and the run event last. */
@@ -83,6 +85,7 @@ export async function runJob(job: Job, context: RunContext): Promise<Report> {
     operation: job.operation,
     trigger: context.trigger,
     ...(context.slot === undefined ? {} : { slot: context.slot }),
+    ...(context.worker === undefined ? {} : { worker: context.worker }),
     ...end,
     startedAt: started.toISOString(),
     endedAt: ended.toISOString(),

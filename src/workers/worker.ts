@@ -20,6 +20,8 @@ import { remotesOf, runJob } from './run-job.js';
 export interface WorkerOptions {
   readonly pool: SessionPool;
   readonly state: string;
+  /** How reports call it: `NAME@HOST` or `HOST`. */
+  readonly name: string;
   readonly logins: Logins;
   readonly takePermit: TakePermit;
   /** Runs carried out at once; others wait for their turn with their permits in hand. */
@@ -124,6 +126,7 @@ export function createWorker(options: WorkerOptions): RunWorker {
         run: request.run,
         trigger: request.trigger,
         ...(request.slot === undefined ? {} : { slot: request.slot }),
+        worker: options.name,
         attempt: number,
         emit,
         signal: AbortSignal.any([signal, permit.lost]),
@@ -136,7 +139,14 @@ export function createWorker(options: WorkerOptions): RunWorker {
       const isEnd = permit.isOurs() || signal.aborted || report.outcome === 'succeeded';
       return isEnd ? report : 'overtaken';
     } catch (error) {
-      return notRun(request, number, signal.aborted ? signal.reason : error, job.operation, emit);
+      return notRun(
+        options.name,
+        request,
+        number,
+        signal.aborted ? signal.reason : error,
+        job.operation,
+        emit,
+      );
     } finally {
       await got?.back();
     }
@@ -151,9 +161,10 @@ export function createWorker(options: WorkerOptions): RunWorker {
       try {
         const job = jobNamed(request.job);
         let report: Report | 'overtaken';
-        if (job === undefined) report = notRun(request, number, gone(request.job), 'push', emit);
+        if (job === undefined)
+          report = notRun(options.name, request, number, gone(request.job), 'push', emit);
         else if (request.cancelled === true || isPaused(request.job))
-          report = notRun(request, number, new Cancelled(130), job.operation, emit);
+          report = notRun(options.name, request, number, new Cancelled(130), job.operation, emit);
         else report = await attempt(job, assignment, cancel.signal, emit);
         if (!isOurs() || lost.aborted) throw lost.reason;
         // Another run of the job may go on elsewhere: this one begins anew when that has ended.
@@ -192,13 +203,14 @@ export function createWorker(options: WorkerOptions): RunWorker {
 
 /** The report, told, of a run that did not come to its job. */
 function notRun(
+  worker: string,
   { run, job, trigger, slot }: RunRequest,
   attempt: number,
   thrown: unknown,
   operation: Operation,
   emit: Emit,
 ): Report {
-  const request = { run, trigger, ...(slot === undefined ? {} : { slot }), attempt };
+  const request = { run, trigger, ...(slot === undefined ? {} : { slot }), worker, attempt };
   const report = reportOfNoStart({ name: job, operation }, request, thrown, new Date());
   emit({ event: 'run', ...report });
   return report;

@@ -18,7 +18,9 @@ function loadedBy(file: string, found = new Set<string>()): Set<string> {
 
 test('before a verb is known, only the command line itself is loaded', () => {
   const source = join(process.cwd(), 'src');
-  const loaded = [...loadedBy(join(source, 'cli/main.ts'))]
+  // main.ts loads program.ts once it has seen to the compiled code that is kept.
+  const first = loadedBy(join(source, 'cli/main.ts'));
+  const loaded = [...loadedBy(join(source, 'cli/program.ts'), first)]
     .map((name) => (name.startsWith('/') ? relative(source, name) : name))
     .filter((name) => !name.startsWith('node:'));
   expect(loaded.sort()).toEqual([

@@ -18,6 +18,8 @@ export interface RunOptions {
   /** For its stdin. */
   readonly input?: string;
   readonly signal?: AbortSignal;
+  /** A command that starts it: `['prlimit', '--nofile=20']`. */
+  readonly wrap?: readonly string[];
 }
 
 /** One line of `--json`. */
@@ -52,7 +54,8 @@ export function ferryline(args: readonly string[], options: RunOptions = {}): Pr
 export function startFerryline(args: readonly string[], options: RunOptions = {}): Live {
   mustBeBuilt();
   const cwd = options.cwd ?? project;
-  const child = spawn(process.execPath, [main, ...args], {
+  const [command = '', ...words] = [...(options.wrap ?? []), process.execPath, main, ...args];
+  const child = spawn(command, words, {
     cwd,
     signal: options.signal,
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -1,5 +1,6 @@
 /** `ferryline start` as a child process, and what tests ask of it through the command line. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
 import { type JsonEvent, type Live, startFerryline } from './cli.js';
 import type { Scene } from './scene.js';
 
@@ -26,7 +27,9 @@ export async function startDaemon(scene: Scene, options: DaemonOptions = {}): Pr
   void live.ended.finally(() => running.delete(live));
   const end = async (signal: NodeJS.Signals) => {
     live.child.kill(signal);
-    return (await live.ended).code;
+    const { code, stderr } = await live.ended;
+    expect(warningsOf(stderr)).toEqual([]);
+    return code;
   };
   await live.said(/works: /);
   return {
@@ -36,6 +39,15 @@ export async function startDaemon(scene: Scene, options: DaemonOptions = {}): Pr
       await end('SIGKILL');
     },
   };
+}
+
+/** What Node itself says on stderr of a process that leaks, or has lost track of a promise. */
+function warningsOf(stderr: string): string[] {
+  return stderr
+    .split('\n')
+    .filter((line) =>
+      /^\(node:\d+\)|unhandled|^node:internal|triggerUncaughtException/i.test(line),
+    );
 }
 
 const running = new Set<Live>();

@@ -16,7 +16,7 @@ const quiet = (message: string) => {
 test('a database is made beside its name, and half of one that a kill left goes away', async () => {
   const folder = await temporaryFolder();
   writeFileSync(join(folder, 'making-half'), 'x');
-  const pool = await openFolder(folder, quiet);
+  const pool = await openFolder(folder, { onWarning: quiet });
   expect(readdirSync(folder)).toEqual(['pglite']);
   await pool.end();
 }, 60_000);
@@ -25,7 +25,7 @@ test('what cannot be opened is set aside with a warning, and a new one is begun'
   const folder = await temporaryFolder();
   writeFileSync(join(folder, 'pglite'), 'no database');
   const warnings: string[] = [];
-  const pool = await openFolder(folder, (message) => warnings.push(message));
+  const pool = await openFolder(folder, { onWarning: (message) => warnings.push(message) });
   expect((await pool.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   expect(warnings).toHaveLength(1);
   const aside = readdirSync(folder).find((name) => name.startsWith('damaged-')) ?? '';
@@ -36,7 +36,7 @@ test('what cannot be opened is set aside with a warning, and a new one is begun'
 
 test('the log of changes is cut and the space of deleted rows is used again', async () => {
   const folder = await temporaryFolder();
-  const pool = await openFolder(folder, quiet);
+  const pool = await openFolder(folder, { onWarning: quiet });
   const log = join(folder, 'pglite/pg_wal');
   const bytes = () =>
     readdirSync(log)
@@ -66,7 +66,7 @@ test('the log of changes is cut and the space of deleted rows is used again', as
 
 test('kill -9 at any moment loses no row that was acknowledged', async () => {
   const folder = await temporaryFolder();
-  await (await openFolder(folder, quiet)).end();
+  await (await openFolder(folder, { onWarning: quiet })).end();
   const database = join(folder, 'pglite');
   const module = new URL('../../dist/queue/pglite.js', import.meta.url).href;
   const program = `

@@ -1,0 +1,102 @@
+/** jobs.yml changes under a running daemon: what is valid is taken, what isn't changes nothing and is told. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeJobs } from '../kit/cli.js';
+import { eventually, startDaemon } from '../kit/daemon.js';
+import { startProxy } from '../kit/proxy.js';
+import { type Redis, startRedis } from '../kit/redis.js';
+import { openScene, remoteIn } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+
+let sshd: Sshd;
+let redis: Redis;
+beforeAll(async () => {
+  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
+});
+afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
+
+const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefgh']
+  .map((name, n) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[n]}`).join(',')}]`)
+  .join('\n')}\n`;
+
+test('jobs come, go and change; an invalid file keeps the one before, and both log and status say so', async () => {
+  const scene = await openScene(sshd);
+  const env = { FERRYLINE_QUEUE: `${redis.url}/1` };
+  mkdirSync(scene.here(), { recursive: true });
+  const job = { operation: 'push', from: './data', to: `archive:${scene.place}/first` };
+  const jobs = (all: object, remote = {}) =>
+    writeJobs(scene.cwd, { remotes: { archive: remoteIn(sshd, remote) }, jobs: all });
+  await jobs({ first: job });
+  const daemon = await startDaemon(scene, { env });
+  const status = async () => (await scene.cli(['status', '--json'])).events[0];
+  const names = async () => (await status())?.jobs.map((one: { job: string }) => one.job);
+
+  // SIGHUP is taken at once; without it the file's change is seen within seconds.
+  for (const invalid of [bomb, 'jobs: {first: {operation: fly}}', 'jobs: [', '']) {
+    await writeJobs(scene.cwd, invalid);
+    process.kill(daemon.pid, 'SIGHUP');
+    await eventually(async () => (await status())?.config.error !== undefined);
+    expect(await names()).toEqual(['first']);
+    await jobs({ first: job });
+    process.kill(daemon.pid, 'SIGHUP');
+    await eventually(async () => (await status())?.config.error === undefined);
+  }
+  expect(daemon.stderr()).toContain('is invalid, the one before stays in use');
+
+  await jobs({ first: { ...job, schedule: '0 3 * * *' }, second: job });
+  await eventually(async () => (await names())?.length === 2);
+  expect((await status())?.jobs[0].nextSlot).toMatch(/T\d\d:00:00/);
+  await jobs({ second: { ...job, schedule: '* * * * * *', to: `archive:${scene.place}/second` } });
+  process.kill(daemon.pid, 'SIGHUP');
+  scene.writeHere({ a: 'one' });
+  await eventually(() => existsSync(scene.there('second/a')));
+  expect(await names()).toEqual(['second']);
+
+  const watched = { ...job, to: `archive:${scene.place}/third`, watch: { settle: '100ms' } };
+  await jobs({ third: watched });
+  process.kill(daemon.pid, 'SIGHUP');
+  await eventually(() => existsSync(scene.there('third/a')));
+  mkdirSync(join(scene.cwd, 'other'));
+  await jobs({ third: { ...watched, from: './other' } });
+  process.kill(daemon.pid, 'SIGHUP');
+  await eventually(async () => (await scene.cli(['status'])).stdout.includes('watching'));
+  await daemon.said(/watches \.\/other/);
+  writeFileSync(join(scene.cwd, 'other/b'), 'from the other folder');
+  await eventually(() => existsSync(scene.there('third/b')));
+  expect(await daemon.stop()).toBe(0);
+}, 90_000);
+
+test('a remote that moves: the session to the old place ends, the next run goes to the new one', async () => {
+  const proxy = await startProxy(sshd.port);
+  const scene = await openScene(sshd);
+  scene.writeHere({ a: 'one' });
+  const env = { FERRYLINE_QUEUE: `${redis.url}/2` };
+  await scene.jobs({}, { port: proxy.port, hostKey: sshd.hostKeyFingerprint });
+  const daemon = await startDaemon(scene, { env });
+  expect((await scene.cli(['enqueue', 'job', '--wait'])).code).toBe(0);
+  expect(proxy.open()).toBe(1);
+  await scene.jobs({}, { hostKey: sshd.hostKeyFingerprint });
+  process.kill(daemon.pid, 'SIGHUP');
+  await eventually(() => proxy.open() === 0);
+  expect((await scene.cli(['enqueue', 'job', '--wait'])).code).toBe(0);
+  expect(proxy.connections()).toBe(1);
+  expect(await daemon.stop()).toBe(0);
+  await proxy.stop();
+}, 60_000);
+
+test('a reload while the queue is out of reach is no invalid file, and is made up for', async () => {
+  const own = await startRedis();
+  const scene = await openScene(sshd);
+  scene.writeHere({ a: 'one' });
+  const daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: own.url } });
+  await own.kill9();
+  await scene.jobs({ schedule: '* * * * * *' });
+  process.kill(daemon.pid, 'SIGHUP');
+  await daemon.said(/its schedules wait/);
+  expect(daemon.stderr()).not.toContain('is invalid');
+  await own.restart();
+  await eventually(() => existsSync(scene.there('a')));
+  expect(await daemon.stop()).toBe(0);
+  await own.stop();
+}, 90_000);

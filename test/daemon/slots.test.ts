@@ -1,0 +1,143 @@
+/** Slots over a restart, and pauses over a lost queue. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JsonEvent } from '../kit/cli.js';
+import { eventually, startDaemon } from '../kit/daemon.js';
+import { type Redis, startRedis } from '../kit/redis.js';
+import { openScene, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+
+let sshd: Sshd;
+let redis: Redis;
+beforeAll(async () => {
+  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
+});
+afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
+
+let used = 0;
+/** A scene, and a database of the Redis for it alone. */
+async function freshScene(): Promise<{ scene: Scene; env: Record<string, string> }> {
+  const scene = await openScene(sshd);
+  scene.writeHere({ a: 'one' });
+  return { scene, env: { FERRYLINE_QUEUE: `${redis.url}/${++used}` } };
+}
+
+async function ends(scene: Scene): Promise<JsonEvent[]> {
+  const { events } = await scene.cli(['runs', '--json', '--limit', '1000']);
+  return events.filter(({ event, state, slot }) => event === 'slot' || (state === 'ended' && slot));
+}
+
+const time = ({ slot }: JsonEvent) => Date.parse(slot);
+
+describe.each([
+  { missed: 'latest', missedWithin: '1h' },
+  { missed: 'all', missedWithin: '1h' },
+  { missed: 'none', missedWithin: '1h' },
+  { missed: 'all', missedWithin: '1s' },
+])('a daemon that was away, missed: $missed, within $missedWithin', (rules) => {
+  test('every slot ends once', async () => {
+    const { scene, env } = await freshScene();
+    await scene.jobs({ schedule: '*/2 * * * * *', ...rules });
+    const daemon = await startDaemon(scene, { env });
+    await eventually(async () => (await ends(scene)).length > 0);
+    await daemon.stop();
+    // What is at most a minute late is due and not missed: as if it had been away for longer.
+    const away = Date.now();
+    await sleep(1);
+    const shift = 10 * 60_000;
+    const again = await startDaemon(scene, {
+      env: { ...env, NODE_OPTIONS: `--import data:text/javascript,${clockAhead(shift)}` },
+    });
+    // Skipped slots are told by the daemon alone, so it is asked while it goes on.
+    const found = await eventually(async () => {
+      const now = await ends(scene);
+      return now.some((one) => time(one) > away + shift + 10_000) && now;
+    });
+    await again.stop();
+    const all = found.filter((one) => time(one) <= away + shift).sort((a, b) => time(a) - time(b));
+    const slots = all.map(time);
+    expect(new Set(slots).size).toBe(slots.length);
+    // Without a gap, each two seconds.
+    const gaps = slots.slice(1).map((slot, n) => slot - (slots[n] ?? 0));
+    expect(new Set(gaps)).toEqual(new Set([2000]));
+    const missed = all.filter((one) => time(one) > away && time(one) < away + shift - 60_000);
+    expect(missed.length).toBeGreaterThan(100);
+    const ran = missed.filter(({ event }) => event === 'run-view');
+    if (rules.missed === 'all' && rules.missedWithin === '1h') {
+      // Those that come while an earlier one goes on or waits are skipped, and say so.
+      expect(ran.length).toBeGreaterThan(0);
+      expect(ran.every(({ trigger }) => trigger === 'catch-up')).toBe(true);
+    } else expect(ran).toEqual([]);
+    const why = {
+      none: /^missed: none/,
+      latest: /a later slot makes up/,
+      all: /earlier slot|waiting already|missedWithin/,
+    };
+    for (const { event, why: said } of missed)
+      if (event === 'slot') expect(said).toMatch(why[rules.missed as keyof typeof why]);
+    if (ran.length > 0) {
+      const { stdout } = await scene.cli(['runs', '--limit', '1000']);
+      expect(stdout).toMatch(/late by \d+ min/);
+    }
+  }, 90_000);
+});
+
+/** A module that sets the clock of a process ahead. */
+function clockAhead(ms: number): string {
+  return encodeURIComponent(
+    `const Real=Date;globalThis.Date=class extends Real{constructor(...a){if(a.length===0)super(Real.now()+${ms});else super(...a)}static now(){return Real.now()+${ms}}};`,
+  );
+}
+
+describe('a pause', () => {
+  const isPaused = async (scene: Scene) =>
+    (await scene.cli(['status', '--json'])).events[0]?.jobs[0].paused;
+
+  test('outlives a restart and a lost queue; slots are skipped, and resume looks at everything', async () => {
+    const { scene, env } = await freshScene();
+    await scene.jobs({
+      operation: 'push',
+      schedule: '* * * * * *',
+      watch: { settle: '100ms', rescan: '1h' },
+    });
+    let daemon = await startDaemon(scene, { env });
+    await eventually(async () => (await ends(scene)).length > 0);
+    expect((await scene.cli(['pause', 'job'])).code).toBe(0);
+    await daemon.stop();
+    await redis.command('FLUSHALL');
+    daemon = await startDaemon(scene, { env });
+    expect(await isPaused(scene)).toBe(true);
+    await eventually(async () =>
+      (await ends(scene)).some(({ why }) => why === 'the job is paused'),
+    );
+    const refused = await scene.cli(['enqueue', 'job']);
+    expect([refused.code, refused.stderr]).toEqual([7, expect.stringContaining('paused')]);
+    const before = (await ends(scene)).filter(({ event }) => event === 'run-view').length;
+    scene.writeHere({ later: 'two' });
+    await eventually(
+      async () => (await ends(scene)).filter(({ why }) => why?.includes('paused')).length > 4,
+    );
+    expect((await ends(scene)).filter(({ event }) => event === 'run-view')).toHaveLength(before);
+    expect((await scene.cli(['resume', 'job'])).code).toBe(0);
+    const rescanned = await eventually(async () =>
+      (await scene.cli(['runs', '--json', '--limit', '1000'])).events.find(
+        ({ trigger, outcome }) => trigger === 'rescan' && outcome === 'succeeded',
+      ),
+    );
+    expect(rescanned.job).toBe('job');
+    await daemon.stop();
+  }, 90_000);
+
+  test('of an embedded queue outlives its folder', async () => {
+    const { scene } = await freshScene();
+    let daemon = await startDaemon(scene);
+    await scene.cli(['pause', 'job']);
+    await daemon.stop();
+    rmSync(join(scene.cwd, '.state/queue'), { recursive: true });
+    daemon = await startDaemon(scene);
+    expect(await isPaused(scene)).toBe(true);
+    await daemon.stop();
+  }, 120_000);
+});

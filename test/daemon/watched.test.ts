@@ -1,0 +1,161 @@
+/** What the watch of a running daemon makes of what people, editors and other jobs do to its folder. */
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { writeJobs } from '../kit/cli.js';
+import { type Daemon, eventually, startDaemon } from '../kit/daemon.js';
+import { type Redis, startRedis } from '../kit/redis.js';
+import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+import { readTree } from '../kit/tree.js';
+
+let sshd: Sshd;
+let redis: Redis;
+let scene: Scene;
+let daemon: Daemon;
+beforeAll(async () => {
+  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
+});
+afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
+beforeEach(async () => {
+  await redis.command('FLUSHALL');
+  scene = await openScene(sshd);
+  mkdirSync(scene.here());
+});
+afterEach(async () => {
+  expect(await daemon.stop()).toBe(0);
+});
+
+const watch = { settle: '200ms', rescan: '1h' };
+
+/** Starts the daemon and waits until its first look at the whole tree has ended. */
+async function started(job: object = {}): Promise<void> {
+  await scene.jobs({ operation: 'push', watch, ...job });
+  daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: redis.url } });
+  await eventually(async () => (await ended()).some(({ trigger }) => trigger === 'rescan'));
+}
+
+async function ended() {
+  const { events } = await scene.cli(['runs', '--json', '--limit', '500']);
+  return events.filter(({ state }) => state === 'ended').map(({ report }) => report);
+}
+
+const there = (path: string) =>
+  existsSync(scene.there(path)) ? readFileSync(scene.there(path), 'utf8') : undefined;
+const arrives = (path: string, text: string) => eventually(() => there(path) === text);
+
+test('saves by rename, folders that are new and deep, and moves', async () => {
+  await started();
+  for (let n = 0; n < 5; n++) {
+    // vim: the old one aside, a new one written; others: a temporary name, then a rename.
+    if (existsSync(scene.here('text'))) renameSync(scene.here('text'), scene.here('text~'));
+    // Each is longer: what differs in neither size nor whole seconds is the same to any SFTP server.
+    writeFileSync(scene.here('.text.swp'), `save ${'x'.repeat(n)}`);
+    renameSync(scene.here('.text.swp'), scene.here('text'));
+    await arrives('text', `save ${'x'.repeat(n)}`);
+  }
+  scene.writeHere({ 'x/y/z/deep': 'in new folders' });
+  await arrives('x/y/z/deep', 'in new folders');
+  mkdirSync(join(scene.cwd, 'elsewhere/inner'), { recursive: true });
+  writeFileSync(join(scene.cwd, 'elsewhere/inner/moved'), 'moved in');
+  renameSync(join(scene.cwd, 'elsewhere'), scene.here('x/came'));
+  await arrives('x/came/inner/moved', 'moved in');
+  renameSync(scene.here('x/came'), scene.here('x/went'));
+  await arrives('x/went/inner/moved', 'moved in');
+  expect(there('.text.swp')).toBeUndefined();
+}, 60_000);
+
+test('a file that is written over many times the settle time is sent once, whole', async () => {
+  await started();
+  let text = '';
+  for (let n = 0; n < 15; n++) {
+    appendFileSync(scene.here('slow'), `line ${n}\n`);
+    text += `line ${n}\n`;
+    await sleep(100);
+    expect(there('slow')).toBeUndefined();
+  }
+  await arrives('slow', text);
+  await eventually(async () => (await ended()).some(({ trigger }) => trigger === 'watch'));
+  expect((await ended()).map(({ files }) => files.copied).reduce((a, b) => a + b)).toBe(1);
+}, 60_000);
+
+test('ten thousand files dropped at once', async () => {
+  await started();
+  for (let d = 0; d < 100; d++) {
+    mkdirSync(scene.here(`d${d}`));
+    for (let n = 0; n < 100; n++) writeFileSync(scene.here(`d${d}/f${n}`), `${d} ${n}`);
+  }
+  const count = () =>
+    existsSync(scene.there())
+      ? readdirSync(scene.there(), { recursive: true, encoding: 'utf8' }).filter((name) =>
+          /\/f\d+$/.test(name),
+        ).length
+      : 0;
+  await eventually(async () => (await sleep(250)) ?? count() === 10_000);
+  expect(there('d99/f99')).toBe('99 99');
+}, 120_000);
+
+test('one changed file under twenty thousand costs no look at the others', async () => {
+  for (let d = 0; d < 200; d++) {
+    mkdirSync(scene.here(`d${d}`));
+    for (let n = 0; n < 100; n++) writeFileSync(scene.here(`d${d}/f${n}`), '');
+  }
+  await started();
+  writeFileSync(scene.here('d7/f7'), 'changed');
+  await arrives('d7/f7', 'changed');
+  const run = await eventually(async () =>
+    (await ended()).find(({ trigger, files }) => trigger === 'watch' && files.copied === 1),
+  );
+  expect(run.files).toMatchObject({ copied: 1, unchanged: 99 });
+}, 120_000);
+
+test('a pull into a watched folder pushes whole files only, and never a temporary one', async () => {
+  await writeJobs(scene.cwd, {
+    remotes: { archive: remoteIn(sshd) },
+    jobs: {
+      in: { operation: 'pull', from: `archive:${scene.place}/source`, to: './data' },
+      out: { operation: 'push', from: './data', to: `archive:${scene.place}/out`, watch },
+    },
+  });
+  const files = Object.fromEntries(
+    Array.from({ length: 50 }, (_, n) => [`source/f${n}`, 'x'.repeat(100_000)]),
+  );
+  scene.writeThere(files);
+  daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: redis.url } });
+  expect((await scene.cli(['enqueue', 'in', '--wait'])).code).toBe(0);
+  const names = Object.keys(files).map((name) => name.slice('source/'.length));
+  await eventually(() => names.every((name) => existsSync(scene.there(`out/${name}`))));
+  await eventually(async () =>
+    (await ended()).some(({ job, files: { copied } }) => job === 'out' && copied > 0),
+  );
+  expect(readdirSync(scene.there('out')).sort()).toEqual(names.sort());
+  const log = readFileSync(join(scene.cwd, '.state/transfers.log'), 'utf8');
+  expect(log).not.toContain('ferrypart');
+  expect((await ended()).filter(({ files: done }) => done.failed > 0)).toEqual([]);
+}, 60_000);
+
+test('a drop folder whose files are archived once they are there', async () => {
+  await started({ after: { archive: './sent' } });
+  for (let n = 0; n < 20; n++) writeFileSync(scene.here(`order-${n}`), `order ${n}`);
+  await eventually(() => readdirSync(scene.here()).length === 0);
+  const all = Object.fromEntries(
+    Array.from({ length: 20 }, (_, n) => [`order-${n}`, `order ${n}`]),
+  );
+  expect(readTree(scene.there())).toEqual(readTree(join(scene.cwd, 'sent')));
+  expect(readTree(scene.there())).toMatchObject(all);
+  rmSync(scene.here(), { recursive: true });
+  mkdirSync(scene.here());
+  await sleep(100);
+  writeFileSync(scene.here('late'), 'after the folder was made anew');
+  await eventually(() => there('late') === 'after the folder was made anew');
+}, 60_000);

@@ -200,17 +200,19 @@ async function resolveRemote(
       if (kind === 'folder') return;
       const whole = elsewhere('/', place.label);
       /** From below, since mostly one is missing; parents may be there without being visible. */
-      const make = async (at: string): Promise<void> => {
+      const make = async (at: string, again = true): Promise<void> => {
         if (at === base.slice(1)) return;
         try {
           await whole.mkdir(at, 0o777, abort);
         } catch (error) {
-          if (error instanceof FerryError && error.code === 'EEXIST') return;
+          const code = error instanceof FerryError ? error.code : undefined;
+          if (code === 'EEXIST') return;
           const above = parentOf(at);
-          if (above === '' || above === base.slice(1)) throw error;
-          if ((await whole.stat(above, abort)) !== undefined) throw error;
-          await make(above);
-          await whole.mkdir(at, 0o777, abort);
+          if (!again || above === '' || above === base.slice(1)) throw error;
+          // one that is there by now was made by another run in this moment
+          if ((await whole.stat(above, abort)) === undefined) await make(above);
+          else if (code !== 'ENOENT') throw error;
+          await make(at, false);
         }
       };
       await make(root.slice(1));

@@ -47,6 +47,8 @@ async function openJobs(most: number, names: Readonly<Record<string, string>> = 
 async function runAll(scene: Scene, server: InProcess, member: Member) {
   const { code, events } = await member.cli(['enqueue', ...jobs, '--wait', '--json']);
   const outcomes = events.filter(({ event }) => event === 'run').map(({ outcome }) => outcome);
+  const bad = events.filter(({ event, outcome }) => event === 'run' && outcome !== 'succeeded');
+  expect(bad).toEqual([]);
   expect([code, outcomes]).toEqual([0, jobs.map(() => 'succeeded')]);
   for (const name of jobs) expect(readFileSync(scene.there(`${name}/file`), 'utf8')).toBe(name);
   expect(server.refusedLogins()).toBe(0);

@@ -1,7 +1,11 @@
 /** The benchmark's table: one row a case. What a tree looks like is in work.ts, who takes part in contenders.ts. */
 import type { Work } from './work.js';
 
-export type ContenderName = 'ferryline' | 'sftp' | 'rsync' | 'rclone' | 'rclone-tuned' | 'lftp';
+export type ContenderName = (typeof ours)[number] | Peer;
+export type Peer = 'sftp' | 'rsync' | 'rclone' | 'rclone-tuned' | 'lftp';
+
+/** ferryline on its two transports: in every case. The aims are for the first. */
+export const ours = ['ferryline', 'ferryline-openssh'] as const;
 
 export interface Case {
   readonly name: string;
@@ -10,22 +14,22 @@ export interface Case {
   readonly work: Work;
   /** `mirror` goes up. */
   readonly operation: 'push' | 'pull' | 'mirror';
-  /** What stands at the destination before each run; `equal` leaves nothing to do. */
-  readonly destination: 'missing' | 'equal';
+  /** What stands at the destination before each run: `equal` leaves nothing to do, `churned` a little (churn.ts). */
+  readonly destination: 'missing' | 'equal' | 'churned';
   /** Milliseconds, half of them each way; absent: plain loopback. */
   readonly roundTrip?: number;
-  readonly peers: readonly ContenderName[];
-  /** Runs of each contender. Default: the command line's, else 5. */
-  readonly runs?: number;
-  readonly aims?: readonly Aim[];
+  readonly peers: readonly Peer[];
+  readonly aims: readonly Aim[];
 }
 
 /** What ferryline is to reach, in medians. */
 export type Aim =
   /** At least `ratio` times as fast as this peer, or as the fastest of several. */
-  | { readonly ratio: number; readonly than: readonly ContenderName[] }
+  | { readonly ratio: number; readonly than: readonly Peer[] }
+  /** At most so much CPU time as this peer. */
+  | { readonly cpuOf: Peer }
   /** At most so much resident, in every run. */
-  | { readonly mebibytes: number };
+  | { readonly megabytes: number };
 
 const MiB = 1024 * 1024;
 
@@ -33,16 +37,23 @@ const gibibyte: Work = { name: 'gibibyte', files: 1, size: [1024 * MiB, 1024 * M
 const halfGibibyte: Work = { name: 'half-gibibyte', files: 1, size: [512 * MiB, 512 * MiB] };
 const small: Work = { name: 'small', files: 5000, folders: 50, size: [200, 20_000] };
 const many: Work = { name: 'many', files: 100_000, folders: 500, size: [0, 64] };
-const million: Work = { name: 'million', files: 1_000_000, folders: 10_000, size: [0, 0] };
+const million: Work = { name: 'million', files: 1_000_000, folders: 1000, size: [0, 0] };
 const one: Work = { name: 'one', files: 1, size: [1024, 1024] };
 
-const sftpPeers: readonly ContenderName[] = ['sftp', 'rclone', 'rclone-tuned', 'lftp'];
-const allPeers: readonly ContenderName[] = [...sftpPeers, 'rsync'];
-const mirrorPeers: readonly ContenderName[] = ['rsync', 'rclone', 'rclone-tuned'];
+const sftpPeers: readonly Peer[] = ['sftp', 'rclone', 'rclone-tuned', 'lftp'];
+const allPeers: readonly Peer[] = [...sftpPeers, 'rsync'];
+const mirrorPeers: readonly Peer[] = ['rsync', 'rclone', 'rclone-tuned'];
+const rclones: readonly Peer[] = ['rclone', 'rclone-tuned'];
 
 const up = { operation: 'push', destination: 'missing', peers: allPeers } as const;
 const down = { operation: 'pull', destination: 'missing', peers: allPeers } as const;
 const noop = { operation: 'mirror', destination: 'equal', peers: mirrorPeers } as const;
+
+const memory: Aim = { megabytes: 250 };
+const notSlower: Aim = { ratio: 1, than: ['rsync'] };
+const bigAims: readonly Aim[] = [{ ratio: 1.5, than: allPeers }, { cpuOf: 'sftp' }, memory];
+const smallAims: readonly Aim[] = [notSlower, { ratio: 2.5, than: sftpPeers }, memory];
+const farAims: readonly Aim[] = [notSlower, { ratio: 15, than: sftpPeers }, memory];
 
 export const cases: readonly Case[] = [
   {
@@ -50,49 +61,49 @@ export const cases: readonly Case[] = [
     about: 'one file of 1 GiB up, loopback',
     work: gibibyte,
     ...up,
-    aims: [{ ratio: 1, than: ['sftp'] }],
+    aims: bigAims,
   },
   {
     name: 'big-down',
     about: 'one file of 1 GiB down, loopback',
     work: gibibyte,
     ...down,
-    aims: [{ ratio: 1, than: ['sftp'] }],
+    aims: bigAims,
   },
   {
     name: 'small-up',
     about: '5,000 files of 200 B to 20 KB in 50 folders up, loopback',
     work: small,
     ...up,
-    aims: [{ ratio: 2.5, than: sftpPeers }],
+    aims: smallAims,
   },
   {
     name: 'small-down',
     about: '5,000 files of 200 B to 20 KB in 50 folders down, loopback',
     work: small,
     ...down,
+    aims: smallAims,
   },
   {
     name: 'noop',
     about: 'mirror of 100,000 files in 500 folders, nothing to do, loopback',
     work: many,
     ...noop,
-    aims: [{ ratio: 1 / 1.5, than: ['rsync'] }],
+    aims: [notSlower, { ratio: 3, than: rclones }, memory],
   },
   {
     name: 'million',
-    about: 'mirror of 1,000,000 empty files in 10,000 folders, nothing to do, loopback',
+    about: 'mirror of 1,000,000 empty files in 1,000 folders, nothing to do, loopback',
     work: million,
     ...noop,
-    runs: 3,
-    aims: [{ mebibytes: 250 }],
+    aims: [{ ratio: 1 / 1.25, than: ['rsync'] }, { megabytes: 200 }],
   },
   {
     name: 'one-file',
     about: 'one file of 1 KiB up, loopback',
     work: one,
     ...up,
-    aims: [{ ratio: 1 / 1.5, than: ['sftp'] }],
+    aims: [{ ratio: 1 / 1.5, than: ['sftp'] }, memory],
   },
   {
     name: 'big-up-50ms',
@@ -100,7 +111,7 @@ export const cases: readonly Case[] = [
     work: halfGibibyte,
     ...up,
     roundTrip: 50,
-    aims: [{ ratio: 6, than: allPeers }],
+    aims: [{ ratio: 6, than: allPeers }, memory],
   },
   {
     name: 'big-down-50ms',
@@ -108,7 +119,7 @@ export const cases: readonly Case[] = [
     work: halfGibibyte,
     ...down,
     roundTrip: 50,
-    aims: [{ ratio: 4, than: allPeers }],
+    aims: [{ ratio: 4, than: allPeers }, memory],
   },
   {
     name: 'small-up-50ms',
@@ -116,10 +127,7 @@ export const cases: readonly Case[] = [
     work: small,
     ...up,
     roundTrip: 50,
-    aims: [
-      { ratio: 1, than: ['rsync'] },
-      { ratio: 15, than: sftpPeers },
-    ],
+    aims: farAims,
   },
   {
     name: 'small-down-50ms',
@@ -127,10 +135,7 @@ export const cases: readonly Case[] = [
     work: small,
     ...down,
     roundTrip: 50,
-    aims: [
-      { ratio: 1, than: ['rsync'] },
-      { ratio: 15, than: sftpPeers },
-    ],
+    aims: farAims,
   },
   {
     name: 'noop-50ms',
@@ -138,9 +143,16 @@ export const cases: readonly Case[] = [
     work: many,
     ...noop,
     roundTrip: 50,
-    aims: [
-      { ratio: 3, than: ['rsync'] },
-      { ratio: 3, than: ['rclone', 'rclone-tuned'] },
-    ],
+    aims: [{ ratio: 3, than: ['rsync'] }, { ratio: 3, than: rclones }, memory],
+  },
+  {
+    name: 'churn-50ms',
+    about:
+      'mirror of 100,000 files in 500 folders of which 500 have changed, 100 are new and 100 are gone, 50 ms round trip',
+    work: many,
+    ...noop,
+    destination: 'churned',
+    roundTrip: 50,
+    aims: [{ ratio: 3, than: ['rsync'] }, memory],
   },
 ];

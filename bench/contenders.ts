@@ -32,14 +32,21 @@ const rclone = ({ up, mirror, from, to, settings }: Task) => [
   ...(up ? [from, `bench:${to}`] : [`bench:${from}`, to]),
 ];
 
+const ferryline = (config: string) => [
+  ...[process.execPath, main],
+  ...['--config', config, '--quiet', 'run', 'bench'],
+];
+
 export const contenders: readonly Contender[] = [
   {
     name: 'ferryline',
     title: 'ferryline',
-    command: ({ settings }) => [
-      ...[process.execPath, main],
-      ...['--config', join(settings, 'jobs.yml'), '--quiet', 'run', 'bench'],
-    ],
+    command: ({ settings }) => ferryline(join(settings, 'jobs.yml')),
+  },
+  {
+    name: 'ferryline-openssh',
+    title: 'ferryline, `transport: openssh`',
+    command: ({ settings }) => ferryline(join(settings, 'openssh.yml')),
   },
   {
     name: 'sftp',
@@ -52,8 +59,8 @@ export const contenders: readonly Contender[] = [
   {
     name: 'rsync',
     title: 'rsync -a',
-    command: ({ up, from, to, settings }) => [
-      ...['rsync', '-a', '-e', ssh(settings)],
+    command: ({ up, mirror, from, to, settings }) => [
+      ...['rsync', '-a', ...(mirror ? ['--delete'] : []), '-e', ssh(settings)],
       ...(up ? [`${from}/`, `bench:${to}/`] : [`bench:${from}/`, `${to}/`]),
     ],
   },
@@ -111,20 +118,24 @@ export function writeSettings(one: Case, task: Task, server: Server, port: numbe
     `key_file = ${server.keyFile}`,
     `known_hosts_file = ${file('known_hosts')}`,
   );
-  write(
-    'jobs.yml',
-    'remotes:',
-    '  server:',
-    '    host: 127.0.0.1',
-    `    port: ${port}`,
-    `    username: ${username}`,
-    `    auth: { key: ${server.keyFile} }`,
-    `    knownHosts: ${file('known_hosts')}`,
-    `    root: ${root}`,
-    'jobs:',
-    '  bench:',
-    `    operation: ${one.operation}`,
-    `    from: ${up ? from : `server:${from}`}`,
-    `    to: ${up ? `server:${to}` : to}`,
-  );
+  const jobs = (name: string, ...more: string[]) =>
+    write(
+      name,
+      'remotes:',
+      '  server:',
+      '    host: 127.0.0.1',
+      `    port: ${port}`,
+      `    username: ${username}`,
+      `    auth: { key: ${server.keyFile} }`,
+      `    knownHosts: ${file('known_hosts')}`,
+      `    root: ${root}`,
+      ...more,
+      'jobs:',
+      '  bench:',
+      `    operation: ${one.operation}`,
+      `    from: ${up ? from : `server:${from}`}`,
+      `    to: ${up ? `server:${to}` : to}`,
+    );
+  jobs('jobs.yml');
+  jobs('openssh.yml', '    transport: openssh');
 }

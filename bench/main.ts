@@ -2,7 +2,6 @@
  * ferryline beside its peers: `npm run bench -- --case small-up --write`. This file starts what a
  * case needs and lets the contenders run in turn. No figure counts whose result is not right.
  */
-import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -16,15 +15,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Case, cases } from './cases.js';
-import { difference, marksOf, touched } from './compare.js';
-import { type Contender, contenders, type Task, writeSettings } from './contenders.js';
+import { type Contender, contenders } from './contenders.js';
 import { type DaemonCase, daemonCases } from './daemon-cases.js';
-import { startLine } from './delay.js';
-import { measure } from './measure.js';
 import { installMissing, machineFacts } from './packages.js';
-import { caseText, type Result, withPart } from './report.js';
+import { caseText, withPart } from './report.js';
+import { patience, runCase, tooSlow } from './run-case.js';
 import { cipher, type Server, startServer } from './server.js';
-import { makeWork, scaled } from './work.js';
 
 const usage = `npm run bench -- [--case NAME[,NAME…]] [--runs N] [--write]
 
@@ -34,8 +30,6 @@ const usage = `npm run bench -- [--case NAME[,NAME…]] [--runs N] [--write]
   --scale FRACTION   smaller work, to try the benchmark itself
   --write            put the results into BENCHMARKS.md, case by case`;
 
-/** Seconds after which a contender is stopped. */
-const patience = 150;
 const document = join(import.meta.dirname, '../../BENCHMARKS.md');
 
 interface Options {
@@ -87,84 +81,16 @@ function named<T extends { readonly name: string }>(
   return all.filter((it) => names.includes(it.name));
 }
 
-/** Runs one case; `root` is the benchmark's temporary folder, which the server serves too. */
-async function runCase(
-  one: Case,
-  server: Server,
-  root: string,
-  options: Options,
-  signal: AbortSignal,
-): Promise<readonly Result[]> {
-  const work = join(root, one.work.name);
-  if (!existsSync(work)) makeWork(scaled(one.work, options.scale), work);
-  const [settings, to] = [join(root, `${one.name}-settings`), join(root, 'to')];
-  mkdirSync(settings);
-  const task: Task = {
-    up: one.operation !== 'pull',
-    mirror: one.operation === 'mirror',
-    from: work,
-    to,
-    settings,
-  };
-  const line =
-    one.roundTrip === undefined ? undefined : await startLine(server.port, one.roundTrip);
-  try {
-    writeSettings(one, task, server, line?.port ?? server.port, root);
-    const env = {
-      PATH: process.env.PATH ?? '',
-      HOME: settings,
-      LC_ALL: 'C.UTF-8',
-      FERRYLINE_STATE_DIR: join(settings, 'state'),
-    };
-    rmSync(to, { recursive: true, force: true });
-    if (one.destination === 'equal') execFileSync('cp', ['-a', work, to]); // folders' mtimes too, which rsync would mend
-    const marks = one.destination === 'equal' ? marksOf(to) : undefined;
-
-    const taking = options.contenders.filter(
-      ({ name }) => name === 'ferryline' || one.peers.includes(name),
-    );
-    const results = taking.map(({ name, title }) => ({
-      name,
-      title,
-      runs: [] as Result['runs'][number][],
-    }));
-    const runs = options.runs ?? one.runs ?? 5;
-    for (let run = 1; run <= runs; run++) {
-      for (const [i, contender] of taking.entries()) {
-        const result = results[i];
-        // Who was stopped once would be stopped again.
-        if (result === undefined || result.runs.includes(undefined)) continue;
-        if (marks === undefined) rmSync(to, { recursive: true, force: true });
-        // What earlier runs left to be written to the disk is not this one's burden.
-        execFileSync('sync');
-        const command = contender.command(task);
-        const measured = await measure(command, { folder: settings, env, patience, signal });
-        await server.idle();
-        result.runs.push(measured);
-        const said = measured === undefined ? 'stopped' : `${measured.seconds.toFixed(2)} s`;
-        console.error(`${one.name}, run ${run} of ${runs}: ${contender.name} ${said}`);
-        if (measured === undefined) continue;
-        const wrong = marks === undefined ? difference(work, to) : touched(marks, to);
-        if (wrong !== undefined)
-          throw new Error(`${one.name}: the result of ${contender.name} is wrong: ${wrong}`);
-      }
-    }
-    return results;
-  } finally {
-    await line?.close();
-    rmSync(to, { recursive: true, force: true });
-  }
-}
-
 const introduction = `# Benchmarks
 
 Made by \`npm run bench -- --write\`, which builds ferryline, makes the work (the same bytes every time), starts OpenSSH's sshd on loopback and lets ferryline and its peers do the work in turn, each as a whole process from start to end. \`npm run bench -- --case NAME\` runs one case.
 
 - Everybody speaks ${cipher}: the server offers nothing else.
-- Before each run the destination is removed. After each run it is compared with the source: names, every byte, and mtimes in whole seconds. Where there is nothing to do, nothing may have been touched: inode, size, mtime and ctime of every entry.
+- Before each run the destination is removed, or put back into what the case says. After each run it is compared with the source: names, every byte, and mtimes in whole seconds. Where there is nothing to do, nothing may have been touched: inode, size, mtime and ctime of every entry.
 - A round trip comes from a proxy that holds each chunk for half of it each way, without a limit to the rate.
-- "ferryline is 2.00×": it took half the time. CPU is user and system time of the client's processes that end within it, memory the largest of these. A contender that takes longer than ${patience} s is stopped.
-- lftp copies with 16 files at once (\`-P 16\`); \`sftp\` with \`put -pr\` and \`get -pr\`; rclone with \`copy\`, or \`sync\` where ferryline mirrors. rsync needs its own program on the server too; the others need SFTP only.
+- "ferryline is 2.00×": it took half the time. CPU is user and system time of the client's process and of all that it started (ssh, say); in \`big-up\` and \`big-down\` that is for one GiB. Memory is the most that the largest of these processes had resident. The aims are for ferryline's own transport.
+- A contender that takes longer than ${patience} s is stopped. One that was stopped, or took more than ${tooSlow.seconds} s and ${tooSlow.times} times as long as ferryline, ran once.
+- lftp copies with 16 files at once (\`-P 16\`); \`sftp\` with \`put -pr\` and \`get -pr\`; rclone with \`copy\`, or \`sync\` where ferryline mirrors, rsync with \`--delete\` there. rsync needs its own program on the server too; the others need SFTP only.
 - ferryline writes every file by its commit protocol: temporary name, checked size, mtime, atomic rename.`;
 
 /** One case's part of BENCHMARKS.md. */
@@ -194,8 +120,7 @@ async function partOf(
     return section(one.name, one.about, await one.run({ server, folder, runs, scale, signal }));
   }
   const results = await runCase(one, server, root, options, signal);
-  const about = `${one.about}; ${results[0]?.runs.length} runs each`;
-  return section(one.name, about, caseText(one, results, patience));
+  return section(one.name, one.about, caseText(one, results, patience));
 }
 
 function write(one: { readonly name: string }, text: string): void {

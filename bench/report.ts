@@ -1,5 +1,5 @@
 /** From measurements to text: medians, ratios, aims, and the sections of BENCHMARKS.md. Pure. */
-import type { Aim, Case, ContenderName } from './cases.js';
+import { type Aim, type Case, type ContenderName, ours as oursNames } from './cases.js';
 import type { Measured } from './measure.js';
 
 /** One contender's runs of a case; `undefined` for a run that had to be stopped. */
@@ -23,7 +23,9 @@ interface Figures {
   readonly greatest: number;
   readonly cpu: number;
   /** The greatest of all runs. */
-  readonly mebibytes: number;
+  readonly megabytes: number;
+  /** How many there were. */
+  readonly runs: number;
 }
 
 function figuresOf({ name, title, runs }: Result): Figures | undefined {
@@ -37,7 +39,8 @@ function figuresOf({ name, title, runs }: Result): Figures | undefined {
     least: Math.min(...seconds),
     greatest: Math.max(...seconds),
     cpu: median(done.map(({ cpu }) => cpu)),
-    mebibytes: Math.max(...done.map(({ mebibytes }) => mebibytes)),
+    megabytes: Math.max(...done.map(({ megabytes }) => megabytes)),
+    runs: done.length,
   };
 }
 
@@ -47,20 +50,21 @@ export function caseText(one: Case, results: readonly Result[], patience: number
   const ours = all.find((it) => it?.name === 'ferryline');
   const rows = results.map(({ title }, i) => {
     const it = all[i];
-    if (it === undefined) return `| ${title} | stopped after ${patience} s | | | | |`;
+    if (it === undefined) return `| ${title} | stopped after ${patience} s | | | | | 1 |`;
     const cells = [
       it.title,
       `**${time(it.seconds)}**`,
       `${time(it.least)}–${time(it.greatest)}`,
       ours === undefined || it === ours ? '' : times(it.seconds / ours.seconds),
       it.cpu.toFixed(2),
-      `${Math.round(it.mebibytes)} MiB`,
+      `${Math.round(it.megabytes)} MB`,
+      `${it.runs}`,
     ];
     return `| ${cells.join(' | ')} |`;
   });
   return [
-    '| | median, s | min–max | ferryline is | CPU, s | peak memory |',
-    '|---|---|---|---|---|---|',
+    '| | median, s | min–max | ferryline is | CPU, s | peak memory | runs |',
+    '|---|---|---|---|---|---|---|',
     ...rows,
     '',
     ...(ours === undefined
@@ -72,7 +76,7 @@ export function caseText(one: Case, results: readonly Result[], patience: number
             all.filter((it) => it?.name !== 'rsync'),
             ours,
           ),
-          ...(one.aims ?? []).map((aim) => `- ${aimText(aim, ours, results, patience)}`),
+          ...one.aims.map((aim) => `- ${aimText(aim, ours, results, patience)}`),
         ]),
   ].join('\n');
 }
@@ -80,7 +84,7 @@ export function caseText(one: Case, results: readonly Result[], patience: number
 function fastest(what: string, all: readonly (Figures | undefined)[], ours: Figures): string[] {
   const [first] = all
     .filter((it) => it !== undefined)
-    .filter((it) => it !== ours)
+    .filter(({ name }) => !oursNames.some((it) => it === name))
     .sort((a, b) => a.seconds - b.seconds);
   if (first === undefined) return [];
   return [
@@ -88,19 +92,32 @@ function fastest(what: string, all: readonly (Figures | undefined)[], ours: Figu
   ];
 }
 
-/** A peer that was stopped counts with the time it was given, which is less than it needs. */
 function aimText(aim: Aim, ours: Figures, results: readonly Result[], patience: number): string {
-  if ('mebibytes' in aim) {
-    const met = ours.mebibytes <= aim.mebibytes;
-    return `aim: at most ${aim.mebibytes} MiB: ${verdict(met)} (${Math.round(ours.mebibytes)} MiB)`;
+  if ('megabytes' in aim) {
+    const met = ours.megabytes <= aim.megabytes;
+    return `aim: at most ${aim.megabytes} MB: ${verdict(met)} (${Math.round(ours.megabytes)} MB)`;
   }
-  const theirs = results
-    .filter(({ name }) => aim.than.includes(name))
-    .map((result) => figuresOf(result)?.seconds ?? patience);
+  const figures = new Map(results.map((result) => [result.name, figuresOf(result)]));
+  if ('cpuOf' in aim) {
+    const theirs = figures.get(aim.cpuOf)?.cpu;
+    const words = `aim: at most the CPU seconds of ${aim.cpuOf}`;
+    if (theirs === undefined) return `${words}: not run`;
+    return `${words}: ${verdict(ours.cpu <= theirs)} (${ours.cpu.toFixed(2)} to ${theirs.toFixed(2)})`;
+  }
+  const { ratio: wanted, than } = aim;
+  // A peer that was stopped counts with the time it was given, which is less than it needs.
+  const theirs = than
+    .filter((name) => figures.has(name))
+    .map((name) => figures.get(name)?.seconds ?? patience);
   const ratio = Math.min(...theirs) / ours.seconds;
-  const named = aim.than.length === 1 ? aim.than[0] : `the fastest of ${aim.than.join(', ')}`;
-  if (theirs.length === 0) return `aim: at least ${times(aim.ratio)} as fast as ${named}: not run`;
-  return `aim: at least ${times(aim.ratio)} as fast as ${named}: ${verdict(ratio >= aim.ratio)} (${times(ratio)})`;
+  const named = than.length === 1 ? than[0] : `the fastest of ${than.join(', ')}`;
+  const words =
+    wanted < 1
+      ? `aim: at most ${times(1 / wanted)} the time of ${named}`
+      : `aim: at least ${times(wanted)} as fast as ${named}`;
+  if (theirs.length === 0) return `${words}: not run`;
+  const reached = wanted < 1 ? times(1 / ratio) : times(ratio);
+  return `${words}: ${verdict(ratio >= wanted)} (${reached})`;
 }
 
 const verdict = (met: boolean) => (met ? 'met' : '**missed**');

@@ -22,7 +22,7 @@ export interface Contender {
   readonly command: (task: Task) => readonly string[];
 }
 
-const main = join(import.meta.dirname, '../../dist/cli/main.js');
+export const main = join(import.meta.dirname, '../../dist/cli/main.js');
 const ssh = (settings: string) => `ssh -F ${join(settings, 'ssh_config')}`;
 const rclone = ({ up, mirror, from, to, settings }: Task) => [
   'rclone',

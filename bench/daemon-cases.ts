@@ -1,8 +1,10 @@
-/** The benchmark's table for the long-running ferryline: how soon it acts, and what it takes while it runs. */
+/** The benchmark's table of ferryline by itself: the long-running one, and the limits it keeps. */
+import { bandwidth } from './bandwidth.js';
 import { firstByte } from './daemon-first-byte.js';
 import { idle, thousand } from './daemon-idle.js';
 import { soak } from './daemon-soak.js';
 import { watch } from './daemon-watch.js';
+import { fair } from './fair.js';
 import type { Server } from './server.js';
 
 export interface DaemonCase {
@@ -53,5 +55,17 @@ export const daemonCases: readonly DaemonCase[] = [
     about:
       '100 runs a minute for ten minutes, each transferring a file, after 1,100 runs ahead, since 1,000 ended runs are kept in a queue',
     run: soak,
+  },
+  {
+    name: 'bandwidth',
+    about:
+      'limits of 4 MiB/s: file bytes on the line a second, over the whole transfer and over the ten seconds that had the most of them',
+    run: bandwidth,
+  },
+  {
+    name: 'fair',
+    about:
+      'runs of one file of 1 KB in a daemon (queue in Redis), from being asked for until they have ended, one after another: alone, and beside a run to the same remote over the same login that pushes 2 GiB',
+    run: fair,
   },
 ];

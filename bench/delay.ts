@@ -7,15 +7,23 @@ export interface Line {
   close(): Promise<void>;
 }
 
+/** Told of bytes that come from one side, when they come. */
+export type OnBytes = (from: 'client' | 'server', bytes: number) => void;
+
 /** Starts a proxy to a loopback port; `roundTrip` in milliseconds. */
-export async function startLine(port: number, roundTrip: number): Promise<Line> {
+export async function startLine(
+  port: number,
+  roundTrip: number,
+  onBytes: OnBytes = () => {},
+): Promise<Line> {
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
     const upstream = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
+    for (const [side, from, to] of [
+      ['client', client, upstream],
+      ['server', upstream, client],
     ] as const) {
+      from.on('data', (chunk: Buffer) => onBytes(side, chunk.length));
       sockets.add(from);
       from.on('error', () => to.destroy());
       from.on('close', () => sockets.delete(from));

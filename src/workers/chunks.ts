@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { FerryError } from '../core/errors.js';
 import type { Handle } from '../endpoints/endpoint.js';
-import type { Budget, Throttle } from './limit.js';
+import type { Budget } from './limit.js';
 
 /** Bytes behind a temporary file's end that a later try writes again. */
 export const resumeWindow = 32 * 1024 * 1024;
@@ -22,7 +22,8 @@ export interface ChunkMove {
   /** Chunks in flight at most. */
   readonly atOnce: number;
   readonly budget: Budget;
-  readonly throttles: readonly Throttle[];
+  /** Resolves when so many bytes more may flow. */
+  readonly pass: ((bytes: number) => Promise<void>) | undefined;
   /** Whether to make a SHA-256 of the bytes moved. */
   readonly hash: boolean;
   readonly signal: AbortSignal;
@@ -66,6 +67,10 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
     move.onBytes(length);
   };
 
+  const fail = (error: unknown) => {
+    failure ??= error;
+  };
+
   const one = async (position: number, length: number) => {
     const buffer = free.pop() ?? Buffer.allocUnsafeSlow(chunk);
     const data = buffer.subarray(0, length);
@@ -75,7 +80,6 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
         hint: 'nothing of it was published; it is sent whole once it holds still',
       });
     takeHash(position, data);
-    for (const throttle of move.throttles) await throttle.pass(length, signal);
     await to.write(data, position, signal);
     acknowledge(position, length);
     free.push(buffer); // after an error a buffer may still be on its way out, and is let go
@@ -92,15 +96,16 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
       });
     if (failure !== undefined) break;
     await budget.take(length);
+    // before it is read, so that a line that is read from keeps the limit, too; one chunk a file
+    // waits at a time, so that none of them comes long before another's
+    if (failure === undefined) await move.pass?.(length).catch(fail);
     if (failure !== undefined) {
-      budget.give(length); // it came while others held the budget
+      budget.give(length); // it came in the meantime
       break;
     }
     running++;
     one(position, length)
-      .catch((error) => {
-        failure ??= error;
-      })
+      .catch(fail)
       .finally(() => {
         running--;
         budget.give(length);

@@ -3,7 +3,7 @@ import type { Stat } from '../core/entry.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import type { Modes } from '../jobs/job.js';
 import type { Seen } from '../jobs/plan.js';
-import type { Budget, Throttle } from './limit.js';
+import type { Budget } from './limit.js';
 
 export interface CopyRules {
   readonly modes: Modes;
@@ -21,7 +21,8 @@ export interface CopyContext {
   readonly budget: Budget;
   /** Files moved chunk by chunk at once: these stay open for long. */
   readonly largeFiles: Budget;
-  readonly throttles: readonly Throttle[];
+  /** Resolves when so many bytes more may flow; absent where no bandwidth is set. */
+  readonly pass: ((bytes: number) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
   /** Told of each chunk that has arrived, bytes; negative when a file starts anew. */
   readonly onBytes: (bytes: number) => void;

@@ -71,6 +71,7 @@ async function stageFrom(
       ),
     );
   return context.budget.hold(size, async () => {
+    if (context.pass !== undefined) await context.pass(size);
     const data = await readWhole(from, before, context);
     from.close().catch(() => {}); // what it holds is another file's from here on
     return stageTo(request, before, context, (target, attributes) =>
@@ -152,8 +153,7 @@ async function sendWhole(
   attributes: Attributes,
   context: CopyContext,
 ): Promise<Sent> {
-  const { signal, throttles, rules } = context;
-  for (const throttle of throttles) await throttle.pass(data.length, signal);
+  const { rules } = context;
   const stored = await finish(target, attributes, before, context, data);
   context.onBytes(data.length);
   return { stored, hash: rules.verify === 'checksum' ? hashOf(data) : undefined };
@@ -179,7 +179,7 @@ async function sendChunks(
       chunk: Math.min(context.source.can.maxRead, context.destination.can.maxWrite, largestChunk),
       atOnce: chunksAtOnce(context),
       budget: context.budget,
-      throttles: context.throttles,
+      pass: context.pass,
       hash: rules.verify === 'checksum' && target.start === 0,
       signal,
       onBytes: (bytes) => {

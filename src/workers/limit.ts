@@ -52,24 +52,27 @@ const breath = 1000;
 
 /** Keeps a flow under `rate` bytes a second, bursts of a tenth of a second allowed. */
 export class Throttle {
-  readonly #rate: number;
-  readonly #onWait: () => void;
+  readonly rate: number;
   #until = 0;
 
-  /** `onWait` is called each second that something waits here: standing still on purpose is no stall. */
-  constructor(rate: number, onWait: () => void = () => {}) {
-    this.#rate = rate;
-    this.#onWait = onWait;
+  constructor(rate: number) {
+    this.rate = rate;
   }
 
-  /** Resolves when `bytes` more may flow. */
-  async pass(bytes: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when `bytes` more may flow. `onWait` is called each second until then: standing still on purpose is no stall. */
+  async pass(bytes: number, signal: AbortSignal, onWait: () => void = () => {}): Promise<void> {
     const now = performance.now();
     const start = Math.max(this.#until, now - 100);
-    this.#until = start + (bytes / this.#rate) * 1000;
+    const length = (bytes / this.rate) * 1000;
+    this.#until = start + length;
     for (let left = start - now; left > 0; left = start - performance.now()) {
-      await delay(Math.min(left, breath), undefined, { signal });
-      this.#onWait();
+      try {
+        await delay(Math.min(left, breath), undefined, { signal });
+      } catch (error) {
+        this.#until -= length; // it never flowed
+        throw error;
+      }
+      onWait();
     }
   }
 }

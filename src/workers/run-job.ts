@@ -161,6 +161,7 @@ async function carryOut(
       limited: context.folders !== undefined,
       source,
       destination,
+      pool,
       archive: archive?.endpoint,
       tally,
       emit,

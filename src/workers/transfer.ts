@@ -6,15 +6,17 @@ import { asFerryError, endsRun, FerryError } from '../core/errors.js';
 import type { Emit } from '../core/events.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import type { Side } from '../endpoints/open.js';
+import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { withheld } from '../jobs/guard.js';
 import type { Job } from '../jobs/job.js';
 import type { Copy, Delete, Equal, Link, Mkdir, Plan, SetAttributes } from '../jobs/plan.js';
 import { type AfterAction, createAfter } from './after.js';
+import { bandwidthOf } from './bandwidth.js';
 import type { Copied, CopyContext } from './copy-context.js';
 import { copyFile } from './copy-file.js';
 import { each } from './each.js';
 import { isUnder, latePart } from './late-part.js';
-import { Budget, Throttle } from './limit.js';
+import { Budget } from './limit.js';
 import { fingerprint, temporaryPath } from './names.js';
 import { TransferProgress } from './progress.js';
 import { replaceEntry } from './replace.js';
@@ -29,6 +31,8 @@ export interface TransferRequest {
   readonly limited: boolean;
   readonly source: Side;
   readonly destination: Side;
+  /** Whose sessions are used: runs over one session share its remote's bandwidth. */
+  readonly pool: SessionPool;
   /** Where `after: archive` moves to. */
   readonly archive: Endpoint | undefined;
   readonly tally: Tally;
@@ -63,7 +67,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     rules: { ...request.job, start: request.start },
     budget: new Budget(bytesInFlight),
     largeFiles: new Budget(largeFilesAtOnce),
-    throttles: throttlesOf(request.job, () => progress.alive()),
+    pass: bandwidthOf(request.job, request.pool, signal, () => progress.alive()),
     signal,
     onBytes: (bytes) => progress.bytes(bytes),
     leftovers: request.leftovers,
@@ -87,12 +91,6 @@ async function clearAway(context: CopyContext, orphans: ReadonlySet<string>): Pr
   await each(orphans, smallRequestsAtOnce, async (path) => {
     await context.destination.remove(path, signal).catch(() => {});
   });
-}
-
-function throttlesOf({ bandwidth, from, to }: Job, onWait: () => void): Throttle[] {
-  const rates = [bandwidth, from.remote?.bandwidth];
-  if (to.remote?.name !== from.remote?.name) rates.push(to.remote?.bandwidth);
-  return rates.filter((rate) => rate !== undefined).map((rate) => new Throttle(rate, onWait));
 }
 
 class Transfer {

@@ -32,7 +32,7 @@ function move(over: Partial<ChunkMove> & Pick<ChunkMove, 'from' | 'to' | 'size'>
     chunk: 10,
     atOnce: 4,
     budget,
-    throttles: [],
+    pass: undefined,
     hash: false,
     signal: new AbortController().signal,
     onBytes: () => {},
@@ -134,6 +134,45 @@ describe('moveChunks', () => {
     expect(await settled(3)).toEqual(at(4, 5, 6));
     for (const n of [6, 4, 5]) letGo(n * chunk);
     await done;
+  });
+
+  test('a limit holds up the reading, too, and one chunk at a time waits for it', async () => {
+    const log: string[] = [];
+    const go: (() => void)[] = [];
+    const from = handle({
+      async read(buffer, position) {
+        log.push(`read ${position}`);
+        return buffer.length;
+      },
+    });
+    const { done } = move({
+      ...{ from, to: handle({ write: async () => {} }), size: 30 },
+      pass: (n) => {
+        log.push(`pass ${n}`);
+        return new Promise((resolve) => go.push(resolve));
+      },
+    });
+    const steps: string[][] = [];
+    for (let step = 0; step < 3; step++) {
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+      steps.push(log.splice(0));
+      go.shift()?.();
+    }
+    await done;
+    expect([...steps, log]).toEqual([
+      ['pass 10'],
+      ['read 0', 'pass 10'],
+      ['read 10', 'pass 10'],
+      ['read 20'],
+    ]);
+  });
+
+  test('what ends the wait for the limit ends the file', async () => {
+    const nothing = handle({});
+    const pass = () => Promise.reject(new Error('stopped'));
+    const { done, isWhole } = move({ from: nothing, to: nothing, size: 30, pass });
+    await expect(done).rejects.toThrow('stopped');
+    expect(isWhole()).toBe(true);
   });
 
   test('a source that became shorter is a change, not an end', async () => {

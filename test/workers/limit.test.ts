@@ -65,13 +65,17 @@ describe('Throttle', () => {
   afterEach(() => vi.useRealTimers());
 
   /** Milliseconds at which each of these amounts may flow, asked for one after another. */
-  async function passes(throttle: Throttle, amounts: readonly number[]): Promise<number[]> {
+  async function passes(
+    throttle: Throttle,
+    amounts: readonly number[],
+    onWait?: () => void,
+  ): Promise<number[]> {
     const begin = performance.now();
     const at: number[] = [];
     const { signal } = new AbortController();
     const flow = (async () => {
       for (const bytes of amounts) {
-        await throttle.pass(bytes, signal);
+        await throttle.pass(bytes, signal, onWait);
         at.push(performance.now() - begin);
       }
     })();
@@ -103,19 +107,21 @@ describe('Throttle', () => {
 
   test('says each second that it waits on purpose', async () => {
     const onWait = vi.fn();
-    const throttle = new Throttle(1000, onWait);
+    const throttle = new Throttle(1000);
     await vi.advanceTimersByTimeAsync(10_000);
-    expect(await passes(throttle, [100, 2500, 100])).toEqual([0, 0, 2500]);
+    expect(await passes(throttle, [100, 2500, 100], onWait)).toEqual([0, 0, 2500]);
     expect(onWait).toHaveBeenCalledTimes(3);
   });
 
-  test('an abort ends the wait', async () => {
-    const throttle = new Throttle(1);
+  test('an abort ends the wait, and what did not flow is not waited for', async () => {
+    const throttle = new Throttle(1000);
+    await vi.advanceTimersByTimeAsync(10_000);
     const stop = new AbortController();
     await throttle.pass(1000, stop.signal);
-    const waiting = expect(throttle.pass(1, stop.signal)).rejects.toThrow();
+    const waiting = expect(throttle.pass(50_000, stop.signal)).rejects.toThrow();
     stop.abort(new Error('stop'));
     await waiting;
+    expect(await passes(throttle, [1])).toEqual([900]);
   });
 });
 

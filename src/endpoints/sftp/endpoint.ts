@@ -8,6 +8,7 @@ import type { Remote } from '../../core/remote.js';
 import { confine } from '../confine.js';
 import type { Capabilities, Endpoint, OpenMode } from '../endpoint.js';
 import { openHandle } from './handle.js';
+import type { Handles } from './handles.js';
 import type { SessionPool } from './pool.js';
 import type { SftpChannel } from './protocol.js';
 import type { Session } from './session.js';
@@ -63,13 +64,13 @@ export function openSftp(
   const repeat = async <T>(
     path: string,
     signal: AbortSignal,
-    operation: (channel: SftpChannel, attempt: number) => Promise<T>,
+    operation: (channel: SftpChannel, attempt: number, handles: Handles) => Promise<T>,
     times = repeats,
   ): Promise<T> => {
     for (let attempt = 0; ; attempt++) {
       const current = pool.live(remote) ?? (await pool.session(remote, signal));
       try {
-        const result = await operation(current.channel(), attempt);
+        const result = await operation(current.channel(), attempt, current.handles);
         pool.worked(remote);
         return result;
       } catch (error) {
@@ -79,22 +80,32 @@ export function openSftp(
     }
   };
 
-  const typed = async (channel: SftpChannel, at: string, stat: RawStat): Promise<Stat> => {
+  const typed = async (
+    channel: SftpChannel,
+    handles: Handles,
+    at: string,
+    stat: RawStat,
+    signal: AbortSignal,
+  ): Promise<Stat> => {
     if (stat.kind !== undefined) return stat as Stat;
     // No permissions, so no type. What can be opened as a folder is one; the rest is taken for a file.
-    const handle = await channel.opendir(at).catch(() => undefined);
-    if (handle !== undefined) await channel.closeHandle(handle);
+    const handle = await handles
+      .open(channel, () => channel.opendir(at), signal)
+      .catch(() => undefined);
+    signal.throwIfAborted();
+    if (handle !== undefined) await channel.closeHandle(handle).finally(() => handles.closed());
     return { ...stat, kind: handle === undefined ? 'file' : 'folder' };
   };
 
   const lstat = async (
     channel: SftpChannel,
+    handles: Handles,
     path: string,
     signal: AbortSignal,
   ): Promise<Stat | undefined> => {
     const at = full(path);
     try {
-      return await typed(channel, at, await channel.lstat(at, signal));
+      return await typed(channel, handles, at, await channel.lstat(at, signal), signal);
     } catch (error) {
       if (error instanceof FerryError && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
         return undefined;
@@ -105,12 +116,13 @@ export function openSftp(
   /** A bare "failure" for an operation that makes a name usually means that the name is taken. */
   const explained = async (
     channel: SftpChannel,
+    handles: Handles,
     error: unknown,
     path: string,
     signal: AbortSignal,
   ): Promise<unknown> => {
     if (!(error instanceof FerryError) || error.code !== 'EFAILURE') return error;
-    const there = await lstat(channel, path, signal).catch(() => undefined);
+    const there = await lstat(channel, handles, path, signal).catch(() => undefined);
     if (there !== undefined)
       return new FerryError('io', `a ${there.kind} stands there already`, { code: 'EEXIST', path });
     if (features.statvfs && (await isFull(channel, root, signal)))
@@ -124,42 +136,45 @@ export function openSftp(
     can,
 
     list: (folder, signal) =>
-      repeat(folder, signal, async (channel) => {
+      repeat(folder, signal, async (channel, _attempt, handles) => {
         const at = full(folder);
         const ahead = features.roundTrip < shortLine ? 2 : readdirsAhead;
-        const raw = await readFolder(channel, at, ahead, signal);
+        const raw = await readFolder(channel, handles, at, ahead, signal);
         const entries: Entry[] = [];
         for (const entry of raw) {
           if (isTyped(entry)) entries.push(entry);
           else {
             const below = `${at === '/' ? '' : at}/${entry.name}`;
             const stat = await channel.lstat(below, signal);
-            entries.push({ ...entry, ...(await typed(channel, below, stat)) });
+            entries.push({ ...entry, ...(await typed(channel, handles, below, stat, signal)) });
           }
         }
         return entries;
       }),
 
-    stat: (path, signal) => repeat(path, signal, (channel) => lstat(channel, path, signal)),
+    stat: (path, signal) =>
+      repeat(path, signal, (channel, _attempt, handles) => lstat(channel, handles, path, signal)),
 
     // a new file is not asked for again: whoever copies tries the whole file again, under a new name
     open: (path, mode, permissions, signal) =>
       repeat(
         path,
         signal,
-        async (channel) => {
+        async (channel, _attempt, handles) => {
           const at = full(path);
           // SFTP v3 has no "don't follow"; a link in the way is refused before it is opened
           if (mode === 'update') {
-            const there = await lstat(channel, path, signal);
+            const there = await lstat(channel, handles, path, signal);
             if (there !== undefined && there.kind !== 'file')
               throw new FerryError('io', `a ${there.kind} stands there`, { code: 'ELOOP', path });
           }
           const attributes = mode === 'create' ? { mode: permissions } : {};
-          const handle = await channel
-            .open(at, flags[mode], attributes, signal)
+          const handle = await handles
+            .open(channel, () => channel.open(at, flags[mode], attributes, signal), signal)
             .catch(async (error) => {
-              throw mode === 'create' ? await explained(channel, error, path, signal) : error;
+              throw mode === 'create'
+                ? await explained(channel, handles, error, path, signal)
+                : error;
             });
           return openHandle(channel, handle, path, {
             maxRead: can.maxRead,
@@ -168,26 +183,28 @@ export function openSftp(
               features.statvfs && (await isFull(channel, root, signal)) ? 'ENOSPC' : undefined,
             others: () => (can.offsetWrites ? (pool.live(remote)?.others(channel) ?? []) : []),
             reopen: (other) => reopen(other, at, signal),
+            onClosed: () => handles.closed(),
           });
         },
         mode === 'create' ? 0 : repeats,
       ),
 
     mkdir: (path, permissions, signal) =>
-      repeat(path, signal, async (channel, attempt) => {
+      repeat(path, signal, async (channel, attempt, handles) => {
         try {
           await channel.mkdir(full(path), { mode: permissions }, signal);
         } catch (error) {
-          if (attempt > 0 && (await lstat(channel, path, signal))?.kind === 'folder') return;
-          throw await explained(channel, error, path, signal);
+          if (attempt > 0 && (await lstat(channel, handles, path, signal))?.kind === 'folder')
+            return;
+          throw await explained(channel, handles, error, path, signal);
         }
       }),
 
     rename: (from, to, replace, signal) =>
-      repeat(to, signal, async (channel, attempt) => {
+      repeat(to, signal, async (channel, attempt, handles) => {
         // A reply was lost: the two names tell whether it had been done.
-        if (attempt > 0 && (await lstat(channel, from, signal)) === undefined) {
-          if ((await lstat(channel, to, signal)) !== undefined) return;
+        if (attempt > 0 && (await lstat(channel, handles, from, signal)) === undefined) {
+          if ((await lstat(channel, handles, to, signal)) !== undefined) return;
         }
         if (replace && features.posixRename) {
           await channel.posixRename(full(from), full(to), signal);
@@ -196,7 +213,7 @@ export function openSftp(
         try {
           await channel.rename(full(from), full(to), signal);
         } catch (error) {
-          throw await explained(channel, error, to, signal);
+          throw await explained(channel, handles, error, to, signal);
         }
       }),
 
@@ -217,12 +234,12 @@ export function openSftp(
       repeat(path, signal, (channel) => channel.readlink(full(path), signal)),
 
     symlink: (target, path, signal) =>
-      repeat(path, signal, async (channel, attempt) => {
+      repeat(path, signal, async (channel, attempt, handles) => {
         try {
           await channel.symlink(target, full(path), signal);
         } catch (error) {
-          if (attempt > 0 && (await lstat(channel, path, signal))?.kind === 'link') return;
-          throw await explained(channel, error, path, signal);
+          if (attempt > 0 && (await lstat(channel, handles, path, signal))?.kind === 'link') return;
+          throw await explained(channel, handles, error, path, signal);
         }
       }),
 
@@ -257,11 +274,12 @@ async function isFull(channel: SftpChannel, root: string, signal: AbortSignal): 
 /** All entries of a folder, several READDIRs ahead: `first` of them, then more. */
 async function readFolder(
   channel: SftpChannel,
+  handles: Handles,
   at: string,
   first: number,
   signal: AbortSignal,
 ): Promise<RawEntry[]> {
-  const handle = await channel.opendir(at, signal);
+  const handle = await handles.open(channel, () => channel.opendir(at, signal), signal);
   const all: RawEntry[] = [];
   try {
     for (let ahead = first; ; ahead = readdirsAhead) {
@@ -279,6 +297,9 @@ async function readFolder(
       if (answers.includes(undefined)) return all;
     }
   } finally {
-    channel.closeHandle(handle).catch(() => {});
+    channel
+      .closeHandle(handle)
+      .catch(() => {})
+      .finally(() => handles.closed());
   }
 }

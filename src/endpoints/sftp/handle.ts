@@ -20,6 +20,8 @@ export interface HandleRules {
   readonly others: () => readonly SftpChannel[];
   /** Opens the file on one of them for writing. */
   readonly reopen: (channel: SftpChannel) => Promise<Buffer>;
+  /** Called once it is closed, or gone with its channel. */
+  readonly onClosed: () => void;
 }
 
 export function openHandle(
@@ -108,10 +110,9 @@ export function openHandle(
     sync: (signal) => channel.fsync(handle, signal).catch(located),
 
     close: () => {
-      closing ??= Promise.all([channel.closeHandle(handle), lanes?.close()]).then(
-        () => {},
-        located,
-      );
+      closing ??= Promise.all([channel.closeHandle(handle), lanes?.close()])
+        .finally(rules.onClosed)
+        .then(() => {}, located);
       return closing;
     },
   };

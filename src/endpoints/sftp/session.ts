@@ -4,6 +4,7 @@
  */
 import type { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
+import { Handles } from './handles.js';
 import { type Limits, SftpChannel } from './protocol.js';
 import type { Connect, Tell, Transport } from './transport.js';
 
@@ -36,6 +37,8 @@ export class Session {
   readonly base: Promise<string>;
   /** Settles, never rejecting, when the connection or its first channel has ended. */
   readonly ended: Promise<FerryError>;
+  /** What is open on it, over all its channels. */
+  readonly handles: Handles;
   readonly #channels: SftpChannel[];
   #failure: FerryError | undefined;
 
@@ -44,8 +47,12 @@ export class Session {
     first: SftpChannel,
     features: Features,
     base: Promise<string>,
+    tell: Tell,
   ) {
     this.transport = transport;
+    this.handles = new Handles((open) =>
+      tell('status', `the server opens no more files beside ${open}: others wait for these`),
+    );
     this.features = features;
     this.base = base;
     this.#channels = [first];
@@ -77,7 +84,7 @@ export class Session {
       const learning = learn(first, transport, signal);
       const base = first.realpath(remote.root ?? '.', signal);
       base.catch(() => {}); // whoever asks hears of it
-      const session = new Session(transport, first, await learning, base);
+      const session = new Session(transport, first, await learning, base, tell);
       session.#widen(options, signal);
       return session;
     } catch (error) {

@@ -1,0 +1,102 @@
+/**
+ * Row 16 of the fault matrix at the server: one that refuses more than a few open files gets fewer
+ * at once, rather than failed paths, whatever else it refuses.
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { statusCode } from '../../src/cli/sftp-server.js';
+import { type Asked, type Behave, type Evil, startEvil } from '../kit/evil.js';
+import { openScene, type Scene } from '../kit/scene.js';
+import { randomBytes, sameTree } from '../kit/tree.js';
+
+let evil: Evil;
+let scene: Scene;
+beforeEach(async () => {
+  evil = await startEvil();
+  scene = await openScene(evil);
+});
+afterEach(() => evil.stop());
+
+const failure = { refuse: statusCode.FAILURE, message: 'Failure' } as const;
+const opens = (asked: Asked) => asked.type === 'OPEN' || asked.type === 'OPENDIR';
+
+const handleReply = 102;
+
+/** Refuses to have more than `most` files and folders open at once. */
+function atMost(
+  most: number,
+  refusal: { refuse: number; message: string } = failure,
+  also: Behave = () => 'normal',
+) {
+  const seen = { open: 0, most: 0, refused: 0 };
+  const behave: Behave = async (asked) => {
+    if (asked.type === 'CLOSE') seen.open--;
+    if (!opens(asked)) return 'normal';
+    const other = await also(asked);
+    if (other !== 'normal') return other;
+    if (seen.open >= most) {
+      seen.refused++;
+      return refusal;
+    }
+    seen.most = Math.max(seen.most, ++seen.open);
+    const alter = (reply: Buffer) => {
+      if (reply[4] !== handleReply) seen.open--;
+      return reply;
+    };
+    return { alter };
+  };
+  return { behave, seen };
+}
+
+const small = Object.fromEntries(
+  Array.from({ length: 300 }, (_, i) => [`folder-${i % 40}/file-${i}`, `content ${i}`]),
+);
+const large = Object.fromEntries(
+  Array.from({ length: 12 }, (_, i) => [`large-${i}`, randomBytes(1_500_000, i)]),
+);
+
+describe('a server that allows few open files', () => {
+  test.each([
+    ['push', 8, 'Failure'],
+    ['pull', 8, 'Failure'],
+    ['mirror', 8, 'Too many open files'],
+    ['push', 1, 'Failure'],
+  ])('%s, %i of them, "%s": slower, and everything arrives', async (operation, most, message) => {
+    const { behave, seen } = atMost(most, { ...failure, message });
+    const files = { ...small, ...large };
+    if (operation === 'pull') scene.writeThere(files);
+    else scene.writeHere(files);
+    const from = `archive:${scene.place}`;
+    await scene.jobs({ operation, ...(operation === 'pull' ? { from, to: './data' } : {}) });
+    evil.behave = behave;
+    const { code, report, stderr } = await scene.run();
+    expect(code, stderr).toBe(0);
+    expect(report.files).toMatchObject({ copied: 312, failed: 0 });
+    expect(seen).toMatchObject({ open: 0, most });
+    expect(seen.refused).toBeGreaterThan(0);
+    evil.behave = () => 'normal';
+    expect(sameTree(scene.here(), scene.there())).toBe(true);
+  });
+
+  test('what it refuses for another reason fails, and nothing waits for it', async () => {
+    const { behave } = atMost(8, failure, (asked) =>
+      asked.type === 'OPEN' && asked.path.includes('bad-') ? failure : 'normal',
+    );
+    scene.writeHere({ ...small, 'bad-a': 'a', 'bad-b': 'b' });
+    await scene.jobs({ operation: 'push' });
+    evil.behave = behave;
+    const { code, report } = await scene.run();
+    expect([code, report.files.copied, report.files.failed]).toEqual([3, 300, 2]);
+    expect(report.failures.map(({ path }: { path: string }) => path).sort()).toEqual([
+      'bad-a',
+      'bad-b',
+    ]);
+  });
+
+  test('one that allows none at all: 3, in the end', async () => {
+    scene.writeHere(small);
+    await scene.jobs({ operation: 'push' });
+    evil.behave = (asked) => (asked.type === 'OPEN' ? failure : 'normal');
+    const { code, report } = await scene.run();
+    expect([code, report.files.copied, report.files.failed]).toEqual([3, 0, 300]);
+  });
+});

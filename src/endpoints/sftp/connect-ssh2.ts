@@ -3,9 +3,10 @@
  * verified by us before any credential, channels come raw from its ssh2 client. Which algorithms
  * and logins are offered is in offers.ts.
  */
+import { createRequire } from 'node:module';
 import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel, ConnectConfig, NegotiatedAlgorithms } from 'ssh2';
-import SftpClient from 'ssh2-sftp-client';
+import type SftpClientType from 'ssh2-sftp-client';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
@@ -19,6 +20,9 @@ import { algorithmsFor, loginsFor, terrapinProne } from './offers.js';
 import { widenReceiveWindow } from './receive-window.js';
 import { signAtOnce } from './sign-at-once.js';
 import type { Tell, Transport } from './transport.js';
+
+// required: imported, every CommonJS file of it would be parsed once more for the names it exports
+const SftpClient = createRequire(import.meta.url)('ssh2-sftp-client') as typeof SftpClientType;
 
 /** Milliseconds between keepalive questions; three unanswered ones end the connection. */
 const keepalive = 15_000;

@@ -1,10 +1,13 @@
 /** Private key files: who may read them, and what is in them. Which to offer a server is the session's business. */
 import type { Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import type { ParsedKey } from 'ssh2';
-import ssh2 from 'ssh2';
 import { FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
+
+// required, not imported: connect-ssh2.ts says why
+const ssh2 = createRequire(import.meta.url)('ssh2') as typeof import('ssh2');
 
 export interface PrivateKey {
   readonly path: string;

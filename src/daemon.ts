@@ -10,15 +10,15 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Cancelled, FerryError } from './core/errors.js';
-import type { Report, RunEvent } from './core/events.js';
-import type { RunRequest, RunView } from './core/request.js';
+import type { Report } from './core/events.js';
+import type { RunRequest } from './core/request.js';
 import { createPool } from './endpoints/sftp/pool.js';
 import { Scope } from './jobs/filter.js';
 import type { Config, Job } from './jobs/job.js';
 import type { RootLog } from './observe/log.js';
 import { readRunLog } from './observe/read-run-log.js';
 import { redactor } from './observe/redact.js';
-import { openRunLog } from './observe/run-log.js';
+import { runListener } from './observe/run-listener.js';
 import { removeRunLogs, runLogPath } from './observe/run-log-files.js';
 import { openTransferLog } from './observe/transfer-log.js';
 import { type Consumer, consume } from './queue/consume.js';
@@ -31,10 +31,11 @@ import { slotDecider } from './triggers/decide-slot.js';
 import { createScheduler } from './triggers/schedule.js';
 import { openSeen } from './triggers/seen.js';
 import { createWatches } from './triggers/watches.js';
+import { createHistory } from './workers/history.js';
 import { listReports, readReport } from './workers/kept-reports.js';
 import { acquireDaemonLock } from './workers/lock.js';
 import { createLogins } from './workers/logins.js';
-import { reportOfNoStart, saveReport } from './workers/reports.js';
+import { reportOfRequest } from './workers/reports.js';
 import { newRunId } from './workers/run-id.js';
 import { attemptsOf, createWorker } from './workers/worker.js';
 
@@ -133,36 +134,24 @@ async function assemble(
   const isPaused = (job: string) => pauses.isPaused(job);
   const transfers = openTransferLog({ state, redact, onError });
 
-  /** Keeps a report here, and throws away what is older than the job's history. */
-  const keep = async (report: Report) => {
-    try {
-      const history = jobNamed(report.job)?.history ?? 500;
-      await removeRunLogs(state, await saveReport(state, report, history));
-    } catch (error) {
-      log.warn(`the report of run ${report.run} can't be kept: ${(error as Error).message}`);
-    }
-  };
-
-  const listen = (request: RunRequest) => {
-    const { run, job } = request;
-    const definition = jobNamed(job);
-    const remote = (definition?.to.remote ?? definition?.from.remote)?.name;
-    const of = { job, run, ...(remote === undefined ? {} : { remote }) };
-    const redactNow = (text: string) => redact(text);
-    const lines = openRunLog({ state, run, debug: options.debug, redact: redactNow, onError });
-    return {
-      emit(event: RunEvent) {
-        lines.emit(event);
-        if (event.event === 'file') transfers.file(of, event);
-        if (event.event === 'notice' && event.level === 'warning')
-          log.warn(`${job}: ${event.message}`, { run });
-        if (event.event === 'run') logEnd(log, event);
-      },
-      async end() {
-        lines.close();
-      },
-    };
-  };
+  const history = createHistory({
+    state,
+    historyOf: (job) => jobNamed(job)?.history ?? 500,
+    forget: (gone) => removeRunLogs(state, gone),
+    onError,
+  });
+  const listen = runListener({
+    state,
+    log,
+    transfers,
+    redact: (text) => redact(text),
+    debug: options.debug,
+    remoteOf(name) {
+      const job = jobNamed(name);
+      return (job?.to.remote ?? job?.from.remote)?.name;
+    },
+    onError,
+  });
 
   // what carries runs out
   const pool = createPool();
@@ -177,7 +166,7 @@ async function assemble(
     jobNamed,
     isPaused,
     listen,
-    keep,
+    keep: history.keep,
   });
   const consumers: Consumer[] = !has('worker')
     ? []
@@ -186,7 +175,7 @@ async function assemble(
           worker: name,
           concurrency: options.concurrency * inHandFor,
           carryOut: (assignment) => worker.carryOut(assignment),
-          onGivenUp: (request, why) => void keep(givenUp(request, why)),
+          onGivenUp: (request, why) => void history.keep(giveUp(request, why)),
           // That the queue is out of reach is told once.
           onError: (error) => queue.trouble() === undefined && onError(error),
         }),
@@ -255,8 +244,8 @@ async function assemble(
       list: (asked) => listReports(state, asked),
       read: (run) => readReport(state, run),
       async cancelled(view) {
-        const report = cancelledReport(view, jobNamed(view.job));
-        await keep(report);
+        const report = reportOfRequest(view, jobNamed(view.job), new Cancelled(130));
+        await history.keep(report);
         return report;
       },
     },
@@ -299,26 +288,13 @@ async function assemble(
   /** Reports of other machines' workers are kept here, too, where people ask for them. */
   const keepsAll = queue.store.kind !== 'embedded' && (has('api') || has('scheduler'));
   const copyReport = async (run: string) => {
-    try {
-      await copy((await runs.find(run))?.report);
-    } catch (error) {
-      onError(error as Error);
-    }
-  };
-  const copy = async (report: Report | undefined) => {
-    if (report === undefined) return;
-    // An attempt made here may have been followed by one made elsewhere.
-    const kept = await readReport(state, report.run);
-    if (kept?.endedAt !== report.endedAt) await keep(report);
+    await history.copy((await runs.find(run).catch(() => undefined))?.report);
   };
   /** Those of runs that ended while this process was away, or the queue was. */
   const copyMissed = async () => {
     if (!keepsAll) return;
-    try {
-      for (const view of await runs.list(mostMissed)) await copy(view.report);
-    } catch (error) {
-      onError(error as Error);
-    }
+    const views = await runs.list(mostMissed).catch(() => []);
+    for (const view of views) await history.copy(view.report);
   };
 
   /** After an outage, what the queue should know is told again, and what may have been missed is looked for. */
@@ -423,14 +399,13 @@ async function assemble(
     },
   };
 
-  function givenUp(request: RunRequest, why: string): Report {
+  /** The report, told, of a run whose workers died too often. */
+  function giveUp(request: RunRequest, why: string): Report {
+    const error = new FerryError('defect', `its workers ended again and again: ${why}`, {
+      hint: 'the run itself may be what ends them: `ferryline run` shows what happens',
+    });
+    const report = reportOfRequest(request, jobNamed(request.job), error);
     const { emit, end } = listen(request);
-    const report: Report = {
-      ...cancelledReport({ ...request, state: 'waiting' }, jobNamed(request.job)),
-      outcome: 'failed',
-      exitCode: 1,
-      error: { kind: 'defect', message: `its workers ended again and again: ${why}` },
-    };
     emit({ event: 'run', ...report });
     void end();
     return report;
@@ -452,16 +427,6 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   return inTime;
 }
 
-function cancelledReport(view: RunView, job: Job | undefined): Report {
-  const { run, trigger, slot } = view;
-  return reportOfNoStart(
-    { name: view.job, operation: job?.operation ?? 'push' },
-    { run, trigger, ...(slot === undefined ? {} : { slot }), attempt: 1 },
-    new Cancelled(130),
-    new Date(),
-  );
-}
-
 /** How reports call this process's worker. */
 function workerName(names: readonly string[]): string {
   return names.length === 0 ? hostname() : `${names.join(',')}@${hostname()}`;
@@ -470,23 +435,6 @@ function workerName(names: readonly string[]): string {
 function workersOf({ jobs }: Config): Set<string> {
   const names = [...jobs.values()].map(({ starts: { worker } }) => worker);
   return new Set(names.filter((name) => name !== undefined));
-}
-
-function logEnd(
-  log: RootLog,
-  { run, job, outcome, trigger, seconds, bytes, files, error }: Report,
-) {
-  const level = outcome === 'succeeded' || outcome === 'cancelled' ? 'info' : 'error';
-  const { copied, deleted, failed } = files;
-  log[level](`${job}: ${outcome}${error === undefined ? '' : `: ${error.message}`}`, {
-    run,
-    trigger,
-    seconds,
-    copied,
-    deleted,
-    failed,
-    bytes,
-  });
 }
 
 /** Jobs that no worker here takes, where this process is the only one there can be. */

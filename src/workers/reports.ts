@@ -4,6 +4,7 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asFerryError, Cancelled, exitCodes } from '../core/errors.js';
 import type { Report, Trigger } from '../core/events.js';
+import type { RunRequest } from '../core/request.js';
 import type { Job } from '../jobs/job.js';
 import { runTime } from './run-id.js';
 
@@ -68,6 +69,25 @@ export function reportOfNoStart(
     failures: [],
     failuresOmitted: 0,
   };
+}
+
+/** The same, of a request out of the queue, for a job that may be in jobs.yml no more. */
+export function reportOfRequest(
+  { run, job, trigger, slot }: Pick<RunRequest, 'run' | 'job' | 'trigger' | 'slot'>,
+  definition: Job | undefined,
+  thrown: unknown,
+  { attempt = 1, worker }: { readonly attempt?: number; readonly worker?: string } = {},
+): Report {
+  const more = {
+    ...(slot === undefined ? {} : { slot }),
+    ...(worker === undefined ? {} : { worker }),
+  };
+  return reportOfNoStart(
+    { name: job, operation: definition?.operation ?? 'push' },
+    { run, trigger, ...more, attempt },
+    thrown,
+    new Date(),
+  );
 }
 
 /** How a run ends that something was thrown in. */

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cancelled, FerryError } from '../core/errors.js';
-import type { Emit, Operation, Report, Trigger } from '../core/events.js';
+import type { Emit, Report, Trigger } from '../core/events.js';
 import type { Assignment, RunRequest, Verdict } from '../core/request.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import type { Job } from '../jobs/job.js';
@@ -14,7 +14,7 @@ import { Budget } from './limit.js';
 import { acquireJobLock, type Lock } from './lock.js';
 import type { Logins } from './logins.js';
 import type { Permit, TakePermit } from './permit.js';
-import { reportOfNoStart } from './reports.js';
+import { reportOfRequest } from './reports.js';
 import { remotesOf, runJob } from './run-job.js';
 
 export interface WorkerOptions {
@@ -111,6 +111,20 @@ export function createWorker(options: WorkerOptions): RunWorker {
     }
   };
 
+  /** The report, told, of a run that did not come to its job. */
+  const notRun = (
+    request: RunRequest,
+    job: Job | undefined,
+    number: number,
+    thrown: unknown,
+    emit: Emit,
+  ): Report => {
+    const here = { attempt: number, worker: options.name };
+    const report = reportOfRequest(request, job, thrown, here);
+    emit({ event: 'run', ...report });
+    return report;
+  };
+
   const attempt = async (
     job: Job,
     { request, attempt: number, lost, isOurs }: Assignment,
@@ -139,14 +153,7 @@ export function createWorker(options: WorkerOptions): RunWorker {
       const isEnd = permit.isOurs() || signal.aborted || report.outcome === 'succeeded';
       return isEnd ? report : 'overtaken';
     } catch (error) {
-      return notRun(
-        options.name,
-        request,
-        number,
-        signal.aborted ? signal.reason : error,
-        job.operation,
-        emit,
-      );
+      return notRun(request, job, number, signal.aborted ? signal.reason : error, emit);
     } finally {
       await got?.back();
     }
@@ -161,10 +168,9 @@ export function createWorker(options: WorkerOptions): RunWorker {
       try {
         const job = jobNamed(request.job);
         let report: Report | 'overtaken';
-        if (job === undefined)
-          report = notRun(options.name, request, number, gone(request.job), 'push', emit);
+        if (job === undefined) report = notRun(request, job, number, gone(request.job), emit);
         else if (request.cancelled === true || isPaused(request.job))
-          report = notRun(options.name, request, number, new Cancelled(130), job.operation, emit);
+          report = notRun(request, job, number, new Cancelled(130), emit);
         else report = await attempt(job, assignment, cancel.signal, emit);
         if (!isOurs() || lost.aborted) throw lost.reason;
         // Another run of the job may go on elsewhere: this one begins anew when that has ended.
@@ -199,21 +205,6 @@ export function createWorker(options: WorkerOptions): RunWorker {
       stopping.abort(new Cancelled(143));
     },
   };
-}
-
-/** The report, told, of a run that did not come to its job. */
-function notRun(
-  worker: string,
-  { run, job, trigger, slot }: RunRequest,
-  attempt: number,
-  thrown: unknown,
-  operation: Operation,
-  emit: Emit,
-): Report {
-  const request = { run, trigger, ...(slot === undefined ? {} : { slot }), worker, attempt };
-  const report = reportOfNoStart({ name: job, operation }, request, thrown, new Date());
-  emit({ event: 'run', ...report });
-  return report;
 }
 
 /** Attempts of a run in all: what a watch saw is asked for again by the watch itself, so that one bad file holds up no other. */

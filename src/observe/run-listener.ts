@@ -1,0 +1,53 @@
+/** Where the events of a daemon's runs go: each run's own log, the transfer log, and of its end a line in the daemon's. */
+import type { Emit, Report } from '../core/events.js';
+import type { RunRequest } from '../core/request.js';
+import type { Log } from './log.js';
+import type { Redact } from './redact.js';
+import { openRunLog } from './run-log.js';
+import type { TransferLog } from './transfer-log.js';
+
+export interface RunListenerOptions {
+  /** The state folder. */
+  readonly state: string;
+  readonly log: Log;
+  readonly transfers: TransferLog;
+  readonly redact: Redact;
+  /** Whether session transcripts are kept, too. */
+  readonly debug: boolean;
+  /** The name of the remote that a job's files go to or come from. */
+  readonly remoteOf: (job: string) => string | undefined;
+  readonly onError: (error: Error) => void;
+}
+
+/** Listens to a run; `end` is called when it has ended. */
+export type ListenToRun = (request: RunRequest) => { readonly emit: Emit; end(): Promise<void> };
+
+export function runListener(options: RunListenerOptions): ListenToRun {
+  const { state, log, transfers, redact, debug, onError } = options;
+  return ({ run, job }) => {
+    const remote = options.remoteOf(job);
+    const of = { job, run, ...(remote === undefined ? {} : { remote }) };
+    const lines = openRunLog({ state, run, debug, redact, onError });
+    return {
+      emit(event) {
+        lines.emit(event);
+        if (event.event === 'file') transfers.file(of, event);
+        if (event.event === 'notice' && event.level === 'warning')
+          log.warn(`${job}: ${event.message}`, { run });
+        if (event.event === 'run') logEnd(log, event);
+      },
+      async end() {
+        lines.close();
+      },
+    };
+  };
+}
+
+function logEnd(log: Log, report: Report): void {
+  const { run, job, outcome, trigger, seconds, bytes, files, error } = report;
+  const level = outcome === 'succeeded' || outcome === 'cancelled' ? 'info' : 'error';
+  const { copied, deleted, failed } = files;
+  const why = error === undefined ? '' : `: ${error.message}`;
+  const figures = { run, trigger, seconds, copied, deleted, failed, bytes };
+  log[level](`${job}: ${outcome}${why}`, figures);
+}

@@ -11,6 +11,7 @@ import { moveChunks } from './chunks.js';
 import { hashOf, hashOfFile, sameContent } from './content.js';
 import type { Copied, CopyContext, CopyRequest } from './copy-context.js';
 import { all, attributesFor, finish } from './finish.js';
+import type { Budget } from './limit.js';
 import { fingerprint } from './names.js';
 import { openTemporary, publish, resumeAbove, type Target } from './temporary.js';
 
@@ -38,23 +39,35 @@ export interface Staged extends Copied {
 
 /** Brings one file to the destination under a temporary name, complete and checked. */
 export async function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
-  const from = await context.source.open(request.from, 'read', 0, context.signal);
+  const { source, destination, signal, budget, largeFiles } = context;
+  const from = await source.open(request.from, 'read', 0, signal);
+  let held: Budget | undefined;
+  let units = 1;
   try {
-    return await stageFrom(from, request, context);
+    // a local stat costs nothing; a remote one a round trip, and the scan's is as good
+    const known = source.can.roundTrip > 0 && request.source.size !== undefined;
+    const before: Stat = known ? request.source : await from.stat(signal);
+    const size = sizeOf(before, request);
+    const small = size <= Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
+    if (small) units = size;
+    const wanted = small ? budget : largeFiles;
+    if (!wanted.tryTake(units)) await wanted.take(units);
+    held = wanted;
+    let data: Buffer | undefined;
+    if (small) {
+      if (context.pass !== undefined) await context.pass(size);
+      data = await readWhole(from, before, context);
+      from.close().catch(() => {}); // what it holds is another file's from here on
+    }
+    return await stageTo(request, before, from, data, context);
   } finally {
+    held?.give(units);
     from.close().catch(() => {}); // nothing was written through it
   }
 }
 
-async function stageFrom(
-  from: Handle,
-  request: CopyRequest,
-  context: CopyContext,
-): Promise<Staged> {
-  const { source, destination, signal } = context;
-  // a local stat costs nothing; a remote one a round trip, and the scan's is as good
-  const known = source.can.roundTrip > 0 && request.source.size !== undefined;
-  const before: Stat = known ? request.source : await from.stat(signal);
+/** The size of what is to be read; an error where it is no file, or has no known end. */
+function sizeOf(before: Stat, request: CopyRequest): number {
   if (before.kind !== 'file')
     throw new FerryError('changed', `it is a ${before.kind} now`, { path: request.from });
   if (before.size === undefined)
@@ -62,30 +75,16 @@ async function stageFrom(
       path: request.from,
       hint: 'nothing was published; fetch it from a server that tells sizes',
     });
-  const { size } = before;
-  const small = size <= Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
-  if (!small)
-    return context.largeFiles.hold(1, () =>
-      stageTo(request, before, context, (target, attributes) =>
-        sendChunks(from, target, before, attributes, context),
-      ),
-    );
-  return context.budget.hold(size, async () => {
-    if (context.pass !== undefined) await context.pass(size);
-    const data = await readWhole(from, before, context);
-    from.close().catch(() => {}); // what it holds is another file's from here on
-    return stageTo(request, before, context, (target, attributes) =>
-      sendWhole(data, target, before, attributes, context),
-    );
-  });
+  return before.size;
 }
 
-/** Makes the temporary file, has it filled by `send`, and checks it. */
+/** Makes the temporary file, fills it with `data`, or what `from` gives where that is undefined, and checks it. */
 async function stageTo(
   request: CopyRequest,
   before: Stat,
+  from: Handle,
+  data: Buffer | undefined,
   context: CopyContext,
-  send: (target: Target, attributes: Attributes) => Promise<Sent>,
 ): Promise<Staged> {
   const { source, destination, rules } = context;
   const { path } = request;
@@ -102,8 +101,17 @@ async function stageTo(
   ]);
   const target = await openTemporary(request, mark, size, context);
   try {
-    const sent = await send(target, attributesFor(before, request.destination, rules.modes));
-    const verified = await verify(request, target, sent, context);
+    const attributes = attributesFor(before, request.destination, rules.modes);
+    const sent =
+      data === undefined
+        ? await sendChunks(from, target, before, attributes, context)
+        : await sendWhole(data, target, before, attributes, context);
+    const verified =
+      rules.verify === 'checksum'
+        ? await verify(request, target, sent, context)
+        : sent.stored?.size === undefined
+          ? 'none'
+          : 'size';
     return { bytes: size, verified, source: before, temporary: target.path, mark };
   } catch (error) {
     await target.handle.close().catch(() => {});
@@ -213,15 +221,14 @@ function changed(message: string): FerryError {
   });
 }
 
-/** Whether the stored bytes are those that were read. */
+/** Makes sure that the stored bytes are those that were read. */
 async function verify(
   request: CopyRequest,
   target: Target,
   sent: Sent,
   context: CopyContext,
-): Promise<Copied['verified']> {
-  const { source, destination, rules, signal } = context;
-  if (rules.verify === 'size') return sent.stored?.size === undefined ? 'none' : 'size';
+): Promise<'checksum'> {
+  const { source, destination, signal } = context;
   const same =
     sent.hash === undefined
       ? await sameContent(source, request.from, destination, target.path, signal)

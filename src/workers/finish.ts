@@ -94,7 +94,11 @@ async function settleTime(
 export async function all<T extends readonly Promise<unknown>[]>(
   ...promises: T
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  const results = await Promise.allSettled(promises);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
-  return results.map((r) => (r as PromiseFulfilledResult<unknown>).value) as never;
+  try {
+    return await Promise.all(promises);
+  } catch (first) {
+    for (const result of await Promise.allSettled(promises))
+      if (result.status === 'rejected') throw result.reason;
+    throw first;
+  }
 }

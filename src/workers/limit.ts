@@ -27,16 +27,6 @@ export class Budget {
     await new Promise<void>((go) => this.#waiting.push({ units: wanted, go }));
   }
 
-  /** Takes units for as long as `work` goes on. */
-  async hold<T>(units: number, work: () => Promise<T>): Promise<T> {
-    if (!this.tryTake(units)) await this.take(units);
-    try {
-      return await work();
-    } finally {
-      this.give(units);
-    }
-  }
-
   give(units: number): void {
     this.#free += Math.min(units, this.size);
     for (let next = this.#waiting[0]; next && next.units <= this.#free; next = this.#waiting[0]) {

@@ -5,12 +5,12 @@
  *     .NAME.<fingerprint>.<start>-<random>.ferrypart   a file being written
  *     .NAME.<fingerprint>.ferryold                     the old file, set aside while the new one comes
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { join, nameOf, parentOf } from '../core/entry.js';
 
 /** What makes a file's temporary names its own: sixteen hexadecimal digits. */
 export function fingerprint(parts: readonly (string | number | undefined)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+  return hash('sha256', JSON.stringify(parts)).slice(0, 16);
 }
 
 /** A new temporary path for `path`; `start` is ms since the epoch, kept in the name so that old ones can be told. */
@@ -42,7 +42,7 @@ export function asidePath(path: string, mark: string): string {
 function ours(path: string, suffix: string): string {
   const name = nameOf(path);
   const fits = Buffer.byteLength(name) + suffix.length + 2 <= 255;
-  const stem = fits ? name : createHash('sha256').update(name).digest('hex').slice(0, 32);
+  const stem = fits ? name : hash('sha256', name).slice(0, 32);
   return join(parentOf(path), `.${stem}.${suffix}`);
 }
 

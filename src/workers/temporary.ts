@@ -24,17 +24,12 @@ export async function openTemporary(
 ): Promise<Target> {
   const { destination, rules, signal, leftovers } = context;
   const path = temporaryPath(request.path, mark, rules.start);
-  const found = leftovers.get(mark) ?? [];
-  leftovers.delete(mark);
-  const goOn = size > resumeAbove && destination.can.offsetWrites;
-  let claimed: Target | undefined;
-  for (const leftover of found) {
-    const next =
-      goOn && claimed === undefined ? await claim(leftover, path, size, context) : undefined;
-    if (next === undefined) context.orphans.add(leftover);
-    else claimed = next;
+  const found = leftovers.get(mark);
+  if (found !== undefined) {
+    leftovers.delete(mark);
+    const claimed = await claimOne(found, path, size, context);
+    if (claimed !== undefined) return claimed;
   }
-  if (claimed !== undefined) return claimed;
   // readable by nobody else until it has the mode it is to have
   const permissions = rules.modes === 'server' ? 0o666 : 0o600;
   const handle = await destination.open(path, 'create', permissions, signal).catch((error) => {
@@ -43,6 +38,24 @@ export async function openTemporary(
     throw error;
   });
   return { path, handle, start: 0 };
+}
+
+/** Makes the newest usable of an earlier run's temporary files ours; the others are orphans. */
+async function claimOne(
+  found: readonly string[],
+  path: string,
+  size: number,
+  context: CopyContext,
+): Promise<Target | undefined> {
+  const goOn = size > resumeAbove && context.destination.can.offsetWrites;
+  let claimed: Target | undefined;
+  for (const leftover of found) {
+    const next =
+      goOn && claimed === undefined ? await claim(leftover, path, size, context) : undefined;
+    if (next === undefined) context.orphans.add(leftover);
+    else claimed = next;
+  }
+  return claimed;
 }
 
 /** Makes an earlier run's temporary file ours, where it is a plain file with something in it. */
@@ -77,8 +90,11 @@ export async function publish(
   context: CopyContext,
   mark: string,
 ): Promise<void> {
+  const { destination, signal } = context;
   try {
-    await giveName(temporary, final, context, mark);
+    if (destination.can.atomicReplace)
+      await destination.rename(temporary, final.path, true, signal);
+    else await replaceInSteps(temporary, final, context, mark);
   } catch (error) {
     const passing = error instanceof FerryError && error.kind === 'network';
     if (passing) context.leftovers.set(mark, [temporary]);
@@ -87,17 +103,14 @@ export async function publish(
   }
 }
 
-async function giveName(
+/** For a side without atomic replacement. */
+async function replaceInSteps(
   temporary: string,
   { path, destination: old }: Final,
   context: CopyContext,
   mark: string,
 ): Promise<void> {
   const { destination, signal } = context;
-  if (destination.can.atomicReplace) {
-    await destination.rename(temporary, path, true, signal);
-    return;
-  }
   const aside = asidePath(path, mark);
   if (old !== undefined) await setAside(path, aside, context);
   try {

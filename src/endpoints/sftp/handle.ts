@@ -37,19 +37,26 @@ export function openHandle(
   let lanes: Lanes | undefined;
   let writes = 0;
 
+  const written = () => {
+    writes--;
+  };
+  const unwritten = (error: unknown) => {
+    writes--;
+    return writeFailed(error);
+  };
+
   /** One WRITE, on whichever channel has the least to do. */
-  const write = async (buffer: Buffer, position: number, signal: AbortSignal): Promise<void> => {
-    const request = (lane: Lane) => lane.channel.write(lane.handle, position, buffer, signal);
+  const write = (buffer: Buffer, position: number, signal: AbortSignal): Promise<void> => {
     if (lanes === undefined && writes >= many) {
       const others = rules.others();
       if (others.length > 0) lanes = new Lanes(first, others, rules.reopen);
     }
     writes++;
-    try {
-      await (lanes === undefined ? request(first) : lanes.move(request));
-    } finally {
-      writes--;
-    }
+    const asked =
+      lanes === undefined
+        ? channel.write(handle, position, buffer, signal)
+        : lanes.move((lane) => lane.channel.write(lane.handle, position, buffer, signal));
+    return asked.then(written, unwritten);
   };
 
   const located = (error: unknown): never => {
@@ -77,8 +84,8 @@ export function openHandle(
         buffer.length <= rules.maxRead ? buffer : buffer.subarray(0, rules.maxRead),
         signal,
       );
-      return asked.then(async (n) => {
-        // a server may answer short anywhere; only nothing means the end
+      /** A server may answer short anywhere; only nothing means the end. */
+      const further = async (n: number): Promise<number> => {
         let got = n;
         while (got > 0 && got < buffer.length) {
           const rest = buffer.subarray(got, Math.min(got + rules.maxRead, buffer.length));
@@ -87,18 +94,21 @@ export function openHandle(
           got += more;
         }
         return got;
-      }, located);
+      };
+      return asked.then(
+        (n) => (n === 0 || n === buffer.length ? n : further(n).catch(located)),
+        located,
+      );
     },
 
     write(buffer, position, signal) {
-      if (buffer.length <= rules.maxWrite)
-        return write(buffer, position, signal).catch(writeFailed);
+      if (buffer.length <= rules.maxWrite) return write(buffer, position, signal);
       const parts: Promise<void>[] = [];
       for (let at = 0; at < buffer.length; at += rules.maxWrite) {
         const part = buffer.subarray(at, at + rules.maxWrite);
         parts.push(write(part, position + at, signal));
       }
-      return Promise.all(parts).then(() => {}, writeFailed);
+      return Promise.all(parts).then(() => {});
     },
 
     stat: (signal) =>

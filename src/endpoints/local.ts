@@ -17,10 +17,7 @@ function paced(pace: Pace) {
   const both =
     <A extends unknown[], T>(here: (...args: A) => T, pool: (...args: A) => Promise<T>) =>
     (...args: A): Promise<T> =>
-      pace(
-        () => here(...args),
-        () => pool(...args),
-      );
+      pace(here, pool, ...args);
   const stat = (path: string) => fs.lstatSync(path);
   return {
     lstat: both(stat, promisify(fs.lstat) as (path: string) => Promise<fs.Stats>),
@@ -153,8 +150,8 @@ export function openLocal(root: string, label: string, caseSensitive = true): Lo
         }
       }),
     open: (path, mode, permissions, signal) =>
-      on(path, signal, async (real) =>
-        openHandle(call, await call.open(real, flags[mode], permissions & 0o777), path),
+      on(path, signal, (real) =>
+        call.open(real, flags[mode], permissions & 0o777).then((fd) => openHandle(call, fd, path)),
       ),
     mkdir: (path, permissions, signal) =>
       on(path, signal, (real) => call.mkdir(real, permissions & 0o1777)),
@@ -211,16 +208,17 @@ function openHandle(call: Calls, fd: number, path: string): Handle {
     throw localError(error, path);
   };
 
-  /** Repeats a read or write until all is done or nothing more comes; system calls may do less than asked. */
+  /** Reads or writes until all is done or nothing more comes; system calls may do less than asked. */
   const whole = async (
-    step: (at: number, length: number) => Promise<number>,
-    length: number,
+    step: Calls['read'],
+    buffer: Buffer,
+    position: number,
     signal: AbortSignal,
   ): Promise<number> => {
     let done = 0;
-    while (done < length) {
+    while (done < buffer.length) {
       signal.throwIfAborted();
-      const n = await step(done, length - done).catch(failed);
+      const n = await step(fd, buffer, done, buffer.length - done, position + done).catch(failed);
       if (n === 0) break;
       done += n;
     }
@@ -229,10 +227,10 @@ function openHandle(call: Calls, fd: number, path: string): Handle {
 
   return {
     read(buffer, position, signal) {
-      return whole((at, n) => call.read(fd, buffer, at, n, position + at), buffer.length, signal);
+      return whole(call.read, buffer, position, signal);
     },
     async write(buffer, position, signal) {
-      await whole((at, n) => call.write(fd, buffer, at, n, position + at), buffer.length, signal);
+      await whole(call.write, buffer, position, signal);
     },
     stat: () => call.fstat(fd).then(toStat, failed),
     setStat: async (attributes: Attributes) => {

@@ -181,7 +181,10 @@ export function openSftp(
             maxWrite: can.maxWrite,
             whyFailed: async () =>
               features.statvfs && (await isFull(channel, root, signal)) ? 'ENOSPC' : undefined,
-            others: () => (can.offsetWrites ? (pool.live(remote)?.others(channel) ?? []) : []),
+            others: () => {
+              const others = pool.live(remote)?.others(channel) ?? [];
+              return can.offsetWrites ? others : [];
+            },
             reopen: (other) => reopen(other, at, signal),
             onClosed: () => handles.closed(),
           });

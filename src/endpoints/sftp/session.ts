@@ -40,6 +40,8 @@ export class Session {
   /** What is open on it, over all its channels. */
   readonly handles: Handles;
   readonly #channels: SftpChannel[];
+  #free: SftpChannel | undefined;
+  #openFree = () => {};
   #failure: FerryError | undefined;
 
   private constructor(
@@ -108,9 +110,15 @@ export class Session {
     return best;
   }
 
-  /** The channels beside `channel`. */
+  /**
+   * The channels beside `channel` that a large file may fill. One that is opened when this is first
+   * asked for is not among them: small requests, of other runs say, would wait behind the data.
+   */
   others(channel: SftpChannel): SftpChannel[] {
-    return this.#channels.filter((it) => it !== channel && it.failure === undefined);
+    if (!this.#free) this.#openFree();
+    return this.#channels.filter(
+      (it) => it !== channel && it !== this.#free && it.failure === undefined,
+    );
   }
 
   close(): Promise<void> {
@@ -120,20 +128,26 @@ export class Session {
   /** Opens the further channels that a long line takes, beside the work; a server that allows fewer is served with fewer. */
   #widen(options: ConstructorParameters<typeof SftpChannel>[1], signal: AbortSignal): void {
     const wanted = Math.min(mostChannels, Math.ceil(this.features.roundTrip / roundTripPerChannel));
-    for (let i = 1; i < wanted; i++) {
-      this.transport
-        .openChannel(signal)
-        .then(async (stream) => {
-          const channel = new SftpChannel(stream, options);
-          await channel.ready;
-          this.#channels.push(channel);
-          void channel.ended.then(() => {
-            const at = this.#channels.indexOf(channel);
-            if (at > 0) this.#channels.splice(at, 1);
-          });
-        })
-        .catch(() => {});
-    }
+    const open = async () => {
+      const channel = new SftpChannel(await this.transport.openChannel(signal), options);
+      await channel.ready;
+      this.#channels.push(channel);
+      void channel.ended.then(() => {
+        const at = this.#channels.indexOf(channel);
+        if (at > 0) this.#channels.splice(at, 1);
+      });
+      return channel;
+    };
+    for (let i = 1; i < wanted; i++) open().catch(() => {});
+    this.#openFree = () => {
+      this.#openFree = () => {};
+      open().then(
+        (channel) => {
+          this.#free = channel;
+        },
+        () => {},
+      );
+    };
   }
 }
 

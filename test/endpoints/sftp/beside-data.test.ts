@@ -1,0 +1,45 @@
+/** A large file that is written leaves a way for small requests, of other runs say, past its data. */
+import { expect, test } from 'vitest';
+import { openSide } from '../../../src/endpoints/open.js';
+import { createPool } from '../../../src/endpoints/sftp/pool.js';
+import { type Behave, startEvil } from '../../kit/evil.js';
+import { remoteFor } from '../../kit/remote.js';
+
+test('what is asked while a server is slow to store does not wait for it', async () => {
+  const evil = await startEvil();
+  const pool = createPool();
+  const stop = new AbortController();
+  const { signal } = stop;
+  try {
+    const remote = remoteFor(evil, { root: evil.root });
+    const { endpoint } = await openSide({ remote, path: '', label: '' }, 'to', pool, signal);
+    let store = () => {};
+    const stored = new Promise<void>((resolve) => {
+      store = resolve;
+    });
+    const behave: Behave = ({ type }) =>
+      type === 'WRITE' ? stored.then(() => 'normal' as const) : 'normal';
+    evil.behave = behave;
+    const file = await endpoint.open('large', 'create', 0o644, signal);
+    const writes = Array.from({ length: 16 }, (_, i) =>
+      file.write(Buffer.alloc(1000, i), i * 1000, signal),
+    );
+    // the first channel is the file's; another one comes
+    const session = await pool.session(remote, signal);
+    while (session.channel().inFlight > 0) await new Promise(setImmediate);
+
+    await endpoint.mkdir('small', 0o755, signal);
+    expect((await endpoint.stat('small', signal))?.kind).toBe('folder');
+    expect(
+      new Set(evil.requests.filter(({ type }) => type === 'WRITE').map((r) => r.channel)).size,
+    ).toBe(1);
+    store();
+    await Promise.all(writes);
+    expect((await file.stat(signal)).size).toBe(16_000);
+    await file.close();
+  } finally {
+    stop.abort(new Error('the test is over'));
+    await pool.close();
+    await evil.stop();
+  }
+});

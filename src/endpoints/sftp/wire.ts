@@ -115,6 +115,21 @@ export class Reader {
     return this.#bytes.toString('utf8', at, at + length);
   }
 
+  /** A name: its bytes only where the text doesn't tell all about them. */
+  name(): { readonly text: string; readonly problem: string | undefined } {
+    const length = this.u32();
+    const at = this.#take(length);
+    const text = this.#bytes.toString('utf8', at, at + length);
+    // whatever is not valid UTF-8 decodes to U+FFFD, which may stand in a valid name, too
+    const problem =
+      text.includes('\ufffd') && !isUtf8(this.#bytes.subarray(at, at + length))
+        ? 'its name is not valid UTF-8'
+        : length > 255
+          ? 'its name is longer than 255 bytes'
+          : undefined;
+    return { text, problem };
+  }
+
   skipString(): void {
     this.#take(this.u32());
   }
@@ -193,10 +208,9 @@ export function readEntries(reader: Reader): RawEntry[] {
   if (count > reader.left / 12) throw violation('more names than the packet holds');
   const entries: RawEntry[] = [];
   for (let i = 0; i < count; i++) {
-    const bytes = reader.bytes();
+    const { text: name, problem: unusable } = reader.name();
     reader.skipString(); // the `ls -l` line, for people only
     const stat = readAttributes(reader);
-    const name = bytes.toString('utf8');
     if (name === '.' || name === '..') continue;
     if (name === '' || name.includes('/') || name.includes('\0'))
       throw new FerryError(
@@ -204,13 +218,9 @@ export function readEntries(reader: Reader): RawEntry[] {
         `the server lists a name that cannot be one: "${escapeText(name.slice(0, 200))}"`,
         { hint: 'a name with a slash or NUL would reach outside the folder; tell the operator' },
       );
-    const problem = !isUtf8(bytes)
-      ? 'its name is not valid UTF-8'
-      : bytes.length > 255
-        ? 'its name is longer than 255 bytes'
-        : (stat.size ?? 0) > Number.MAX_SAFE_INTEGER
-          ? 'its size is beyond 2^53 bytes'
-          : undefined;
+    const problem =
+      unusable ??
+      ((stat.size ?? 0) > Number.MAX_SAFE_INTEGER ? 'its size is beyond 2^53 bytes' : undefined);
     entries.push(
       problem === undefined
         ? {

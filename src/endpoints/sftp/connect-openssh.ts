@@ -167,13 +167,14 @@ function loggedIn(
   });
 }
 
-function openChannel(
+async function openChannel(
   remote: Remote,
   control: string,
   where: string,
   tell: Tell,
   signal: AbortSignal,
 ): Promise<Duplex> {
+  signal.throwIfAborted();
   // It goes through the master or nowhere: a login of its own would be one more than was asked for.
   const ssh = startSsh(
     remote,
@@ -181,14 +182,13 @@ function openChannel(
     ['-o', 'ControlMaster=no', '-o', 'ProxyCommand=false'],
     tell,
   );
-  signal.addEventListener('abort', () => ssh.child.kill(), { once: true });
   void ssh.ended.then((said) => {
     const why = escapeText(said.trim().split('\n').at(-1) ?? '');
     ssh.stream.destroy(
       new FerryError('io', `${where} opens no further channel: ${why}`, { code: 'EMFILE' }),
     );
   });
-  return Promise.resolve(ssh.stream);
+  return ssh.stream;
 }
 
 /** A child's stdin and stdout as one stream. */

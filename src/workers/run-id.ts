@@ -1,10 +1,11 @@
-/** Run ids: `20261124T020000Z-k3f9`, sorted by time as text. */
+/** Run ids: `20261124T020000Z-0gk3f97c`, sorted by time as text: behind the second come its milliseconds, then chance. */
 import { randomBytes } from 'node:crypto';
 
 /** A new id for a run that starts now (`now`: ms since the epoch). */
 export function newRunId(now: number): string {
   const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
-  return `${time}-${randomBytes(4).toString('hex')}`;
+  const ms = (now % 1000).toString(36).padStart(2, '0');
+  return `${time}-${ms}${randomBytes(3).toString('hex')}`;
 }
 
 const form = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-z]+$/;

@@ -5,6 +5,7 @@
  *
  * A dry run ends before `transfer`; the plan it prints is the very object that would be carried out.
  */
+import { setMaxListeners } from 'node:events';
 import { nameOf } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Emit, Report, Trigger } from '../core/events.js';
@@ -69,6 +70,8 @@ export async function runJob(job: Job, context: RunContext): Promise<Report> {
   const timer =
     job.timeout === undefined ? undefined : setTimeout(() => late.abort(tooLong(job)), job.timeout);
   const signal = AbortSignal.any([context.signal, late.signal]);
+  // every folder that is listed may listen to it
+  setMaxListeners(0, signal);
   let thrown: unknown;
   try {
     await carryOut(job, context, tally, signal, started.getTime());

@@ -2,6 +2,7 @@
  * Carries out a plan: folders, copies, attributes, then deletions, which come last and only when
  * everything before them went well, then what takes the place of something of another kind.
  */
+import { setMaxListeners } from 'node:events';
 import { asFerryError, endsRun, FerryError } from '../core/errors.js';
 import type { Emit } from '../core/events.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
@@ -59,6 +60,8 @@ const clearing = 1500;
 export async function transfer(request: TransferRequest): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([request.signal, stop.signal]);
+  // every file that waits for something listens to it
+  setMaxListeners(0, signal);
   const orphans = new Set<string>();
   const progress = new TransferProgress(request, stop);
   const context: CopyContext = {

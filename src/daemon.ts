@@ -109,6 +109,7 @@ async function assemble(
   const onError = (error: Error) => log.warn(error.message);
   const jobNamed = (name: string): Job | undefined => config.jobs.get(name);
   const runId = () => newRunId(Date.now());
+  let stopping: Promise<void> | undefined;
 
   const lock = await acquireDaemonLock(state);
   begun.push({ close: () => lock.release() });
@@ -300,7 +301,7 @@ async function assemble(
   /** After an outage, what the queue should know is told again, and what may have been missed is looked for. */
   const comeBack = async () => {
     await pauses.sync().catch(onError);
-    await apply().catch(onError);
+    await apply().catch(applyLater);
     watches.rescan();
     await copyMissed();
   };
@@ -313,6 +314,14 @@ async function assemble(
     watches.set(has('watcher') ? mine.filter((job) => job.starts.watch !== undefined) : []);
     if (has('scheduler')) scheduler.set(await seen.jobs(config.jobs, queue.slots));
     logins.keepOnly(config.remotes);
+  };
+
+  /** The queue was out of reach: until it is back it is asked again and again. */
+  const applyLater = () => {
+    const timer = setTimeout(() => {
+      if (stopping === undefined) void apply().catch(applyLater);
+    }, patience.rest * 5);
+    timer.unref();
   };
 
   const control = await serveControl(state, answers);
@@ -357,7 +366,7 @@ async function assemble(
     try {
       await apply();
     } catch (error) {
-      // It is done again once the queue is back.
+      applyLater();
       log.warn(`jobs.yml was read anew, its schedules wait: ${(error as Error).message}`);
       return;
     }
@@ -366,7 +375,6 @@ async function assemble(
   };
 
   let reloading: Promise<void> = Promise.resolve();
-  let stopping: Promise<void> | undefined;
   return {
     broken: broken.signal,
     reload() {

@@ -2,7 +2,14 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import { Cancelled, FerryError } from '../core/errors.js';
 import { escapeText } from '../core/text.js';
-import { allRoles, type DaemonOptions, queueBroken, type Role, startDaemon } from '../daemon.js';
+import {
+  allRoles,
+  type Daemon,
+  type DaemonOptions,
+  queueBroken,
+  type Role,
+  startDaemon,
+} from '../daemon.js';
 import { namePattern } from '../jobs/fields.js';
 import { parseDuration } from '../jobs/units.js';
 import { createLog } from '../observe/log.js';
@@ -79,10 +86,12 @@ export async function start(flags: StartFlags, context: Context, version: string
 
 /** One daemon, until the signal ends it; rejects when it can't start, or go on. */
 async function work(options: DaemonOptions): Promise<void> {
-  const daemon = await startDaemon(options);
-  const reload = () => void daemon.reload();
-  const end = AbortSignal.any([options.signal, daemon.broken]);
+  let daemon: Daemon | undefined;
+  const reload = () => void daemon?.reload();
+  // From the first moment: unheard, it would end the process.
   process.on('SIGHUP', reload);
+  daemon = await startDaemon(options);
+  const end = AbortSignal.any([options.signal, daemon.broken]);
   watchFile(options.config.file, { interval: configEvery }, reload);
   if (!end.aborted) {
     await new Promise((resolve) => end.addEventListener('abort', resolve, { once: true }));

@@ -158,6 +158,10 @@ test('a run past its timeout ends with 3, deletes nothing and is tried again', a
   expect(attempts(member, events.at(-1)?.run).length).toBe(2);
   rmSync(scene.here('big'));
   writeFileSync(scene.here('more'), 'more');
+  // What was sent counts for the remote's limit, which would hold up the next run, too.
+  await scene.jobs({ delete: { max: '100%' } });
+  process.kill(member.pid, 'SIGHUP');
+  await member.said(/read anew/);
   const next = await member.cli(['enqueue', 'job', '--wait', '--json']);
   expect(next.events.at(-1)).toMatchObject({ outcome: 'succeeded', attempt: 1 });
   await member.stop();

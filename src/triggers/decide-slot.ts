@@ -14,6 +14,9 @@ export interface SlotParts {
   readonly hasReport: (run: string) => Promise<boolean>;
 }
 
+/** Times a slot is asked for anew because the run in its way had ended by then. */
+const mostTries = 10;
+
 /**
  * A slot makes a run of its own unless there is a reason against it. One that comes while the run
  * of an earlier slot goes on is skipped, as a timer's is; behind a run that something else started
@@ -38,13 +41,17 @@ export function slotDecider(parts: SlotParts): Decide {
     const { worker, retry } = job.starts;
     const rules = { worker, attempts: retry.attempts };
     const waits = (other: string) => skipped(`run ${other} was waiting already, and does the same`);
-    const { joined } = await runs.request(asked, rules, 'drop');
-    if (joined === undefined) return { end: 'ran', run };
-    if (joined.state === 'waiting') return waits(joined.run);
-    const before = await runs.find(joined.run);
-    if (before?.trigger === 'schedule' || before?.trigger === 'catch-up')
-      return skipped(`run ${joined.run} of an earlier slot was still going on`);
-    const behind = (await runs.request(asked, rules)).joined;
-    return behind?.state === 'waiting' ? waits(behind.run) : { end: 'ran', run };
+    for (let tries = 0; ; tries++) {
+      const { joined } = await runs.request(asked, rules, 'drop');
+      if (joined === undefined) return { end: 'ran', run };
+      if (joined.state === 'waiting') return waits(joined.run);
+      const before = await runs.find(joined.run);
+      // One that has ended in this moment is in nobody's way.
+      if (before?.state !== 'active' && tries < mostTries) continue;
+      if (before?.trigger === 'schedule' || before?.trigger === 'catch-up')
+        return skipped(`run ${joined.run} of an earlier slot was still going on`);
+      const behind = (await runs.request(asked, rules)).joined;
+      return behind?.state === 'waiting' ? waits(behind.run) : { end: 'ran', run };
+    }
   };
 }

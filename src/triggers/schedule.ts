@@ -150,7 +150,7 @@ function sameSlots(one: MissedRules, other: MissedRules): boolean {
 function offersOf({ starts, seenUntil }: State, present: number): Offer[] {
   const dueAfter = Math.max(seenUntil, present - lateness - 1);
   const due = slotsBetween(starts, dueAfter, present, Number.POSITIVE_INFINITY);
-  const missed = missedSlots(starts, seenUntil, dueAfter);
+  const missed = missedSlots(starts, seenUntil, dueAfter, present);
   const superseded = starts.missed === 'latest' && due.length > 0;
   return [
     ...missed.skipped.map(({ slot, why }): Offer => ({ slot, how: 'skip', why })),

@@ -64,11 +64,17 @@ export interface Missed {
 }
 
 /**
- * What becomes of the slots of (seenUntil, now], all of them missed, by `missed` and `missedWithin`
- * (default: 24 h or the schedule's period, whichever is shorter). Looks at the last 1,000 of them.
+ * What becomes of the slots of (seenUntil, until], all of them missed, by `missed` and
+ * `missedWithin` (default: 24 h or the schedule's period, whichever is shorter), which is reckoned
+ * from `now`. Looks at the last 1,000 of them.
  */
-export function missedSlots(rules: MissedRules, seenUntil: number, now: number): Missed {
-  const slots = slotsBetween(rules, seenUntil, now, mostMissed);
+export function missedSlots(
+  rules: MissedRules,
+  seenUntil: number,
+  until: number,
+  now = until,
+): Missed {
+  const slots = slotsBetween(rules, seenUntil, until, mostMissed);
   if (slots.length === 0) return { run: [], skipped: [] };
   if (rules.missed === 'none') {
     return { run: [], skipped: slots.map((slot) => ({ slot, why: 'missed: none' })) };

@@ -1,5 +1,5 @@
 /** A request for a run: what stands in the queue. Names only, never a secret or a host. */
-import type { Operation, Outcome, Report, Trigger } from './events.js';
+import type { Emit, Operation, Outcome, Report, Trigger } from './events.js';
 
 export interface RunRequest {
   /** The run's id, given out when it was asked for. */
@@ -26,6 +26,9 @@ export interface Assignment {
   /** Whether the run is surely this worker's at this moment; asked before anything is changed. */
   isOurs(): boolean;
 }
+
+/** Listens to a run; `end` is called when it has ended. */
+export type ListenToRun = (request: RunRequest) => { readonly emit: Emit; end(): Promise<void> };
 
 /** What becomes of a run that was handed out. */
 export type Verdict =

@@ -1,6 +1,6 @@
 /** Where the events of a daemon's runs go: each run's own log, the transfer log, and of its end a line in the daemon's. */
-import type { Emit, Report } from '../core/events.js';
-import type { RunRequest } from '../core/request.js';
+import type { Report } from '../core/events.js';
+import type { ListenToRun } from '../core/request.js';
 import type { Log } from './log.js';
 import type { Redact } from './redact.js';
 import { openRunLog } from './run-log.js';
@@ -18,9 +18,6 @@ export interface RunListenerOptions {
   readonly remoteOf: (job: string) => string | undefined;
   readonly onError: (error: Error) => void;
 }
-
-/** Listens to a run; `end` is called when it has ended. */
-export type ListenToRun = (request: RunRequest) => { readonly emit: Emit; end(): Promise<void> };
 
 export function runListener(options: RunListenerOptions): ListenToRun {
   const { state, log, transfers, redact, debug, onError } = options;

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cancelled, FerryError } from '../core/errors.js';
 import type { Emit, Report, Trigger } from '../core/events.js';
-import type { Assignment, RunRequest, Verdict } from '../core/request.js';
+import type { Assignment, ListenToRun, RunRequest, Verdict } from '../core/request.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import type { Job } from '../jobs/job.js';
 import { backoffAfter, worthAnotherAttempt } from './attempts.js';
@@ -29,10 +29,10 @@ export interface WorkerOptions {
   /** The job as it is defined now. */
   readonly jobNamed: (name: string) => Job | undefined;
   readonly isPaused: (name: string) => boolean;
-  /** Where a run's events go; `end` is called when it has ended. */
-  readonly listen: (request: RunRequest) => { readonly emit: Emit; end(): Promise<void> };
+  /** Where a run's events go. */
+  readonly listen: ListenToRun;
   /** Keeps the report of an attempt. */
-  readonly keep: (report: Report, job: Job | undefined) => Promise<void>;
+  readonly keep: (report: Report) => Promise<void>;
 }
 
 export interface RunWorker {
@@ -177,7 +177,7 @@ export function createWorker(options: WorkerOptions): RunWorker {
         if (report === 'overtaken') return { next: 'return' };
         if (report.outcome === 'cancelled' && stopping.signal.aborted && !cancel.signal.aborted)
           return { next: 'return' };
-        await options.keep(report, job);
+        await options.keep(report);
         if (job !== undefined && number < attempts && worthAnotherAttempt(report)) {
           // Half of the wait is left to chance, so that what failed together doesn't come back together.
           const after = backoffAfter(number, job.starts.retry) * (0.5 + Math.random() / 2);

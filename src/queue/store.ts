@@ -139,6 +139,8 @@ async function openRedis({ url, onTrouble }: StoreOptions): Promise<Store> {
   };
   try {
     await connectOnce(client);
+    // BullMQ gives up for good on a copy whose first connection fails, if it is one that it has to ask to connect.
+    client.options.lazyConnect = false;
     await refuseEviction(client);
   } catch (error) {
     await close();

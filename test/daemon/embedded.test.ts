@@ -26,6 +26,8 @@ test('a run by hand, a scheduled one and a watched one, over one login', async (
   scene.writeHere({ 'new/deep/b.txt': 'two' });
   await eventually(() => existsSync(scene.there('new/deep/b.txt')));
   const runs = await eventually(async () => {
+    // One that was asked for while a scheduled one waited is that one.
+    await scene.cli(['enqueue', 'job', '--wait']);
     const all = await runsOf(scene);
     const triggers = new Set(all.map(({ trigger }) => trigger));
     return ['schedule', 'watch', 'rescan', 'manual'].every((one) => triggers.has(one)) && all;

@@ -12,6 +12,7 @@ import { hostname } from 'node:os';
 import { Cancelled, FerryError } from './core/errors.js';
 import type { Report } from './core/events.js';
 import type { RunRequest } from './core/request.js';
+import { newRunId } from './core/run-id.js';
 import { createPool } from './endpoints/sftp/pool.js';
 import { Scope } from './jobs/filter.js';
 import type { Config, Job } from './jobs/job.js';
@@ -36,7 +37,6 @@ import { listReports, readReport } from './workers/kept-reports.js';
 import { acquireDaemonLock } from './workers/lock.js';
 import { createLogins } from './workers/logins.js';
 import { reportOfRequest } from './workers/reports.js';
-import { newRunId } from './workers/run-id.js';
 import { attemptsOf, createWorker } from './workers/worker.js';
 
 export const allRoles = ['scheduler', 'watcher', 'worker', 'api'] as const;

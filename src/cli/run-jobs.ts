@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFerryError, Cancelled, worstExitCode } from '../core/errors.js';
 import type { Report } from '../core/events.js';
+import { newRunId } from '../core/run-id.js';
 import { formatDuration } from '../core/text.js';
 import { createPool, type SessionPool } from '../endpoints/sftp/pool.js';
 import type { Job } from '../jobs/job.js';
@@ -9,7 +10,6 @@ import { removeRunLogs } from '../observe/run-log-files.js';
 import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
 import { acquireJobLock } from '../workers/lock.js';
 import { reportOfNoStart, saveReport } from '../workers/reports.js';
-import { newRunId } from '../workers/run-id.js';
 import { runJob } from '../workers/run-job.js';
 import type { Context } from './context.js';
 import { makeStateFolder } from './folders.js';

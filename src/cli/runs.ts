@@ -1,8 +1,8 @@
 /** `ferryline runs [JOB]`: waiting and running ones first, then ended runs and skipped slots, the newest first. */
 import type { RunView, SkippedSlot } from '../core/request.js';
+import { runTime } from '../core/run-id.js';
 import { formatBytes, formatDuration, grouped } from '../core/text.js';
 import type { RunList } from '../server/controls.js';
-import { runTime } from '../workers/run-id.js';
 import type { Context } from './context.js';
 import { daemonClient, saysNoDaemon } from './daemon-client.js';
 import { stateFolder } from './folders.js';

@@ -13,6 +13,7 @@ import { type Job as Entry, Queue, QueueEvents } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { RunRequest, RunView } from '../core/request.js';
+import { followerId } from '../core/run-id.js';
 import { keepEvents, type Store } from './store.js';
 
 /** What of a job's definition its entries need. */
@@ -25,13 +26,13 @@ export interface RunRules {
 
 /** What became of a request. */
 export interface Asked {
-  /** The run that serves it, unless a later request takes this one's place while it waits behind another run. */
+  /** The run that serves it. */
   readonly run: string;
   /**
-   * The run that was there already: `waiting`, it serves this request too; `active`, another follows
-   * it; `unsure`, it began while it was asked, and is one or the other.
+   * The run that was there already: `waiting`, it serves this request too; `active`, the one that
+   * serves it follows it, or, where none may, it must be asked for again.
    */
-  readonly joined?: { readonly run: string; readonly state: 'waiting' | 'active' | 'unsure' };
+  readonly joined?: { readonly run: string; readonly state: 'waiting' | 'active' };
 }
 
 export interface RunQueue {
@@ -45,8 +46,6 @@ export interface RunQueue {
   find(run: string): Promise<RunView | undefined>;
   /** What waits, is active, and the newest that have ended, at most `ended` of a queue. */
   list(ended: number): Promise<RunView[]>;
-  /** The whole run of this job that waits, or is active. */
-  current(job: string): Promise<string | undefined>;
   /** Keeps with a run that it is to stop, so that whoever takes it next does not begin it. */
   markCancelled(run: string): Promise<void>;
   /** Takes a run out that has not begun; false when it has, or is not there. */
@@ -60,6 +59,8 @@ export interface RunQueue {
 
 /** Ended entries kept in a queue: what `outcome` and a restart look at; the reports themselves are in the state folder. */
 const kept = { count: 1000 };
+/** Times a request is made anew because runs began and ended while it was made. */
+const mostTries = 10;
 /** Milliseconds in which a store must have answered. */
 const patience = 10_000;
 
@@ -101,32 +102,51 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
     return undefined;
   };
 
+  /** The run that a new one under this deduplication id would have to wait for. */
+  const activeUnder = async (queue: Queue<RunRequest, Report>, id: string) => {
+    const run = await answered(queue.getDeduplicationJobId(id));
+    if (run === null || run === undefined) return undefined;
+    if ((await answered(queue.getJobState(run))) !== 'active') return undefined;
+    return answered(queue.getJob(run));
+  };
+
   return {
     async request(request, rules, whenActive = 'follow') {
       const { queue } = openOne(queueName(rules.worker));
       const whole = request.folders === undefined;
       const id = whole ? request.job : `${request.job}.watch`;
-      const before = await answered(queue.getDeduplicationJobId(id));
-      const wasActive = before !== null && (await answered(queue.getJobState(before))) === 'active';
-      const entry = await answered(
-        queue.add('run', request, {
-          jobId: request.run,
-          attempts: rules.attempts,
-          backoff: { type: 'ferryline' },
-          stackTraceLimit: 1,
-          removeOnComplete: kept,
-          removeOnFail: kept,
-          deduplication: { id, keepLastIfActive: whole && whenActive === 'follow' },
-        }),
-      );
-      const there = entry.id;
-      if (there === request.run || there === undefined) return { run: request.run };
-      // The answer names the run that was there, not what it was at that moment.
-      const now = await answered(queue.getJobState(there));
-      if (now === 'waiting' || now === 'delayed')
-        return { run: there, joined: { run: there, state: 'waiting' } };
-      const state = wasActive && there === before ? 'active' : 'unsure';
-      return { run: request.run, joined: { run: there, state } };
+      const follows = whole && whenActive === 'follow';
+      for (let tries = 1; ; tries++) {
+        const before = await activeUnder(queue, id);
+        const since = before?.timestamp ?? 0;
+        // All that ask for the run behind an active one give it the same id: the last one is kept, and is the first's, too.
+        const follower = follows && before !== undefined && followerId(before.id as string, since);
+        const run = follower || request.run;
+        const entry = await answered(
+          queue.add(
+            'run',
+            { ...request, run },
+            {
+              jobId: run,
+              attempts: rules.attempts,
+              backoff: { type: 'ferryline' },
+              stackTraceLimit: 1,
+              removeOnComplete: kept,
+              removeOnFail: kept,
+              deduplication: { id, keepLastIfActive: follows },
+            },
+          ),
+        );
+        const there = entry.id ?? run;
+        if (there === request.run) return { run };
+        if (there === before?.id) return { run, joined: { run: there, state: 'active' } };
+        const now = await answered(queue.getJobState(there));
+        if (now === 'waiting' || now === 'delayed')
+          return { run: there, joined: { run: there, state: 'waiting' } };
+        // What was there began, or ended, while it was asked: whether it saw this request's cause nobody knows.
+        if (!follows || tries === mostTries)
+          return { run, joined: { run: there, state: 'active' } };
+      }
     },
 
     async find(run) {
@@ -152,14 +172,6 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
           if (entry !== undefined) views.push(viewOf(entry, 'completed'));
       }
       return views;
-    },
-
-    async current(job) {
-      for (const { queue } of queues.values()) {
-        const run = await answered(queue.getDeduplicationJobId(job));
-        if (run !== null && run !== undefined) return run;
-      }
-      return undefined;
     },
 
     async markCancelled(run) {

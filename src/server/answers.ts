@@ -64,15 +64,9 @@ export function createAnswers(parts: AnswerParts): Answers {
         hint: `\`ferryline resume ${name}\` lets it run again`,
       });
     const { worker, retry } = job.starts;
-    const ask = () => {
-      const asked = { run: parts.newRunId(), job: name, trigger: 'manual' } as const;
-      return runs.request(asked, { worker, attempts: retry.attempts });
-    };
-    let { run, joined } = await ask();
-    // Whoever asks is given the id of a run that there will be.
-    for (let tries = 1; joined?.state === 'unsure' && tries < 10; tries++)
-      ({ run, joined } = await ask());
-    if (joined !== undefined && joined.state !== 'waiting') {
+    const asked = { run: parts.newRunId(), job: name, trigger: 'manual' } as const;
+    const { run, joined } = await runs.request(asked, { worker, attempts: retry.attempts });
+    if (joined?.state === 'active') {
       behind.set(run, joined.run);
       if (behind.size > 1000) behind.delete(behind.keys().next().value as string);
     }
@@ -111,18 +105,6 @@ export function createAnswers(parts: AnswerParts): Answers {
     }
   };
 
-  /** The run of the job that came after one that has ended, if there was one. */
-  const follower = async (after: string): Promise<string | undefined> => {
-    const before = await runs.find(after);
-    if (before === undefined) return undefined;
-    const current = await runs.current(before.job);
-    if (current !== undefined && current !== after) return current;
-    const later = (await runs.list(100))
-      .filter(({ job, trigger, run }) => job === before.job && trigger !== 'watch' && run > after)
-      .sort((a, b) => (a.run < b.run ? -1 : 1));
-    return later[0]?.run;
-  };
-
   return {
     ended(run) {
       for (const tell of [...waiting]) tell(run);
@@ -132,12 +114,8 @@ export function createAnswers(parts: AnswerParts): Answers {
     async outcome(run, signal) {
       const first = behind.get(run);
       if (first !== undefined && (await runs.find(run)) === undefined) {
-        // Kept behind an active run: it begins when that one has ended, unless a later one took its place.
+        // Kept behind an active run, it is in the queue once that one has ended.
         await endOf(first, signal);
-        if ((await runs.find(run)) === undefined) {
-          const other = await follower(first);
-          if (other !== undefined) return asReport(await endOf(other, signal), other);
-        }
       }
       return asReport(await endOf(run, signal), run);
     },

@@ -3,9 +3,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
+import { runTime } from '../core/run-id.js';
 import { each } from './each.js';
 import { runOfFile } from './reports.js';
-import { runTime } from './run-id.js';
 
 export interface ListOptions {
   /** Only this job's; absent: every job's that ever ran. */

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { asFerryError, Cancelled, exitCodes } from '../core/errors.js';
 import type { Report, Trigger } from '../core/events.js';
 import type { RunRequest } from '../core/request.js';
+import { runTime } from '../core/run-id.js';
 import type { Job } from '../jobs/job.js';
-import { runTime } from './run-id.js';
 
 /**
  * Keeps a report, replacing an earlier one of the same run (its last attempt), and removes the

@@ -1,11 +1,23 @@
 /** Run ids: `20261124T020000Z-0gk3f97c`, sorted by time as text: behind the second come its milliseconds, then chance. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 /** A new id for a run that starts now (`now`: ms since the epoch). */
 export function newRunId(now: number): string {
-  const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
-  const ms = (now % 1000).toString(36).padStart(2, '0');
-  return `${time}-${ms}${randomBytes(3).toString('hex')}`;
+  return runId(now, randomBytes(3).toString('hex'));
+}
+
+/**
+ * The id of the run that follows another one, whoever asks for it and wherever: `since` is when that
+ * other one was put in the queue (ms since the epoch).
+ */
+export function followerId(run: string, since: number): string {
+  return runId(since + 1, createHash('sha256').update(run).digest('hex').slice(0, 6));
+}
+
+function runId(at: number, chance: string): string {
+  const time = new Date(at).toISOString().replace(/[-:]|\.\d+/g, '');
+  const ms = (at % 1000).toString(36).padStart(2, '0');
+  return `${time}-${ms}${chance}`;
 }
 
 const form = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-z]+$/;

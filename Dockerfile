@@ -16,7 +16,9 @@ FROM node:24-slim
 ENV NODE_ENV=production \
     FERRYLINE_CONFIG=/config/jobs.yml \
     FERRYLINE_STATE_DIR=/data/state
+# jobs.yml is what `ferryline demo` shows.
 COPY --from=build /app/package.json /app/
+COPY jobs.yml /app/
 COPY --from=build /app/node_modules /app/node_modules/
 COPY --from=build /app/dist /app/dist/
 # uid 1000 is the image's user `node`: a volume that is new takes over these owners and modes.

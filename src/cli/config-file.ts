@@ -1,14 +1,13 @@
 /** Finds and reads jobs.yml for a command; what it means is jobs/load.ts's. */
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { FerryError } from '../core/errors.js';
 import { escapeText } from '../core/text.js';
 import type { Config, Job } from '../jobs/job.js';
 import { loadConfig } from '../jobs/load.js';
 import { didYouMean } from '../jobs/problems.js';
 import type { Context } from './context.js';
-import { configCandidates, findConfig } from './folders.js';
+import { configCandidates, findConfig, userName } from './folders.js';
 
 type Overrides = Readonly<Record<string, unknown>>;
 
@@ -42,7 +41,7 @@ export async function readConfigIfAny(
     file,
     env: around.env,
     home: around.home,
-    username: userInfo().username,
+    username: userName(around.env),
     agent: around.env.SSH_AUTH_SOCK,
     readFile: (path) => readFileSync(path, 'utf8'),
     mode,

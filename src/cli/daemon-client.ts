@@ -1,8 +1,9 @@
 /**
- * The daemon as the command line reaches it: its `Controls` over the control socket. There is no
- * time-out: the socket ends when the daemon does.
+ * The daemon as the command line reaches it: its `Controls` over the control socket. An answer has
+ * no time-out: the socket ends when the daemon does.
  */
 import { type IncomingMessage, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import { escapeText } from '../core/text.js';
@@ -16,6 +17,7 @@ import {
 } from '../server/controls.js';
 import { type Reach, reachControlSocket } from '../server/socket.js';
 import { fromWire } from '../server/wire-error.js';
+import { daemonOf } from '../workers/lock.js';
 import type { Context } from './context.js';
 import { stateFolder } from './folders.js';
 
@@ -87,22 +89,47 @@ function runPath(run: string): string {
   return `/api/runs/${run}`;
 }
 
-/** Sends one request and resolves with the answer's head; an answer that is no success is thrown. */
+/** Milliseconds to wait for a daemon that has its folder but does not listen yet, and between two tries. */
+const startTakes = 30_000;
+const tryEvery = 100;
+
+/**
+ * Sends one request and resolves with the answer's head; an answer that is no success is thrown. A
+ * daemon that is starting is waited for.
+ */
 async function send(state: string, start: string, asking: Asking): Promise<IncomingMessage> {
-  asking.signal?.throwIfAborted();
-  let reach: Reach | undefined;
-  let response: IncomingMessage;
-  try {
-    reach = await reachControlSocket(state);
-    response = await exchange(reach.path, asking);
-  } catch (thrown) {
+  const until = performance.now() + startTakes;
+  for (;;) {
     asking.signal?.throwIfAborted();
-    throw connectionError(thrown as NodeJS.ErrnoException, state, start);
-  } finally {
-    await reach?.close();
+    let reach: Reach | undefined;
+    try {
+      reach = await reachControlSocket(state);
+      const response = await exchange(reach.path, asking);
+      if (response.statusCode === 200) return response;
+      throw fromWire(await readJson(response)) ?? strange();
+    } catch (thrown) {
+      asking.signal?.throwIfAborted();
+      if (thrown instanceof FerryError) throw thrown;
+      const error = thrown as NodeJS.ErrnoException;
+      const pid = isSilence(error) ? await daemonOf(state) : undefined;
+      if (pid === undefined) throw connectionError(error, state, start);
+      if (performance.now() > until) throw notReady(pid);
+      await sleep(tryEvery);
+    } finally {
+      await reach?.close();
+    }
   }
-  if (response.statusCode === 200) return response;
-  throw fromWire(await readJson(response)) ?? strange();
+}
+
+/** Nobody listens. */
+function isSilence({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR';
+}
+
+function notReady(pid: string): FerryError {
+  return new FerryError('network', `the daemon, process ${pid}, does not answer yet`, {
+    hint: 'it is starting, or about to end; its log tells what it waits for',
+  });
 }
 
 function exchange(socketPath: string, asking: Asking): Promise<IncomingMessage> {
@@ -119,7 +146,7 @@ function connectionError(error: NodeJS.ErrnoException, state: string, start: str
   const { code } = error;
   const place = { cause: error, ...(code === undefined ? {} : { code }) };
   const folder = escapeText(state);
-  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
+  if (isSilence(error)) {
     return new FerryError('network', `no daemon runs with the state folder ${folder}`, {
       cause: error,
       code: noDaemon,

@@ -3,7 +3,7 @@
  * mean, filled in from ssh_config as `ssh` itself would. Remotes of jobs.yml don't come by here.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir, userInfo } from 'node:os';
+import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import ssh2 from 'ssh2';
 import { FerryError } from '../core/errors.js';
@@ -11,6 +11,7 @@ import type { Auth, Remote } from '../core/remote.js';
 import { escapeText } from '../core/text.js';
 import { readSshConfig, type SshHost } from '../endpoints/sftp/ssh-config.js';
 import { expandTilde, type SshContext } from '../endpoints/sftp/ssh-config-lines.js';
+import { userName } from './folders.js';
 import { parseHop, parseHost, parseTarget, type Target } from './ssh-target.js';
 
 export interface SshHostOptions {
@@ -34,7 +35,7 @@ export interface AdHoc {
 export function processContext(): SshContext {
   return {
     home: homedir(),
-    user: userInfo().username,
+    user: userName(process.env),
     env: process.env,
     systemFolder: '/etc/ssh',
   };

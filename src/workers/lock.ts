@@ -35,21 +35,52 @@ export function acquireJobLock(state: string, job: string): Promise<Lock> {
 
 /** Takes the lock of a state folder for a daemon. Errors: as above. */
 export function acquireDaemonLock(state: string): Promise<Lock> {
-  // No job has a name with a space in it.
-  return acquire(state, 'the daemon', 'the daemon', (pid) => ({
+  return acquire(state, daemonName, daemonName, (pid) => ({
     message: `a ferryline daemon runs already on the state folder ${state}, process ${pid}`,
     hint: 'stop that one, or give this one a folder of its own in FERRYLINE_STATE_DIR',
   }));
 }
 
+/** The pid of the daemon that holds a state folder, `unknown` when it does not tell; undefined: none does. */
+export async function daemonOf(state: string): Promise<string | undefined> {
+  const folder = folderOf(state, daemonName);
+  let handle: FileHandle | undefined;
+  try {
+    if (isLong(folder)) handle = await open(folder, 'r');
+    const highest = Math.max(0, ...(await numbersIn(folder)));
+    if (highest === 0) return undefined;
+    const holder = await askHolder(addressIn(folder, handle)(String(highest)));
+    return holder === 'silent' || holder === 'gone' ? undefined : holder;
+  } catch {
+    // No folder, or another user's: nobody that can be told of.
+    return undefined;
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** No job has a name with a space in it. */
+const daemonName = 'the daemon';
+
+function folderOf(state: string, what: string): string {
+  return join(state, 'locks', createHash('sha256').update(what).digest('hex').slice(0, 16));
+}
+
+const isLong = (folder: string) => Buffer.byteLength(folder) + 24 > longestSocketPath;
+
+function addressIn(folder: string, handle: FileHandle | undefined): (name: string) => string {
+  return (name) =>
+    handle === undefined ? join(folder, name) : `/proc/self/fd/${handle.fd}/${name}`;
+}
+
 type Busy = (pid: string) => { readonly message: string; readonly hint: string };
 
 async function acquire(state: string, what: string, who: string, busy: Busy): Promise<Lock> {
-  const folder = join(state, 'locks', createHash('sha256').update(what).digest('hex').slice(0, 16));
+  const folder = folderOf(state, what);
   let handle: FileHandle | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (Buffer.byteLength(folder) + 24 > longestSocketPath) handle = await open(folder, 'r');
+    if (isLong(folder)) handle = await open(folder, 'r');
     return await take(folder, busy, handle);
   } catch (thrown) {
     await handle?.close();
@@ -66,8 +97,7 @@ async function acquire(state: string, what: string, who: string, busy: Busy): Pr
 }
 
 async function take(folder: string, busy: Busy, handle: FileHandle | undefined): Promise<Lock> {
-  const address = (name: string) =>
-    handle === undefined ? join(folder, name) : `/proc/self/fd/${handle.fd}/${name}`;
+  const address = addressIn(folder, handle);
   const mine = `new-${randomBytes(6).toString('hex')}`;
   const server = await listen(address(mine));
   const close = () => new Promise<void>((done) => server.close(() => done()));

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startFerryline } from '../kit/cli.js';
 import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
 import { openScene } from '../kit/scene.js';
 import { type Sshd, startSshd } from '../kit/sshd.js';
@@ -37,4 +38,19 @@ test('a run by hand, a scheduled one and a watched one, over one login', async (
   expect(await daemon.stop()).toBe(0);
   expect(sshd.logins() - before).toBe(1);
   expect(readFileSync(scene.there('new/deep/b.txt'), 'utf8')).toBe('two');
+}, 60_000);
+
+test('a daemon that is still making its queue is waited for', async () => {
+  const scene = await openScene(sshd);
+  await scene.jobs({});
+  const starting = startFerryline(['start'], { cwd: scene.cwd });
+  try {
+    await starting.said(/opening the queue/);
+    expect(existsSync(join(scene.cwd, '.state/control.sock'))).toBe(false);
+    const { code, stdout } = await scene.cli(['status']);
+    expect([code, stdout]).toEqual([0, expect.stringContaining(`${starting.pid}`)]);
+  } finally {
+    starting.child.kill();
+    await starting.ended;
+  }
 }, 60_000);

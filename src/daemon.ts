@@ -155,7 +155,7 @@ async function assemble(
   });
 
   // what carries runs out
-  const pool = createPool();
+  const pool = createPool({ notice: (remote, text) => log.info(`${remote}: ${text}`) });
   const logins = createLogins(pool, (...asked) => queue.permits.take(...asked));
   const worker = createWorker({
     pool,

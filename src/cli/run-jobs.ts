@@ -55,9 +55,11 @@ export async function runJobs(
   return worstExitCode(codes);
 }
 
-/** The sessions of a command, whose transcript is shown with `-vv`. */
+/** The sessions of a command, whose notices are shown with `-v`, and the transcript with `-vv`. */
 export function openPool({ output }: Context): SessionPool {
-  if (output.verbosity < 2) return createPool({});
+  if (output.verbosity < 1) return createPool();
+  if (output.verbosity < 2)
+    return createPool({ notice: (remote, text) => output.note(`${remote}: ${text}`) });
   return createPool({
     transcript: (remote, kind, text) => showTranscript(output, remote, kind, text),
   });

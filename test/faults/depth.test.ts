@@ -68,11 +68,12 @@ describe('a server that allows few open files', () => {
     const from = `archive:${scene.place}`;
     await scene.jobs({ operation, ...(operation === 'pull' ? { from, to: './data' } : {}) });
     evil.behave = behave;
-    const { code, report, stderr } = await scene.run();
+    const { code, report, stderr } = await scene.run('-v');
     expect(code, stderr).toBe(0);
     expect(report.files).toMatchObject({ copied: 312, failed: 0 });
     expect(seen).toMatchObject({ open: 0, most });
     expect(seen.refused).toBeGreaterThan(0);
+    expect(stderr).toMatch(/^archive: the server opens no more files beside \d+/m);
     evil.behave = () => 'normal';
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });

@@ -7,7 +7,7 @@ import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { connect as connectRemote } from './connect.js';
 import { Session } from './session.js';
-import type { Connect } from './transport.js';
+import type { Connect, Tell } from './transport.js';
 
 export interface SessionPool {
   /**
@@ -37,6 +37,8 @@ export interface PoolOptions {
     kind: 'status' | 'command' | 'response',
     text: string,
   ) => void;
+  /** Receives what its user should know of a session: that it is made again, that the server holds it back. */
+  readonly notice?: (remote: string, text: string) => void;
 }
 
 interface Place {
@@ -102,9 +104,11 @@ export function createPool(options: PoolOptions = {}): SessionPool {
         throw before.failure;
       }
     }
-    const { transcript } = options;
-    const tell = (kind: 'status' | 'command' | 'response', text: string) =>
-      transcript?.(remote.name, kind, text);
+    const { transcript, notice } = options;
+    const tell: Tell = (kind, text) => {
+      if (kind === 'notice') notice?.(remote.name, text);
+      transcript?.(remote.name, kind === 'notice' ? 'status' : kind, text);
+    };
     const lostAt = place.lostAt ?? performance.now();
     for (let attempt = 0; ; attempt++) {
       try {
@@ -124,7 +128,7 @@ export function createPool(options: PoolOptions = {}): SessionPool {
           if (before !== undefined) giveUp(place, error);
           throw error;
         }
-        tell('status', `${error.message}; trying again in ${Math.round(wait)} ms`);
+        tell('notice', `${error.message}; trying again in ${Math.round(wait)} ms`);
         await delay(wait, undefined, { signal }).catch(() => {
           throw signal.reason;
         });

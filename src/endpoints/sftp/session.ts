@@ -53,7 +53,7 @@ export class Session {
   ) {
     this.transport = transport;
     this.handles = new Handles((open) =>
-      tell('status', `the server opens no more files beside ${open}: others wait for these`),
+      tell('notice', `the server opens no more files beside ${open}: others wait for these`),
     );
     this.features = features;
     this.base = base;

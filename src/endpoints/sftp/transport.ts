@@ -21,8 +21,8 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** What a session tells of itself: one line for the transcript. */
-export type Tell = (kind: 'status' | 'command' | 'response', text: string) => void;
+/** What a session tells of itself: one line for the transcript. A `notice` is a status that people want to know without one. */
+export type Tell = (kind: 'notice' | 'status' | 'command' | 'response', text: string) => void;
 
 /**
  * Logs in. Errors: `network` (unreachable, cut, silent), `host-key` before any credential is sent,

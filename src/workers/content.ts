@@ -6,13 +6,27 @@ const chunk = 255 * 1024;
 /** Chunks of each side in flight. */
 const ahead = 4;
 
-/** Whether both files hold the same bytes; ends at the first difference. */
+/** Bytes of each side that are read in one request, and requests in flight, for a file that is thought to be of `size`. */
+function portions(a: Endpoint, b: Endpoint, size: number) {
+  const most = Math.min(chunk, a.can.maxRead, b.can.maxRead);
+  // one byte more, so that a small file's only read comes to its end
+  return size < most ? { bytes: size + 1, atOnce: 1 } : { bytes: most, atOnce: ahead };
+}
+
+/** Bytes of memory that comparing files of `size` bytes takes. */
+export function memoryFor(a: Endpoint, b: Endpoint, size: number | undefined): number {
+  const { bytes, atOnce } = portions(a, b, size ?? chunk);
+  return 2 * bytes * atOnce;
+}
+
+/** Whether both files hold the same bytes; ends at the first difference. `expected` is their size, as far as known. */
 export async function sameContent(
   a: Endpoint,
   aPath: string,
   b: Endpoint,
   bPath: string,
   signal: AbortSignal,
+  expected?: number,
 ): Promise<boolean> {
   const ours = await a.open(aPath, 'read', 0, signal);
   const theirs = await b.open(bPath, 'read', 0, signal).catch(async (error) => {
@@ -20,9 +34,9 @@ export async function sameContent(
     throw error;
   });
   try {
-    const size = Math.min(chunk, a.can.maxRead, b.can.maxRead);
-    const buffers = Array.from({ length: ahead }, () => [Buffer.alloc(size), Buffer.alloc(size)]);
-    for (let at = 0; ; at += size * ahead) {
+    const { bytes: size, atOnce } = portions(a, b, expected ?? chunk);
+    const buffers = Array.from({ length: atOnce }, () => [Buffer.alloc(size), Buffer.alloc(size)]);
+    for (let at = 0; ; at += size * atOnce) {
       const results = await Promise.all(
         buffers.map(([x, y], i) =>
           samePart(ours, theirs, x as Buffer, y as Buffer, at + i * size, signal),

@@ -20,7 +20,9 @@ import {
   sealPlan,
 } from '../jobs/plan.js';
 import { apply, planFolder } from '../jobs/plan-folder.js';
-import { sameContent } from './content.js';
+import { memoryFor, sameContent } from './content.js';
+import { each } from './each.js';
+import { Budget } from './limit.js';
 import {
   type Asked,
   askedFolders,
@@ -60,8 +62,9 @@ export interface Scan {
 /** Listings in flight on each side; more on a line whose round trip is not short (ms). */
 const listingsAtOnce = { short: 256, long: 512 };
 const shortLine = 5;
-/** Pairs of files whose bytes are compared at once. */
-const hashesAtOnce = 8;
+/** Pairs of files whose bytes are compared at once, and the memory that takes. */
+const pairsAtOnce = 128;
+const pairsMemory = 32 * 1024 * 1024;
 
 interface Task {
   readonly path: string;
@@ -241,23 +244,27 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     );
   };
 
-  const decideContents = async (folder: FolderPlan) => {
-    for (let i = 0; i < folder.undecided.length; i += hashesAtOnce)
-      await Promise.all(
-        folder.undecided.slice(i, i + hashesAtOnce).map(async (pair) => {
-          const { path, from, source: ours, destination: theirs } = pair;
-          try {
-            const equal = await sameContent(source, from, destination, path, signal);
-            apply(folder, pair, decide(equal, ours, theirs, rules), rules);
-          } catch (error) {
-            signal.throwIfAborted();
-            const failure = asFerryError(error);
-            if (endsRun(failure.kind)) throw failure;
-            folder.failures.push({ path, kind: failure.kind, message: failure.message });
-          }
-        }),
-      );
-  };
+  const reading = new Budget(pairsMemory);
+  const pairs = Math.min(pairsAtOnce, source.can.maxHandles, destination.can.maxHandles);
+
+  const decideContents = (folder: FolderPlan) =>
+    each(folder.undecided, Math.min(pairs, folder.undecided.length), async (pair) => {
+      const { path, from, source: ours, destination: theirs } = pair;
+      const { size } = ours;
+      const units = Math.max(memoryFor(source, destination, size), pairsMemory / pairs);
+      await reading.take(units);
+      try {
+        const equal = await sameContent(source, from, destination, path, signal, size);
+        apply(folder, pair, decide(equal, ours, theirs, rules), rules);
+      } catch (error) {
+        signal.throwIfAborted();
+        const failure = asFerryError(error);
+        if (endsRun(failure.kind)) throw failure;
+        folder.failures.push({ path, kind: failure.kind, message: failure.message });
+      } finally {
+        reading.give(units);
+      }
+    });
 
   const fold = (folder: FolderPlan, task: Task) => {
     for (const action of folder.actions) gathered.actions.push(action);

@@ -5,6 +5,7 @@ import { type Explanation, explainPath } from '../workers/explain.js';
 import { jobNamed, readConfig } from './config-file.js';
 import type { Context } from './context.js';
 import { overridesFrom, type RuleFlags } from './flags.js';
+import { stateFolder } from './folders.js';
 import { safe } from './output.js';
 import { openPool } from './run-jobs.js';
 
@@ -20,7 +21,8 @@ export async function explain(
   const pool = openPool(context);
   let explanation: Explanation;
   try {
-    explanation = await explainPath(job, path, { pool, signal: context.stopSignal() });
+    const state = stateFolder(context.around);
+    explanation = await explainPath(job, path, { pool, signal: context.stopSignal(), state });
   } finally {
     await pool.leave();
   }

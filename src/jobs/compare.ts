@@ -1,5 +1,6 @@
 /** Whether a destination's file is the source's. Pure; hashing, where it takes that, is the scan's work. */
 import type { Stat } from '../core/entry.js';
+import type { Doubt } from './doubt.js';
 import type { Job } from './job.js';
 
 export interface CompareRules {
@@ -18,7 +19,7 @@ export type Verdict =
   | { readonly is: 'equal' }
   /** The bytes differ, or count as differing. */
   | { readonly is: 'different'; readonly reason: string }
-  /** Equal in size; the bytes themselves must be compared. */
+  /** Nothing differs so far; the bytes themselves must be compared. */
   | { readonly is: 'undecided' }
   /** The same bytes under another mtime. */
   | { readonly is: 'attrs' }
@@ -36,10 +37,17 @@ export function comparable(mtime: number, precision: number): number {
 
 const equal: Verdict = { is: 'equal' };
 
-/** Compares two files. Either side may lack a size or an mtime. */
-export function compareFiles(source: Stat, destination: Stat, rules: CompareRules): Verdict {
+/** Compares two files. Either side may lack a size or an mtime. `doubt` is that about the destination's, where it is a copy in doubt. */
+export function compareFiles(
+  source: Stat,
+  destination: Stat,
+  rules: CompareRules,
+  doubt?: Doubt,
+): Verdict {
   if (rules.existing === 'keep') return { is: 'kept', reason: 'existing: keep' };
   const verdict = compareBytes(source, destination, rules);
+  if (verdict.is === 'equal' && doubt !== undefined && rules.compare !== 'size')
+    return compareToCopied(source, doubt);
   return verdict.is === 'equal' || mayReplace(source, destination, rules)
     ? verdict
     : { is: 'kept', reason: 'existing: newer, and the destination is not older' };
@@ -63,6 +71,14 @@ export function decide(
   if (!sameBytes) return { is: 'different', reason: 'content' };
   const sameTime = order(source, destination, rules) === 0;
   return sameTime || !rules.keepsMtime ? equal : { is: 'attrs' };
+}
+
+/** Size and seconds agree, but can't be trusted: compares with what was copied. A source that tells fractions is read again rather than the destination: that may be a server where nothing can be read. */
+function compareToCopied({ mtime }: Stat, doubt: Doubt): Verdict {
+  if (mtime === undefined || Number.isInteger(mtime)) return { is: 'undecided' };
+  if (!doubt.tells) return { is: 'different', reason: 'in doubt' };
+  if (mtime === doubt.mtime) return equal;
+  return { is: 'different', reason: mtime > doubt.mtime ? 'newer' : 'older' };
 }
 
 function compareBytes(source: Stat, destination: Stat, rules: CompareRules): Verdict {

@@ -2,6 +2,7 @@
 import type { Entry, Stat } from '../core/entry.js';
 import type { Operation } from '../core/events.js';
 import type { CompareRules } from './compare.js';
+import type { Doubt } from './doubt.js';
 import type { Action, Equal, Mkdir, Problem, Seen, Skip } from './plan.js';
 
 export interface PlanRules extends CompareRules {
@@ -10,6 +11,8 @@ export interface PlanRules extends CompareRules {
   readonly caseSensitive: boolean;
   /** Whether files found equal are listed too: `after` acts on them as on those copied. */
   readonly listEqual: boolean;
+  /** Copies in doubt, by path; absent: none. */
+  readonly doubts?: ReadonlyMap<string, Doubt>;
 }
 
 /** One entry of the source as the plan sees it; a followed link carries where it leads. */

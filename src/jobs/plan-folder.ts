@@ -252,7 +252,7 @@ function planBoth(
     planLinks(look, path, source, destination);
     return;
   }
-  const verdict = compareFiles(source, destination, rules);
+  const verdict = compareFiles(source, destination, rules, rules.doubts?.get(path));
   const sameName = source.name === destination.name;
   if (sameName && !rules.listEqual && (verdict.is === 'equal' || verdict.is === 'kept')) {
     plan.unchanged++;

@@ -32,7 +32,7 @@ export interface Copy {
   readonly source: Seen;
   /** What it replaces. */
   readonly destination: Seen | undefined;
-  /** `new`, `size`, `newer`, `older`, `content` … */
+  /** `new`, `size`, `newer`, `older`, `content`, `in doubt` … */
   readonly reason: string;
   /** A name that differs only in case, renamed first (case-insensitive sides). */
   readonly rename?: string;

@@ -84,6 +84,7 @@ export function createAfter(
         rules: { ...context.rules, verify: 'checksum' },
         onBytes: () => {},
         leftovers: new Map(),
+        doubts: undefined,
       },
     );
     if (!(await unchanged(from, stat)))

@@ -1,4 +1,4 @@
-/** Compares two files' bytes, for `compare: checksum`: read side by side, no hash and no trust needed. */
+/** Compares two files' bytes, where size and mtime don't tell: read side by side, no hash and no trust needed. */
 import { createHash } from 'node:crypto';
 import type { Endpoint, Handle } from '../endpoints/endpoint.js';
 

@@ -3,6 +3,7 @@ import type { Stat } from '../core/entry.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import type { Modes } from '../jobs/job.js';
 import type { Seen } from '../jobs/plan.js';
+import type { Doubts } from './doubts.js';
 import type { Budget } from './limit.js';
 
 export interface CopyRules {
@@ -30,6 +31,8 @@ export interface CopyContext {
   readonly leftovers: Map<string, readonly string[]>;
   /** Temporary files nobody will go on with, to be removed when the run ends. */
   readonly orphans: Set<string>;
+  /** Told of each copy; undefined where no later run will compare it. */
+  readonly doubts: Pick<Doubts, 'publishing'> | undefined;
 }
 
 export interface CopyRequest {

@@ -7,12 +7,14 @@
 import type { Attributes, Stat } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Handle } from '../endpoints/endpoint.js';
+import { doubtfulUntil } from '../jobs/doubt.js';
 import { moveChunks } from './chunks.js';
 import { hashOf, hashOfFile, sameContent } from './content.js';
 import type { Copied, CopyContext, CopyRequest } from './copy-context.js';
 import { all, attributesFor, finish } from './finish.js';
 import type { Budget } from './limit.js';
 import { fingerprint } from './names.js';
+import { precisionOf } from './plan-rules.js';
 import { openTemporary, publish, resumeAbove, type Target } from './temporary.js';
 
 /** Bytes moved in one request where both sides take as much. */
@@ -27,7 +29,9 @@ function chunksAtOnce({ source, destination }: CopyContext): number {
 /** Copies one file and publishes it under its final name. */
 export async function copyFile(request: CopyRequest, context: CopyContext): Promise<Copied> {
   const staged = await stageFile(request, context);
+  const stands = beforePublishing(request, staged, context);
   await publish(staged.temporary, request, context, staged.mark);
+  stands();
   return staged;
 }
 
@@ -35,11 +39,29 @@ export interface Staged extends Copied {
   /** The complete file's temporary path at the destination. */
   readonly temporary: string;
   readonly mark: string;
+  /** When reading began, before the first byte, ms since the epoch. */
+  readonly readAt: number;
+}
+
+/** Before a staged file is published: says what it holds, since its mtime may not vouch for it. Call what comes back once it stands. */
+export function beforePublishing(
+  { path, from }: Pick<CopyRequest, 'path' | 'from'>,
+  { source, readAt }: Staged,
+  context: CopyContext,
+): () => void {
+  const { can } = context.destination;
+  const stands = context.doubts?.publishing(path, {
+    ...{ from, source, readAt, writtenAt: Date.now() },
+    precision: precisionOf(context.source.can, can),
+    keepsMtime: can.setStat !== 'none',
+  });
+  return stands ?? (() => {});
 }
 
 /** Brings one file to the destination under a temporary name, complete and checked. */
 export async function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
   const { source, destination, signal, budget, largeFiles } = context;
+  const readAt = Date.now();
   const from = await source.open(request.from, 'read', 0, signal);
   let held: Budget | undefined;
   let units = 1;
@@ -59,7 +81,7 @@ export async function stageFile(request: CopyRequest, context: CopyContext): Pro
       data = await readWhole(from, before, context);
       from.close().catch(() => {}); // what it holds is another file's from here on
     }
-    return await stageTo(request, before, from, data, context);
+    return await stageTo(request, before, readAt, from, data, context);
   } finally {
     held?.give(units);
     from.close().catch(() => {}); // nothing was written through it
@@ -82,6 +104,7 @@ function sizeOf(before: Stat, request: CopyRequest): number {
 async function stageTo(
   request: CopyRequest,
   before: Stat,
+  readAt: number,
   from: Handle,
   data: Buffer | undefined,
   context: CopyContext,
@@ -97,7 +120,8 @@ async function stageTo(
     path,
     size,
     before.mtime,
-    before.identity,
+    // bytes read while a change might not show are no beginning for what a later run reads
+    before.identity ?? (mayChangeUnseen(before, readAt, context) ? rules.start : undefined),
   ]);
   const target = await openTemporary(request, mark, size, context);
   try {
@@ -112,13 +136,18 @@ async function stageTo(
         : sent.stored?.size === undefined
           ? 'none'
           : 'size';
-    return { bytes: size, verified, source: before, temporary: target.path, mark };
+    return { bytes: size, verified, source: before, temporary: target.path, mark, readAt };
   } catch (error) {
     await target.handle.close().catch(() => {});
     if (size > resumeAbove && isPassing(error)) context.leftovers.set(mark, [target.path]);
     else context.orphans.add(target.path);
     throw error;
   }
+}
+
+function mayChangeUnseen({ mtime }: Stat, readAt: number, context: CopyContext): boolean {
+  const precision = precisionOf(context.source.can, context.destination.can);
+  return mtime !== undefined && readAt < doubtfulUntil(mtime, readAt, precision);
 }
 
 /** Errors after which the same bytes can be gone on with. */

@@ -5,6 +5,7 @@ import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { Scope } from '../jobs/filter.js';
 import type { Job } from '../jobs/job.js';
 import { planFolder } from '../jobs/plan-folder.js';
+import { openDoubts } from './doubts.js';
 import { resolveLink } from './links.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { readText } from './read-text.js';
@@ -34,8 +35,9 @@ export interface Explanation {
 export async function explainPath(
   job: Job,
   path: string,
-  { pool, signal }: { readonly pool: SessionPool; readonly signal: AbortSignal },
+  context: { readonly pool: SessionPool; readonly signal: AbortSignal; readonly state: string },
 ): Promise<Explanation> {
+  const { pool, signal, state } = context;
   const to = await openSide(job.to, 'to', pool, signal);
   const from = await openSide(job.from, 'from', pool, signal);
   try {
@@ -92,7 +94,11 @@ export async function explainPath(
         rule: { pattern: limit.rule, where: limit.where },
         reason: `it is ${limit.rule}`,
       };
-    const rules = planRules(job, from.endpoint.can, to.endpoint.can);
+    const doubts = await openDoubts(job, state);
+    const rules = {
+      ...planRules(job, from.endpoint.can, to.endpoint.can),
+      ...(doubts === undefined ? {} : { doubts: doubts.byPath }),
+    };
     const name = nameOf(path);
     const entry = source && { ...source, name };
     const ours =
@@ -114,20 +120,29 @@ export async function explainPath(
       scope,
       rules,
     );
-    return { path, ...stats, ...verdictOf(plan) };
+    return { path, ...stats, ...verdictOf(plan, job) };
   } finally {
     await Promise.all([from.endpoint.close(), to.endpoint.close()]);
   }
 }
 
-function verdictOf(plan: ReturnType<typeof planFolder>): Pick<Explanation, 'verdict' | 'reason'> {
+function verdictOf(
+  plan: ReturnType<typeof planFolder>,
+  { compare }: Job,
+): Pick<Explanation, 'verdict' | 'reason'> {
   const [problem] = [...plan.conflicts, ...plan.failures];
   if (problem !== undefined) return { verdict: 'conflict', reason: problem.message };
   const [skip] = plan.skips;
   if (skip !== undefined)
     return { verdict: 'passed over', reason: `${skip.kind}: ${skip.message}` };
   if (plan.undecided.length > 0)
-    return { verdict: 'compared by content', reason: 'sizes agree; compare: checksum reads both' };
+    return {
+      verdict: 'compared by content',
+      reason:
+        compare === 'checksum'
+          ? 'sizes agree; compare: checksum reads both'
+          : 'sizes and seconds agree, but it was copied so soon after its change that another one would not show; the next run reads both',
+    };
   const action = plan.actions.find((a) => a.action !== 'delete') ?? plan.actions[0];
   switch (action?.action) {
     case 'copy':

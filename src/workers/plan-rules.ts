@@ -9,12 +9,17 @@ export function planRules(job: Job, from: Capabilities, to: Capabilities): PlanR
     compare: job.compare,
     existing: job.existing,
     symlinks: job.symlinks,
-    mtimePrecision: Math.max(from.mtimePrecision, to.mtimePrecision),
+    mtimePrecision: precisionOf(from, to),
     keepsMtime: to.setStat !== 'none',
     clockOffset: to.clockOffset,
     caseSensitive: to.caseSensitive,
     listEqual: job.after.kind !== 'keep',
   };
+}
+
+/** The coarser side's granularity of mtimes, seconds. */
+export function precisionOf(from: Capabilities, to: Capabilities): number {
+  return Math.max(from.mtimePrecision, to.mtimePrecision);
 }
 
 /** Folders of the destination that no job is ever about. */

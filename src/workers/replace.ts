@@ -6,7 +6,7 @@
 import { FerryError } from '../core/errors.js';
 import type { Copy, Link, Mkdir, Plan } from '../jobs/plan.js';
 import type { Copied, CopyContext } from './copy-context.js';
-import { type Staged, stageFile } from './copy-file.js';
+import { beforePublishing, type Staged, stageFile } from './copy-file.js';
 import { asidePath, fingerprint } from './names.js';
 import type { Tally } from './tally.js';
 import { publish } from './temporary.js';
@@ -42,7 +42,9 @@ export async function replaceEntry(path: string, plan: Plan, tools: ReplaceTools
   const failed = tally.failed;
   try {
     if (staged !== undefined && entry?.action === 'copy') {
+      const stands = beforePublishing(entry, staged, context);
       await publish(staged.temporary, { path, destination: undefined }, context, staged.mark);
+      stands();
       tally.copy(path, staged.bytes, staged.verified, began);
     } else if (entry?.action === 'link') await tools.makeLink({ ...entry, destination: undefined });
     else await fillFolder(path, plan, tools);

@@ -16,6 +16,7 @@ import { Scope } from '../jobs/filter.js';
 import { guard } from '../jobs/guard.js';
 import type { Job, Location, ScopeRules } from '../jobs/job.js';
 import type { Plan } from '../jobs/plan.js';
+import { type Doubts, openDoubts } from './doubts.js';
 import { heldSide } from './held.js';
 import { reapOld, recoverAside } from './leftovers.js';
 import { readTemporary } from './names.js';
@@ -121,6 +122,7 @@ async function carryOut(
 ): Promise<void> {
   const { pool, state, emit } = context;
   const opened: Side[] = [];
+  let doubts: Doubts | undefined;
   const open = async (place: Location, role: 'from' | 'to') => {
     const found = await openSide(place, role, pool, signal);
     const side = context.isOurs === undefined ? found : heldSide(found, context.isOurs);
@@ -138,9 +140,11 @@ async function carryOut(
     refuseOverlap(job, source, destination);
     await recallSides(job, source, destination, state);
     const before = destination.endpoint.can.setStat;
-    let scanned = await look(job, context, source, destination, signal, start);
+    doubts = await openDoubts(job, state);
+    const sides = { source, destination, doubts };
+    let scanned = await look(job, context, sides, signal, start);
     if (!context.dryRun && (await recoverAside(destination.endpoint, scanned.leftovers, signal)))
-      scanned = await look(job, context, source, destination, signal, start);
+      scanned = await look(job, context, sides, signal, start);
     const { plan } = scanned;
     if (context.deepPlan) tellActions(plan, emit);
     tellPlan(plan, emit);
@@ -162,8 +166,7 @@ async function carryOut(
       job,
       plan,
       limited: context.folders !== undefined,
-      source,
-      destination,
+      ...sides,
       pool,
       archive: archive?.endpoint,
       tally,
@@ -175,7 +178,9 @@ async function carryOut(
     if (job.to.remote !== undefined && destination.endpoint.can.setStat !== before)
       await remember(state, job.to.remote, destination.endpoint.can);
     await reapOld(destination.endpoint, scanned.leftovers, start, signal);
+    await doubts?.lookAgain(source.endpoint, signal);
   } finally {
+    if (!context.dryRun) await doubts?.close(context.isOurs?.() ?? true);
     await Promise.all(opened.map((side) => side.endpoint.close()));
   }
 }
@@ -183,8 +188,7 @@ async function carryOut(
 function look(
   job: Job,
   { emit, folders, trigger }: RunContext,
-  source: Side,
-  destination: Side,
+  { source, destination, doubts }: { source: Side; destination: Side; doubts: Doubts | undefined },
   signal: AbortSignal,
   start: number,
 ): Promise<Scan> {
@@ -197,8 +201,12 @@ function look(
     only: source.only,
     ...(folders === undefined ? {} : { folders }),
     scope: Scope.of(scopeFor(job, trigger), start, reservedFolders(job)),
-    rules: planRules(job, source.endpoint.can, destination.endpoint.can),
+    rules: {
+      ...planRules(job, source.endpoint.can, destination.endpoint.can),
+      ...(doubts === undefined ? {} : { doubts: doubts.byPath }),
+    },
     signal,
+    onSame: (path, readAt) => doubts?.same(path, readAt),
     onProgress: (scanned) => {
       if (performance.now() - told < 200) return;
       told = performance.now();

@@ -49,6 +49,8 @@ export interface ScanRequest {
   readonly signal: AbortSignal;
   /** Told now and then how many entries were compared so far. */
   readonly onProgress: (compared: number) => void;
+  /** Told of each file whose bytes were found the same on both sides, with when reading them began, ms since the epoch. */
+  readonly onSame?: (path: string, readAt: number) => void;
 }
 
 export interface Scan {
@@ -254,7 +256,9 @@ export async function scan(request: ScanRequest): Promise<Scan> {
       const units = Math.max(memoryFor(source, destination, size), pairsMemory / pairs);
       await reading.take(units);
       try {
+        const readAt = Date.now();
         const equal = await sameContent(source, from, destination, path, signal, size);
+        if (equal) request.onSame?.(path, readAt);
         apply(folder, pair, decide(equal, ours, theirs, rules), rules);
       } catch (error) {
         signal.throwIfAborted();

@@ -15,6 +15,7 @@ import { type AfterAction, createAfter } from './after.js';
 import { bandwidthOf } from './bandwidth.js';
 import type { Copied, CopyContext } from './copy-context.js';
 import { copyFile } from './copy-file.js';
+import type { Doubts } from './doubts.js';
 import { each } from './each.js';
 import { isUnder, latePart } from './late-part.js';
 import { Budget } from './limit.js';
@@ -43,6 +44,7 @@ export interface TransferRequest {
   readonly start: number;
   /** Temporary files of earlier runs, by fingerprint. */
   readonly leftovers: Map<string, readonly string[]>;
+  readonly doubts: Doubts | undefined;
 }
 
 /** Bytes of file data in flight over all files of a run. */
@@ -75,6 +77,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     onBytes: (bytes) => progress.bytes(bytes),
     leftovers: request.leftovers,
     orphans,
+    doubts: request.doubts,
   };
   try {
     await new Transfer(request, context, progress, stop).all();

@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -59,10 +60,9 @@ test('saves by rename, folders that are new and deep, and moves', async () => {
   for (let n = 0; n < 5; n++) {
     // vim: the old one aside, a new one written; others: a temporary name, then a rename.
     if (existsSync(scene.here('text'))) renameSync(scene.here('text'), scene.here('text~'));
-    // Each is longer: what differs in neither size nor whole seconds is the same to any SFTP server.
-    writeFileSync(scene.here('.text.swp'), `save ${'x'.repeat(n)}`);
+    writeFileSync(scene.here('.text.swp'), `save ${n}`);
     renameSync(scene.here('.text.swp'), scene.here('text'));
-    await arrives('text', `save ${'x'.repeat(n)}`);
+    await arrives('text', `save ${n}`);
   }
   scene.writeHere({ 'x/y/z/deep': 'in new folders' });
   await arrives('x/y/z/deep', 'in new folders');
@@ -73,6 +73,22 @@ test('saves by rename, folders that are new and deep, and moves', async () => {
   renameSync(scene.here('x/came'), scene.here('x/went'));
   await arrives('x/went/inner/moved', 'moved in');
   expect(there('.text.swp')).toBeUndefined();
+}, 60_000);
+
+test('a file rewritten with the same size in the second in which it went up', async () => {
+  await started({ watch: { settle: '100ms', rescan: '1h' } });
+  const secondOf = (path: string) => Math.floor(statSync(scene.here(path)).mtimeMs / 1000);
+  for (let n = 0; ; n++) {
+    const path = `f${n}`;
+    await eventually(() => Date.now() % 1000 < 50); // so that there is time within the second
+    writeFileSync(scene.here(path), 'one');
+    const second = secondOf(path);
+    await arrives(path, 'one');
+    writeFileSync(scene.here(path), 'two');
+    if (secondOf(path) !== second) continue;
+    await arrives(path, 'two');
+    break;
+  }
 }, 60_000);
 
 test('a file that is written over many times the settle time is sent once, whole', async () => {

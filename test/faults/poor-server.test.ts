@@ -2,7 +2,7 @@
  * Rows 7 and 10 of the fault matrix, through the built CLI: a server that stores other bytes than
  * it was sent, and servers that lack what the usual way of writing a file stands on.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Asked, type Behave, type Evil, type EvilOptions, startEvil } from '../kit/evil.js';
@@ -136,6 +136,18 @@ describe('row 10: the server lacks something', () => {
       expect(second.report.files).toMatchObject({ copied: 0, attrs: 0, deleted: 0, unchanged: 3 });
     },
   );
+
+  test('setstat: what is rewritten in the second in which it arrived is seen all the same', async () => {
+    await serve({ behave: refusesAttributes });
+    scene.writeHere({ a: 'one', b: 'other' }, { mtime: then + 0.25 });
+    scene.writeThere({});
+    await scene.jobs();
+    expect((await scene.run()).report.files).toMatchObject({ copied: 2 });
+    const arrived = Math.floor(statSync(scene.there('a')).mtimeMs / 1000);
+    scene.writeHere({ a: 'two' }, { mtime: arrived + 0.75 });
+    expect((await scene.run()).report.files).toMatchObject({ copied: 1, unchanged: 1 });
+    expect(readTree(scene.there())).toEqual({ a: 'two', b: 'other' });
+  });
 
   test.each([1, 2])(
     'posix-rename, and it refuses rename %d: the old bytes are put back',

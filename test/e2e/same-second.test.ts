@@ -1,0 +1,123 @@
+/**
+ * A file that is rewritten, with the same size, in the second in which it was copied: size and
+ * whole seconds are then the same on both sides, and later runs must see the change all the same.
+ */
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startFerryline } from '../kit/cli.js';
+import { eventually } from '../kit/daemon.js';
+import { openScene, type Scene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/sshd.js';
+import { mtimeOf } from '../kit/tree.js';
+
+let sshd: Sshd;
+let scene: Scene;
+beforeAll(async () => {
+  sshd = await startSshd();
+});
+afterAll(() => sshd.stop());
+beforeEach(async () => {
+  scene = await openScene(sshd);
+});
+
+/** Another text under the mtime that the file has, in whole seconds or with its fraction moved on. */
+function rewrite(path: string, text: string | Buffer, fraction: number): void {
+  const second = Math.floor(statSync(path).mtimeMs / 1000);
+  writeFileSync(path, text);
+  utimesSync(path, second + fraction, second + fraction);
+}
+
+const secondOf = (path: string) => Math.floor(statSync(path).mtimeMs / 1000);
+const doubtful = () => {
+  const folder = join(scene.cwd, '.state/doubts');
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.flatMap((name) =>
+    readFileSync(join(folder, name), 'utf8').split('\n').filter(Boolean),
+  );
+};
+
+/** Seconds since the epoch: as if the clocks of this machine were that much behind, so that slow tests stay within the second. */
+const soon = () => Math.floor(Date.now() / 1000) + 60;
+
+describe.each(['push', 'mirror'])('%s', (operation) => {
+  test('what was rewritten is copied by the next run, and then there is nothing to do', async () => {
+    await scene.jobs({ operation });
+    scene.writeHere({ f: 'one', g: 'other' }, { mtime: soon() + 0.25 });
+    expect((await scene.run()).report.files).toMatchObject({ copied: 2 });
+    expect(mtimeOf(scene.there(), 'f')).toBe(secondOf(scene.here('f')));
+    rewrite(scene.here('f'), 'two', 0.75);
+    expect((await scene.run()).report.files).toMatchObject({ copied: 1, unchanged: 1 });
+    expect(readFileSync(scene.there('f'), 'utf8')).toBe('two');
+    expect((await scene.run()).events.map(({ event }) => event)).toEqual(['plan', 'run']);
+  });
+});
+
+describe('pull', () => {
+  beforeEach(async () => {
+    await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './data' });
+  });
+
+  test('what was rewritten is copied by the next run, and then there is nothing to do', async () => {
+    scene.writeThere({ f: 'one', g: 'other' }, { mtime: soon() });
+    expect((await scene.run()).report.files).toMatchObject({ copied: 2 });
+    expect(mtimeOf(scene.here(), 'f')).toBe(secondOf(scene.there('f')));
+    rewrite(scene.there('f'), 'two', 0);
+    expect((await scene.cli(['explain', 'job', 'f'])).stdout).toContain('compared by content');
+    expect((await scene.run()).report.files).toMatchObject({ copied: 1, unchanged: 1 });
+    expect(readFileSync(scene.here('f'), 'utf8')).toBe('two');
+    expect((await scene.run()).events.map(({ event }) => event)).toEqual(['plan', 'run']);
+  });
+
+  test('existing: newer lets the later one in, too', async () => {
+    await scene.jobs({
+      ...{ operation: 'pull', from: `archive:${scene.place}`, to: './data', existing: 'newer' },
+    });
+    scene.writeThere({ f: 'one' }, { mtime: soon() });
+    await scene.run();
+    rewrite(scene.there('f'), 'two', 0);
+    await scene.run();
+    expect(readFileSync(scene.here('f'), 'utf8')).toBe('two');
+  });
+
+  test('what a run that was killed has read of it is not gone on with', async () => {
+    const size = 48 * 1024 * 1024;
+    scene.writeThere({ f: Buffer.alloc(size, 1) }, { mtime: soon() });
+    const killed = startFerryline(['run', 'job', '--bwlimit', '20MiB/s'], { cwd: scene.cwd });
+    // enough of it to go on from: all but the last 32 MiB are
+    await eventually(() => {
+      const found = existsSync(scene.here()) ? readdirSync(scene.here()) : [];
+      return found.some((name) => statSync(scene.here(name)).size > 36 * 1024 * 1024);
+    });
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    rewrite(scene.there('f'), Buffer.alloc(size, 2), 0);
+    expect((await scene.run()).report.files).toMatchObject({ copied: 1 });
+    expect(readFileSync(scene.here('f')).equals(Buffer.alloc(size, 2))).toBe(true);
+  });
+
+  test('a doubt ends with the first run that finds nothing changed after the second is over', async () => {
+    scene.writeThere({ f: 'one' });
+    await scene.run();
+    if (doubtful().length > 0)
+      await eventually(async () => {
+        expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 1 });
+        return doubtful().length === 0;
+      });
+    expect(doubtful()).toEqual([]);
+  });
+});
+
+test('files changed long before leave no trace', async () => {
+  await scene.jobs({ operation: 'push' });
+  scene.writeHere({ f: 'one' }, { mtime: 1_700_000_000.5 });
+  await scene.run();
+  expect(readdirSync(join(scene.cwd, '.state'))).not.toContain('doubts');
+});

@@ -17,6 +17,7 @@ import type { Copied, CopyContext } from './copy-context.js';
 import { copyFile } from './copy-file.js';
 import type { Doubts } from './doubts.js';
 import { each } from './each.js';
+import { all } from './finish.js';
 import { isUnder, latePart } from './late-part.js';
 import { Budget } from './limit.js';
 import { fingerprint, temporaryPath } from './names.js';
@@ -53,6 +54,9 @@ const bytesInFlight = 32 * 1024 * 1024;
 const largeFilesAtOnce = 64;
 /** Requests without data in flight: mkdir, rename, remove. */
 const smallRequestsAtOnce = 128;
+/** The bits of a folder's mode that we need to fill it. */
+const writable = 0o700;
+const isWritable = (mode: number) => (mode & writable) === writable;
 /** Tries of one file: the first, and those after it changed or the connection went. */
 const tries = 4;
 /** Milliseconds a cancelled run may take to clear away its temporary files. */
@@ -106,8 +110,8 @@ class Transfer {
   readonly #stop: AbortController;
   readonly #remover: Remover;
   readonly #after: AfterAction | undefined;
-  /** Folders that stand now and get their own mode at the end. */
-  readonly #made: Mkdir[] = [];
+  /** Folders that stand now and have yet to get their own mode. */
+  #made: Mkdir[] = [];
 
   constructor(
     request: TransferRequest,
@@ -136,11 +140,13 @@ class Transfer {
     if (plan.mkdirs.length + plan.copies.length > 0 || wholeMirror)
       await destination.makeRoot(signal);
     await this.#makeFolders(plan.mkdirs.filter(({ path }) => !late.has(path)));
-    await this.#copyAll(plan.copies.filter(({ path }) => !late.has(path)));
+    const copies = plan.copies.filter(({ path }) => !late.has(path));
+    // What stays writable for us gets its mode beside the copies, the rest once all is in it.
+    await all(this.#copyAll(copies), this.#setFolderModes(isWritable));
     await each(plan.attrs, smallRequestsAtOnce, (action) => this.#setAttributes(action));
     await each(plan.equal, smallRequestsAtOnce, (equal) => this.#applyAfter(equal));
     await this.#deleteAll(late);
-    await this.#setFolderModes();
+    await this.#setFolderModes(() => true);
     if (tally.failed === 0 && wholeMirror)
       await pruneTrash(this.#context.destination, job.delete, this.#request.start, signal);
   }
@@ -177,9 +183,9 @@ class Transfer {
     const { path, mode } = mkdir;
     const { destination, signal } = this.#context;
     await this.#guarded(path, async () => {
-      // writable by us while files go into it; its own mode comes at the end
+      // writable by us while files go into it; its own mode comes later
       const permissions = this.#folderMode(mode) ?? 0o777;
-      await destination.mkdir(path, permissions | 0o700, signal).catch(async (error) => {
+      await destination.mkdir(path, permissions | writable, signal).catch(async (error) => {
         const there = await destination.stat(path, signal);
         if (there?.kind !== 'folder') throw error;
       });
@@ -195,11 +201,15 @@ class Transfer {
   }
 
   /** The server's umask may have taken bits away, and a folder that was to be read-only had to be written first. */
-  async #setFolderModes(): Promise<void> {
+  async #setFolderModes(which: (mode: number) => boolean): Promise<void> {
     const { destination, signal } = this.#context;
     if (destination.can.setStat === 'none') return;
-    await each(this.#made.reverse(), smallRequestsAtOnce, async (mkdir) => {
-      const mode = this.#folderMode(mkdir.mode);
+    const modeOf = (mkdir: Mkdir) => this.#folderMode(mkdir.mode);
+    const isNow = (mkdir: Mkdir) => which(modeOf(mkdir) ?? writable);
+    const now = this.#made.filter(isNow);
+    this.#made = this.#made.filter((mkdir) => !isNow(mkdir));
+    await each(now.reverse(), smallRequestsAtOnce, async (mkdir) => {
+      const mode = modeOf(mkdir);
       if (mode === undefined) return;
       await destination.setStat(mkdir.path, { mode }, signal).catch((error) => {
         // the folder is there; a server that refuses modes is no failure

@@ -121,7 +121,7 @@ async function stageTo(
     size,
     before.mtime,
     // bytes read while a change might not show are no beginning for what a later run reads
-    before.identity ?? (mayChangeUnseen(before, readAt, context) ? rules.start : undefined),
+    before.identity ?? (mayChangeUnseen(before, context) ? rules.start : undefined),
   ]);
   const target = await openTemporary(request, mark, size, context);
   try {
@@ -145,9 +145,11 @@ async function stageTo(
   }
 }
 
-function mayChangeUnseen({ mtime }: Stat, readAt: number, context: CopyContext): boolean {
+/** The same for all tries of a run, so that a later one goes on with what an earlier one left. */
+function mayChangeUnseen({ mtime }: Stat, context: CopyContext): boolean {
+  const { start } = context.rules;
   const precision = precisionOf(context.source.can, context.destination.can);
-  return mtime !== undefined && readAt < doubtfulUntil(mtime, readAt, precision);
+  return mtime !== undefined && start < doubtfulUntil(mtime, start, precision);
 }
 
 /** Errors after which the same bytes can be gone on with. */

@@ -49,7 +49,8 @@ const wholeOrNothing = Object.fromEntries(
 /** A mirror of `fresh` over `old`, up or down; where it is to arrive. */
 async function prepare(way: 'up' | 'down', remote: object = { deadline: '1s' }) {
   if (way === 'up') {
-    scene.writeHere(fresh);
+    // Not changed just now: what is may be sent twice.
+    scene.writeHere(fresh, { mtime: 1_700_000_000 });
     scene.writeThere(old, { mtime: 1_600_000_000 });
     await scene.jobs(anyDeletion, remote);
     return scene.there();

@@ -13,12 +13,13 @@ import { Cancelled, FerryError } from './core/errors.js';
 import type { Report } from './core/events.js';
 import type { RunRequest } from './core/request.js';
 import { newRunId } from './core/run-id.js';
+import { type Closable, closeAll, drain } from './daemon/ending.js';
+import { createJobsInUse } from './daemon/jobs-in-use.js';
 import { createPool } from './endpoints/sftp/pool.js';
 import { Scope } from './jobs/filter.js';
-import type { Config, Job } from './jobs/job.js';
+import type { Config } from './jobs/job.js';
 import type { RootLog } from './observe/log.js';
 import { readRunLog } from './observe/read-run-log.js';
-import { redactor } from './observe/redact.js';
 import { runListener } from './observe/run-listener.js';
 import { removeRunLogs, runLogPath } from './observe/run-log-files.js';
 import { openTransferLog } from './observe/transfer-log.js';
@@ -70,10 +71,6 @@ export interface Daemon {
   readonly broken: AbortSignal;
 }
 
-/** Milliseconds that runs in hand may go on once the daemon is to stop; then they are handed back. */
-const grace = 1500;
-/** Milliseconds from then on for each part of the end; what takes longer is left to the end of the process. */
-const patience = { runs: 4000, rest: 1000 };
 /** The code of the error with which a daemon ends by itself: a new one on the same folder can go on. */
 export const queueBroken = 'QUEUE_BROKEN';
 /** Runs in hand for each that is carried out: the others wait for a permit, a lock or their turn. */
@@ -84,11 +81,11 @@ const mostMissed = 1000;
 /** Starts the daemon and resolves when it works. Errors: `busy` for a state folder in use, `network` for a queue out of reach, `config`. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const broken = new AbortController();
-  const begun: { close(): Promise<unknown> }[] = [];
+  const begun: Closable[] = [];
   try {
     return await assemble(options, broken, begun);
   } catch (error) {
-    for (const { close } of begun.reverse()) await within(patience.rest, close());
+    await closeAll(begun.reverse());
     throw broken.signal.aborted ? broken.signal.reason : error;
   }
 }
@@ -97,25 +94,36 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 async function assemble(
   options: DaemonOptions,
   broken: AbortController,
-  begun: { close(): Promise<unknown> }[],
+  begun: Closable[],
 ): Promise<Daemon> {
   const { state, roles, names, log, signal } = options;
   const has = (role: Role) => roles.includes(role);
-  let { config } = options;
-  let loadedAt = new Date();
-  let configError: string | undefined;
-  let redact = redactor(config.secrets);
   const startedAt = new Date();
   const onError = (error: Error) => log.warn(error.message);
-  const jobNamed = (name: string): Job | undefined => config.jobs.get(name);
   const runId = () => newRunId(Date.now());
-  let stopping: Promise<void> | undefined;
+  const inUse = createJobsInUse({
+    config: options.config,
+    load: options.load,
+    apply: async ({ jobs, remotes }) => {
+      runs.watchWorkers(workersOf(jobs));
+      const mine = [...jobs.values()].filter(
+        ({ starts: { worker: name } }) => name === undefined || names.includes(name),
+      );
+      watches.set(has('watcher') ? mine.filter((job) => job.starts.watch !== undefined) : []);
+      if (has('scheduler')) scheduler.set(await seen.jobs(jobs, queue.slots));
+      logins.keepOnly(remotes);
+    },
+    onApplied: (config) => warnOfStrangers(config, options),
+    log,
+  });
+  const { jobNamed } = inUse;
+  log.setRedact(inUse.redact);
 
   const lock = await acquireDaemonLock(state);
   begun.push({ close: () => lock.release() });
-  log.info('opening the queue', { queue: storeKind(config.queue), state });
+  log.info('opening the queue', { queue: storeKind(options.config.queue), state });
   const queue = await openQueue({
-    url: config.queue,
+    url: options.config.queue,
     state,
     wait: options.waitQueue,
     signal,
@@ -133,7 +141,7 @@ async function assemble(
   begun.push(queue);
   const { runs, pauses, signals } = queue;
   const isPaused = (job: string) => pauses.isPaused(job);
-  const transfers = openTransferLog({ state, redact, onError });
+  const transfers = openTransferLog({ state, redact: inUse.redact, onError });
 
   const history = createHistory({
     state,
@@ -145,7 +153,7 @@ async function assemble(
     state,
     log,
     transfers,
-    redact: (text) => redact(text),
+    redact: inUse.redact,
     debug: options.debug,
     remoteOf(name) {
       const job = jobNamed(name);
@@ -222,16 +230,16 @@ async function assemble(
 
   const answers = createAnswers({
     queue,
-    jobs: () => config.jobs,
+    jobs: () => inUse.config.jobs,
     about: () => ({
       pid: process.pid,
       version: options.version,
       startedAt: startedAt.toISOString(),
       roles,
       config: {
-        file: config.file,
-        loadedAt: loadedAt.toISOString(),
-        ...(configError === undefined ? {} : { error: configError }),
+        file: inUse.config.file,
+        loadedAt: inUse.loadedAt.toISOString(),
+        ...(inUse.error === undefined ? {} : { error: inUse.error }),
       },
     }),
     nextSlot: (job) => scheduler.next(job),
@@ -301,27 +309,9 @@ async function assemble(
   /** After an outage, what the queue should know is told again, and what may have been missed is looked for. */
   const comeBack = async () => {
     await pauses.sync().catch(onError);
-    await apply().catch(applyLater);
+    await inUse.applyInTime();
     watches.rescan();
     await copyMissed();
-  };
-
-  const apply = async () => {
-    runs.watchWorkers(workersOf(config));
-    const mine = [...config.jobs.values()].filter(
-      ({ starts: { worker: name } }) => name === undefined || names.includes(name),
-    );
-    watches.set(has('watcher') ? mine.filter((job) => job.starts.watch !== undefined) : []);
-    if (has('scheduler')) scheduler.set(await seen.jobs(config.jobs, queue.slots));
-    logins.keepOnly(config.remotes);
-  };
-
-  /** The queue was out of reach: until it is back it is asked again and again. */
-  const applyLater = () => {
-    const timer = setTimeout(() => {
-      if (stopping === undefined) void apply().catch(applyLater);
-    }, patience.rest * 5);
-    timer.unref();
   };
 
   const control = await serveControl(state, answers);
@@ -336,69 +326,27 @@ async function assemble(
         hasReport: async (run) => (await readReport(state, run)) !== undefined,
       }),
     );
-  await apply();
+  await inUse.apply();
   void copyMissed();
-  warnOfStrangers(config, options);
+  warnOfStrangers(options.config, options);
   log.info(`ferryline ${options.version} works: ${roles.join(', ')}`, {
     pid: process.pid,
     queue: queue.store.kind,
-    jobs: config.jobs.size,
+    jobs: inUse.config.jobs.size,
     state,
   });
 
-  const reload = async () => {
-    let next: Config;
-    try {
-      next = await options.load();
-    } catch (error) {
-      configError = (error as Error).message;
-      log.error(`jobs.yml is invalid, the one before stays in use: ${configError}`);
-      return;
-    }
-    if (next.queue !== config.queue)
-      log.warn('jobs.yml names another queue now; it is used after a restart');
-    config = next;
-    loadedAt = new Date();
-    configError = undefined;
-    redact = redactor(config.secrets);
-    log.setRedact(redact);
-    transfers.setRedact(redact);
-    try {
-      await apply();
-    } catch (error) {
-      applyLater();
-      log.warn(`jobs.yml was read anew, its schedules wait: ${(error as Error).message}`);
-      return;
-    }
-    warnOfStrangers(config, options);
-    log.info('jobs.yml was read anew', { jobs: config.jobs.size });
-  };
-
-  let reloading: Promise<void> = Promise.resolve();
+  let stopping: Promise<void> | undefined;
   return {
     broken: broken.signal,
-    reload() {
-      reloading = reloading.then(reload);
-      return reloading;
-    },
+    reload: inUse.reload,
     stop() {
       stopping ??= (async () => {
         log.info('stopping', { runs: worker.active().length });
+        inUse.close();
         scheduler.stop();
-        const drained = Promise.all(
-          consumers.map(async (consumer) => {
-            await consumer.pause();
-            await consumer.close();
-          }),
-        );
-        const timer = setTimeout(() => worker.stop(), broken.signal.aborted ? 0 : grace);
-        if (!(await within(grace + patience.runs, Promise.all([watches.close(), drained]))))
-          log.warn('not all runs could be handed back; they are taken over when their time is up', {
-            runs: worker.active().map(({ run }) => run),
-          });
-        clearTimeout(timer);
-        for (const part of [control, logins, pool, queue])
-          await within(patience.rest, part.close());
+        await drain({ consumers, worker, watches, hurry: broken.signal.aborted, log });
+        await closeAll([control, logins, pool, queue]);
         transfers.close();
         await lock.release();
         log.info('stopped');
@@ -420,27 +368,12 @@ async function assemble(
   }
 }
 
-/** Whether something settles within so many milliseconds. Never rejects. */
-async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const done = work.then(
-    () => true,
-    () => true,
-  );
-  const inTime = await Promise.race([done, late]);
-  clearTimeout(timer);
-  return inTime;
-}
-
 /** How reports call this process's worker. */
 function workerName(names: readonly string[]): string {
   return names.length === 0 ? hostname() : `${names.join(',')}@${hostname()}`;
 }
 
-function workersOf({ jobs }: Config): Set<string> {
+function workersOf(jobs: Config['jobs']): Set<string> {
   const names = [...jobs.values()].map(({ starts: { worker } }) => worker);
   return new Set(names.filter((name) => name !== undefined));
 }
@@ -448,7 +381,7 @@ function workersOf({ jobs }: Config): Set<string> {
 /** Jobs that no worker here takes, where this process is the only one there can be. */
 function warnOfStrangers(config: Config, { names, log }: DaemonOptions): void {
   if (config.queue !== 'embedded') return;
-  for (const name of workersOf(config))
+  for (const name of workersOf(config.jobs))
     if (!names.includes(name))
       log.warn(
         `jobs ask for a worker named ${name}, which this one is not; start it with --worker ${name}`,

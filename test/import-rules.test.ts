@@ -16,9 +16,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   observe: ['core'],
   triggers: ['core', 'jobs', 'queue'],
   server: ['core', 'jobs', 'queue'],
+  daemon: ['core', 'jobs', 'workers', 'queue', 'observe'],
   'daemon.ts': [
     ...['core', 'jobs', 'endpoints', 'workers', 'queue'],
-    ...['observe', 'triggers', 'server'],
+    ...['observe', 'triggers', 'server', 'daemon'],
   ],
   cli: [
     ...['core', 'jobs', 'endpoints', 'workers', 'queue'],

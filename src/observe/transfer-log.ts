@@ -31,8 +31,6 @@ export interface TransferOf {
 export interface TransferLog {
   /** Tells of a file. Never throws. */
   file(of: TransferOf, event: FileEvent): void;
-  /** What takes secrets out from now on. */
-  setRedact(redact: Redact): void;
   /** Writes what is held back. */
   close(): void;
 }
@@ -43,7 +41,7 @@ export interface TransferLog {
  * `kind`, `message`. A line `{time, lost}` stands where that many could not be written.
  */
 export function openTransferLog(options: TransferLogOptions): TransferLog {
-  let { redact } = options;
+  const { redact } = options;
   const file = openLineFile({
     path: join(options.state, 'transfers.log'),
     rotate: { maxBytes: options.maxBytes ?? 10 * 1024 * 1024, kept: options.kept ?? 5 },
@@ -68,9 +66,6 @@ export function openTransferLog(options: TransferLogOptions): TransferLog {
           message: message === undefined ? undefined : redact(message),
         }),
       );
-    },
-    setRedact(next) {
-      redact = next;
     },
     close: file.close,
   };

@@ -16,12 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
 
-let used = 0;
 /** A scene, and a database of the Redis for it alone. */
 async function freshScene(): Promise<{ scene: Scene; env: Record<string, string> }> {
   const scene = await openScene(sshd);
   scene.writeHere({ a: 'one' });
-  return { scene, env: { FERRYLINE_QUEUE: `${redis.url}/${++used}` } };
+  return { scene, env: { FERRYLINE_QUEUE: redis.database() } };
 }
 
 async function ends(scene: Scene): Promise<JsonEvent[]> {

@@ -1,8 +1,8 @@
 /** Cancelled runs: in the middle of a large file, waiting in the queue or for their turn, and in the hands of another process. */
 import { readdirSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startFerryline, writeJobs } from '../kit/cli.js';
-import { type Member, startMember } from '../kit/company.js';
+import { writeJobs } from '../kit/cli.js';
+import { type AwaitedRun, type Member, startMember } from '../kit/company.js';
 import { eventually } from '../kit/daemon.js';
 import { type Redis, startRedis } from '../kit/redis.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
@@ -14,10 +14,6 @@ beforeAll(async () => {
   [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
 });
 afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
-
-let databases = 0;
-/** A queue nobody else has. */
-const fresh = () => `${redis.url}/${databases++}`;
 
 /** Job `big` would take an hour; so would `other`. */
 async function openJobs(): Promise<Scene> {
@@ -35,17 +31,6 @@ async function openJobs(): Promise<Scene> {
   return scene;
 }
 
-/** A run that is waited for, as a pipeline does; and its id. */
-async function enqueueAndWait(scene: Scene, member: Member, job: string) {
-  const waiting = startFerryline(['enqueue', job, '--wait', '--json'], {
-    cwd: scene.cwd,
-    env: member.env,
-  });
-  await waiting.said(/enqueued/);
-  const run: string = JSON.parse(waiting.stdout().split('\n')[0] as string).run;
-  return { run, ended: waiting.ended };
-}
-
 /** Bytes of a job's temporary file. */
 function written(scene: Scene, job: string): number {
   try {
@@ -56,84 +41,99 @@ function written(scene: Scene, job: string): number {
   }
 }
 
-const cancelled = [130, { event: 'run', outcome: 'cancelled', exitCode: 130 }];
+/** Resolves when a job's file is being written. */
+const begun = (scene: Scene, job: string) => eventually(() => written(scene, job) > 0);
+
+/** Asks for a run's end; resolves to what was said. */
+async function cancel(member: Member, { run }: AwaitedRun): Promise<string> {
+  const { code, stderr } = await member.cli(['cancel', run]);
+  expect(code).toBe(0);
+  return stderr;
+}
+
+/** The command that waits for a run ends, and says that it was cancelled. */
+async function endsCancelled({ ended }: AwaitedRun): Promise<void> {
+  const { code, events } = await ended;
+  expect([code, events.at(-1)]).toMatchObject([
+    130,
+    { event: 'run', outcome: 'cancelled', exitCode: 130 },
+  ]);
+}
+
+/** A process to ask, another one that works, and `big` in its hands. */
+async function openTwo() {
+  const queue = redis.database();
+  const scene = await openJobs();
+  const start = (name: string, role: string) =>
+    startMember(scene, name, queue, { args: ['--roles', role] });
+  const asked = await start('asked', 'api');
+  const worker = await start('worker', 'worker');
+  const big = await asked.enqueueAndWait('big');
+  await begun(scene, 'big');
+  return { scene, asked, worker, big, start };
+}
 
 test('in the middle of a large file', async () => {
-  const queue = fresh();
   const scene = await openJobs();
-  const member = await startMember(scene, 'only', queue);
-  const { run, ended } = await enqueueAndWait(scene, member, 'big');
-  await eventually(() => written(scene, 'big') > 0);
-  expect((await member.cli(['cancel', run])).code).toBe(0);
-  const { code, events } = await ended;
-  expect([code, events.at(-1)]).toMatchObject(cancelled);
+  const member = await startMember(scene, 'only', redis.database());
+  const big = await member.enqueueAndWait('big');
+  await begun(scene, 'big');
+  await cancel(member, big);
+  await endsCancelled(big);
   // It ended at once, not after the hour, and what it had written does not stand there.
   expect(readdirSync(scene.there('big'))).not.toContain('file');
-  expect(await member.runs()).toMatchObject([{ run, state: 'ended', outcome: 'cancelled' }]);
+  expect(await member.runs()).toMatchObject([
+    { run: big.run, state: 'ended', outcome: 'cancelled' },
+  ]);
   // What was cancelled is not taken up again.
-  expect((await member.cli(['cancel', run])).stderr).toMatch(/had ended already/);
+  expect(await cancel(member, big)).toMatch(/had ended already/);
   expect(await member.stop()).toBe(0);
 }, 60_000);
 
 test('in the hands of another process', async () => {
-  const queue = fresh();
-  const scene = await openJobs();
-  const asked = await startMember(scene, 'asked', queue, { args: ['--roles', 'api'] });
-  const worker = await startMember(scene, 'worker', queue, { args: ['--roles', 'worker'] });
-  const { run, ended } = await enqueueAndWait(scene, asked, 'big');
-  await eventually(() => written(scene, 'big') > 0);
-  expect((await asked.cli(['cancel', run])).code).toBe(0);
-  const { code, events } = await ended;
-  expect([code, events.at(-1)]).toMatchObject(cancelled);
+  const { scene, asked, worker, big } = await openTwo();
+  await cancel(asked, big);
+  await endsCancelled(big);
   expect(readdirSync(scene.there('big'))).not.toContain('file');
-  expect(await asked.runs()).toMatchObject([{ run, outcome: 'cancelled' }]);
+  expect(await asked.runs()).toMatchObject([{ run: big.run, outcome: 'cancelled' }]);
   await Promise.all([asked.stop(), worker.stop()]);
 }, 60_000);
 
 test('in the hands of a process that has died: nobody takes it up', async () => {
-  const queue = fresh();
-  const scene = await openJobs();
-  const asked = await startMember(scene, 'asked', queue, { args: ['--roles', 'api'] });
-  const worker = await startMember(scene, 'worker', queue, { args: ['--roles', 'worker'] });
-  const { run, ended } = await enqueueAndWait(scene, asked, 'big');
-  await eventually(() => written(scene, 'big') > 0);
+  const { asked, worker, big, start } = await openTwo();
   await worker.kill9();
-  expect((await asked.cli(['cancel', run])).code).toBe(0);
-  const next = await startMember(scene, 'next', queue, { args: ['--roles', 'worker'] });
-  const { code, events } = await ended;
-  expect([code, events.at(-1)]).toMatchObject(cancelled);
-  expect(await asked.runs()).toMatchObject([{ run, outcome: 'cancelled' }]);
+  await cancel(asked, big);
+  const next = await start('next', 'worker');
+  await endsCancelled(big);
+  expect(await asked.runs()).toMatchObject([{ run: big.run, outcome: 'cancelled' }]);
   await Promise.all([asked.stop(), next.stop()]);
 }, 60_000);
 
 test('waiting in the queue', async () => {
-  const queue = fresh();
   const scene = await openJobs();
-  const member = await startMember(scene, 'only', queue, { args: ['--roles', 'api'] });
-  const { run, ended } = await enqueueAndWait(scene, member, 'big');
-  expect((await member.cli(['cancel', run])).stderr).toMatch(/out of the queue/);
-  const { code, events } = await ended;
-  expect([code, events.at(-1)]).toMatchObject(cancelled);
-  expect(await member.runs()).toMatchObject([{ run, outcome: 'cancelled' }]);
+  const member = await startMember(scene, 'only', redis.database(), { args: ['--roles', 'api'] });
+  const big = await member.enqueueAndWait('big');
+  expect(await cancel(member, big)).toMatch(/out of the queue/);
+  await endsCancelled(big);
+  expect(await member.runs()).toMatchObject([{ run: big.run, outcome: 'cancelled' }]);
   await member.stop();
 }, 60_000);
 
 test('waiting for its turn behind another run, which goes on', async () => {
-  const queue = fresh();
   const scene = await openJobs();
-  const member = await startMember(scene, 'only', queue, { args: ['--concurrency', '1'] });
-  const first = await enqueueAndWait(scene, member, 'big');
-  await eventually(() => written(scene, 'big') > 0);
-  const second = await enqueueAndWait(scene, member, 'other');
+  const args = ['--concurrency', '1'];
+  const member = await startMember(scene, 'only', redis.database(), { args });
+  const first = await member.enqueueAndWait('big');
+  await begun(scene, 'big');
+  const second = await member.enqueueAndWait('other');
   await eventually(async () =>
     (await member.runs()).some(({ run, state }) => run === second.run && state === 'active'),
   );
-  expect((await member.cli(['cancel', second.run])).code).toBe(0);
-  const { code, events } = await second.ended;
-  expect([code, events.at(-1)]).toMatchObject(cancelled);
+  await cancel(member, second);
+  await endsCancelled(second);
   const going = (await member.runs()).find(({ run }) => run === first.run);
   expect(going?.state).toBe('active');
-  expect((await member.cli(['cancel', first.run])).code).toBe(0);
-  expect((await first.ended).code).toBe(130);
+  await cancel(member, first);
+  await endsCancelled(first);
   await member.stop();
 }, 60_000);

@@ -1,14 +1,12 @@
 /** MATRIX rows 25 and 26: runs whose worker is killed, and a run asked for twice. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { startFerryline } from '../kit/cli.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startMember } from '../kit/company.js';
 import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
-import { startPostgres } from '../kit/postgres.js';
-import { startRedis } from '../kit/redis.js';
 import { openScene } from '../kit/scene.js';
 import { openSlowScene } from '../kit/slow-scene.js';
 import { type Sshd, startSshd } from '../kit/sshd.js';
+import { sharedStores, storeForTest } from '../kit/stores.js';
 
 let sshd: Sshd;
 beforeAll(async () => {
@@ -16,32 +14,24 @@ beforeAll(async () => {
 });
 afterAll(() => sshd.stop());
 
-test.each([
-  ['Redis', startRedis],
-  ['Postgres', startPostgres],
-])(
+test.each(sharedStores)(
   'a run whose worker was killed is finished by another, on %s',
   async (_name, startStore) => {
-    const store = await startStore();
-    onTestFinished(() => store.stop());
+    const store = await storeForTest(startStore);
     const scene = await openSlowScene(sshd);
     const first = await startMember(scene, 'first', store.url);
     const second = await startMember(scene, 'second', store.url, {
       config: scene.fast,
       args: ['--roles', 'api'],
     });
-    const { cwd } = scene;
-    const waiting = startFerryline(['enqueue', 'job', '--wait', '--json'], {
-      cwd,
-      env: second.env,
-    });
+    const { run, ended } = await second.enqueueAndWait();
     await scene.begun();
     await first.kill9();
     const third = await startMember(scene, 'third', store.url, { config: scene.fast });
-    const { code, events } = await waiting.ended;
+    const { code, events } = await ended;
     expect([code, events.at(-1)]).toMatchObject([0, { outcome: 'succeeded', attempt: 1 }]);
     expect(scene.arrived()).toEqual(scene.names);
-    expect(await second.runs()).toMatchObject([{ run: events.at(-1)?.run, outcome: 'succeeded' }]);
+    expect(await second.runs()).toMatchObject([{ run, outcome: 'succeeded' }]);
     await Promise.all([second.stop(), third.stop()]);
   },
   120_000,

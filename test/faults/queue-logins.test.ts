@@ -5,9 +5,8 @@ import { writeJobs } from '../kit/cli.js';
 import { type Member, startMember } from '../kit/company.js';
 import { eventually } from '../kit/daemon.js';
 import { type InProcess, startInProcess } from '../kit/in-process.js';
-import { startPostgres } from '../kit/postgres.js';
-import { startRedis } from '../kit/redis.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { type SharedStore, sharedStores } from '../kit/stores.js';
 
 const jobs = Array.from({ length: 20 }, (_, i) => `job-${i}`);
 
@@ -54,11 +53,8 @@ async function runAll(scene: Scene, server: InProcess, member: Member) {
   expect(server.refusedLogins()).toBe(0);
 }
 
-describe.each([
-  ['Redis', startRedis],
-  ['Postgres', startPostgres],
-])('over %s', (_name, startStore) => {
-  let store: Awaited<ReturnType<typeof startRedis | typeof startPostgres>>;
+describe.each(sharedStores)('over %s', (_name, startStore) => {
+  let store: SharedStore;
   beforeAll(async () => {
     store = await startStore();
   });

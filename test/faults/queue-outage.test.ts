@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { writeJobs } from '../kit/cli.js';
 import { type Member, startMember } from '../kit/company.js';
 import { eventually } from '../kit/daemon.js';
-import { startPostgres } from '../kit/postgres.js';
 import { startRedis } from '../kit/redis.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { type Sshd, startSshd } from '../kit/sshd.js';
+import { type SharedStore, sharedStores } from '../kit/stores.js';
 
 let sshd: Sshd;
 beforeAll(async () => {
@@ -40,12 +40,6 @@ async function openJobs(rate: string): Promise<Scene> {
   return scene;
 }
 
-async function enqueue(member: Member, job: string): Promise<string> {
-  const { code, events, stderr } = await member.cli(['enqueue', job, '--json']);
-  expect([code, stderr]).toEqual([0, '']);
-  return events[0]?.run;
-}
-
 /** The runs' ends, once all of them have one. */
 function ends(member: Member, runs: readonly string[]) {
   return eventually(async () => {
@@ -68,11 +62,8 @@ function tickAfter(member: Member, moment: number) {
   );
 }
 
-describe.each([
-  ['Redis', startRedis],
-  ['Postgres', startPostgres],
-])('%s, killed and started again', (_name, startStore) => {
-  let store: Awaited<ReturnType<typeof startRedis | typeof startPostgres>>;
+describe.each(sharedStores)('%s, killed and started again', (_name, startStore) => {
+  let store: SharedStore;
   beforeAll(async () => {
     store = await startStore();
   });
@@ -83,9 +74,9 @@ describe.each([
     const scene = await openJobs('10KiB/s');
     // One run at once: the others wait.
     const member = await startMember(scene, 'only', store.url, { args: ['--concurrency', '1'] });
-    const runs = [await enqueue(member, 'slow')];
+    const runs = [await member.enqueue('slow')];
     await eventually(async () => (await member.cli(['status'])).stdout.includes('running'));
-    for (const job of quick) runs.push(await enqueue(member, job));
+    for (const job of quick) runs.push(await member.enqueue(job));
 
     await store.kill9();
     await member.said(/the queue: /);
@@ -114,7 +105,7 @@ describe.each([
   test('a daemon stops while the queue is away', async () => {
     const scene = await openJobs('16KiB/s');
     const member = await startMember(scene, 'stops', store.url);
-    await enqueue(member, 'slow');
+    await member.enqueue('slow');
     await eventually(async () => (await member.cli(['status'])).stdout.includes('running'));
     await store.kill9();
     await member.said(/the queue: /);
@@ -132,7 +123,7 @@ test('a Redis that lost everything is filled anew from jobs.yml', async () => {
   await redis.command('flushall');
   const lost = Date.now();
   await tickAfter(member, lost);
-  expect(await ends(member, [await enqueue(member, 'one')])).toEqual(['succeeded']);
+  expect(await ends(member, [await member.enqueue('one')])).toEqual(['succeeded']);
   expect(readFileSync(scene.there('one/file'), 'utf8')).toBe('one');
   await member.stop();
 }, 90_000);

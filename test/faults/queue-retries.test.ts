@@ -16,10 +16,6 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
 
-let databases = 0;
-/** A queue nobody else has. */
-const fresh = () => `${redis.url}/${databases++}`;
-
 const retry = { attempts: 4, backoff: '300ms', maxBackoff: '10s' };
 
 /** The moments at which the attempts of a run ended, by the daemon's log. */
@@ -33,30 +29,16 @@ function attempts(member: Member, run: string): number[] {
     .map((line) => Date.parse(JSON.parse(line).time));
 }
 
-async function endOf(member: Member, run: string) {
-  return eventually(async () => {
-    const view = (await member.runs()).find((one) => one.run === run);
-    return view?.state === 'ended' && view;
-  });
-}
-
-async function enqueue(member: Member): Promise<string> {
-  const { code, events, stderr } = await member.cli(['enqueue', 'job', '--json']);
-  expect([code, stderr]).toEqual([0, '']);
-  return events[0]?.run;
-}
-
 test('a server that is down is tried again with growing waits, and found when it is up', async () => {
-  const queue = fresh();
   const scene = await openScene(sshd);
   scene.writeHere({ 'a.txt': 'one' });
   const proxy = await startProxy(sshd.port);
   const { port } = proxy;
   await proxy.stop();
   await scene.jobs({ retry }, { port, hostKey: sshd.hostKeyFingerprint });
-  const member = await startMember(scene, 'only', queue);
-  const given = await enqueue(member);
-  const view = await endOf(member, given);
+  const member = await startMember(scene, 'only', redis.database());
+  const given = await member.enqueue();
+  const view = await member.endOf(given);
   expect(view).toMatchObject({
     outcome: 'failed',
     report: { attempt: 4, exitCode: 4, error: { kind: 'network' } },
@@ -72,13 +54,13 @@ test('a server that is down is tried again with growing waits, and found when it
     { hostKey: sshd.hostKeyFingerprint, port },
   );
   await member.said(/read anew/);
-  const found = await enqueue(member);
+  const found = await member.enqueue();
   await eventually(async () => {
     const view = (await member.runs()).find((one) => one.run === found);
     return view?.state === 'delayed' && attempts(member, found).length > 1;
   });
   await scene.jobs({ retry: { ...retry, attempts: 50 } });
-  const last = await endOf(member, found);
+  const last = await member.endOf(found);
   expect(last.outcome).toBe('succeeded');
   expect(last.report.attempt).toBeGreaterThan(2);
   await member.stop();
@@ -104,11 +86,10 @@ const hopeless: readonly [string, number, (scene: Scene) => Promise<unknown>][] 
 test.each(hopeless)(
   'what ends with %s is not tried again',
   async (kind, code, prepare) => {
-    const queue = fresh();
     const scene = await openScene(sshd);
     scene.writeHere({ 'a.txt': 'one' });
     await prepare(scene);
-    const member = await startMember(scene, 'only', queue);
+    const member = await startMember(scene, 'only', redis.database());
     const ended = await member.cli(['enqueue', 'job', '--wait', '--json']);
     const report = ended.events.at(-1);
     expect([ended.code, report]).toMatchObject([code, { attempt: 1, error: { kind } }]);
@@ -120,18 +101,18 @@ test.each(hopeless)(
 );
 
 test('an attempt that follows on another worker replaces the report kept of the first', async () => {
-  const queue = fresh();
   const scene = await openScene(sshd);
   scene.writeHere({ 'a.txt': 'one' });
   await scene.jobs({ retry: { attempts: 2, backoff: '5s', maxBackoff: '5s' } }, { port: 1 });
+  const queue = redis.database();
   const first = await startMember(scene, 'first', queue);
-  const run = await enqueue(first);
+  const run = await first.enqueue();
   await first.said(/job: failed/);
   await eventually(async () => (await first.runs())[0]?.state === 'delayed');
   await first.stop();
   await scene.jobs({ retry: { attempts: 2, backoff: '5s', maxBackoff: '5s' } });
   const second = await startMember(scene, 'second', queue);
-  expect(await endOf(second, run)).toMatchObject({ outcome: 'succeeded', report: { attempt: 2 } });
+  expect(await second.endOf(run)).toMatchObject({ outcome: 'succeeded', report: { attempt: 2 } });
   const again = await startMember(scene, 'first', queue);
   await eventually(async () => (await again.runs())[0]?.outcome === 'succeeded');
   expect(await again.runs()).toMatchObject([{ run, outcome: 'succeeded', report: { attempt: 2 } }]);
@@ -139,7 +120,6 @@ test('an attempt that follows on another worker replaces the report kept of the 
 }, 60_000);
 
 test('a run past its timeout ends with 3, deletes nothing and is tried again', async () => {
-  const queue = fresh();
   const scene = await openScene(sshd);
   const proxy = await startProxy(sshd.port);
   onTestFinished(() => proxy.stop());
@@ -149,7 +129,7 @@ test('a run past its timeout ends with 3, deletes nothing and is tried again', a
     { timeout: '1s', delete: { max: '100%' }, retry: { attempts: 2, backoff: '100ms' } },
     { bandwidth: '32KiB/s' },
   );
-  const member = await startMember(scene, 'only', queue);
+  const member = await startMember(scene, 'only', redis.database());
   const { code, events } = await member.cli(['enqueue', 'job', '--wait', '--json']);
   expect([code, events.at(-1)]).toMatchObject([
     3,

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startFerryline } from '../kit/cli.js';
 import { memberEnv } from '../kit/company.js';
 import { freePort } from '../kit/free-port.js';
-import { startPostgres } from '../kit/postgres.js';
 import { type Redis, startRedis } from '../kit/redis.js';
 import { openScene } from '../kit/scene.js';
 import { type Sshd, startSshd } from '../kit/sshd.js';
+import { sharedStores, storeForTest } from '../kit/stores.js';
 
 let sshd: Sshd;
 let redis: Redis;
@@ -56,14 +56,10 @@ test.each(['redis://127.0.0.1', 'postgres://ferry@127.0.0.1'])(
   30_000,
 );
 
-test.each([
-  ['Redis', startRedis],
-  ['Postgres', startPostgres],
-])(
+test.each(sharedStores)(
   'a %s that comes up in time is used',
   async (_name, startStore) => {
-    const store = await startStore();
-    onTestFinished(() => store.stop());
+    const store = await storeForTest(startStore);
     await store.kill9();
     const { live, cli } = await start(store.url);
     await live.said(/trying again/);

@@ -1,12 +1,10 @@
 /** MATRIX row 26: a worker stopped past its lock, then continued. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startMember } from '../kit/company.js';
-import { eventually } from '../kit/daemon.js';
-import { startPostgres } from '../kit/postgres.js';
-import { startRedis } from '../kit/redis.js';
 import { openSlowScene } from '../kit/slow-scene.js';
 import { type Sshd, startSshd } from '../kit/sshd.js';
+import { sharedStores, storeForTest } from '../kit/stores.js';
 
 let sshd: Sshd;
 beforeAll(async () => {
@@ -14,25 +12,20 @@ beforeAll(async () => {
 });
 afterAll(() => sshd.stop());
 
-test.each([
-  ['Redis', startRedis],
-  ['Postgres', startPostgres],
-])(
+test.each(sharedStores)(
   'it changes nothing more once another has taken its run over, on %s',
   async (_name, startStore) => {
-    const store = await startStore();
-    onTestFinished(() => store.stop());
+    const store = await storeForTest(startStore);
     const scene = await openSlowScene(sshd);
     const first = await startMember(scene, 'first', store.url);
-    const run: string = (await first.cli(['enqueue', 'job', '--json'])).events[0]?.run;
+    const run = await first.enqueue();
     await scene.begun();
     first.child.kill('SIGSTOP');
     const second = await startMember(scene, 'second', store.url, { config: scene.fast });
-    const ended = await eventually(async () => {
-      const [view] = await second.runs();
-      return view?.state === 'ended' && view;
+    expect(await second.endOf(run)).toMatchObject({
+      outcome: 'succeeded',
+      report: { attempt: 1 },
     });
-    expect(ended).toMatchObject({ run, outcome: 'succeeded', report: { attempt: 1 } });
     expect(scene.arrived()).toEqual(scene.names);
 
     // The last files are those that the first worker had not come to.
@@ -48,7 +41,7 @@ test.each([
     // One run with one report, wherever one asks, also where the first worker's would be.
     const again = await startMember(scene, 'first', store.url, { config: scene.fast });
     for (const member of [second, again]) {
-      await eventually(async () => (await member.runs())[0]?.state === 'ended');
+      await member.endOf(run);
       expect(await member.runs()).toMatchObject([{ run, outcome: 'succeeded' }]);
     }
     await Promise.all([again.stop(), second.stop()]);

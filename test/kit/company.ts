@@ -1,8 +1,8 @@
 /** Several daemons on one queue, each with a state folder of its own, as on several machines. */
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
-import type { JsonEvent, Result } from './cli.js';
-import { type Daemon, startDaemon } from './daemon.js';
+import { expect, onTestFinished } from 'vitest';
+import { type JsonEvent, type Result, startFerryline } from './cli.js';
+import { type Daemon, eventually, startDaemon } from './daemon.js';
 import type { Scene } from './scene.js';
 
 export interface MemberOptions {
@@ -19,6 +19,19 @@ export interface Member extends Daemon {
   cli(args: readonly string[]): Promise<Result>;
   /** `ferryline runs --json`. */
   runs(job?: string): Promise<JsonEvent[]>;
+  /** `ferryline enqueue JOB`; resolves to the run. */
+  enqueue(job?: string): Promise<string>;
+  /** `ferryline enqueue JOB --wait`, as a pipeline does; resolves when it has its run. */
+  enqueueAndWait(job?: string): Promise<AwaitedRun>;
+  /** Resolves to what `runs` tells of a run once it has ended. */
+  endOf(run: string): Promise<JsonEvent>;
+}
+
+/** A run that a command waits for. */
+export interface AwaitedRun {
+  readonly run: string;
+  /** The command's end. */
+  readonly ended: Promise<Result>;
 }
 
 /** The environment of a daemon called `name` in a scene, on a queue. */
@@ -41,13 +54,33 @@ export async function startMember(
   const daemon = await startDaemon(scene, { args, env });
   onTestFinished(() => daemon.kill9());
   const cli = (args: readonly string[]) => scene.cli(args, { env });
+  const runs = async (job?: string) => {
+    const { events } = await cli(['runs', '--json', ...(job === undefined ? [] : [job])]);
+    return events.filter(({ event }) => event === 'run-view');
+  };
   return {
     ...daemon,
     env,
     cli,
-    async runs(job) {
-      const { events } = await cli(['runs', '--json', ...(job === undefined ? [] : [job])]);
-      return events.filter(({ event }) => event === 'run-view');
+    runs,
+    async enqueue(job = 'job') {
+      const { code, events, stderr } = await cli(['enqueue', job, '--json']);
+      expect([code, stderr]).toEqual([0, '']);
+      return events[0]?.run;
     },
+    async enqueueAndWait(job = 'job') {
+      const waiting = startFerryline(['enqueue', job, '--wait', '--json'], {
+        cwd: scene.cwd,
+        env,
+      });
+      await waiting.said(/enqueued/);
+      const [first = ''] = waiting.stdout().split('\n');
+      return { run: JSON.parse(first).run, ended: waiting.ended };
+    },
+    endOf: (run) =>
+      eventually(async () => {
+        const view = (await runs()).find((one) => one.run === run);
+        return view?.state === 'ended' && view;
+      }),
   };
 }

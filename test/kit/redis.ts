@@ -11,6 +11,8 @@ import { temporaryFolder } from './temporary.js';
 export interface Redis extends Restartable {
   /** `redis://127.0.0.1:PORT` */
   readonly url: string;
+  /** `redis://127.0.0.1:PORT/N`: a database that nobody else was given. */
+  database(): string;
   /** Sends one command through redis-cli; an error reply rejects. */
   command(...args: string[]): Promise<string>;
 }
@@ -46,9 +48,13 @@ export async function startRedis(
       startProcess('/usr/bin/redis-server', [file, '--port', `${port}`], { account, cwd: '/' }),
     /Ready to accept connections/,
   );
+  const url = `redis://127.0.0.1:${server.port}`;
+  // What tests use by its bare URL is number 0.
+  let databases = 0;
   return {
     ...server,
-    url: `redis://127.0.0.1:${server.port}`,
+    url,
+    database: () => `${url}/${++databases}`,
     async command(...args) {
       const { stdout } = await promisify(execFile)('/usr/bin/redis-cli', [
         ...['-e', '-p', `${server.port}`],

@@ -20,6 +20,7 @@ import { Scope } from './jobs/filter.js';
 import type { Config } from './jobs/job.js';
 import type { RootLog } from './observe/log.js';
 import { readRunLog } from './observe/read-run-log.js';
+import { redactEvent } from './observe/redact.js';
 import { runListener } from './observe/run-listener.js';
 import { removeRunLogs, runLogPath } from './observe/run-log-files.js';
 import { openTransferLog } from './observe/transfer-log.js';
@@ -175,6 +176,7 @@ async function assemble(
     jobNamed,
     isPaused,
     listen,
+    redact: (report) => redactEvent(report, inUse.redact),
     keep: history.keep,
   });
   const consumers: Consumer[] = !has('worker')

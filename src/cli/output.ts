@@ -26,6 +26,8 @@ export interface Output extends OutputOptions {
   data(line: string): void;
   /** An object as a line of NDJSON on stdout, its free text redacted. */
   record(event: object): void;
+  /** The same for what is written elsewhere. */
+  redacted<T extends object>(event: T): T;
   /** A line on stderr; not with `-q`. */
   note(line: string): void;
   /** A line on stderr, always. */
@@ -85,6 +87,7 @@ export function createOutput(options: OutputOptions, streams: Streams): Output {
     block,
     data: (line) => data(redact(line)),
     record: (event) => data(JSON.stringify(redactEvent(event, redact))),
+    redacted: (event) => redactEvent(event, redact),
     note(line) {
       if (verbosity >= 0) alert(line);
     },

@@ -130,10 +130,11 @@ function reporterFor(job: Job, { context, dryRun, label }: Running) {
 
 /** A report that can't be kept changes nothing of what the run did, so it's a warning. */
 async function keepReport(job: Job, report: Report, { state, context }: Running): Promise<void> {
+  const { output } = context;
   try {
-    await removeRunLogs(state, await saveReport(state, report, job.history));
+    const gone = await saveReport(state, output.redacted(report), job.history);
+    await removeRunLogs(state, gone);
   } catch (thrown) {
-    const { output } = context;
     const why = (thrown as Error).message;
     output.note(`${output.style.yellow('warning:')} ${job.name}: its report was not kept: ${why}`);
   }

@@ -1,5 +1,8 @@
 /** How names, sizes, rates and times are shown to people. */
 
+/** What stands in place of a secret that was taken out of a text. */
+export const secretMark = '[secret]';
+
 const printable = /^[\x20-\x5b\x5d-\x7e]*$/;
 // C0, DEL, C1, line and paragraph separators, bidirectional controls, zero-width characters, lone surrogates, BOM.
 const unsafe =

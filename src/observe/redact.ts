@@ -2,14 +2,14 @@
  * The last net under secrets: takes known ones out of text on its way out. No message is meant to
  * hold one in the first place.
  */
-import { escapeText } from '../core/text.js';
+import { escapeText, secretMark } from '../core/text.js';
 
 export type Redact = (text: string) => string;
 
 /** Shorter ones are no secrets, and taking them out would garble every line. */
 const shortest = 4;
 
-/** A function that replaces each secret, as it is, escaped or percent-encoded, by `[secret]`. */
+/** A function that replaces each secret, as it is, escaped or percent-encoded, by `secretMark`. */
 export function redactor(secrets: readonly string[]): Redact {
   const forms = new Set<string>();
   for (const secret of secrets) {
@@ -27,7 +27,7 @@ export function redactor(secrets: readonly string[]): Redact {
     .map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
     .join('|');
   const all = new RegExp(pattern, 'g');
-  return (text) => text.replace(all, '[secret]');
+  return (text) => text.replace(all, secretMark);
 }
 
 /** What of an event is free text; the rest are ferryline's own words, which must stay what they are. */

@@ -4,6 +4,7 @@
  */
 import { parentOf } from '../core/entry.js';
 import type { Report } from '../core/events.js';
+import { secretMark } from '../core/text.js';
 import type { Asked } from '../queue/queue.js';
 
 export interface WatchRequestsOptions {
@@ -149,6 +150,10 @@ function undone(end: Report | 'lost', folders: readonly string[]): readonly stri
   if (end.outcome === 'succeeded') return [];
   // Whoever cancels means it; the next look at the whole tree finds what was left.
   if (end.outcome === 'cancelled') return [];
-  const named = end.error === undefined && end.failuresOmitted === 0;
-  return named ? [...new Set(end.failures.map(({ path }) => parentOf(path)))] : folders;
+  const paths = end.failures.map(({ path }) => path);
+  const named =
+    end.error === undefined &&
+    end.failuresOmitted === 0 &&
+    !paths.some((path) => path.includes(secretMark));
+  return named ? [...new Set(paths.map(parentOf))] : folders;
 }

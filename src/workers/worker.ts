@@ -31,6 +31,8 @@ export interface WorkerOptions {
   readonly isPaused: (name: string) => boolean;
   /** Where a run's events go. */
   readonly listen: ListenToRun;
+  /** A report without what is secret, before it leaves the worker. */
+  readonly redact: (report: Report) => Report;
   /** Keeps the report of an attempt. */
   readonly keep: (report: Report) => Promise<void>;
 }
@@ -177,6 +179,7 @@ export function createWorker(options: WorkerOptions): RunWorker {
         if (report === 'overtaken') return { next: 'return' };
         if (report.outcome === 'cancelled' && stopping.signal.aborted && !cancel.signal.aborted)
           return { next: 'return' };
+        report = options.redact(report);
         await options.keep(report);
         if (job !== undefined && number < attempts && worthAnotherAttempt(report)) {
           // Half of the wait is left to chance, so that what failed together doesn't come back together.

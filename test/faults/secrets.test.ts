@@ -2,9 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { openPglite } from '../../src/queue/pglite.js';
 import { startFerryline, writeJobs } from '../kit/cli.js';
-import { type Redis, startRedis } from '../kit/redis.js';
+import { startPostgres } from '../kit/postgres.js';
+import { startRedis } from '../kit/redis.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { type Sshd, startSshd } from '../kit/sshd.js';
 
@@ -13,87 +15,154 @@ const passphrase = 'canary-passphrase-77aa';
 const password = 'canary-password-c3d2';
 
 let sshd: Sshd;
-let redis: Redis;
 beforeAll(async () => {
-  [sshd, redis] = await Promise.all([
-    startSshd({ passphrase, password: true }),
-    startRedis({ config: [`requirepass ${queuePassword}`] }),
-  ]);
+  sshd = await startSshd({ passphrase, password: true });
 });
-afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
+afterAll(() => sshd.stop());
+
+/** Texts, and where each was found. */
+type Places = [string, string][];
+
+interface Kept {
+  /** For `queue` in jobs.yml. */
+  readonly url: string;
+  /** All that the store holds, in plain words; asked once nobody else has it open. */
+  entries(state: string): Places | Promise<Places>;
+}
+
+const stores: Readonly<Record<string, () => Promise<Kept>>> = {
+  async Redis() {
+    const redis = await startRedis({ config: [`requirepass ${queuePassword}`] });
+    onTestFinished(() => redis.stop());
+    const ask = (...args: string[]) =>
+      execFileSync('/usr/bin/redis-cli', ['-p', `${redis.port}`, '--no-auth-warning', ...args], {
+        env: { ...process.env, REDISCLI_AUTH: queuePassword },
+        encoding: 'latin1',
+      });
+    return {
+      url: redis.url.replace('redis://', `redis://:${queuePassword}@`),
+      entries: () =>
+        ask('--scan')
+          .split('\n')
+          .filter(Boolean)
+          .map((name) => [name, ask('DUMP', name) + dumpOf(ask, name)]),
+    };
+  },
+  async Postgres() {
+    const postgres = await startPostgres();
+    onTestFinished(() => postgres.stop());
+    return {
+      url: postgres.url.replace('@', `:${queuePassword}@`),
+      entries: async () => [['dump', await postgres.dump()]],
+    };
+  },
+  async embedded() {
+    return {
+      url: 'embedded',
+      async entries(state) {
+        const pool = await openPglite(join(state, 'queue/pglite'));
+        const tables = await pool.query<{ name: string }>(
+          "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = 'bullmq'",
+        );
+        const places: Places = [];
+        for (const { name } of tables.rows) {
+          const { rows } = await pool.query(`SELECT whole::text FROM ${name} AS whole`);
+          places.push([name, JSON.stringify(rows)]);
+        }
+        await pool.end();
+        return places;
+      },
+    };
+  },
+};
 
 /** Everything in a folder, file by file. */
-function* contentsOf(folder: string): Generator<[string, string]> {
+function* contentsOf(folder: string): Generator<Places[number]> {
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     const path = join(folder, name);
     if (statSync(path).isFile()) yield [path, readFileSync(path, 'latin1')];
   }
 }
 
-async function everythingOf(scene: Scene, run: string): Promise<[string, string][]> {
-  const said: [string, string][] = [];
+/** What the commands say of a run. */
+async function answersOn(scene: Scene, run: string): Promise<Places> {
+  const said: Places = [];
   for (const words of [['status'], ['runs'], ['logs', run], ['next'], ['validate']])
     for (const flags of [[], ['--json'], ['-vv']]) {
-      const { stdout, stderr } = await scene.cli([...words, ...flags], {
-        env: { FERRYLINE_QUEUE: 'embedded' },
-      });
+      const { stdout, stderr } = await scene.cli([...words, ...flags]);
       said.push([words.join(' '), stdout + stderr]);
     }
   return said;
 }
 
-test('no canary in logs, reports, the queue, answers, arguments, or the last words of a crash', async () => {
-  const scene = await openScene(sshd);
-  const key = readFileSync(sshd.keyFile, 'utf8');
-  const keyLine = key.split('\n')[2] as string;
-  writeFileSync(join(scene.cwd, 'passphrase'), `${passphrase}\n`, { mode: 0o600 });
-  writeFileSync(join(scene.cwd, 'password'), `${password}\n`, { mode: 0o600 });
-  const file = (name: string) => `\${file:${join(scene.cwd, name)}}`;
-  const remote = (auth: object) => ({ ...remoteIn(sshd), auth });
-  await writeJobs(scene.cwd, {
-    queue: redis.url.replace('redis://', `redis://:${queuePassword}@`),
-    remotes: {
-      good: remote({ key: sshd.keyFile, passphrase: file('passphrase') }),
-      bad: remote({ password: file('password') }),
-    },
-    jobs: {
-      good: { operation: 'push', from: './data', to: `good:${scene.place}` },
-      bad: { operation: 'push', from: './data', to: `bad:${scene.place}`, retry: { attempts: 1 } },
-    },
-  });
-  const canaries = [queuePassword, passphrase, password, keyLine];
-  // A name that holds a secret is redacted, too.
-  scene.writeHere({ a: 'one', [`named-${password}`]: 'two' });
-  const env = { NODE_OPTIONS: '--report-on-fatalerror --report-on-signal --report-directory=.' };
-  const daemon = startFerryline(['start', '-vv'], { cwd: scene.cwd, env });
-  await daemon.said(/works: /);
-  const good = await scene.cli(['enqueue', 'good', '--wait', '--json']);
-  const bad = await scene.cli(['enqueue', 'bad', '--wait', '--json']);
-  expect([good.code, bad.code]).toEqual([0, 5]);
-  const places = await everythingOf(scene, good.events.at(-1)?.run);
-  places.push(['enqueue', good.stderr + bad.stdout + bad.stderr]);
-  places.push(['argv', readFileSync(`/proc/${daemon.pid}/cmdline`, 'latin1')]);
-  const ask = (...args: string[]) =>
-    execFileSync('/usr/bin/redis-cli', ['-p', `${redis.port}`, '--no-auth-warning', ...args], {
-      env: { ...process.env, REDISCLI_AUTH: queuePassword },
-      encoding: 'latin1',
+test.each(Object.keys(stores))(
+  'no canary in logs, reports, answers, arguments, the last words of a crash, or a queue kept by %s',
+  async (name) => {
+    const store = (await stores[name]?.()) as Kept;
+    const scene = await openScene(sshd);
+    const state = join(scene.cwd, '.state');
+    const keyLine = readFileSync(sshd.keyFile, 'utf8').split('\n')[2] as string;
+    writeFileSync(join(scene.cwd, 'passphrase'), `${passphrase}\n`, { mode: 0o600 });
+    writeFileSync(join(scene.cwd, 'password'), `${password}\n`, { mode: 0o600 });
+    const file = (name: string) => `\${file:${join(scene.cwd, name)}}`;
+    const remote = (auth: object) => ({ ...remoteIn(sshd), auth });
+    const job = { operation: 'push', from: './data', retry: { attempts: 1 } };
+    await writeJobs(scene.cwd, {
+      queue: store.url,
+      remotes: {
+        good: remote({ key: sshd.keyFile, passphrase: file('passphrase') }),
+        bad: remote({ password: file('password') }),
+      },
+      jobs: {
+        good: { ...job, to: `good:${scene.place}` },
+        clash: { ...job, to: `good:${scene.place}/clash` },
+        bad: { ...job, to: `bad:${scene.place}` },
+      },
     });
-  for (const name of ask('--scan').split('\n').filter(Boolean))
-    places.push([`queue ${name}`, ask('DUMP', name) + dumpOf(ask, name)]);
-  daemon.child.kill('SIGABRT');
-  const { stdout, stderr } = await daemon.ended;
-  places.push(['stdout', stdout], ['stderr', stderr]);
-  const doubts = join(scene.cwd, '.state/doubts');
-  // There, names of files are what they are, for the next run; nobody is shown them.
-  for (const [path, text] of contentsOf(join(scene.cwd, '.state')))
-    if (!path.startsWith(doubts)) places.push([path, text]);
-  expect(places.length).toBeGreaterThan(25);
-  expect(places.some(([, text]) => text.includes('"a"'))).toBe(true);
-  const hits = places.flatMap(([place, text]) =>
-    canaries.filter((canary) => text.includes(canary)).map((canary) => `${canary} in ${place}`),
-  );
-  expect(hits).toEqual([]);
-}, 120_000);
+    const canaries = [queuePassword, passphrase, password, keyLine];
+    // A name that holds a secret is redacted, too, also where its file can't be written.
+    scene.writeHere({ a: 'one', [`named-${password}`]: 'two' });
+    scene.writeThere({ [`clash/named-${password}/in`]: 'the way' });
+    const env = { NODE_OPTIONS: '--report-on-fatalerror --report-on-signal --report-directory=.' };
+    const daemon = startFerryline(['start', '-vv'], { cwd: scene.cwd, env });
+    await daemon.said(/works: /);
+    const places: Places = [];
+    const codes: Record<string, number> = {};
+    for (const job of ['good', 'clash', 'bad']) {
+      const { code, stdout, stderr, events } = await scene.cli([
+        'enqueue',
+        job,
+        '--wait',
+        '--json',
+      ]);
+      codes[job] = code;
+      places.push([`enqueue ${job}`, stdout + stderr]);
+      places.push(...(await answersOn(scene, events.at(-1)?.run)));
+    }
+    expect(codes).toEqual({ good: 0, clash: 3, bad: 5 });
+    places.push(['argv', readFileSync(`/proc/${daemon.pid}/cmdline`, 'latin1')]);
+    daemon.child.kill('SIGABRT');
+    const { stdout, stderr } = await daemon.ended;
+    places.push(['stdout', stdout], ['stderr', stderr]);
+    const alone = await scene.cli(['run', 'clash', '--json']);
+    expect(alone.code).toBe(3);
+    places.push(['run clash', alone.stdout + alone.stderr]);
+    const doubts = join(state, 'doubts');
+    for (const [path, text] of contentsOf(state))
+      // There, names of files are what they are, for the next run; nobody is shown them.
+      if (!path.startsWith(doubts)) places.push([path, text]);
+    const entries = await store.entries(state);
+    // What is looked through is what the runs left.
+    for (const job of ['good', 'clash', 'bad'])
+      expect(entries.some(([, text]) => text.includes(job))).toBe(true);
+    places.push(...entries);
+    const hits = places.flatMap(([place, text]) =>
+      canaries.filter((canary) => text.includes(canary)).map((canary) => `${canary} in ${place}`),
+    );
+    expect(hits).toEqual([]);
+  },
+  120_000,
+);
 
 /** An entry in plain words, as DUMP may compress it. */
 function dumpOf(ask: (...args: string[]) => string, name: string): string {

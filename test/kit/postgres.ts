@@ -15,6 +15,8 @@ export interface Postgres extends Restartable {
   readonly url: string;
   /** Runs SQL over a connection of its own; the rows of its result. */
   query(sql: string): Promise<Record<string, unknown>[]>;
+  /** All of it as `pg_dump` tells it. */
+  dump(): Promise<string>;
 }
 
 const superuser = 'ferry';
@@ -74,6 +76,10 @@ export async function startPostgres(): Promise<Postgres> {
       } finally {
         await client.end();
       }
+    },
+    async dump() {
+      const options = { maxBuffer: 256 * 1024 * 1024 };
+      return (await promisify(execFile)(join(programs, 'pg_dump'), [url], options)).stdout;
     },
   };
 }

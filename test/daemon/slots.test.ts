@@ -1,12 +1,12 @@
-/** Slots over a restart, and pauses over a lost queue. */
-import { rmSync } from 'node:fs';
+/** Slots over a restart and over a change of the clocks, and pauses over a lost queue. */
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { JsonEvent } from '../kit/cli.js';
-import { eventually, startDaemon } from '../kit/daemon.js';
+import { type JsonEvent, writeJobs } from '../kit/cli.js';
+import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
 import { type Redis, startRedis } from '../kit/redis.js';
-import { openScene, type Scene } from '../kit/scene.js';
+import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { type Sshd, startSshd } from '../kit/sshd.js';
 
 let sshd: Sshd;
@@ -47,7 +47,7 @@ describe.each([
     await sleep(1);
     const shift = 10 * 60_000;
     const again = await startDaemon(scene, {
-      env: { ...env, NODE_OPTIONS: `--import data:text/javascript,${clockAhead(shift)}` },
+      env: { ...env, ...clockAhead(shift) },
     });
     // Skipped slots are told by the daemon alone, so it is asked while it goes on.
     const found = await eventually(async () => {
@@ -83,12 +83,63 @@ describe.each([
   }, 90_000);
 });
 
-/** A module that sets the clock of a process ahead. */
-function clockAhead(ms: number): string {
-  return encodeURIComponent(
+/** The environment of a process whose clock is ahead. */
+function clockAhead(ms: number): { NODE_OPTIONS: string } {
+  const module = encodeURIComponent(
     `const Real=Date;globalThis.Date=class extends Real{constructor(...a){if(a.length===0)super(Real.now()+${ms});else super(...a)}static now(){return Real.now()+${ms}}};`,
   );
+  return { NODE_OPTIONS: `--import data:text/javascript,${module}` };
 }
+
+test.each([
+  {
+    to: 'summer time',
+    // 02:30 does not exist, and comes at the end of the hour that is left out.
+    daily: '2032-03-28T01:00:00.000Z',
+    hourly: ['2032-03-28T01:30:00.000Z'],
+  },
+  {
+    to: 'winter time',
+    // 02:30 comes twice, and is one slot.
+    daily: '2032-10-31T00:30:00.000Z',
+    hourly: ['2032-10-31T00:30:00.000Z', '2032-10-31T01:30:00.000Z'],
+  },
+])(
+  'a daemon in Berlin on the night of the change to $to',
+  async ({ daily, hourly }) => {
+    const { scene, env } = await freshScene();
+    const job = { operation: 'push', from: './data', timezone: 'Europe/Berlin' };
+    await writeJobs(scene.cwd, {
+      remotes: { archive: remoteIn(sshd) },
+      jobs: {
+        daily: { ...job, to: `archive:${scene.place}/daily`, schedule: '30 2 * * *' },
+        hourly: { ...job, to: `archive:${scene.place}/hourly`, schedule: '30 * * * *' },
+      },
+    });
+    /** A daemon whose clock stands at a moment when it is started. */
+    const startAt = (moment: number) =>
+      startDaemon(scene, { env: { ...env, ...clockAhead(moment - Date.now()) } });
+    // It sees the jobs, so that a start that takes its time passes over no slot.
+    const first = await startAt(Date.parse(daily) - 55_000);
+    await eventually(() => existsSync(join(scene.cwd, '.state/slots.json')));
+    await first.stop();
+    const slots = [...new Set([daily, ...hourly])];
+    for (const [n, slot] of slots.entries()) {
+      const daemon = await startAt(Date.parse(slot) - 2000);
+      const wanted = [daily, ...hourly].filter((one) => slots.indexOf(one) <= n).sort();
+      const ended = await eventually(async () => {
+        const all = await ends(scene);
+        return all.length >= wanted.length && all;
+      });
+      expect(ended.map((one) => one.slot).sort()).toEqual(wanted);
+      expect(ended.every(({ trigger }) => trigger === 'schedule')).toBe(true);
+      await daemon.stop();
+    }
+    const runs = await runsOf(scene, 'daily');
+    expect(runs.map((one) => one.slot)).toEqual([daily]);
+  },
+  90_000,
+);
 
 describe('a pause', () => {
   const isPaused = async (scene: Scene) =>

@@ -148,8 +148,8 @@ test.each(Object.keys(stores))(
     expect(alone.code).toBe(3);
     places.push(['run clash', alone.stdout + alone.stderr]);
     const doubts = join(state, 'doubts');
+    // There, names of files are what they are, for the next run; nobody is shown them.
     for (const [path, text] of contentsOf(state))
-      // There, names of files are what they are, for the next run; nobody is shown them.
       if (!path.startsWith(doubts)) places.push([path, text]);
     const entries = await store.entries(state);
     // What is looked through is what the runs left.

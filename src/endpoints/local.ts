@@ -94,7 +94,7 @@ function localError(error: unknown, path: string): FerryError {
 
 export interface LocalSide {
   readonly endpoint: Endpoint;
-  /** See `Side.listAhead`. */
+  /** Begins to list all of it now; each folder's first `list` may then be as old as this call. */
   readonly listAhead: () => void;
 }
 

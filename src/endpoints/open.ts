@@ -7,7 +7,7 @@ import type { Remote } from '../core/remote.js';
 import { escapeText } from '../core/text.js';
 import type { Endpoint } from './endpoint.js';
 import { openLocal } from './local.js';
-import { openSftp } from './sftp/endpoint.js';
+import { openSftp, readFolder } from './sftp/endpoint.js';
 import type { SessionPool } from './sftp/pool.js';
 import type { Session } from './sftp/session.js';
 
@@ -25,27 +25,30 @@ export interface Side {
   readonly only: string | undefined;
   /** Makes the missing folders of a destination's root, but no remote's `root` and no local parent. */
   makeRoot(signal: AbortSignal): Promise<void>;
-  /** Begins to list all of a local side now, beside the wait for the other one's connection; each folder's first `list` may then be as old as this call. */
-  listAhead(): void;
   /** The same side with another absolute root. */
   elsewhere(root: string, label: string): Endpoint;
 }
 
 const config = (message: string, hint: string) => new FerryError('config', message, { hint });
 
-/** Opens the source (`from`) or destination (`to`) of a job. A root that isn't there is no error here: the guard and the plan know what it means. */
+/**
+ * Opens the source (`from`) or destination (`to`) of a job. A root that isn't there is no error here:
+ * the guard and the plan know what it means. With `ahead` it begins to be listed at once: all of a
+ * local side, a remote one's root. A folder's first `list` may then be as old as this call.
+ */
 export function openSide(
   place: Place,
   role: 'from' | 'to',
   pool: SessionPool,
   signal: AbortSignal,
+  ahead = false,
 ): Promise<Side> {
   return place.remote === undefined
-    ? openLocalSide(place, role)
-    : openRemoteSide(place, place.remote, role, pool, signal);
+    ? openLocalSide(place, role, ahead)
+    : openRemoteSide(place, place.remote, role, pool, signal, ahead);
 }
 
-async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
+async function openLocalSide(place: Place, role: 'from' | 'to', ahead: boolean): Promise<Side> {
   const elsewhere = (root: string, label: string) => openLocal(root, label).endpoint;
   const there = await fs.stat(place.path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
@@ -58,7 +61,6 @@ async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
     if (role === 'from')
       return {
         endpoint: openLocal(place.path, place.label).endpoint,
-        listAhead: () => {},
         only: undefined,
         makeRoot: async () => {},
         elsewhere,
@@ -72,7 +74,6 @@ async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
     const root = path.join(parent, path.basename(place.path));
     return {
       endpoint: openLocal(root, place.label).endpoint,
-      listAhead: () => {},
       only: undefined,
       makeRoot: async () => {
         await fs.mkdir(root, { recursive: true });
@@ -85,11 +86,9 @@ async function openLocalSide(place: Place, role: 'from' | 'to'): Promise<Side> {
   const root = there.isDirectory() ? real : path.dirname(real);
   const caseSensitive = await localCaseSensitive(root);
   const { endpoint, listAhead } = openLocal(root, place.label, caseSensitive);
+  if (ahead && there.isDirectory()) listAhead();
   return {
     endpoint,
-    listAhead: () => {
-      if (there.isDirectory()) listAhead();
-    },
     only: there.isDirectory() ? undefined : path.basename(real),
     makeRoot: async () => {},
     elsewhere,
@@ -119,11 +118,12 @@ async function openRemoteSide(
   role: 'from' | 'to',
   pool: SessionPool,
   signal: AbortSignal,
+  ahead: boolean,
 ): Promise<Side> {
   for (let attempt = 0; ; attempt++) {
     const session = await pool.session(remote, signal);
     try {
-      return await resolveRemote(place, remote, role, pool, session, signal);
+      return await resolveRemote(place, remote, role, pool, session, signal, ahead);
     } catch (error) {
       const lost = error instanceof FerryError && error.kind === 'network';
       if (!lost || attempt >= 2 || signal.aborted) throw error;
@@ -138,6 +138,7 @@ async function resolveRemote(
   pool: SessionPool,
   session: Session,
   signal: AbortSignal,
+  ahead: boolean,
 ): Promise<Side> {
   const channel = session.channel();
   const kindOf = async (at: string) => {
@@ -153,7 +154,7 @@ async function resolveRemote(
     const other = turned(path.posix.basename(at));
     return other && kindOf(path.posix.join(path.posix.dirname(at), other)).catch(() => undefined);
   };
-  const base = await session.base.catch((error) => {
+  const base = await orAborted(session.base, signal).catch((error) => {
     throw error instanceof FerryError && error.kind === 'io' ? noRoot(remote) : error;
   });
   const wanted = path.posix.resolve(base, place.path);
@@ -162,7 +163,8 @@ async function resolveRemote(
   const standing = kindOf(wanted);
   const resolving = channel.realpath(wanted, signal);
   const looking = role === 'from' ? undefined : twinOf(wanted);
-  for (const answer of [standing, resolving, looking]) answer?.catch(() => {});
+  const listing = ahead ? readFolder(channel, session.handles, wanted, 4, signal) : undefined;
+  for (const answer of [standing, resolving, looking, listing]) answer?.catch(() => {});
   if ((await rootKind) !== 'folder') throw noRoot(remote);
   const kind = await standing;
   const real = kind === undefined ? wanted : await resolving;
@@ -175,8 +177,9 @@ async function resolveRemote(
   const isFile = kind !== undefined && kind !== 'folder';
   if (isFile && role === 'to') throw noFolder(place);
   const root = isFile ? path.posix.dirname(real) : real;
-  const open = (at: string, label: string, sensitive: boolean) =>
-    openSftp(pool, remote, session, at, label, sensitive);
+  const features = await orAborted(session.features, signal);
+  const open = (at: string, label: string, sensitive: boolean, listed?: typeof listing) =>
+    openSftp(pool, remote, features, at, label, sensitive, listed);
 
   /** A twin of the root's name in the other case that its folder doesn't list is the root itself. */
   const isSensitive = async (): Promise<boolean> => {
@@ -192,9 +195,8 @@ async function resolveRemote(
   const elsewhere = (at: string, label: string) => open(at, label, sensitive);
 
   return {
-    endpoint: elsewhere(root, place.label),
+    endpoint: open(root, place.label, sensitive, isFile ? undefined : listing),
     only: isFile ? path.posix.basename(real) : undefined,
-    listAhead: () => {},
     elsewhere,
     makeRoot: async (abort) => {
       if (kind === 'folder') return;
@@ -218,6 +220,16 @@ async function resolveRemote(
       await make(root.slice(1));
     },
   };
+}
+
+/** What a session learns for all who share it; whoever gives up waiting leaves it to the others. */
+function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    if (signal.aborted) abort();
+  });
 }
 
 function noFolder(place: Place): FerryError {

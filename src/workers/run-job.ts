@@ -123,20 +123,20 @@ async function carryOut(
   const { pool, state, emit } = context;
   const opened: Side[] = [];
   let doubts: Doubts | undefined;
-  const open = async (place: Location, role: 'from' | 'to') => {
-    const found = await openSide(place, role, pool, signal);
+  const open = async (place: Location, role: 'from' | 'to', ahead: boolean) => {
+    const found = await openSide(place, role, pool, signal, ahead);
     const side = context.isOurs === undefined ? found : heldSide(found, context.isOurs);
     opened.push(side);
     return side;
   };
   try {
     // a local side is opened first and listed while the other one connects
-    const early = job.from.remote === undefined ? await open(job.from, 'from') : undefined;
-    if (context.folders === undefined) early?.listAhead();
-    const destination = await open(job.to, 'to');
-    if (early === undefined && context.folders === undefined) destination.listAhead();
-    const source = early ?? (await open(job.from, 'from'));
-    const archive = job.after.kind === 'archive' ? await open(job.after.to, 'to') : undefined;
+    const whole = context.folders === undefined;
+    const early = job.from.remote === undefined ? await open(job.from, 'from', whole) : undefined;
+    const destination = await open(job.to, 'to', whole);
+    const source = early ?? (await open(job.from, 'from', whole));
+    const archive =
+      job.after.kind === 'archive' ? await open(job.after.to, 'to', false) : undefined;
     refuseOverlap(job, source, destination);
     await recallSides(job, source, destination, state);
     const before = destination.endpoint.can.setStat;

@@ -18,7 +18,7 @@ import { joinIdentification } from './identification.js';
 import { readKeys } from './key-file.js';
 import { algorithmsFor, loginsFor, terrapinProne } from './offers.js';
 import { widenReceiveWindow } from './receive-window.js';
-import { signAtOnce } from './sign-at-once.js';
+import { logInAtOnce, signAtOnce } from './sign-at-once.js';
 import type { Tell, Transport } from './transport.js';
 
 // required: imported, every CommonJS file of it would be parsed once more for the names it exports
@@ -116,7 +116,10 @@ async function connect(
         algorithms: algorithmsFor(remote.algorithms, rules),
         authHandler: logins.next,
       } as ConnectConfig,
-      { where, rules, tell, tried: logins.tried, deadline: remote.deadline, wantsSftp },
+      {
+        ...{ where, rules, tell, tried: logins.tried, atOnce: logins.atOnce },
+        ...{ deadline: remote.deadline, wantsSftp },
+      },
       signal,
       stream,
     );
@@ -170,6 +173,8 @@ interface LogIn extends LogInFacts {
   readonly rules: HostKeyRules;
   readonly tell: Tell;
   readonly wantsSftp: boolean;
+  /** Whether the first login can be sent before the server has said anything of logins. */
+  readonly atOnce: boolean;
 }
 
 function logIn(
@@ -214,7 +219,6 @@ function logIn(
     const abort = () => settle(() => reject(signal.reason));
     signal.addEventListener('abort', abort, { once: true });
     client.on('handshake', (negotiated: NegotiatedAlgorithms) => {
-      signAtOnce(client);
       tell(
         'status',
         `${negotiated.kex}, host key ${negotiated.serverHostKey}, ${negotiated.cs.cipher}`,
@@ -231,7 +235,15 @@ function logIn(
         client.destroy();
       }
     });
-    // Our channel before the package's own, which is given back at once: it counts for MaxSessions.
+    client.once('handshake', () => {
+      signAtOnce(client);
+      if (about.atOnce && verdict === undefined) logInAtOnce(client);
+    });
+    // Its own channel would be of no use, and counts for MaxSessions.
+    client.sftp = (unopened) => {
+      unopened(new Error('channels are opened raw'), undefined as never);
+      return client;
+    };
     const channel = new Promise<ClientChannel | undefined>((opened, failed) => {
       client.once('ready', () => {
         tell('status', 'logged in');
@@ -274,10 +286,7 @@ function logIn(
           return decided.ok;
         },
       })
-      .then(
-        (own) => own.end(),
-        () => {}, // what fails the login fails `lost`; its own channel may fail alone
-      );
+      .catch(() => {}); // what fails the login fails `lost`
   });
 }
 

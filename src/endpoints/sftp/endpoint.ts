@@ -11,7 +11,7 @@ import { openHandle } from './handle.js';
 import type { Handles } from './handles.js';
 import type { SessionPool } from './pool.js';
 import type { SftpChannel } from './protocol.js';
-import type { Session } from './session.js';
+import type { Features } from './session.js';
 import { isTyped, openFlag, type RawEntry, type RawStat } from './wire.js';
 
 /** READDIR requests in flight for one folder; OpenSSH answers each with 100 names at most. */
@@ -29,16 +29,26 @@ const flags: Readonly<Record<OpenMode, number>> = {
   update: openFlag.READ | openFlag.WRITE,
 };
 
-/** `root` is absolute on the server; the pool has a session of this remote already. */
+/** `root` is absolute on the server; the pool has a session of this remote already. `listed` is what the root's first `list` goes by. */
 export function openSftp(
   pool: SessionPool,
   remote: Remote,
-  session: Session,
+  features: Features,
   root: string,
   label: string,
   caseSensitive: boolean,
+  listed?: Promise<readonly RawEntry[]>,
 ): Endpoint {
-  const { features } = session;
+  let ahead = listed;
+  /** What was listed ahead, once; undefined where the session was lost before it was known. */
+  const takeAhead = async (): Promise<readonly RawEntry[] | undefined> => {
+    const listing = ahead;
+    ahead = undefined;
+    return listing?.catch((error) => {
+      if (error instanceof FerryError && error.kind === 'network') return undefined;
+      throw located(error, '');
+    });
+  };
   const can: Capabilities = {
     atomicReplace: features.posixRename,
     mtimePrecision: 1,
@@ -135,11 +145,12 @@ export function openSftp(
     root,
     can,
 
-    list: (folder, signal) =>
-      repeat(folder, signal, async (channel, _attempt, handles) => {
+    list: async (folder, signal) => {
+      const already = folder === '' ? await takeAhead() : undefined;
+      return repeat(folder, signal, async (channel, _attempt, handles) => {
         const at = full(folder);
-        const ahead = features.roundTrip < shortLine ? 2 : readdirsAhead;
-        const raw = await readFolder(channel, handles, at, ahead, signal);
+        const first = features.roundTrip < shortLine ? 2 : readdirsAhead;
+        const raw = already ?? (await readFolder(channel, handles, at, first, signal));
         const entries: Entry[] = [];
         for (const entry of raw) {
           if (isTyped(entry)) entries.push(entry);
@@ -150,7 +161,8 @@ export function openSftp(
           }
         }
         return entries;
-      }),
+      });
+    },
 
     stat: (path, signal) =>
       repeat(path, signal, (channel, _attempt, handles) => lstat(channel, handles, path, signal)),
@@ -274,8 +286,8 @@ async function isFull(channel: SftpChannel, root: string, signal: AbortSignal): 
   return free !== undefined && free < 64 * 1024;
 }
 
-/** All entries of a folder, several READDIRs ahead: `first` of them, then more. */
-async function readFolder(
+/** All entries of a folder by its path on the server, several READDIRs ahead: `first` of them, then more. */
+export async function readFolder(
   channel: SftpChannel,
   handles: Handles,
   at: string,

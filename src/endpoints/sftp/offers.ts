@@ -146,8 +146,12 @@ export function loginsFor(remote: Remote, keys: readonly PrivateKey[], tell: Tel
     ? [...ofAgent, ...ofKeys, ...ofPassword]
     : [...ofKeys, ...ofAgent, ...ofPassword];
   const tried: string[] = [];
+  const first = attempts[0]?.auth;
+  const key = first?.key as PrivateKey['key'] | undefined;
   return {
     tried: tried as readonly string[],
+    /** Whether the first one needs no word of the server before: which hash it wants with an RSA key, say. */
+    atOnce: first?.type === 'password' || (key !== undefined && key.type !== 'ssh-rsa'),
     next: (
       left: readonly string[] | null,
       _partial: boolean | null,

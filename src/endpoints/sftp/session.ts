@@ -32,7 +32,8 @@ const mostChannels = 8;
 
 export class Session {
   readonly transport: Transport;
-  readonly features: Features;
+  /** Known a round trip after the login; a session that can't be learnt about ends. */
+  readonly features: Promise<Features>;
   /** The remote's root, or the login folder where it has none, as the server's REALPATH tells it. */
   readonly base: Promise<string>;
   /** Settles, never rejecting, when the connection or its first channel has ended. */
@@ -47,7 +48,7 @@ export class Session {
   private constructor(
     transport: Transport,
     first: SftpChannel,
-    features: Features,
+    features: Promise<Features>,
     base: Promise<string>,
     tell: Tell,
   ) {
@@ -65,7 +66,7 @@ export class Session {
     });
   }
 
-  /** Logs in, speaks SFTP, learns what the server can do. With `trace`, every request and answer is told. */
+  /** Logs in, speaks SFTP, begins to learn what the server can do. With `trace`, every request and answer is told. */
   static async open(
     remote: Remote,
     connect: Connect,
@@ -82,12 +83,15 @@ export class Session {
     const abort = () => transport.close();
     signal.addEventListener('abort', abort, { once: true });
     try {
-      await first.ready;
-      const learning = learn(first, transport, signal);
-      const base = first.realpath(remote.root ?? '.', signal);
+      const base = first.realpath(remote.root ?? '.');
       base.catch(() => {}); // whoever asks hears of it
-      const session = new Session(transport, first, await learning, base, tell);
-      session.#widen(options, signal);
+      await first.ready;
+      const features = learn(first, transport);
+      const session = new Session(transport, first, features, base, tell);
+      features.then(
+        ({ roundTrip }) => session.#widen(roundTrip, options, signal),
+        () => transport.close(), // whoever asks hears of it
+      );
       return session;
     } catch (error) {
       await transport.close();
@@ -126,8 +130,12 @@ export class Session {
   }
 
   /** Opens the further channels that a long line takes, beside the work; a server that allows fewer is served with fewer. */
-  #widen(options: ConstructorParameters<typeof SftpChannel>[1], signal: AbortSignal): void {
-    const wanted = Math.min(mostChannels, Math.ceil(this.features.roundTrip / roundTripPerChannel));
+  #widen(
+    roundTrip: number,
+    options: ConstructorParameters<typeof SftpChannel>[1],
+    signal: AbortSignal,
+  ): void {
+    const wanted = Math.min(mostChannels, Math.ceil(roundTrip / roundTripPerChannel));
     const open = async () => {
       const channel = new SftpChannel(await this.transport.openChannel(signal), options);
       await channel.ready;
@@ -151,17 +159,13 @@ export class Session {
   }
 }
 
-async function learn(
-  channel: SftpChannel,
-  transport: Transport,
-  signal: AbortSignal,
-): Promise<Features> {
+async function learn(channel: SftpChannel, transport: Transport): Promise<Features> {
   const offers = (name: string) => channel.extensions.has(name);
   const asked = performance.now();
   // one question in any case: it measures the round trip
   let limits = plainLimits;
-  if (offers('limits@openssh.com')) limits = await channel.limits(signal);
-  else await channel.realpath('.', signal);
+  if (offers('limits@openssh.com')) limits = await channel.limits();
+  else await channel.realpath('.');
   const ordered =
     transport.serverSoftware.startsWith('OpenSSH_') &&
     offers('fstatvfs@openssh.com') &&

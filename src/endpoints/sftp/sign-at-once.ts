@@ -1,7 +1,8 @@
 /**
- * Logs in with a key in one round trip instead of two. ssh2 first asks whether a key would do and
- * then signs; a signature may as well come with the question (RFC 4252 §7), and a key at hand
- * costs nothing to sign with. Keys of an agent are still asked about first.
+ * Logs in with a key in one round trip instead of three. ssh2 waits for the server's word that it
+ * logs in at all (RFC 4253 §10), then asks whether a key would do, then signs. The requests may as
+ * well leave together, since a server takes them in order, and a signature may come with the
+ * question (RFC 4252 §7). Keys of an agent are still asked about first.
  */
 import type { Client, ParsedKey } from 'ssh2';
 
@@ -11,6 +12,7 @@ type Sign = (blob: Buffer, done: (signature: Buffer) => void) => void;
 interface Internals {
   readonly _protocol?: {
     authPK?: (username: string, key: ParsedKey, algorithm?: string, sign?: Sign) => void;
+    readonly _handlers?: { SERVICE_ACCEPT?: (protocol: unknown, service: string) => void };
   };
 }
 
@@ -38,4 +40,14 @@ export function signAtOnce(client: Client): void {
       else done(signature);
     });
   };
+}
+
+/** Makes a client that is about to ask for the login service log in with the same write. Called once the host key is accepted. */
+export function logInAtOnce(client: Client): void {
+  const protocol = (client as unknown as Internals)._protocol;
+  const handlers = protocol?._handlers;
+  const logIn = handlers?.SERVICE_ACCEPT;
+  if (handlers === undefined || logIn === undefined) return;
+  handlers.SERVICE_ACCEPT = () => {}; // a server that refuses the service disconnects
+  process.nextTick(() => logIn(protocol, 'ssh-userauth'));
 }

@@ -29,7 +29,13 @@ beforeAll(async () => {
   line = await startProxy(sshd.port, { delay: roundTrip });
   pool = createPool({ transcript: (_remote, _kind, text) => transcript.push(text) });
   const remote = remoteFor({ ...sshd, port: line.port }, { root: sshd.root });
-  side = await openSide({ remote, path: 'new/Folder', label: 'archive:' }, 'to', pool, signal);
+  side = await openSide(
+    { remote, path: 'new/Folder', label: 'archive:' },
+    'to',
+    pool,
+    signal,
+    true,
+  );
   files = side.endpoint;
 });
 afterAll(async () => {
@@ -43,15 +49,23 @@ test('a key is not asked about before it signs', () => {
   expect(sshd.log()).not.toMatch(/Postponed publickey/);
 });
 
-test('the root is asked after together with the limits, then everything about the place at once', () => {
-  const start = transcript.findIndex((text) => /^1 limits/.test(text));
-  const requests = transcript.slice(start).filter((text) => !/VERSION|INIT/.test(text));
-  const words = requests.slice(0, 10).map((text) => text.replace(/^\d+ (\w+).*/s, '$1'));
-  expect(words).toEqual([
-    ...['limits', 'REALPATH', 'EXTENDED_REPLY', 'NAME'],
-    ...['STAT', 'STAT', 'REALPATH', 'STAT'],
-    ...['ATTRS', 'status'],
+test('what needs no answer leaves at once, then everything about the place together with the limits', () => {
+  const commands = transcript
+    .map((text) => text.replace(/^\d+ /, '').split(' ')[0] ?? '')
+    .filter((word) => /^(INIT|VERSION|REALPATH|limits.*|STAT|OPENDIR)$/.test(word));
+  expect(commands.slice(0, 9)).toEqual([
+    ...['INIT', 'REALPATH', 'VERSION'],
+    ...['limits@openssh.com', 'STAT', 'STAT', 'REALPATH', 'STAT', 'OPENDIR'],
   ]);
+});
+
+test('the root is listed once ahead, then anew', async () => {
+  const listings = () => said(/^\d+ OPENDIR/).length;
+  expect(listings()).toBe(1);
+  await expect(files.list('', signal)).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(listings()).toBe(1);
+  await expect(files.list('', signal)).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(listings()).toBe(2);
 });
 
 test('missing folders of the place are made, one or several', async () => {

@@ -55,7 +55,13 @@ export async function startMember(
   onTestFinished(() => daemon.kill9());
   const cli = (args: readonly string[]) => scene.cli(args, { env });
   const runs = async (job?: string) => {
-    const { events } = await cli(['runs', '--json', ...(job === undefined ? [] : [job])]);
+    const { events } = await cli([
+      'runs',
+      '--json',
+      '--limit',
+      '1000',
+      ...(job === undefined ? [] : [job]),
+    ]);
     return events.filter(({ event }) => event === 'run-view');
   };
   return {

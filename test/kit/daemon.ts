@@ -69,6 +69,12 @@ export async function eventually<T>(
 
 /** `ferryline runs --json` of a scene: the runs, newest first. */
 export async function runsOf(scene: Scene, job?: string): Promise<JsonEvent[]> {
-  const { events } = await scene.cli(['runs', '--json', ...(job === undefined ? [] : [job])]);
+  const { events } = await scene.cli([
+    'runs',
+    '--json',
+    '--limit',
+    '1000',
+    ...(job === undefined ? [] : [job]),
+  ]);
   return [...events];
 }

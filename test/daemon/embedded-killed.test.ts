@@ -58,7 +58,8 @@ test('five kills amid bursts of requests: every acknowledged one ends in a recor
   });
   const ends = Object.fromEntries(runs.map(({ run, job, outcome }) => [run, `${job} ${outcome}`]));
   const asked = [...acknowledged].map(([run, job]) => [run, `${job} succeeded`]);
-  expect(asked.length).toBeGreaterThan(20);
+  // Many requests share a run; each kill had some of its own.
+  expect(asked.length).toBeGreaterThan(5);
   expect(ends).toMatchObject(Object.fromEntries(asked));
   expect(await daemon.stop()).toBe(0);
 }, 180_000);

@@ -12,8 +12,11 @@ const few = 2000;
 /** Questions the thread is given at once; more are kept here, so that answers come in steadily. */
 const batch = 16;
 
-/** Folders listed ahead of being asked for. */
-const mostAhead = 512;
+/** Memory for what the thread makes and gives away at once, MB; left to itself it would take many times as much. */
+const young = 6;
+
+/** Folders listed ahead of being asked for, how many of them at once, and the entries in them after which it ends. */
+const mostAhead = { folders: 512, atOnce: 2 * batch, entries: 100_000 };
 
 export interface Lister {
   /** Begins to list a tree before anybody asks, beside the wait for a connection. */
@@ -54,7 +57,9 @@ export function createLister(): Lister {
   };
 
   const start = (): Worker => {
-    const thread = new Worker(new URL('./list-worker.js', import.meta.url));
+    const thread = new Worker(new URL('./list-worker.js', import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: young },
+    });
     thread.on('message', (answers: readonly ListAnswer[]) => {
       outside -= answers.length;
       for (const answer of answers) {
@@ -95,23 +100,41 @@ export function createLister(): Lister {
 
   /** What was listed ahead and not yet asked for. */
   const found = new Map<string, Promise<Entry[]>>();
+  /** Folders to list ahead, and how far that is. */
+  const coming: string[] = [];
+  let running = 0;
+  let entriesAhead = 0;
   let asked = false;
 
-  const ahead = (path: string) => {
-    if (asked || found.size >= mostAhead) return;
-    const listing = list(path);
-    found.set(path, listing);
-    listing.then(
-      (entries) => {
-        for (const { name, kind } of entries)
-          if (kind === 'folder') ahead(`${path === '/' ? '' : path}/${name}`);
-      },
-      () => {}, // whoever asks hears of it
-    );
+  const goAhead = () => {
+    while (running < mostAhead.atOnce && !asked) {
+      const path = coming.shift();
+      const enough = found.size >= mostAhead.folders || entriesAhead >= mostAhead.entries;
+      if (path === undefined || enough) return;
+      running++;
+      const listing = list(path);
+      found.set(path, listing);
+      listing.then(
+        (entries) => {
+          running--;
+          entriesAhead += entries.length;
+          for (const { name, kind } of entries)
+            if (kind === 'folder') coming.push(`${path === '/' ? '' : path}/${name}`);
+          goAhead();
+        },
+        () => {
+          running--; // whoever asks hears of it
+          goAhead();
+        },
+      );
+    }
   };
 
   return {
-    ahead,
+    ahead(path) {
+      coming.push(path);
+      goAhead();
+    },
     list(path) {
       asked = true;
       const listing = found.get(path) ?? list(path);

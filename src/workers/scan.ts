@@ -61,9 +61,17 @@ export interface Scan {
   readonly leftovers: readonly string[];
 }
 
-/** Listings in flight on each side; more on a line whose round trip is not short (ms). */
-const listingsAtOnce = { short: 256, long: 512 };
-const shortLine = 5;
+/**
+ * Folders being listed at once: what fills the line, by its round trip in ms, and no more, since
+ * their entries wait in memory for the other side's. `first` counts until it is known, by
+ * `enoughToTell` folders, how many entries they have.
+ */
+const listingsAtOnce = {
+  most: 512,
+  first: (roundTrip: number) => Math.max(32, 10 * roundTrip),
+  entries: (roundTrip: number) => Math.max(20_000, 5_000 * roundTrip),
+  enoughToTell: 16,
+};
 /** Pairs of files whose bytes are compared at once, and the memory that takes. */
 const pairsAtOnce = 128;
 const pairsMemory = 32 * 1024 * 1024;
@@ -97,6 +105,7 @@ export async function scan(request: ScanRequest): Promise<Scan> {
   };
   const leftovers: string[] = [];
   let compared = 0;
+  let visited = 0;
   let sourceExists = true;
   const limited = request.folders !== undefined;
 
@@ -283,6 +292,7 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     gathered.destinationFiles += folder.destinationFiles;
     if (folder.keeps && !task.source) keep(task.path);
     compared += folder.compared;
+    visited++;
     request.onProgress(compared);
   };
 
@@ -296,7 +306,7 @@ export async function scan(request: ScanRequest): Promise<Scan> {
       trail: [''],
       ...(request.folders === undefined ? {} : { asked: askedFolders(request.folders) }),
     },
-    foldersAtOnce(source, destination),
+    foldersAtOnce(source, destination, () => ({ folders: visited, entries: compared })),
     visit,
   );
   const all: Gathered = {
@@ -309,8 +319,21 @@ export async function scan(request: ScanRequest): Promise<Scan> {
   return { plan: sealPlan(all), sourceExists, leftovers };
 }
 
-function foldersAtOnce({ can: source }: Endpoint, { can: destination }: Endpoint): number {
-  const isShort = Math.max(source.roundTrip, destination.roundTrip) < shortLine;
-  const wanted = isShort ? listingsAtOnce.short : listingsAtOnce.long;
-  return Math.min(wanted, source.maxHandles, destination.maxHandles);
+/** How many folders may be listed at once, by what those before them had. */
+function foldersAtOnce(
+  { can: source }: Endpoint,
+  { can: destination }: Endpoint,
+  soFar: () => { readonly folders: number; readonly entries: number },
+): () => number {
+  const { most, first, entries, enoughToTell } = listingsAtOnce;
+  const roundTrip = Math.max(source.roundTrip, destination.roundTrip);
+  const handles = Math.min(source.maxHandles, destination.maxHandles);
+  return () => {
+    const had = soFar();
+    const wanted =
+      had.folders < enoughToTell
+        ? first(roundTrip)
+        : (entries(roundTrip) * had.folders) / (had.entries + 1);
+    return Math.max(1, Math.min(Math.floor(wanted), most, handles));
+  };
 }

@@ -1,14 +1,18 @@
 /** Visits a tree with a bounded number of visits at once. */
 
-/** Visits `root` and whatever each visit finds to visit next, at most `atOnce` at a time; the first error ends it. */
-export function walk<T>(root: T, atOnce: number, visit: (task: T) => Promise<T[]>): Promise<void> {
+/** Visits `root` and whatever each visit finds to visit next, at most `atOnce()` at a time; the first error ends it. */
+export function walk<T>(
+  root: T,
+  atOnce: () => number,
+  visit: (task: T) => Promise<T[]>,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     // a stack: depth first keeps it short
     const open: T[] = [root];
     let running = 0;
     let failed = false;
     const pump = () => {
-      while (!failed && running < atOnce) {
+      while (!failed && running < atOnce()) {
         const task = open.pop();
         if (task === undefined) break;
         running++;

@@ -142,37 +142,58 @@ export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: S
     expect(outside().read(at('file'))).toEqual(Buffer.from([0, 0, 0, 0, 0, 0x78]));
   });
 
-  test('mtime and mode set on the open file, or by path, are there after the close', async () => {
-    const { setStat } = endpoint().can;
+  test.each([
+    ['its only data', true],
+    ['data written before', false],
+  ])('a file ends with %s, and carries the mode and mtime it is to have', async (_, atOnce) => {
+    const { setStat, fsync } = endpoint().can;
+    const data = Buffer.from('text');
     const attributes = { mtime: 1_500_000_000, mode: 0o600 };
     await using(at('file'), 'create', async (handle) => {
-      const write = handle.write(Buffer.from('text'), 0, signal);
-      if (setStat === 'pipelined') {
-        const set = handle.setStat(attributes, signal);
-        const stat = handle.stat(signal);
-        await Promise.all([write, set]);
-        expect(await stat).toMatchObject({ kind: 'file', size: 4 });
-        expect(Math.floor((await stat).mtime ?? 0)).toBe(1_500_000_000);
-        return;
-      }
-      await write;
-      if (setStat === 'handle') await handle.setStat(attributes, signal);
+      if (!atOnce) await handle.write(data, 0, signal);
+      const ending = { ...(atOnce ? { data } : {}), attributes, sync: fsync };
+      const stat = await handle.finish(ending, signal);
+      expect(stat).toMatchObject({ kind: 'file', size: 4 });
+      if (setStat !== 'none') expect(Math.floor(stat?.mtime ?? 0)).toBe(attributes.mtime);
     });
-    if (setStat === 'path') await endpoint().setStat(at('file'), attributes, signal);
     const stat = await endpoint().stat(at('file'), signal);
-    if (setStat === 'none') return;
-    expect(Math.floor(stat?.mtime ?? 0)).toBe(1_500_000_000);
-    if (!lacks.has('modes')) expect((stat?.mode ?? 0) & 0o777).toBe(0o600);
     expect(outside().read(at('file'))?.toString()).toBe('text');
+    if (setStat === 'none') return;
+    expect(Math.floor(stat?.mtime ?? 0)).toBe(attributes.mtime);
+    if (!lacks.has('modes')) expect((stat?.mode ?? 0) & 0o777).toBe(0o600);
   });
 
-  test('sync reaches the disk where the side has it', async () => {
+  test('an empty file ends, too', async () => {
     await using(at('file'), 'create', async (handle) => {
-      await handle.write(Buffer.from('text'), 0, signal);
-      const sync = handle.sync(signal);
-      if (endpoint().can.fsync) await sync;
-      else await sync.catch((error) => expect(error).toBeInstanceOf(FerryError));
+      const ending = { data: Buffer.alloc(0), attributes: {}, sync: false };
+      expect(await handle.finish(ending, signal)).toMatchObject({ kind: 'file', size: 0 });
     });
+    expect(outside().read(at('file'))).toEqual(Buffer.alloc(0));
+  });
+
+  test.each([0, 1, 1000, 30_000])('a file of %i bytes is read whole', async (size) => {
+    const bytes = randomBytes(size, 11);
+    outside().put(at('file'), bytes);
+    const target = Buffer.alloc(size + 1);
+    const { bytes: read, before, after } = await endpoint().readWhole(at('file'), target, signal);
+    expect(target.subarray(0, read).equals(bytes)).toBe(true);
+    expect(after).toMatchObject({ kind: 'file', size });
+    if (before !== undefined) expect(before).toEqual(after);
+  });
+
+  test('of a file that is longer than the target as much is read as fits', async () => {
+    const bytes = randomBytes(1000, 12);
+    outside().put(at('file'), bytes);
+    const target = Buffer.alloc(600);
+    const { bytes: read, after } = await endpoint().readWhole(at('file'), target, signal);
+    expect(read).toBe(600);
+    expect(target.equals(bytes.subarray(0, 600))).toBe(true);
+    expect(after).toMatchObject({ kind: 'file', size: 1000 });
+  });
+
+  test('what is not there is not read whole', async () => {
+    const read = endpoint().readWhole(at('file'), Buffer.alloc(10), signal);
+    await expect(read).rejects.toMatchObject({ code: 'ENOENT', path: at('file') });
   });
 
   test('a signal that has fired rejects reads and writes', async () => {
@@ -181,9 +202,13 @@ export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: S
     await using(at('file'), 'read', (handle) =>
       expect(handle.read(Buffer.alloc(4), 0, aborted)).rejects.toThrow(),
     );
-    await using(at('new'), 'create', (handle) =>
-      expect(handle.write(Buffer.from('x'), 0, aborted)).rejects.toThrow(),
-    );
+    await using(at('new'), 'create', async (handle) => {
+      await expect(handle.write(Buffer.from('x'), 0, aborted)).rejects.toThrow();
+      const ending = { data: Buffer.from('x'), attributes: {}, sync: false };
+      await expect(handle.finish(ending, aborted)).rejects.toThrow();
+    });
+    const whole = endpoint().readWhole(at('file'), Buffer.alloc(11), aborted);
+    await expect(whole).rejects.toThrow();
   });
 
   test('a handle writes on to its file after a rename', async () => {

@@ -48,6 +48,24 @@ export interface Capabilities {
 /** `read` an existing file; `create` a new one, failing where something stands (never relied on); `update` an existing one for writing. */
 export type OpenMode = 'read' | 'create' | 'update';
 
+/** How a file that was written ends. */
+export interface Ending {
+  /** All of the file's bytes, where nothing has been written to it. */
+  readonly data?: Buffer | undefined;
+  readonly attributes: Attributes;
+  /** Whether it is to reach the side's disk; only where `can.fsync`. */
+  readonly sync: boolean;
+}
+
+/** A small file as it was read. */
+export interface Whole {
+  /** How many were read: fewer than there was room for where the file is shorter, none where it is no file. */
+  readonly bytes: number;
+  /** The file before its first byte was read, where a look costs no round trip, and after its last. */
+  readonly before: Stat | undefined;
+  readonly after: Stat;
+}
+
 /** An open file. Calls may overlap; `close` comes last and is always called. */
 export interface Handle {
   /** Reads into `buffer` from `position` (bytes); resolves to the bytes read, fewer only at the file's end, 0 past it. */
@@ -55,9 +73,12 @@ export interface Handle {
   /** Writes all of `buffer` at `position` (bytes). The buffer belongs to the handle until it settles. */
   write(buffer: Buffer, position: number, signal: AbortSignal): Promise<void>;
   stat(signal: AbortSignal): Promise<Stat>;
-  setStat(attributes: Attributes, signal: AbortSignal): Promise<void>;
-  /** Brings the file to the side's disk. */
-  sync(signal: AbortSignal): Promise<void>;
+  /**
+   * Ends a file that was written: the data that is left, attributes as `can.setStat` says, sync,
+   * close, and a look at what is stored, undefined where nothing is. One round trip where the side
+   * keeps order. Attributes that the side refuses are no error.
+   */
+  finish(ending: Ending, signal: AbortSignal): Promise<Stat | undefined>;
   /** Frees the handle; rejects when the side reports that the data did not make it. */
   close(): Promise<void>;
 }
@@ -73,6 +94,12 @@ export interface Endpoint {
   /** The entry itself (a link is not followed); undefined when nothing stands there. */
   stat(path: string, signal: AbortSignal): Promise<Stat | undefined>;
   open(path: string, mode: OpenMode, permissions: number, signal: AbortSignal): Promise<Handle>;
+  /**
+   * Reads a file from its beginning until it ends or `target` (at most `can.maxRead`) is full, in as
+   * few round trips as the side allows. `target` belongs to the side until this resolves; where it
+   * rejects, for good.
+   */
+  readWhole(path: string, target: Buffer, signal: AbortSignal): Promise<Whole>;
   /** Makes one folder; EEXIST when something stands there. */
   mkdir(path: string, permissions: number, signal: AbortSignal): Promise<void>;
   /**

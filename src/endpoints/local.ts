@@ -1,13 +1,14 @@
 /** An Endpoint on this machine's file system. */
 import fs, { constants } from 'node:fs';
 import { promisify } from 'node:util';
-import type { Attributes } from '../core/entry.js';
+import type { Stat } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import { confine } from './confine.js';
-import type { Capabilities, Endpoint, Handle, OpenMode } from './endpoint.js';
+import type { Capabilities, Ending, Endpoint, Handle, OpenMode, Whole } from './endpoint.js';
 import { toStat } from './list-local.js';
 import { createLister } from './lister.js';
 import { createPace, type Pace } from './pace.js';
+import { mustCount } from './refusal.js';
 
 const poolRead = promisify(fs.read);
 const poolWrite = promisify(fs.write);
@@ -101,7 +102,8 @@ export interface LocalSide {
 /** `root` is an absolute, resolved path; it need not exist yet. */
 export function openLocal(root: string, label: string, caseSensitive = true): LocalSide {
   const lister = createLister();
-  const call = paced(createPace());
+  const pace = createPace();
+  const call = paced(pace);
   const can: Capabilities = {
     atomicReplace: true,
     mtimePrecision: 1e-6,
@@ -151,8 +153,12 @@ export function openLocal(root: string, label: string, caseSensitive = true): Lo
       }),
     open: (path, mode, permissions, signal) =>
       on(path, signal, (real) =>
-        call.open(real, flags[mode], permissions & 0o777).then((fd) => openHandle(call, fd, path)),
+        call
+          .open(real, flags[mode], permissions & 0o777)
+          .then((fd) => openHandle(pace, call, fd, path)),
       ),
+    readWhole: (path, target, signal) =>
+      on(path, signal, (real) => pace(readHere, readInSteps, call, real, target)),
     mkdir: (path, permissions, signal) =>
       on(path, signal, (real) => call.mkdir(real, permissions & 0o1777)),
     rename: (from, to, replace, signal) =>
@@ -202,47 +208,116 @@ async function renameNew(call: Calls, from: string, to: string): Promise<void> {
   await call.unlink(from);
 }
 
-function openHandle(call: Calls, fd: number, path: string): Handle {
+/** A small file in one run of calls in this thread. */
+function readHere(_call: Calls, path: string, target: Buffer): Whole {
+  const fd = fs.openSync(path, flags.read, 0);
+  try {
+    const before = toStat(fs.fstatSync(fd));
+    let bytes = 0;
+    for (let n = before.kind === 'file' ? 1 : 0; n > 0 && bytes < target.length; bytes += n)
+      n = fs.readSync(fd, target, bytes, target.length - bytes, bytes);
+    return { bytes, before, after: toStat(fs.fstatSync(fd)) };
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** The same where each call may have to wait for the disk. */
+async function readInSteps(call: Calls, path: string, target: Buffer): Promise<Whole> {
+  const fd = await call.open(path, flags.read, 0);
+  try {
+    const before = toStat(await call.fstat(fd));
+    const bytes = before.kind === 'file' ? await inWhole(call.read, fd, target, 0) : 0;
+    return { bytes, before, after: toStat(await call.fstat(fd)) };
+  } finally {
+    await call.close(fd);
+  }
+}
+
+/** All of an ending but sync. `closing` is called before the number becomes another file's. */
+function finishHere(
+  _call: Calls,
+  fd: number,
+  { data, attributes }: Ending,
+  closing: () => void,
+): Stat {
+  for (let at = 0; data !== undefined && at < data.length; )
+    at += fs.writeSync(fd, data, at, data.length - at, at);
+  const { mode, mtime } = attributes;
+  try {
+    if (mode !== undefined) fs.fchmodSync(fd, mode & 0o1777);
+    if (mtime !== undefined) fs.futimesSync(fd, mtime, mtime);
+  } catch (error) {
+    mustCount(localError(error, ''));
+  }
+  const stat = toStat(fs.fstatSync(fd));
+  closing();
+  fs.closeSync(fd);
+  return stat;
+}
+
+async function finishInSteps(
+  call: Calls,
+  fd: number,
+  ending: Ending,
+  closing: () => void,
+): Promise<Stat> {
+  const { data, sync } = ending;
+  const { mode, mtime } = ending.attributes;
+  if (data !== undefined) await inWhole(call.write, fd, data, 0);
+  try {
+    if (mode !== undefined) await call.fchmod(fd, mode & 0o1777);
+    if (mtime !== undefined) await call.futimes(fd, mtime, mtime);
+  } catch (error) {
+    mustCount(localError(error, ''));
+  }
+  if (sync) await call.fsync(fd);
+  const stat = toStat(await call.fstat(fd));
+  closing();
+  await call.close(fd);
+  return stat;
+}
+
+/** Reads or writes until all is done or nothing more comes; system calls may do less than asked. */
+async function inWhole(
+  step: Calls['read'],
+  fd: number,
+  buffer: Buffer,
+  position: number,
+  signal?: AbortSignal,
+): Promise<number> {
+  let done = 0;
+  while (done < buffer.length) {
+    signal?.throwIfAborted();
+    const n = await step(fd, buffer, done, buffer.length - done, position + done);
+    if (n === 0) break;
+    done += n;
+  }
+  return done;
+}
+
+function openHandle(pace: Pace, call: Calls, fd: number, path: string): Handle {
   let closing: Promise<void> | undefined;
   const failed = (error: unknown): never => {
     throw localError(error, path);
   };
 
-  /** Reads or writes until all is done or nothing more comes; system calls may do less than asked. */
-  const whole = async (
-    step: Calls['read'],
-    buffer: Buffer,
-    position: number,
-    signal: AbortSignal,
-  ): Promise<number> => {
-    let done = 0;
-    while (done < buffer.length) {
-      signal.throwIfAborted();
-      const n = await step(fd, buffer, done, buffer.length - done, position + done).catch(failed);
-      if (n === 0) break;
-      done += n;
-    }
-    return done;
-  };
-
   return {
-    read(buffer, position, signal) {
-      return whole(call.read, buffer, position, signal);
-    },
-    async write(buffer, position, signal) {
-      await whole(call.write, buffer, position, signal);
-    },
+    read: (buffer, position, signal) =>
+      inWhole(call.read, fd, buffer, position, signal).catch(failed),
+    write: (buffer, position, signal) =>
+      inWhole(call.write, fd, buffer, position, signal).then(() => {}, failed),
     stat: () => call.fstat(fd).then(toStat, failed),
-    setStat: async (attributes: Attributes) => {
-      try {
-        if (attributes.mode !== undefined) await call.fchmod(fd, attributes.mode & 0o1777);
-        if (attributes.mtime !== undefined)
-          await call.futimes(fd, attributes.mtime, attributes.mtime);
-      } catch (error) {
-        failed(error);
-      }
+    async finish(ending, signal) {
+      signal.throwIfAborted();
+      const isClosing = () => {
+        closing = Promise.resolve();
+      };
+      const ended = ending.sync
+        ? finishInSteps(call, fd, ending, isClosing)
+        : pace(finishHere, finishInSteps, call, fd, ending, isClosing);
+      return ended.catch(failed);
     },
-    sync: () => call.fsync(fd).catch(failed),
     close: () => {
       closing ??= call.close(fd).catch(failed);
       return closing;

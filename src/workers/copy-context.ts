@@ -3,6 +3,7 @@ import type { Stat } from '../core/entry.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import type { Modes } from '../jobs/job.js';
 import type { Seen } from '../jobs/plan.js';
+import type { Buffers } from './buffers.js';
 import type { Doubts } from './doubts.js';
 import type { Budget } from './limit.js';
 
@@ -20,6 +21,8 @@ export interface CopyContext {
   readonly rules: CopyRules;
   /** Bytes in flight over all files. */
   readonly budget: Budget;
+  /** What small files are read into. */
+  readonly buffers: Buffers;
   /** Files moved chunk by chunk at once: these stay open for long. */
   readonly largeFiles: Budget;
   /** Resolves when so many bytes more may flow; absent where no bandwidth is set. */

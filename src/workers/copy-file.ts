@@ -11,8 +11,7 @@ import { doubtfulUntil } from '../jobs/doubt.js';
 import { moveChunks } from './chunks.js';
 import { hashOf, hashOfFile, sameContent } from './content.js';
 import type { Copied, CopyContext, CopyRequest } from './copy-context.js';
-import { all, attributesFor, finish } from './finish.js';
-import type { Budget } from './limit.js';
+import { attributesFor, finish } from './finish.js';
 import { fingerprint } from './names.js';
 import { precisionOf } from './plan-rules.js';
 import { openTemporary, publish, resumeAbove, type Target } from './temporary.js';
@@ -20,10 +19,11 @@ import { openTemporary, publish, resumeAbove, type Target } from './temporary.js
 /** Bytes moved in one request where both sides take as much. */
 const largestChunk = 255 * 1024;
 
-/** Chunks of one file in flight: enough to fill a line of 40 MB/s or so for a round trip, and few enough to stay in the caches on a short one. */
+/** Chunks of one file in flight: enough for some 500 MB/s, and on a short line few enough to stay in the caches; reading takes more, since the server reads ahead of what it is asked. */
 function chunksAtOnce({ source, destination }: CopyContext): number {
   const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
-  return roundTrip < 5 ? 16 : 96;
+  const least = source.can.roundTrip > 0 ? 16 : 4;
+  return Math.max(least, Math.min(96, Math.round(2 * roundTrip)));
 }
 
 /** Copies one file and publishes it under its final name. */
@@ -51,7 +51,10 @@ export function beforePublishing(
 ): () => void {
   const { can } = context.destination;
   const stands = context.doubts?.publishing(path, {
-    ...{ from, source, readAt, writtenAt: Date.now() },
+    from,
+    source,
+    readAt,
+    writtenAt: Date.now(),
     precision: precisionOf(context.source.can, can),
     keepsMtime: can.setStat !== 'none',
   });
@@ -59,31 +62,65 @@ export function beforePublishing(
 }
 
 /** Brings one file to the destination under a temporary name, complete and checked. */
-export async function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
-  const { source, destination, signal, budget, largeFiles } = context;
+export function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
+  const { source, destination } = context;
+  const { size } = request.source;
+  const most = Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
+  // a byte more is asked for than it has, so that the only read shows its end
+  return size !== undefined && size < most
+    ? stageWhole(request, size, context)
+    : stageChunks(request, context);
+}
+
+/** A file that fits one request: all of it in as few round trips as the sides allow. */
+async function stageWhole(
+  request: CopyRequest,
+  size: number,
+  context: CopyContext,
+): Promise<Staged> {
+  const { source, budget, buffers, signal, rules } = context;
+  if (!budget.tryTake(size)) await budget.take(size);
+  try {
+    if (context.pass !== undefined) await context.pass(size);
+    const buffer = buffers.take(size + 1);
+    const readAt = Date.now();
+    const read = await source.readWhole(request.from, buffer.subarray(0, size + 1), signal);
+    const before = read.before ?? request.source;
+    if (sizeOf(before, request) !== size) throw changed('it changed before it was read');
+    checkSource(before, read.after);
+    if (read.bytes !== size) throw changed('it holds more or less than its size tells');
+    const data = buffer.subarray(0, size);
+    const staged = await stage(request, before, readAt, context, async (target, attributes) => {
+      const stored = await finish(target, attributes, size, context, data);
+      context.onBytes(size);
+      return { stored, hash: rules.verify === 'checksum' ? hashOf(data) : undefined };
+    });
+    buffers.give(buffer); // after an error it may still be on its way
+    return staged;
+  } finally {
+    budget.give(size);
+  }
+}
+
+/** A larger file: chunk by chunk, from where an earlier try left off. */
+async function stageChunks(request: CopyRequest, context: CopyContext): Promise<Staged> {
+  const { source, signal, largeFiles } = context;
   const readAt = Date.now();
   const from = await source.open(request.from, 'read', 0, signal);
-  let held: Budget | undefined;
-  let units = 1;
   try {
-    // a local stat costs nothing; a remote one a round trip, and the scan's is as good
+    // a local look costs nothing; a remote one a round trip, and the scan's is as good
     const known = source.can.roundTrip > 0 && request.source.size !== undefined;
     const before: Stat = known ? request.source : await from.stat(signal);
     const size = sizeOf(before, request);
-    const small = size <= Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
-    if (small) units = size;
-    const wanted = small ? budget : largeFiles;
-    if (!wanted.tryTake(units)) await wanted.take(units);
-    held = wanted;
-    let data: Buffer | undefined;
-    if (small) {
-      if (context.pass !== undefined) await context.pass(size);
-      data = await readWhole(from, before, context);
-      from.close().catch(() => {}); // what it holds is another file's from here on
+    await largeFiles.take(1);
+    try {
+      return await stage(request, before, readAt, context, (target, attributes) =>
+        sendChunks(from, target, before, size, attributes, context),
+      );
+    } finally {
+      largeFiles.give(1);
     }
-    return await stageTo(request, before, readAt, from, data, context);
   } finally {
-    held?.give(units);
     from.close().catch(() => {}); // nothing was written through it
   }
 }
@@ -100,14 +137,20 @@ function sizeOf(before: Stat, request: CopyRequest): number {
   return before.size;
 }
 
-/** Makes the temporary file, fills it with `data`, or what `from` gives where that is undefined, and checks it. */
-async function stageTo(
+interface Sent {
+  /** SHA-256 of what was read, where it was read in one go and is asked for. */
+  readonly hash: string | undefined;
+  /** The temporary file as the destination tells it at the end. */
+  readonly stored: Stat | undefined;
+}
+
+/** Makes the temporary file, has `send` fill and end it, and checks it. */
+async function stage(
   request: CopyRequest,
   before: Stat,
   readAt: number,
-  from: Handle,
-  data: Buffer | undefined,
   context: CopyContext,
+  send: (target: Target, attributes: Attributes) => Promise<Sent>,
 ): Promise<Staged> {
   const { source, destination, rules } = context;
   const { path } = request;
@@ -125,11 +168,7 @@ async function stageTo(
   ]);
   const target = await openTemporary(request, mark, size, context);
   try {
-    const attributes = attributesFor(before, request.destination, rules.modes);
-    const sent =
-      data === undefined
-        ? await sendChunks(from, target, before, attributes, context)
-        : await sendWhole(data, target, before, attributes, context);
+    const sent = await send(target, attributesFor(before, request.destination, rules.modes));
     const verified =
       rules.verify === 'checksum'
         ? await verify(request, target, sent, context)
@@ -157,52 +196,11 @@ function isPassing(error: unknown): boolean {
   return !(error instanceof FerryError) || error.kind === 'network' || error.kind === 'timeout';
 }
 
-interface Sent {
-  /** SHA-256 of what was read, where it was read in one go and is asked for. */
-  readonly hash: string | undefined;
-  /** The temporary file as the destination tells it at the end. */
-  readonly stored: Stat | undefined;
-}
-
-/** All of a file that fits one request, its stat looked at again behind it; in one go where the source keeps order. */
-async function readWhole(
-  from: Handle,
-  before: Stat,
-  { source, signal }: CopyContext,
-): Promise<Buffer> {
-  const size = before.size ?? 0;
-  const data = Buffer.allocUnsafe(size);
-  const reading = size === 0 ? none : from.read(data, 0, signal);
-  const [got, after] =
-    source.can.setStat === 'pipelined'
-      ? await all(reading, from.stat(signal))
-      : [await reading, await from.stat(signal)];
-  if (got < size) throw changed('it became shorter while it was read');
-  checkSource(before, after);
-  return data;
-}
-
-const none = Promise.resolve(0);
-
-/** A file that fits one request: everything about it in as few round trips as the side allows. */
-async function sendWhole(
-  data: Buffer,
-  target: Target,
-  before: Stat,
-  attributes: Attributes,
-  context: CopyContext,
-): Promise<Sent> {
-  const { rules } = context;
-  const stored = await finish(target, attributes, before, context, data);
-  context.onBytes(data.length);
-  return { stored, hash: rules.verify === 'checksum' ? hashOf(data) : undefined };
-}
-
-/** A larger file: chunk by chunk, from where an earlier try left off. */
 async function sendChunks(
   from: Handle,
   target: Target,
   before: Stat,
+  size: number,
   attributes: Attributes,
   context: CopyContext,
 ): Promise<Sent> {
@@ -214,7 +212,7 @@ async function sendChunks(
       from,
       to: target.handle,
       start: target.start,
-      size: before.size ?? 0,
+      size,
       chunk: Math.min(context.source.can.maxRead, context.destination.can.maxWrite, largestChunk),
       atOnce: chunksAtOnce(context),
       budget: context.budget,
@@ -227,7 +225,7 @@ async function sendChunks(
       },
     });
     checkSource(before, await from.stat(signal));
-    const stored = await finish(target, attributes, before, context, undefined);
+    const stored = await finish(target, attributes, size, context, undefined);
     return { hash, stored };
   } catch (error) {
     context.onBytes(-arrived);

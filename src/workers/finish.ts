@@ -1,6 +1,7 @@
 /** The end of a file at the destination: its attributes, sync, close, and a look at what is stored. */
 import type { Attributes, Stat } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
+import { mustCount } from '../endpoints/refusal.js';
 import { comparable } from '../jobs/compare.js';
 import type { Modes } from '../jobs/job.js';
 import type { Seen } from '../jobs/plan.js';
@@ -17,52 +18,27 @@ export function attributesFor(source: Stat, old: Seen | undefined, modes: Modes)
 
 /**
  * The last steps at the destination: the data of a small file, attributes, sync, close, and a look
- * at what is there now. One round trip where the side keeps order. Returns what is stored, its
- * size and mtime checked.
+ * at what is there now. Returns what is stored, its size and mtime checked.
  */
 export async function finish(
-  target: Target,
+  target: Pick<Target, 'path' | 'handle'>,
   attributes: Attributes,
-  before: Stat,
+  size: number,
   context: CopyContext,
   data: Buffer | undefined,
 ): Promise<Stat | undefined> {
   const { destination, rules, signal } = context;
-  const { can } = destination;
   const { handle, path } = target;
-  const sync = rules.fsync && can.fsync;
-  let stored: Stat | undefined;
-  if (can.setStat === 'pipelined') {
-    const writing =
-      data === undefined || data.length === 0 ? nothing : handle.write(data, 0, signal);
-    const setting = handle.setStat(attributes, signal).catch(refused);
-    const syncing = sync ? handle.sync(signal) : nothing;
-    const looking = handle.stat(signal);
-    [, , , stored] = await all(writing, setting, syncing, looking, handle.close());
-  } else {
-    if (data !== undefined && data.length > 0) await handle.write(data, 0, signal);
-    if (can.setStat === 'handle') await handle.setStat(attributes, signal).catch(refused);
-    if (sync) await handle.sync(signal);
-    await handle.close();
-    if (can.setStat === 'path') await destination.setStat(path, attributes, signal).catch(refused);
-    stored = await destination.stat(path, signal);
-  }
+  const sync = rules.fsync && destination.can.fsync;
+  const stored = await handle.finish({ data, attributes, sync }, signal);
   if (stored === undefined)
     throw new FerryError('io', 'the temporary file is gone before it was published', { path });
-  if (stored.size !== undefined && stored.size !== (before.size ?? 0))
-    throw new FerryError('io', `${stored.size} bytes stand there instead of ${before.size}`, {
+  if (stored.size !== undefined && stored.size !== size)
+    throw new FerryError('io', `${stored.size} bytes stand there instead of ${size}`, {
       path,
       hint: 'nothing was published; run it again',
     });
-  return keepsTime(stored, attributes) ? stored : settleTime(target, attributes, context);
-}
-
-const nothing = Promise.resolve();
-
-/** A refused setstat does not fail the file: what counts is what is stored afterwards. */
-function refused(error: unknown): void {
-  const code = error instanceof FerryError && error.kind === 'io' ? error.code : undefined;
-  if (code === undefined || ['ENOENT', 'ENOSPC', 'EIO'].includes(code)) throw error;
+  return keepsTime(stored, attributes) ? stored : settleTime(path, attributes, context);
 }
 
 function keepsTime(stored: Stat, { mtime }: Attributes): boolean {
@@ -74,14 +50,14 @@ function keepsTime(stored: Stat, { mtime }: Attributes): boolean {
 
 /** The mtime did not stay as it was set: set by path, after the close; if that doesn't hold, this side keeps none. */
 async function settleTime(
-  { path }: Target,
+  path: string,
   attributes: Attributes,
   { destination, signal }: CopyContext,
 ): Promise<Stat | undefined> {
   const { can } = destination;
   if (can.setStat === 'none') return destination.stat(path, signal);
   can.setStat = 'path';
-  await destination.setStat(path, attributes, signal).catch(refused);
+  await destination.setStat(path, attributes, signal).catch(mustCount);
   const stored = await destination.stat(path, signal);
   if (stored === undefined || !keepsTime(stored, attributes)) {
     can.setStat = 'none';

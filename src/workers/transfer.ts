@@ -13,6 +13,7 @@ import type { Job } from '../jobs/job.js';
 import type { Copy, Delete, Equal, Link, Mkdir, Plan, SetAttributes } from '../jobs/plan.js';
 import { type AfterAction, createAfter } from './after.js';
 import { bandwidthOf } from './bandwidth.js';
+import { Buffers } from './buffers.js';
 import type { Copied, CopyContext } from './copy-context.js';
 import { copyFile } from './copy-file.js';
 import type { Doubts } from './doubts.js';
@@ -75,6 +76,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     destination: request.destination.endpoint,
     rules: { ...request.job, start: request.start },
     budget: new Budget(bytesInFlight),
+    buffers: new Buffers(),
     largeFiles: new Budget(largeFilesAtOnce),
     pass: bandwidthOf(request.job, request.pool, signal, () => progress.alive()),
     signal,

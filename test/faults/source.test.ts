@@ -259,3 +259,13 @@ describe('row 24: too many deletions', () => {
     },
   );
 });
+
+test('a file that holds more than its size tells is 3, and nothing of it is published', async () => {
+  const scene = await openScene(sshd);
+  await scene.jobs({ from: '/proc/sys/kernel/ostype' });
+  const { code, report, stderr } = await scene.run();
+  expect(code).toBe(3);
+  expect(report.files).toMatchObject({ copied: 0, failed: 1 });
+  expect(stderr).toMatch(/ostype: .*more or less than its size tells/);
+  expect(readTree(scene.there())).toEqual({});
+});

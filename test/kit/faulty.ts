@@ -54,8 +54,7 @@ export function faulty(inner: Endpoint, script: Script = {}): Faulty {
     read: (...args) => through('handle.read', path, () => handle.read(...args)),
     write: (...args) => through('handle.write', path, () => handle.write(...args)),
     stat: (...args) => through('handle.stat', path, () => handle.stat(...args)),
-    setStat: (...args) => through('handle.setStat', path, () => handle.setStat(...args)),
-    sync: (...args) => through('handle.sync', path, () => handle.sync(...args)),
+    finish: (...args) => through('handle.finish', path, () => handle.finish(...args)),
     close: () => through('handle.close', path, () => handle.close()),
   });
 
@@ -69,6 +68,7 @@ export function faulty(inner: Endpoint, script: Script = {}): Faulty {
     stat: (...args) => through('stat', args[0], () => inner.stat(...args)),
     open: (...args) =>
       through('open', args[0], async () => wrapHandle(args[0], await inner.open(...args))),
+    readWhole: (...args) => through('readWhole', args[0], () => inner.readWhole(...args)),
     mkdir: (...args) => through('mkdir', args[0], () => inner.mkdir(...args)),
     rename: (...args) => through('rename', args[0], () => inner.rename(...args), args[1]),
     setStat: (...args) => through('setStat', args[0], () => inner.setStat(...args)),

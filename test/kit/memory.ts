@@ -155,12 +155,15 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
           check();
           return show(node);
         }),
-      setStat: (attributes, signal) =>
+      finish: ({ data, attributes }, signal) =>
         call(signal, [], () => {
           check();
-          change(node, attributes);
+          if (data !== undefined) node.data = Buffer.from(data);
+          if (can.setStat !== 'none') change(node, attributes);
+          open = false;
+          handles--;
+          return show(node);
         }),
-      sync: (signal) => call(signal, [], check),
       async close() {
         await new Promise(setImmediate);
         if (open) handles--;
@@ -237,6 +240,13 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
         if (node.kind === 'link') throw fail('ELOOP', 'it is a link', path);
         if (node.kind === 'folder') throw fail('EISDIR', 'it is a folder', path);
         return handleFor(node, path, mode === 'update');
+      }),
+    readWhole: (path, target, signal) =>
+      call(signal, [path], () => {
+        const node = need(path);
+        if (node.kind === 'link') throw fail('ELOOP', 'it is a link', path);
+        const bytes = node.data.copy(target);
+        return { bytes, before: show(node), after: show(node) };
       }),
     mkdir: (path, permissions, signal) =>
       call(signal, [path], () => {

@@ -9,7 +9,7 @@ import { Budget } from '../../src/workers/limit.js';
 
 const none = () => Promise.reject(new Error('not asked for here'));
 const handle = (calls: Partial<Handle>): Handle => ({
-  ...{ read: none, write: none, stat: none, setStat: none, sync: none, close: none },
+  ...{ read: none, write: none, stat: none, finish: none, close: none },
   ...calls,
 });
 

@@ -6,8 +6,8 @@ import type { Attributes, Entry, Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { confine } from '../confine.js';
-import type { Capabilities, Endpoint, OpenMode } from '../endpoint.js';
-import { openHandle } from './handle.js';
+import type { Capabilities, Endpoint, OpenMode, Whole } from '../endpoint.js';
+import { asFile, type HandleRules, SftpFile } from './handle.js';
 import type { Handles } from './handles.js';
 import type { SessionPool } from './pool.js';
 import type { SftpChannel } from './protocol.js';
@@ -140,6 +140,41 @@ export function openSftp(
     return error;
   };
 
+  const rules: HandleRules = {
+    can,
+    whyFailed: async (channel, signal) =>
+      features.statvfs && (await isFull(channel, root, signal)) ? 'ENOSPC' : undefined,
+    others: (channel) => {
+      const others = pool.live(remote)?.others(channel) ?? [];
+      return can.offsetWrites ? others : [];
+    },
+    reopen,
+  };
+
+  const openFile = async (
+    channel: SftpChannel,
+    handles: Handles,
+    path: string,
+    mode: OpenMode,
+    permissions: number,
+    signal: AbortSignal,
+  ): Promise<SftpFile> => {
+    const at = full(path);
+    // SFTP v3 has no "don't follow"; a link in the way is refused before it is opened
+    if (mode === 'update') {
+      const there = await lstat(channel, handles, path, signal);
+      if (there !== undefined && there.kind !== 'file')
+        throw new FerryError('io', `a ${there.kind} stands there`, { code: 'ELOOP', path });
+    }
+    const attributes = mode === 'create' ? { mode: permissions } : {};
+    const handle = await handles
+      .open(channel, () => channel.open(at, flags[mode], attributes, signal), signal)
+      .catch(async (error) => {
+        throw mode === 'create' ? await explained(channel, handles, error, path, signal) : error;
+      });
+    return new SftpFile({ channel, handle, path, at, signal, handles }, rules);
+  };
+
   return {
     label,
     root,
@@ -172,37 +207,33 @@ export function openSftp(
       repeat(
         path,
         signal,
-        async (channel, _attempt, handles) => {
-          const at = full(path);
-          // SFTP v3 has no "don't follow"; a link in the way is refused before it is opened
-          if (mode === 'update') {
-            const there = await lstat(channel, handles, path, signal);
-            if (there !== undefined && there.kind !== 'file')
-              throw new FerryError('io', `a ${there.kind} stands there`, { code: 'ELOOP', path });
-          }
-          const attributes = mode === 'create' ? { mode: permissions } : {};
-          const handle = await handles
-            .open(channel, () => channel.open(at, flags[mode], attributes, signal), signal)
-            .catch(async (error) => {
-              throw mode === 'create'
-                ? await explained(channel, handles, error, path, signal)
-                : error;
-            });
-          return openHandle(channel, handle, path, {
-            maxRead: can.maxRead,
-            maxWrite: can.maxWrite,
-            whyFailed: async () =>
-              features.statvfs && (await isFull(channel, root, signal)) ? 'ENOSPC' : undefined,
-            others: () => {
-              const others = pool.live(remote)?.others(channel) ?? [];
-              return can.offsetWrites ? others : [];
-            },
-            reopen: (other) => reopen(other, at, signal),
-            onClosed: () => handles.closed(),
-          });
-        },
+        (channel, _attempt, handles) => openFile(channel, handles, path, mode, permissions, signal),
         mode === 'create' ? 0 : repeats,
       ),
+
+    readWhole: (path, target, signal) =>
+      repeat(path, signal, async (channel, _attempt, handles): Promise<Whole> => {
+        if (features.ordered) {
+          const handle = await handles.open(
+            channel,
+            () => channel.open(full(path), flags.read, {}, signal),
+            signal,
+          );
+          const { bytes, stat } = await channel
+            .readWhole(handle, target, signal)
+            .finally(() => handles.closed());
+          // a short answer may be the file's end or the server's whim
+          if (bytes === target.length || bytes === stat.size)
+            return { bytes, before: undefined, after: asFile(stat) };
+        }
+        const file = await openFile(channel, handles, path, 'read', 0, signal);
+        try {
+          const bytes = await file.read(target, 0, signal);
+          return { bytes, before: undefined, after: await file.stat(signal) };
+        } finally {
+          file.close().catch(() => {}); // nothing was written through it
+        }
+      }),
 
     mkdir: (path, permissions, signal) =>
       repeat(path, signal, async (channel, attempt, handles) => {

@@ -140,9 +140,39 @@ export class Exchange {
 
   /** Sends a request; settles with its answer. Rejects at once when the exchange has ended or the signal has fired. */
   ask(request: Request): Promise<unknown> {
+    return new Promise((resolve, reject) => this.#send(request, resolve, reject));
+  }
+
+  /**
+   * Sends requests in one go; resolves once each is answered, to the answers in order, in which a
+   * refusal is its error. Rejects as soon as a request's signal has fired.
+   */
+  askAll(requests: readonly Request[]): Promise<readonly unknown[]> {
+    return new Promise((resolve, reject) => {
+      const answers: unknown[] = new Array(requests.length);
+      let left = requests.length;
+      for (const [i, request] of requests.entries()) {
+        const answered = (answer: unknown) => {
+          answers[i] = answer;
+          if (--left === 0) resolve(answers);
+        };
+        this.#send(request, answered, (error) =>
+          request.signal?.aborted ? reject(error) : answered(error),
+        );
+      }
+    });
+  }
+
+  #send(
+    request: Request,
+    resolve: (answer: unknown) => void,
+    reject: (error: unknown) => void,
+  ): void {
     const { type, signal, trailing } = request;
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#failure !== undefined || signal?.aborted) {
+      reject(this.#failure ?? signal?.reason);
+      return;
+    }
     if (signal !== undefined) this.#watch(signal);
     const order = ++this.#asked;
     const id = order >>> 0;
@@ -157,22 +187,21 @@ export class Exchange {
       request.encode(out, at + headerLength);
     } catch (error) {
       this.fail(asFerryError(error)); // with half a request in it the outbox must never be sent
-      return Promise.reject(this.#failure);
+      reject(this.#failure);
+      return;
     }
     if (trailing !== undefined) out.append(trailing);
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, {
-        id,
-        order,
-        type,
-        answer: request.reply === undefined ? answers[type] : packet.EXTENDED_REPLY,
-        reply: request.reply,
-        target: request.target,
-        signal,
-        abandoned: false,
-        resolve,
-        reject,
-      });
+    this.#pending.set(id, {
+      id,
+      order,
+      type,
+      answer: request.reply === undefined ? answers[type] : packet.EXTENDED_REPLY,
+      reply: request.reply,
+      target: request.target,
+      signal,
+      abandoned: false,
+      resolve,
+      reject,
     });
   }
 

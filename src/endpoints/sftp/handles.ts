@@ -29,14 +29,25 @@ export class Handles {
   }
 
   /** Opens something on a channel by `ask`; whoever gets the handle says `closed` for it, once. */
-  async open(
+  open(channel: SftpChannel, ask: () => Promise<Buffer>, signal: AbortSignal): Promise<Buffer> {
+    if (this.#judging || this.#waiting.length > 0)
+      return this.#turn(signal).then(() => this.#openNow(channel, ask, signal));
+    return this.#openNow(channel, ask, signal);
+  }
+
+  #openNow(channel: SftpChannel, ask: () => Promise<Buffer>, signal: AbortSignal): Promise<Buffer> {
+    this.#open++;
+    return ask().catch((error) => this.#openLater(this.#refused(error), channel, ask, signal));
+  }
+
+  /** Goes on after a refusal that may be for want of handles. */
+  async #openLater(
+    refusal: FerryError,
     channel: SftpChannel,
     ask: () => Promise<Buffer>,
     signal: AbortSignal,
   ): Promise<Buffer> {
-    if (this.#judging || this.#waiting.length > 0) await this.#turn(signal);
-    for (;;) {
-      let answer = await this.#ask(ask);
+    for (let answer: Buffer | FerryError = refusal; ; answer = await this.#ask(ask)) {
       if (answer instanceof FerryError && !this.#judging)
         answer = await this.#judge(answer, channel, ask, signal);
       if (!(answer instanceof FerryError)) return answer;
@@ -61,11 +72,16 @@ export class Handles {
     try {
       return await ask();
     } catch (error) {
-      this.#open--;
-      if (isBare(error) && this.#open > 0) return error;
-      this.#next();
-      throw error;
+      return this.#refused(error);
     }
+  }
+
+  /** A refusal that may be for want of handles; throws every other. */
+  #refused(error: unknown): FerryError {
+    this.#open--;
+    if (isBare(error) && this.#open > 0) return error;
+    this.#next();
+    throw error;
   }
 
   /** Asks again where the server has room: throws a refusal of the thing's own, returns one for want of handles. */

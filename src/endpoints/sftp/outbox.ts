@@ -58,10 +58,14 @@ export class Outbox {
     this.#waiting += data.length;
   }
 
-  putString(at: number, bytes: Buffer): number {
-    this.buffer.writeUInt32BE(bytes.length, at);
-    bytes.copy(this.buffer, at + 4);
-    return at + 4 + bytes.length;
+  /** A string of the protocol (§5 of RFC 4251): its length and its bytes; text as UTF-8. */
+  putString(at: number, string: Buffer | string): number {
+    const length =
+      typeof string === 'string'
+        ? this.buffer.write(string, at + 4)
+        : string.copy(this.buffer, at + 4);
+    this.buffer.writeUInt32BE(length, at);
+    return at + 4 + length;
   }
 
   putU64(at: number, value: number): number {

@@ -10,11 +10,21 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Attributes } from '../../core/entry.js';
-import type { FerryError } from '../../core/errors.js';
+import { FerryError } from '../../core/errors.js';
+import type { Ending } from '../endpoint.js';
 import { type ChannelOptions, Exchange } from './exchange.js';
 import {
+  aboutString,
+  aboutStrings,
+  reading,
+  settingAttributes,
+  stringLength,
+  syncing,
+  type Text,
+  writing,
+} from './requests.js';
+import {
   attributesLength,
-  commandName,
   openFlag,
   packet,
   type RawEntry,
@@ -30,9 +40,6 @@ export interface Limits {
   readonly write: number;
   readonly handles: number;
 }
-
-/** A WRITE's data up to this size is copied in beside its neighbours; larger goes from its own buffer. */
-const largestInline = 32 * 1024;
 
 export class SftpChannel {
   readonly #exchange: Exchange;
@@ -73,12 +80,11 @@ export class SftpChannel {
 
   /** OPEN (§6.3): the handle. */
   open(path: string, flags: number, attributes: Attributes, signal?: AbortSignal): Promise<Buffer> {
-    const name = Buffer.from(path);
     return this.#exchange.ask({
       type: packet.OPEN,
-      length: 8 + name.length + attributesLength(attributes),
+      length: 4 + stringLength(path) + attributesLength(attributes),
       encode: (out, at) => {
-        const next = out.putU32(out.putString(at, name), flags);
+        const next = out.putU32(out.putString(at, path), flags);
         writeAttributes(out.buffer, next, attributes);
       },
       signal,
@@ -89,16 +95,7 @@ export class SftpChannel {
 
   /** READ (§6.4) into all of `target`: the bytes read, 0 at the end of the file. May be short. */
   read(handle: Buffer, offset: number, target: Buffer, signal?: AbortSignal): Promise<number> {
-    return this.#exchange.ask({
-      type: packet.READ,
-      length: 16 + handle.length,
-      encode: (out, at) => {
-        out.putU32(out.putU64(out.putString(at, handle), offset), target.length);
-      },
-      signal,
-      target,
-      describe: () => `READ ${target.length} bytes at ${offset}`,
-    }) as Promise<number>;
+    return this.#exchange.ask(reading(handle, offset, target, signal)) as Promise<number>;
   }
 
   /**
@@ -106,18 +103,53 @@ export class SftpChannel {
    * its way, so that it must not be written to again.
    */
   write(handle: Buffer, offset: number, data: Buffer, signal?: AbortSignal): Promise<void> {
-    const inline = data.length <= largestInline;
-    return this.#exchange.ask({
-      type: packet.WRITE,
-      length: 16 + handle.length + (inline ? data.length : 0),
-      encode: (out, at) => {
-        const next = out.putU32(out.putU64(out.putString(at, handle), offset), data.length);
-        if (inline) data.copy(out.buffer, next);
-      },
-      signal,
-      ...(inline ? {} : { trailing: data }),
-      describe: () => `WRITE ${data.length} bytes at ${offset}`,
-    }) as Promise<void>;
+    return this.#exchange.ask(writing(handle, offset, data, signal)) as Promise<void>;
+  }
+
+  /**
+   * A file's end in one go, where requests are carried out in order: WRITE of `data` at 0 where
+   * there is any, FSETSTAT, fsync where asked for, FSTAT, CLOSE. Rejects with the first refusal
+   * but FSETSTAT's, which comes back beside what FSTAT says.
+   */
+  async finish(
+    handle: Buffer,
+    { data, attributes, sync }: Ending,
+    signal: AbortSignal,
+  ): Promise<{ readonly stat: RawStat; readonly unset: FerryError | undefined }> {
+    const requests = [
+      settingAttributes(packet.FSETSTAT, handle, '', attributes, signal),
+      ...(sync ? [syncing(handle, signal)] : []),
+      aboutString(packet.FSTAT, handle, '', signal),
+      aboutString(packet.CLOSE, handle, ''),
+    ];
+    if (data !== undefined && data.length > 0) requests.unshift(writing(handle, 0, data, signal));
+    const answers = await this.#exchange.askAll(requests);
+    let unset: FerryError | undefined;
+    let stat: unknown;
+    for (const [i, { type }] of requests.entries()) {
+      const answer = answers[i];
+      if (type === packet.FSTAT) stat = answer;
+      if (!(answer instanceof FerryError)) continue;
+      if (type !== packet.FSETSTAT) throw answer;
+      unset = answer;
+    }
+    return { stat: stat as RawStat, unset };
+  }
+
+  /** READ into `target` from 0 on, FSTAT and CLOSE in one go, where requests are carried out in order: the bytes read. May be short. */
+  async readWhole(
+    handle: Buffer,
+    target: Buffer,
+    signal: AbortSignal,
+  ): Promise<{ readonly bytes: number; readonly stat: RawStat }> {
+    const answers = await this.#exchange.askAll([
+      reading(handle, 0, target, signal),
+      aboutString(packet.FSTAT, handle, '', signal),
+      aboutString(packet.CLOSE, handle, ''),
+    ]);
+    const [bytes, stat] = answers;
+    for (const answer of answers.slice(0, 2)) if (answer instanceof FerryError) throw answer;
+    return { bytes: bytes as number, stat: stat as RawStat };
   }
 
   /** CLOSE (§6.3). */
@@ -142,7 +174,7 @@ export class SftpChannel {
 
   /** SETSTAT (§6.9). */
   setstat(path: string, attributes: Attributes, signal?: AbortSignal): Promise<void> {
-    return this.#withAttributes(packet.SETSTAT, Buffer.from(path), path, attributes, signal);
+    return this.#withAttributes(packet.SETSTAT, path, path, attributes, signal);
   }
 
   /** FSETSTAT (§6.9). */
@@ -167,7 +199,7 @@ export class SftpChannel {
 
   /** MKDIR (§6.6). */
   mkdir(path: string, attributes: Attributes, signal?: AbortSignal): Promise<void> {
-    return this.#withAttributes(packet.MKDIR, Buffer.from(path), path, attributes, signal);
+    return this.#withAttributes(packet.MKDIR, path, path, attributes, signal);
   }
 
   /** RMDIR (§6.6). */
@@ -203,7 +235,7 @@ export class SftpChannel {
 
   /** `fsync@openssh.com` (PROTOCOL (OpenSSH) §4.6). */
   fsync(handle: Buffer, signal?: AbortSignal): Promise<void> {
-    return this.#withStrings(packet.EXTENDED, ['fsync@openssh.com', handle], '', signal);
+    return this.#exchange.ask(syncing(handle, signal)) as Promise<void>;
   }
 
   /** `limits@openssh.com` (PROTOCOL (OpenSSH) §4.8). */
@@ -217,60 +249,36 @@ export class SftpChannel {
     return this.#withStrings(packet.EXTENDED, fields, path, signal, readFreeBytes);
   }
 
-  // ---- shapes of requests ----
+  // ---- asking ----
 
-  #withString(type: number, bytes: Buffer, words: string, signal?: AbortSignal): Promise<unknown> {
-    return this.#exchange.ask({
-      type,
-      length: 4 + bytes.length,
-      encode: (out, at) => out.putString(at, bytes),
-      signal,
-      describe: () => `${commandName(type)} ${words}`.trimEnd(),
-    });
+  #withString(type: number, string: Text, words: string, signal?: AbortSignal): Promise<unknown> {
+    return this.#exchange.ask(aboutString(type, string, words, signal));
   }
 
   #withPath(type: number, path: string, signal?: AbortSignal): Promise<unknown> {
-    return this.#withString(type, Buffer.from(path), path, signal);
+    return this.#withString(type, path, path, signal);
   }
 
   #withStrings<Answer = void>(
     type: number,
-    fields: readonly (string | Buffer)[],
+    fields: readonly Text[],
     words: string,
     signal: AbortSignal | undefined,
     reply?: (reader: Reader) => Answer,
   ): Promise<Answer> {
-    const all = fields.map((field) => (typeof field === 'string' ? Buffer.from(field) : field));
-    return this.#exchange.ask({
-      type,
-      length: all.reduce((sum, field) => sum + 4 + field.length, 0),
-      encode: (out, at) => {
-        let next = at;
-        for (const field of all) next = out.putString(next, field);
-      },
-      signal,
-      reply,
-      describe: () =>
-        `${type === packet.EXTENDED ? fields[0] : commandName(type)} ${words}`.trimEnd(),
-    }) as Promise<Answer>;
+    const request = aboutStrings(type, fields, words, signal, reply);
+    return this.#exchange.ask(request) as Promise<Answer>;
   }
 
   #withAttributes(
     type: number,
-    bytes: Buffer,
+    string: Text,
     words: string,
     attributes: Attributes,
     signal?: AbortSignal,
   ): Promise<void> {
-    return this.#exchange.ask({
-      type,
-      length: 4 + bytes.length + attributesLength(attributes),
-      encode: (out, at) => {
-        writeAttributes(out.buffer, out.putString(at, bytes), attributes);
-      },
-      signal,
-      describe: () => `${commandName(type)} ${words}`.trimEnd(),
-    }) as Promise<void>;
+    const request = settingAttributes(type, string, words, attributes, signal);
+    return this.#exchange.ask(request) as Promise<void>;
   }
 }
 

@@ -4,6 +4,7 @@ import { answerAs, exchanges } from './packets.js';
 import { conversation, everyCut, packet, quiet, say, silentPeer, string, wire } from './peer.js';
 
 const h1 = Buffer.from('h1');
+const { signal } = new AbortController();
 
 test('INIT goes out at once, and VERSION tells the extensions', async () => {
   const { channel, peer } = silentPeer();
@@ -203,4 +204,54 @@ test('the transcript has a line for each request and answer, safe on a terminal'
     'response 2 HANDLE',
     'response 3 DATA 1 bytes',
   ]);
+});
+
+test('a file ends in one go: data, attributes, sync, a look, the close', async () => {
+  const { channel, peer } = await conversation();
+  const ending = { data: Buffer.from('text'), attributes: { mtime: 5 }, sync: true };
+  const ended = channel.finish(h1, ending, signal);
+  await peer.hears(6);
+  const types = peer.heard.slice(1).map((bytes) => bytes[4]);
+  expect(types).toEqual([6, 10, 200, 8, 4]); // WRITE FSETSTAT EXTENDED FSTAT CLOSE
+  const [write, set, sync, look, close] = [1, 2, 3, 4, 5];
+  peer.send(say.ok(write), say.status(set, 3, 'no'), say.ok(sync));
+  peer.send(packet(105, look, 1, 0, 4), say.ok(close));
+  const { stat, unset } = await ended;
+  expect(stat).toMatchObject({ size: 4 });
+  expect(unset).toMatchObject({ kind: 'io', code: 'EACCES' });
+  expect(channel.inFlight).toBe(0);
+});
+
+test('what ends without data or sync asks for neither; a refused look is an error once all is answered', async () => {
+  const { channel, peer } = await conversation();
+  const ended = channel.finish(h1, { attributes: {}, sync: false }, signal);
+  await peer.hears(4);
+  expect(peer.heard.slice(1).map((bytes) => bytes[4])).toEqual([10, 8, 4]);
+  peer.send(say.ok(1), say.status(2, 4, 'no'), say.ok(3));
+  await expect(ended).rejects.toMatchObject({ kind: 'io', code: 'EFAILURE' });
+});
+
+test('an ending that is aborted rejects at once, and the file is closed all the same', async () => {
+  const { channel, peer } = await conversation();
+  const stop = new AbortController();
+  const ending = { data: Buffer.from('text'), attributes: {}, sync: false };
+  const ended = channel.finish(h1, ending, stop.signal);
+  await peer.hears(5);
+  stop.abort(new Error('enough'));
+  await expect(ended).rejects.toThrow('enough');
+  expect(peer.heard.at(-1)?.[4]).toBe(4);
+  peer.send(say.ok(1), say.ok(2), packet(105, 3, 0), say.ok(4));
+  await expect(channel.setstat('/x', {}, AbortSignal.abort(new Error('no')))).rejects.toThrow('no');
+  expect(channel.failure).toBeUndefined();
+});
+
+test('a small file is read, looked at and closed in one go', async () => {
+  const { channel, peer } = await conversation();
+  const target = Buffer.alloc(5);
+  const reading = channel.readWhole(h1, target, signal);
+  await peer.hears(4);
+  expect(peer.heard.slice(1).map((bytes) => bytes[4])).toEqual([5, 8, 4]);
+  peer.send(say.data(1, 'text'), packet(105, 2, 1, 0, 4), say.status(3, 4, 'no'));
+  expect(await reading).toMatchObject({ bytes: 4, stat: { size: 4 } });
+  expect(target.toString()).toBe('text\0');
 });

@@ -22,3 +22,16 @@ export async function each<T>(
   await Promise.all(Array.from({ length: limit }, lane));
   if (failed) throw failure;
 }
+
+/** All of them, settled before the first error is thrown: nothing goes on behind the caller's back. */
+export async function all<T extends readonly Promise<unknown>[]>(
+  ...promises: T
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  try {
+    return await Promise.all(promises);
+  } catch (first) {
+    for (const result of await Promise.allSettled(promises))
+      if (result.status === 'rejected') throw result.reason;
+    throw first;
+  }
+}

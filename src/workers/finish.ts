@@ -65,16 +65,3 @@ async function settleTime(
   }
   return stored;
 }
-
-/** All of them, settled before the first error is thrown: nothing goes on behind the caller's back. */
-export async function all<T extends readonly Promise<unknown>[]>(
-  ...promises: T
-): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  try {
-    return await Promise.all(promises);
-  } catch (first) {
-    for (const result of await Promise.allSettled(promises))
-      if (result.status === 'rejected') throw result.reason;
-    throw first;
-  }
-}

@@ -234,7 +234,7 @@ async function readInSteps(call: Calls, path: string, target: Buffer): Promise<W
   }
 }
 
-/** All of an ending but sync. `closing` is called before the number becomes another file's. */
+/** An ending without sync in one run of calls in this thread. `closing` is called before the number becomes another file's. */
 function finishHere(
   _call: Calls,
   fd: number,
@@ -256,6 +256,7 @@ function finishHere(
   return stat;
 }
 
+/** Any ending where each call may have to wait for the disk. */
 async function finishInSteps(
   call: Calls,
   fd: number,

@@ -10,7 +10,7 @@
 const slow = 2;
 /** Calls that go to the pool after a slow one. */
 const detour = 256;
-/** Calls made here in one turn. */
+/** Calls made here in one turn; all that a small file takes counts as one. */
 const burst = 128;
 
 /** Makes one call with `args`, here or by way of the pool. */

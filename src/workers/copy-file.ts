@@ -19,6 +19,11 @@ import { openTemporary, publish, resumeAbove, type Target } from './temporary.js
 /** Bytes moved in one request where both sides take as much. */
 const largestChunk = 255 * 1024;
 
+/** Bytes moved in one request. */
+function chunkSize({ source, destination }: CopyContext): number {
+  return Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
+}
+
 /** Chunks of one file in flight: enough for some 500 MB/s, and on a short line few enough to stay in the caches; reading takes more, since the server reads ahead of what it is asked. */
 function chunksAtOnce({ source, destination }: CopyContext): number {
   const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
@@ -63,11 +68,9 @@ export function beforePublishing(
 
 /** Brings one file to the destination under a temporary name, complete and checked. */
 export function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
-  const { source, destination } = context;
   const { size } = request.source;
-  const most = Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
   // a byte more is asked for than it has, so that the only read shows its end
-  return size !== undefined && size < most
+  return size !== undefined && size < chunkSize(context)
     ? stageWhole(request, size, context)
     : stageChunks(request, context);
 }
@@ -213,7 +216,7 @@ async function sendChunks(
       to: target.handle,
       start: target.start,
       size,
-      chunk: Math.min(context.source.can.maxRead, context.destination.can.maxWrite, largestChunk),
+      chunk: chunkSize(context),
       atOnce: chunksAtOnce(context),
       budget: context.budget,
       pass: context.pass,

@@ -24,11 +24,11 @@ function chunkSize({ source, destination }: CopyContext): number {
   return Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
 }
 
-/** Chunks of one file in flight: enough for some 500 MB/s, and on a short line few enough to stay in the caches; reading takes more, since the server reads ahead of what it is asked. */
+/** Chunks of one file in flight: enough for some 400 MB/s at 50 ms, and on a short line few enough to stay in the caches; reading takes more, since the server reads ahead of what it is asked. */
 function chunksAtOnce({ source, destination }: CopyContext): number {
   const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
   const least = source.can.roundTrip > 0 ? 16 : 4;
-  return Math.max(least, Math.min(96, Math.round(2 * roundTrip)));
+  return Math.max(least, Math.min(80, Math.round(2 * roundTrip)));
 }
 
 /** Copies one file and publishes it under its final name. */

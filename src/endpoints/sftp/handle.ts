@@ -11,15 +11,12 @@ import { type Lane, Lanes } from './lanes.js';
 import type { SftpChannel } from './protocol.js';
 import type { RawStat } from './wire.js';
 
-/** WRITEs on their way at once that make a handle take further channels. */
-const many = 8;
-
 export interface HandleRules {
   readonly can: Capabilities;
   /** Asked when the server says only "failure" to a write: the POSIX code, if it can be told. */
   readonly whyFailed: (channel: SftpChannel, signal: AbortSignal) => Promise<string | undefined>;
-  /** The session's other channels that a file may be written over beside `channel`. */
-  readonly others: (channel: SftpChannel) => readonly SftpChannel[];
+  /** The session's other channels that a file may be written over beside `channel`, open or about to open. */
+  readonly others: (channel: SftpChannel) => readonly Promise<SftpChannel>[];
   /** Opens a file on one of them for writing, by its path on the server. */
   readonly reopen: (channel: SftpChannel, at: string, signal: AbortSignal) => Promise<Buffer>;
 }
@@ -40,7 +37,6 @@ export class SftpFile implements Handle {
   // the server may give a closed handle's number to the next file: it is closed once, ever
   #closing: Promise<void> | undefined;
   #lanes: Lanes | undefined;
-  #writes = 0;
 
   constructor(file: Place, rules: HandleRules) {
     this.#file = file;
@@ -124,24 +120,13 @@ export class SftpFile implements Handle {
 
   /** One WRITE, on whichever channel has the least to do. */
   #write(buffer: Buffer, position: number, signal: AbortSignal): Promise<void> {
-    const { channel, handle, at } = this.#file;
-    if (this.#lanes === undefined && this.#writes >= many) {
-      const others = this.#rules.others(channel);
-      const reopen = (other: SftpChannel) => this.#rules.reopen(other, at, this.#file.signal);
-      if (others.length > 0) this.#lanes = new Lanes(this.#file, others, reopen);
-    }
-    this.#writes++;
-    const asked =
-      this.#lanes === undefined
-        ? channel.write(handle, position, buffer, signal)
-        : this.#lanes.move((lane) => lane.channel.write(lane.handle, position, buffer, signal));
-    return asked.then(
-      () => void this.#writes--,
-      (error) => {
-        this.#writes--;
-        return this.#unwritten(error);
-      },
-    );
+    this.#lanes ??= new Lanes(this.#file, {
+      others: () => this.#rules.others(this.#file.channel),
+      reopen: (other) => this.#rules.reopen(other, this.#file.at, this.#file.signal),
+    });
+    return this.#lanes
+      .move(buffer.length, ({ channel, handle }) => channel.write(handle, position, buffer, signal))
+      .catch((error) => this.#unwritten(error));
   }
 
   readonly #closed = () => this.#file.handles.closed();

@@ -30,6 +30,12 @@ const roundTripPerChannel = 7;
 /** OpenSSH allows ten (`MaxSessions`). */
 const mostChannels = 8;
 
+interface Wide {
+  /** Once it is open. */
+  channel: SftpChannel | undefined;
+  readonly opening: Promise<SftpChannel>;
+}
+
 export class Session {
   readonly transport: Transport;
   /** Known a round trip after the login; a session that can't be learnt about ends. */
@@ -41,7 +47,8 @@ export class Session {
   /** What is open on it, over all its channels. */
   readonly handles: Handles;
   readonly #channels: SftpChannel[];
-  #free: SftpChannel | undefined;
+  /** Those of them, open or opening, that a large file may fill. */
+  readonly #wide: Wide[];
   #openFree = () => {};
   #failure: FerryError | undefined;
 
@@ -59,6 +66,7 @@ export class Session {
     this.features = features;
     this.base = base;
     this.#channels = [first];
+    this.#wide = [{ channel: first, opening: Promise.resolve(first) }];
     this.ended = Promise.race([transport.ended, first.ended]);
     void this.ended.then((error) => {
       this.#failure = error;
@@ -115,14 +123,13 @@ export class Session {
   }
 
   /**
-   * The channels beside `channel` that a large file may fill. One that is opened when this is first
-   * asked for is not among them: small requests, of other runs say, would wait behind the data.
+   * The channels beside `channel` that a large file may fill, open or about to open. One that is
+   * opened when this is first asked for is not among them: small requests, of other runs say,
+   * would wait behind the data.
    */
-  others(channel: SftpChannel): SftpChannel[] {
-    if (!this.#free) this.#openFree();
-    return this.#channels.filter(
-      (it) => it !== channel && it !== this.#free && it.failure === undefined,
-    );
+  others(channel: SftpChannel): Promise<SftpChannel>[] {
+    this.#openFree();
+    return this.#wide.filter((it) => it.channel !== channel).map((it) => it.opening);
   }
 
   close(): Promise<void> {
@@ -146,15 +153,19 @@ export class Session {
       });
       return channel;
     };
-    for (let i = 1; i < wanted; i++) open().catch(() => {});
+    for (let i = 1; i < wanted; i++) {
+      const wide: Wide = { channel: undefined, opening: open() };
+      this.#wide.push(wide);
+      const opened = wide.opening.then((channel) => {
+        wide.channel = channel;
+        return channel.ended;
+      });
+      const gone = () => this.#wide.splice(this.#wide.indexOf(wide), 1);
+      opened.then(gone, gone);
+    }
     this.#openFree = () => {
       this.#openFree = () => {};
-      open().then(
-        (channel) => {
-          this.#free = channel;
-        },
-        () => {},
-      );
+      open().catch(() => {});
     };
   }
 }

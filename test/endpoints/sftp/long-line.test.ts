@@ -96,3 +96,26 @@ test('a file much is written to at once is written over all channels, one much i
   // every handle was closed once
   expect(said(/^\d+ CLOSE/).length).toBe(channels + 1);
 });
+
+test('a file that is written to before the further channels are open leaves no more on the first than fills it', async () => {
+  const remote = remoteFor({ ...sshd, port: line.port }, { root: sshd.root, name: 'again' });
+  const place = { remote, path: '', label: 'again:' };
+  const early = (await openSide(place, 'to', pool, signal, true)).endpoint;
+  const content = randomBytes(100 * chunk, 8);
+  const parts = Array.from({ length: 100 }, (_, i) => i * chunk);
+  const output = await early.open('early', 'create', 0o600, signal);
+  await Promise.all(parts.map((at) => output.write(content.subarray(at, at + chunk), at, signal)));
+  await output.close();
+  const commands = transcript.slice(transcript.findIndex((text) => /early \(create\)/.test(text)));
+  const reopened = commands.findIndex((text) => /OPEN .*early \(write\)/.test(text));
+  expect(reopened).toBeGreaterThan(0);
+  let onItsWay = 0;
+  let most = 0;
+  for (const text of commands.slice(0, reopened)) {
+    if (/^\d+ WRITE/.test(text)) onItsWay++;
+    else if (/^\d+ OK/.test(text)) onItsWay--;
+    most = Math.max(most, onItsWay);
+  }
+  expect(most * chunk).toBeLessThan(2.5 * 1024 * 1024);
+  expect(content.equals(await readFile(join(sshd.root, 'early')))).toBe(true);
+});

@@ -5,10 +5,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import ssh2 from 'ssh2';
 import { FerryError } from '../core/errors.js';
 import type { Auth, Remote } from '../core/remote.js';
 import { escapeText } from '../core/text.js';
+import { parseKey } from '../endpoints/sftp/key-file.js';
 import { readSshConfig, type SshHost } from '../endpoints/sftp/ssh-config.js';
 import { expandTilde, type SshContext } from '../endpoints/sftp/ssh-config-lines.js';
 import { userName } from './folders.js';
@@ -133,7 +133,7 @@ function needsAgent(file: string): boolean {
   } catch {
     return existsSync(`${file}.pub`);
   }
-  const parsed = ssh2.utils.parseKey(data);
+  const parsed = parseKey(data);
   return parsed instanceof Error
     ? parsed.message.includes('no passphrase given')
     : !parsed.isPrivateKey();

@@ -21,8 +21,7 @@ import { widenReceiveWindow } from './receive-window.js';
 import { logInAtOnce, signAtOnce } from './sign-at-once.js';
 import type { Tell, Transport } from './transport.js';
 
-// required: imported, every CommonJS file of it would be parsed once more for the names it exports
-const SftpClient = createRequire(import.meta.url)('ssh2-sftp-client') as typeof SftpClientType;
+const require = createRequire(import.meta.url);
 
 /** Milliseconds between keepalive questions; three unanswered ones end the connection. */
 const keepalive = 15_000;
@@ -98,9 +97,11 @@ async function connect(
   let sock: Duplex | undefined;
   try {
     tell('status', `connecting to ${escapeText(remote.host)} port ${remote.port}`);
-    sock = jump
-      ? await forward(jump, remote, where, signal)
-      : await dial(remote.host, remote.port, where, remote.deadline, signal);
+    const dialling = jump
+      ? forward(jump, remote, where, signal)
+      : dial(remote.host, remote.port, where, remote.deadline, signal);
+    loadSftpClient();
+    sock = await dialling;
     const stream = sock;
     joinWrites(stream);
     joinIdentification(stream);
@@ -169,6 +170,11 @@ function forward(
   });
 }
 
+/** Called first while the server answers, since it takes some 25 ms. Imported, every CommonJS file of it would be parsed once more for the names it exports. */
+function loadSftpClient(): typeof SftpClientType {
+  return require('ssh2-sftp-client');
+}
+
 interface LogIn extends LogInFacts {
   readonly rules: HostKeyRules;
   readonly tell: Tell;
@@ -184,6 +190,7 @@ function logIn(
   sock: Duplex,
 ): Promise<Pick<Connection, 'client' | 'channel' | 'ended'>> {
   const { where, tell } = about;
+  const SftpClient = loadSftpClient();
   // its default callbacks print to stdout
   const sftp = new SftpClient('ferryline', { error() {}, end() {}, close() {} });
   const client = sftp.client as Client;

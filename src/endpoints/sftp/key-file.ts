@@ -6,8 +6,10 @@ import type { ParsedKey } from 'ssh2';
 import { FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
 
-// required, not imported: connect-ssh2.ts says why
-const ssh2 = createRequire(import.meta.url)('ssh2') as typeof import('ssh2');
+/** ssh2's, from the part of it that reads keys; the rest is loaded while a server answers (connect-ssh2.ts). */
+export const { parseKey } = createRequire(import.meta.url)(
+  'ssh2/lib/protocol/keyParser.js',
+) as typeof import('ssh2').utils;
 
 export interface PrivateKey {
   readonly path: string;
@@ -94,14 +96,14 @@ async function contents(path: string): Promise<Buffer> {
 type Parsed = ParsedKey | ParsedKey[] | Error;
 
 function parse(path: string, data: Buffer, passphrase: string | undefined): ParsedKey {
-  let parsed: Parsed = ssh2.utils.parseKey(data);
+  let parsed: Parsed = parseKey(data);
   if (parsed instanceof Error && isLocked(parsed)) {
     if (passphrase === undefined || passphrase === '') {
       throw new FerryError('auth', `the private key ${escapeText(path)} needs its passphrase`, {
         hint: 'load it into the agent with ssh-add, or give `passphrase` beside `key` in jobs.yml',
       });
     }
-    parsed = ssh2.utils.parseKey(data, passphrase) as Parsed;
+    parsed = parseKey(data, passphrase) as Parsed;
     if (parsed instanceof Error) {
       throw new FerryError(
         'auth',

@@ -13,6 +13,7 @@ import type { Duplex } from 'node:stream';
 import { asFerryError, FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
 import { answers, describeAnswer, readAnswer } from './answers.js';
+import { InFlight } from './in-flight.js';
 import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
 import { Patience, silence } from './patience.js';
@@ -76,7 +77,7 @@ export class Exchange {
   readonly #options: ChannelOptions;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new InFlight<Pending>();
   readonly #watched = new WeakSet<AbortSignal>();
   readonly #patience: Patience;
   readonly #clock: NodeJS.Timeout;
@@ -191,7 +192,7 @@ export class Exchange {
       return;
     }
     if (trailing !== undefined) out.append(trailing);
-    this.#pending.set(id, {
+    this.#pending.add({
       id,
       order,
       type,
@@ -212,7 +213,7 @@ export class Exchange {
     clearInterval(this.#clock);
     this.#outbox.close();
     this.#inbox.stop();
-    const waiting = [...this.#pending.values()];
+    const waiting = this.#pending.all();
     this.#pending.clear();
     this.#onVersion(error);
     for (const pending of waiting) if (!pending.abandoned) pending.reject(error);
@@ -238,7 +239,7 @@ export class Exchange {
   }
 
   #settle(pending: Pending): void {
-    this.#pending.delete(pending.id);
+    this.#pending.remove(pending);
     this.#newestAnswered = Math.max(this.#newestAnswered, pending.order);
   }
 
@@ -324,7 +325,7 @@ export class Exchange {
     this.#watched.add(signal);
     setMaxListeners(0, signal); // a run's signal has a listener for each channel, which is no leak
     const abandon = () => {
-      for (const pending of this.#pending.values()) {
+      for (const pending of this.#pending.all()) {
         if (pending.signal !== signal || pending.abandoned) continue;
         pending.abandoned = true;
         this.#inbox.discard(pending.id);
@@ -335,7 +336,7 @@ export class Exchange {
   }
 
   #tick(): void {
-    const oldest = this.#pending.values().next().value;
+    const oldest = this.#pending.oldest();
     if (oldest === undefined && this.#versionKnown) return;
     const order = oldest?.order ?? 0;
     if (!this.#patience.tick(order, this.#newestAnswered > order)) return;

@@ -21,6 +21,8 @@ export interface SshServerOptions {
   readonly hostKey?: string;
   /** ssh2's names, to offer other algorithms than its defaults. */
   readonly algorithms?: Algorithms;
+  /** How it names its software, behind `SSH-2.0-`. */
+  readonly ident?: string;
   /** Asked when a login would succeed, with the number of those inside; false refuses it. */
   readonly admit?: (inside: number) => boolean;
   /** Serves one `sftp` channel. */
@@ -67,6 +69,7 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
   const ssh = new ssh2.Server({
     hostKeys: [hostKeyText],
     ...(options.algorithms === undefined ? {} : { algorithms: options.algorithms }),
+    ...(options.ident === undefined ? {} : { ident: options.ident }),
   });
   ssh.on('connection', (client, { port }) => {
     const socket = sockets.get(port);

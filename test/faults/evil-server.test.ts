@@ -3,6 +3,7 @@
  * falls silent or breaks the protocol. Rows 7 and 10: poor-server.test.ts, 37: long-listing.test.ts.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { demoExtensions } from '../../src/cli/demo-files.js';
 import type { JsonEvent } from '../kit/cli.js';
 import { type Asked, type Behave, type Evil, type EvilOptions, startEvil } from '../kit/evil.js';
 import {
@@ -232,6 +233,25 @@ describe('row 8: READ is answered with too little or too much', () => {
     expect((await scene.run()).code).toBe(0);
     expect(sameTree(scene.there(), target)).toBe(true);
   });
+});
+
+test('a server that works in order and answers a READ with less than is there: what is missing is asked for, 0', async () => {
+  // what makes a server count as OpenSSH's, whose small files are read by three requests in one go
+  const extensions = { ...demoExtensions, 'fstatvfs@openssh.com': '2' };
+  await serve({ ident: 'OpenSSH_9.2p1', extensions });
+  const target = await prepare('down');
+  const short = (asked: Asked) => ({ instead: { ...asked, length: Math.min(asked.length, 9999) } });
+  evil.behave = inEvery('READ', short);
+  const { code, stderr } = await scene.run();
+  expect(code, stderr).toBe(0);
+  expect(sameTree(scene.there(), target)).toBe(true);
+  // the first time by all three at once, then again in steps
+  const path = `${scene.place}/d/e`;
+  const asked = evil.requests.filter(({ at }) => at.endsWith(path)).map(({ type }) => type);
+  expect(asked.slice(asked.indexOf('OPEN'))).toEqual([
+    ...['OPEN', 'READ', 'FSTAT', 'CLOSE'],
+    ...['OPEN', 'READ', 'READ', 'READ', 'READ', 'READ', 'FSTAT', 'CLOSE'],
+  ]);
 });
 
 describe('row 9: packets that break the protocol', () => {

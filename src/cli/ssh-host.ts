@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { FerryError } from '../core/errors.js';
 import type { Auth, Remote } from '../core/remote.js';
 import { escapeText } from '../core/text.js';
-import { parseKey } from '../endpoints/sftp/key-file.js';
+import { isLocked, parseKey } from '../endpoints/sftp/key-file.js';
 import { readSshConfig, type SshHost } from '../endpoints/sftp/ssh-config.js';
 import { expandTilde, type SshContext } from '../endpoints/sftp/ssh-config-lines.js';
 import { userName } from './folders.js';
@@ -134,9 +134,7 @@ function needsAgent(file: string): boolean {
     return existsSync(`${file}.pub`);
   }
   const parsed = parseKey(data);
-  return parsed instanceof Error
-    ? parsed.message.includes('no passphrase given')
-    : !parsed.isPrivateKey();
+  return parsed instanceof Error ? isLocked(parsed) : !parsed.isPrivateKey();
 }
 
 interface Jump {

@@ -13,7 +13,7 @@ import type { Duplex } from 'node:stream';
 import { asFerryError, FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
 import { answers, describeAnswer, readAnswer } from './answers.js';
-import { InFlight } from './in-flight.js';
+import { InFlight, type Numbered } from './in-flight.js';
 import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
 import { Patience, silence } from './patience.js';
@@ -29,10 +29,7 @@ export interface ChannelOptions {
   readonly trace?: Trace | undefined;
 }
 
-interface Pending {
-  readonly id: number;
-  /** How many requests had been made with it; the id is this, cut to 32 bits. */
-  readonly order: number;
+interface Pending extends Numbered {
   /** The packet type asked with. */
   readonly type: number;
   /** The packet type of the right answer; undefined where that is STATUS. */

@@ -4,8 +4,8 @@
  * ever in flight stays alive until the next full collection.
  */
 
-interface Numbered {
-  /** How many requests had been made with it. */
+export interface Numbered {
+  /** How many requests had been made with it, from 1. */
   readonly order: number;
   /** `order`, cut to 32 bits. */
   readonly id: number;

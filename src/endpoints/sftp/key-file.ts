@@ -119,8 +119,8 @@ function parse(path: string, data: Buffer, passphrase: string | undefined): Pars
   return key;
 }
 
-/** ssh2 has no code for it; all of its key formats say "… no passphrase given". */
-function isLocked(error: Error): boolean {
+/** Whether `parseKey` failed for want of a passphrase. ssh2 has no code for it; all of its key formats say "… no passphrase given". */
+export function isLocked(error: Error): boolean {
   return error.message.includes('no passphrase given');
 }
 

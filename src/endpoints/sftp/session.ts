@@ -30,6 +30,7 @@ const roundTripPerChannel = 7;
 /** OpenSSH allows ten (`MaxSessions`). */
 const mostChannels = 8;
 
+/** A channel that a large file may fill. */
 interface Wide {
   /** Once it is open. */
   channel: SftpChannel | undefined;

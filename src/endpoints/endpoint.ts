@@ -41,7 +41,7 @@ export interface Capabilities {
   /** Largest single read and write, bytes. */
   readonly maxRead: number;
   readonly maxWrite: number;
-  /** Milliseconds one question and its answer take; 0 for a local side. */
+  /** Milliseconds one question and its answer take, as far as it is known by now; 0 for a local side. */
   readonly roundTrip: number;
 }
 

@@ -5,6 +5,7 @@
  */
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import type { Entry, Kind, Stat } from '../core/entry.js';
+import { Listed } from './listed.js';
 
 export interface FlatListing {
   /** Joined with NUL, which no name can hold. */
@@ -66,6 +67,6 @@ export function toEntries(flat: FlatListing): Entry[] {
     const mode = numbers[at + 3] as number;
     return kind === undefined
       ? { name, kind: 'special', size, mtime, mode, problem: 'its name is not valid UTF-8' }
-      : { name, kind, size, mtime, mode };
+      : new Listed(name, kind, size, mtime, mode);
   });
 }

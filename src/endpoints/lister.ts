@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Entry } from '../core/entry.js';
 import { listFlat, toEntries } from './list-local.js';
-import type { ListAnswer, ListQuestion } from './list-worker.js';
+import type { ListAnswer } from './list-worker.js';
 
 /** Entries listed here before the thread is started. */
 const few = 2000;
@@ -34,26 +34,25 @@ interface Waiting {
 export function createLister(): Lister {
   let listed = 0;
   let worker: Worker | undefined;
-  let nextId = 1;
   let scheduled = false;
   /** A thread that could not start or went down is not asked again. */
   let failed = false;
   let outside = 0;
-  const queue: ListQuestion[] = [];
-  const waiting = new Map<number, Waiting>();
+  const queue: string[] = [];
+  /** Those who asked, in the order in which the thread answers. */
+  const waiting: Waiting[] = [];
 
   const send = () => {
     scheduled = false;
     while (queue.length > 0 && outside < 2 * batch) {
-      const questions = queue.splice(0, batch);
-      outside += questions.length;
-      worker?.postMessage(questions);
+      const paths = queue.splice(0, batch);
+      outside += paths.length;
+      worker?.postMessage(paths);
     }
   };
 
   const failAll = (error: unknown) => {
-    for (const { reject } of waiting.values()) reject(error);
-    waiting.clear();
+    for (const { reject } of waiting.splice(0)) reject(error);
   };
 
   const start = (): Worker => {
@@ -63,8 +62,7 @@ export function createLister(): Lister {
     thread.on('message', (answers: readonly ListAnswer[]) => {
       outside -= answers.length;
       for (const answer of answers) {
-        const asked = waiting.get(answer.id);
-        waiting.delete(answer.id);
+        const asked = waiting.shift();
         if ('flat' in answer) asked?.resolve(toEntries(answer.flat));
         else asked?.reject(Object.assign(new Error(answer.error.message), answer.error));
       }
@@ -88,9 +86,8 @@ export function createLister(): Lister {
     }
     worker ??= start();
     return new Promise((resolve, reject) => {
-      const id = nextId++;
-      waiting.set(id, { resolve, reject });
-      queue.push({ id, path });
+      waiting.push({ resolve, reject });
+      queue.push(path);
       if (!scheduled) {
         scheduled = true;
         setImmediate(send);

@@ -326,9 +326,9 @@ function foldersAtOnce(
   soFar: () => { readonly folders: number; readonly entries: number },
 ): () => number {
   const { most, first, entries, enoughToTell } = listingsAtOnce;
-  const roundTrip = Math.max(source.roundTrip, destination.roundTrip);
   const handles = Math.min(source.maxHandles, destination.maxHandles);
   return () => {
+    const roundTrip = Math.max(source.roundTrip, destination.roundTrip);
     const had = soFar();
     const wanted =
       had.folders < enoughToTell

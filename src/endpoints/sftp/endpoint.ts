@@ -49,6 +49,8 @@ export function openSftp(
       throw located(error, '');
     });
   };
+  /** The newest session's. */
+  let roundTrip = Number.POSITIVE_INFINITY;
   const can: Capabilities = {
     atomicReplace: features.posixRename,
     mtimePrecision: 1,
@@ -61,7 +63,10 @@ export function openSftp(
     maxHandles: features.limits.handles,
     maxRead: features.limits.read,
     maxWrite: features.limits.write,
-    roundTrip: features.roundTrip,
+    get roundTrip() {
+      roundTrip = pool.live(remote)?.roundTrip ?? roundTrip;
+      return roundTrip;
+    },
   };
 
   const full = (path: string) => confine(root, path);
@@ -184,7 +189,7 @@ export function openSftp(
       const already = folder === '' ? await takeAhead() : undefined;
       return repeat(folder, signal, async (channel, _attempt, handles) => {
         const at = full(folder);
-        const first = features.roundTrip < shortLine ? 2 : readdirsAhead;
+        const first = can.roundTrip < shortLine ? 2 : readdirsAhead;
         const raw = already ?? (await readFolder(channel, handles, at, first, signal));
         const entries: Entry[] = [];
         for (const entry of raw) {

@@ -38,6 +38,8 @@ interface Pending extends Numbered {
   /** Where DATA goes. */
   readonly target: Buffer | undefined;
   readonly signal: AbortSignal | undefined;
+  /** When it was asked, in `performance.now()`'s ms. */
+  readonly since: number;
   /** Set once the caller has gone; the answer is then only cleaned up after. */
   abandoned: boolean;
   readonly resolve: (value: unknown) => void;
@@ -82,6 +84,8 @@ export class Exchange {
   #onVersion: (error?: FerryError) => void = () => {};
   #onEnd: (error: FerryError) => void = () => {};
   #failure: FerryError | undefined;
+  readonly #begun = performance.now();
+  #roundTrip = Number.POSITIVE_INFINITY;
   #asked = 0;
   #newestAnswered = 0;
 
@@ -134,6 +138,14 @@ export class Exchange {
   /** Why the exchange has ended, if it has. */
   get failure(): FerryError | undefined {
     return this.#failure;
+  }
+
+  /**
+   * Milliseconds from a question to its answer: the fewest so far, since what else a question waits
+   * for, at the server or in a busy process here, only adds to it. Infinity before VERSION.
+   */
+  get roundTrip(): number {
+    return this.#roundTrip;
   }
 
   /** Sends a request; settles with its answer. Rejects at once when the exchange has ended or the signal has fired. */
@@ -197,6 +209,7 @@ export class Exchange {
       reply: request.reply,
       target: request.target,
       signal,
+      since: performance.now(),
       abandoned: false,
       resolve,
       reject,
@@ -238,6 +251,12 @@ export class Exchange {
   #settle(pending: Pending): void {
     this.#pending.remove(pending);
     this.#newestAnswered = Math.max(this.#newestAnswered, pending.order);
+    this.#timed(pending.since);
+  }
+
+  /** A question asked then was answered now. */
+  #timed(since: number): void {
+    this.#roundTrip = Math.min(this.#roundTrip, performance.now() - since);
   }
 
   #startData(id: number, length: number): Buffer | undefined {
@@ -279,6 +298,7 @@ export class Exchange {
     if (version !== 3) throw violation(`it speaks SFTP version ${version}, not 3`);
     if (this.#versionKnown) throw violation('VERSION came twice');
     this.#versionKnown = true;
+    this.#timed(this.#begun);
     this.extensions = readExtensions(reader);
     this.#options.trace?.(
       'response',

@@ -68,6 +68,11 @@ export class SftpChannel {
     return this.#exchange.inFlight;
   }
 
+  /** Milliseconds from a question to its answer: the fewest so far. */
+  get roundTrip(): number {
+    return this.#exchange.roundTrip;
+  }
+
   /** Extensions the server offers, name to version. */
   get extensions(): ReadonlyMap<string, string> {
     return this.#exchange.extensions;

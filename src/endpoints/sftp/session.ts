@@ -18,8 +18,6 @@ export interface Features {
   /** Whether a file can be opened again and written at an offset: known of OpenSSH and ProFTPD; `rclone serve sftp` destroys what was there. */
   readonly offsetWrites: boolean;
   readonly limits: Limits;
-  /** Milliseconds from a question to its answer, measured at the start. */
-  readonly roundTrip: number;
 }
 
 /** What servers without `limits@openssh.com` take: the draft asks for 32 KiB of data (§3), and sftp-server processes seldom have more than 1,024 files. */
@@ -98,7 +96,7 @@ export class Session {
       const features = learn(first, transport);
       const session = new Session(transport, first, features, base, tell);
       features.then(
-        ({ roundTrip }) => session.#widen(roundTrip, options, signal),
+        () => session.#widen(options, signal),
         () => transport.close(), // whoever asks hears of it
       );
       return session;
@@ -113,6 +111,11 @@ export class Session {
   /** Why the session has ended, if it has. */
   get failure(): FerryError | undefined {
     return this.#failure;
+  }
+
+  /** Milliseconds from a question to its answer: the fewest so far. */
+  get roundTrip(): number {
+    return Math.min(...this.#channels.map((channel) => channel.roundTrip));
   }
 
   /** The channel with the least waiting on it. */
@@ -138,12 +141,8 @@ export class Session {
   }
 
   /** Opens the further channels that a long line takes, beside the work; a server that allows fewer is served with fewer. */
-  #widen(
-    roundTrip: number,
-    options: ConstructorParameters<typeof SftpChannel>[1],
-    signal: AbortSignal,
-  ): void {
-    const wanted = Math.min(mostChannels, Math.ceil(roundTrip / roundTripPerChannel));
+  #widen(options: ConstructorParameters<typeof SftpChannel>[1], signal: AbortSignal): void {
+    const wanted = Math.min(mostChannels, Math.ceil(this.roundTrip / roundTripPerChannel));
     const open = async () => {
       const channel = new SftpChannel(await this.transport.openChannel(signal), options);
       await channel.ready;
@@ -173,7 +172,6 @@ export class Session {
 
 async function learn(channel: SftpChannel, transport: Transport): Promise<Features> {
   const offers = (name: string) => channel.extensions.has(name);
-  const asked = performance.now();
   // one question in any case: it measures the round trip
   let limits = plainLimits;
   if (offers('limits@openssh.com')) limits = await channel.limits();
@@ -194,7 +192,6 @@ async function learn(channel: SftpChannel, transport: Transport): Promise<Featur
       write: Math.min(limits.write || plainLimits.write, mostChunk),
       handles: limits.handles || plainLimits.handles,
     },
-    roundTrip: performance.now() - asked,
   };
 }
 

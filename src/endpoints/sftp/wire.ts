@@ -9,6 +9,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Attributes, Entry, Kind, Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
+import { Listed } from '../listed.js';
 
 /** draft-ietf-secsh-filexfer-02 §3 */
 export const packet = {
@@ -223,13 +224,7 @@ export function readEntries(reader: Reader): RawEntry[] {
       ((stat.size ?? 0) > Number.MAX_SAFE_INTEGER ? 'its size is beyond 2^53 bytes' : undefined);
     entries.push(
       problem === undefined
-        ? {
-            name,
-            kind: stat.kind,
-            size: stat.size,
-            mtime: stat.mtime,
-            mode: stat.mode,
-          }
+        ? new Listed(name, stat.kind, stat.size, stat.mtime, stat.mode)
         : { name, ...stat, problem },
     );
   }

@@ -1,10 +1,14 @@
 /** The SFTP client against hand-written bytes: each packet, each cut, many at once. */
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { answerAs, exchanges } from './packets.js';
 import { conversation, everyCut, packet, quiet, say, silentPeer, string, wire } from './peer.js';
 
 const h1 = Buffer.from('h1');
 const { signal } = new AbortController();
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 test('INIT goes out at once, and VERSION tells the extensions', async () => {
   const { channel, peer } = silentPeer();
@@ -65,6 +69,25 @@ test('requests may be made before VERSION has come', async () => {
   await peer.hears(2);
   peer.send(Buffer.concat([say.version(), packet(104, 1, 1, '/', '', 0)]));
   expect(await asked).toBe('/');
+});
+
+test('a round trip is the fewest milliseconds that an answer took', async () => {
+  let now = 1_000;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const { channel, peer } = silentPeer();
+  expect(channel.roundTrip).toBe(Number.POSITIVE_INFINITY);
+  now += 40;
+  peer.send(say.version());
+  await channel.ready;
+  expect(channel.roundTrip).toBe(40);
+  for (const [id, took] of [90, 7, 300].entries()) {
+    const asked = channel.remove('/a');
+    await peer.hears(2 + id);
+    now += took;
+    peer.send(say.ok(1 + id));
+    await asked;
+  }
+  expect(channel.roundTrip).toBe(7);
 });
 
 test('requests of one turn leave as one write', async () => {

@@ -1,0 +1,51 @@
+/** Entries of a listing that is done with are gone with the next small collection, whatever was kept before. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const built = (path: string) => new URL(`../../dist/endpoints/${path}`, import.meta.url).href;
+
+/** Keeps many listings, as those of a tree listed ahead, then makes 1,000 more and keeps none. */
+const script = `
+  import { getHeapSpaceStatistics } from 'node:v8';
+  import { toEntries } from '${built('list-local.js')}';
+  import { Reader, readEntries } from '${built('sftp/wire.js')}';
+
+  const names = Array.from({ length: 1000 }, (_, i) => 'file-' + i);
+  const flat = { names: names.join('\\0'), numbers: new Float64Array(4 * names.length) };
+  const entry = (name) => {
+    const bytes = Buffer.alloc(4 + name.length + 4 + 4);
+    bytes.writeUInt32BE(name.length);
+    bytes.write(name, 4);
+    return bytes;
+  };
+  const count = Buffer.alloc(4);
+  count.writeUInt32BE(names.length);
+  const answer = Buffer.concat([count, ...names.map(entry)]);
+  const ways = {
+    local: () => toEntries(flat),
+    remote: () => readEntries(new Reader(answer, 0, answer.length)),
+  };
+  const list = ways[process.argv[1]];
+  const old = () =>
+    getHeapSpaceStatistics().find((it) => it.space_name === 'old_space').space_used_size;
+  const kept = Array.from({ length: 600 }, list);
+  kept.fill(undefined);
+  const before = old();
+  let most = 0;
+  for (let i = 0; i < 1000; i++) {
+    list();
+    most = Math.max(most, old() - before);
+  }
+  console.log(most);
+`;
+
+test.each(['local', 'remote'])(
+  'of a %s folder',
+  async (side) => {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script, side]);
+    expect(Number(stdout)).toBeLessThan(10_000_000); // of some 70 MB that are made
+  },
+  60_000,
+);

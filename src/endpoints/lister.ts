@@ -18,11 +18,14 @@ const young = 6;
 /** Folders listed ahead of being asked for, how many of them at once, and the entries in them after which it ends. */
 const mostAhead = { folders: 512, atOnce: 2 * batch, entries: 100_000 };
 
+const wasClosed = 'the listing was closed';
+
 export interface Lister {
   /** Begins to list a tree before anybody asks, beside the wait for a connection. */
   ahead(path: string): void;
   /** The folder's entries; rejects with the system's error. */
   list(path: string): Promise<Entry[]>;
+  /** Rejects all that is asked for and not listed yet, and whatever comes later. */
   close(): Promise<void>;
 }
 
@@ -37,6 +40,7 @@ export function createLister(): Lister {
   let scheduled = false;
   /** A thread that could not start or went down is not asked again. */
   let failed = false;
+  let closed = false;
   let outside = 0;
   const queue: string[] = [];
   /** Those who asked, in the order in which the thread answers. */
@@ -52,6 +56,7 @@ export function createLister(): Lister {
   };
 
   const failAll = (error: unknown) => {
+    queue.length = 0;
     for (const { reject } of waiting.splice(0)) reject(error);
   };
 
@@ -60,6 +65,7 @@ export function createLister(): Lister {
       resourceLimits: { maxYoungGenerationSizeMb: young },
     });
     thread.on('message', (answers: readonly ListAnswer[]) => {
+      if (closed) return;
       outside -= answers.length;
       for (const answer of answers) {
         const asked = waiting.shift();
@@ -68,10 +74,13 @@ export function createLister(): Lister {
       }
       send();
     });
-    thread.on('error', (error) => {
+    const gone = (error: unknown) => {
       failed = true;
       failAll(error);
-    });
+      void thread.terminate();
+    };
+    thread.on('error', gone);
+    thread.on('messageerror', gone);
     thread.unref();
     return thread;
   };
@@ -79,6 +88,7 @@ export function createLister(): Lister {
   const list = async (path: string): Promise<Entry[]> => {
     // one folder a turn, so that the rest of the program goes on in between
     await new Promise((next) => setImmediate(next));
+    if (closed) throw new Error(wasClosed);
     if (listed < few || failed) {
       const entries = toEntries(listFlat(path));
       listed += entries.length;
@@ -104,7 +114,7 @@ export function createLister(): Lister {
   let asked = false;
 
   const goAhead = () => {
-    while (running < mostAhead.atOnce && !asked) {
+    while (running < mostAhead.atOnce && !asked && !closed) {
       const path = coming.shift();
       const enough = found.size >= mostAhead.folders || entriesAhead >= mostAhead.entries;
       if (path === undefined || enough) return;
@@ -139,7 +149,8 @@ export function createLister(): Lister {
       return listing;
     },
     async close() {
-      failAll(new Error('the listing was closed'));
+      closed = true;
+      failAll(new Error(wasClosed));
       await worker?.terminate();
     },
   };

@@ -11,6 +11,14 @@ import type { Budget } from './limit.js';
 /** Bytes behind a temporary file's end that a later try writes again. */
 export const resumeWindow = 32 * 1024 * 1024;
 
+/** Requests of one file in flight at most, however little each may hold. */
+const mostRequests = 1000;
+
+/** How many requests of `each` bytes have `bytes` on their way. */
+export function requestsFor(bytes: number, each: number): number {
+  return Math.min(mostRequests, Math.ceil(bytes / each));
+}
+
 export interface ChunkMove {
   readonly from: Handle;
   readonly to: Handle;

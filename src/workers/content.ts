@@ -1,16 +1,19 @@
 /** Compares two files' bytes, where size and mtime don't tell: read side by side, no hash and no trust needed. */
 import { createHash } from 'node:crypto';
 import type { Endpoint, Handle } from '../endpoints/endpoint.js';
+import { requestsFor } from './chunks.js';
 
 const chunk = 255 * 1024;
-/** Chunks of each side in flight. */
-const ahead = 4;
+/** Bytes of each side in flight. */
+const ahead = 4 * chunk;
 
 /** Bytes of each side that are read in one request, and requests in flight, for a file that is thought to be of `size`. */
 function portions(a: Endpoint, b: Endpoint, size: number) {
   const most = Math.min(chunk, a.can.maxRead, b.can.maxRead);
   // one byte more, so that a small file's only read comes to its end
-  return size < most ? { bytes: size + 1, atOnce: 1 } : { bytes: most, atOnce: ahead };
+  return size < most
+    ? { bytes: size + 1, atOnce: 1 }
+    : { bytes: most, atOnce: requestsFor(ahead, most) };
 }
 
 /** Bytes of memory that comparing files of `size` bytes takes. */
@@ -77,9 +80,10 @@ export async function hashOfFile(
   const handle = await side.open(path, 'read', 0, signal);
   try {
     const size = Math.min(chunk, side.can.maxRead);
+    const atOnce = requestsFor(ahead, size);
     const hash = createHash('sha256');
-    const buffers = Array.from({ length: ahead }, () => Buffer.alloc(size));
-    for (let at = 0; ; at += size * ahead) {
+    const buffers = Array.from({ length: atOnce }, () => Buffer.alloc(size));
+    for (let at = 0; ; at += size * atOnce) {
       const lengths = await Promise.all(
         buffers.map((buffer, i) => handle.read(buffer, at + i * size, signal)),
       );

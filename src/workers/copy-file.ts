@@ -8,7 +8,7 @@ import type { Attributes, Stat } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Handle } from '../endpoints/endpoint.js';
 import { doubtfulUntil } from '../jobs/doubt.js';
-import { moveChunks } from './chunks.js';
+import { moveChunks, requestsFor } from './chunks.js';
 import { hashOf, hashOfFile, sameContent } from './content.js';
 import type { Copied, CopyContext, CopyRequest } from './copy-context.js';
 import { attributesFor, finish } from './finish.js';
@@ -24,16 +24,13 @@ function chunkSize({ source, destination }: CopyContext): number {
   return Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
 }
 
-/** Requests of one file in flight, however little each may hold. */
-const mostRequests = 1000;
-
 /** Chunks of one file in flight: bytes enough for some 400 MB/s at 50 ms, and on a short line few enough to stay in the caches; reading takes more, since the server reads ahead of what it is asked. */
 function chunksAtOnce(context: CopyContext): number {
   const { source, destination } = context;
   const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
   const least = source.can.roundTrip > 0 ? 16 : 4;
-  const largest = Math.max(least, Math.min(80, Math.round(2 * roundTrip)));
-  return Math.min(mostRequests, Math.ceil((largest * largestChunk) / chunkSize(context)));
+  const ofTheLargest = Math.max(least, Math.min(80, Math.round(2 * roundTrip)));
+  return requestsFor(ofTheLargest * largestChunk, chunkSize(context));
 }
 
 /** Copies one file and publishes it under its final name. */

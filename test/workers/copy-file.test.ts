@@ -66,6 +66,10 @@ test('a server that takes small writes has as many bytes on their way to it', as
   }
 });
 
+test('however little a request may hold, there are no more than 1,000', async () => {
+  expect(await mostOnTheWay(40, 4096)).toBe(1000 * 4096);
+});
+
 test('a longer line has more on its way', async () => {
   const most = [];
   for (const roundTrip of [1, 5, 10]) most.push(await mostOnTheWay(roundTrip, 255 * 1024));

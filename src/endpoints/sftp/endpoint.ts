@@ -49,7 +49,7 @@ export function openSftp(
       throw located(error, '');
     });
   };
-  /** The newest session's. */
+  /** The newest session's, which its end does not make unknown. */
   let roundTrip = Number.POSITIVE_INFINITY;
   const can: Capabilities = {
     atomicReplace: features.posixRename,

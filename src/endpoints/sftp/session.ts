@@ -172,7 +172,7 @@ export class Session {
 
 async function learn(channel: SftpChannel, transport: Transport): Promise<Features> {
   const offers = (name: string) => channel.extensions.has(name);
-  // one question in any case: it measures the round trip
+  // one question in any case: it measures the round trip without the start of the server, which VERSION waits for
   let limits = plainLimits;
   if (offers('limits@openssh.com')) limits = await channel.limits();
   else await channel.realpath('.');

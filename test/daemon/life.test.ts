@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { eventually, killDaemons, runsOf, startDaemon } from '../kit/daemon.js';
 import { startProxy } from '../kit/proxy.js';
 import { type Redis, startRedis } from '../kit/redis.js';
 import { openScene, type Scene } from '../kit/scene.js';
@@ -19,6 +19,8 @@ beforeAll(async () => {
 });
 // Each test has a queue of its own: reports of others' runs would be kept, too.
 beforeEach(() => redis.command('FLUSHALL'));
+// One that a failed test leaves would take the others' runs.
+afterEach(killDaemons);
 afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
 
 /** The DESIGN's ten seconds; what it takes here is two or three. */
@@ -38,9 +40,10 @@ function bytesUnderWay(scene: Scene): number {
     .reduce((sum, name) => sum + statSync(scene.there(name)).size, 0);
 }
 
+/** Reports that stand; one that is being written has a hidden name. */
 function reportsOf(scene: Scene): string[] {
   const folder = join(scene.cwd, '.state/runs/job');
-  return existsSync(folder) ? readdirSync(folder) : [];
+  return existsSync(folder) ? readdirSync(folder).filter((name) => !name.startsWith('.')) : [];
 }
 
 const hash = (data: Buffer) => createHash('sha256').update(data).digest('hex');

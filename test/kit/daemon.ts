@@ -51,10 +51,12 @@ function warningsOf(stderr: string): string[] {
 }
 
 const running = new Set<Live>();
-// A test that fails before its stop() leaves nothing running.
-process.once('exit', () => {
+
+/** Ends what a test left running that failed before its stop(). */
+export function killDaemons(): void {
   for (const { child } of running) child.kill('SIGKILL');
-});
+}
+process.once('exit', killDaemons);
 
 /** Waits until `what` gives something; the test's own time-out is the limit. */
 export async function eventually<T>(

@@ -1,13 +1,13 @@
+/**
+ * What listings consist of, local ones and a server's. It is a class, since V8 makes what object
+ * literals give directly in the old generation once most of what one literal gave has outlived a
+ * small collection. That is so of a tree listed ahead, and then a million entries wait for a full
+ * collection that would have been gone in the next small one. Objects from a constructor always
+ * begin in the young one.
+ */
 import type { Entry } from '../core/entry.js';
 
-/**
- * An entry as a listing shows it; `kind` is undefined where a server doesn't tell it.
- *
- * A class, since V8 makes what object literals give directly in the old generation once most of
- * what one literal gave has outlived a small collection. That is so of a tree listed ahead, and then
- * a million entries wait for a full collection that would have been gone in the next small one.
- * Objects from a constructor always begin in the young one.
- */
+/** An entry; `kind` is undefined where a server doesn't tell it. */
 export class Listed<K extends Entry['kind'] | undefined = Entry['kind']> {
   readonly name: string;
   readonly kind: K;

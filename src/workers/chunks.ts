@@ -11,6 +11,8 @@ import type { Budget } from './limit.js';
 /** Bytes behind a temporary file's end that a later try writes again. */
 export const resumeWindow = 32 * 1024 * 1024;
 
+/** Bytes moved in one request where both sides take as much. */
+export const largestChunk = 255 * 1024;
 /** Requests of one file in flight at most, however little each may hold. */
 const mostRequests = 1000;
 

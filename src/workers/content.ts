@@ -1,15 +1,14 @@
 /** Compares two files' bytes, where size and mtime don't tell: read side by side, no hash and no trust needed. */
 import { createHash } from 'node:crypto';
 import type { Endpoint, Handle } from '../endpoints/endpoint.js';
-import { requestsFor } from './chunks.js';
+import { largestChunk, requestsFor } from './chunks.js';
 
-const chunk = 255 * 1024;
 /** Bytes of each side in flight. */
-const ahead = 4 * chunk;
+const ahead = 4 * largestChunk;
 
 /** Bytes of each side that are read in one request, and requests in flight, for a file that is thought to be of `size`. */
 function portions(a: Endpoint, b: Endpoint, size: number) {
-  const most = Math.min(chunk, a.can.maxRead, b.can.maxRead);
+  const most = Math.min(largestChunk, a.can.maxRead, b.can.maxRead);
   // one byte more, so that a small file's only read comes to its end
   return size < most
     ? { bytes: size + 1, atOnce: 1 }
@@ -18,7 +17,7 @@ function portions(a: Endpoint, b: Endpoint, size: number) {
 
 /** Bytes of memory that comparing files of `size` bytes takes. */
 export function memoryFor(a: Endpoint, b: Endpoint, size: number | undefined): number {
-  const { bytes, atOnce } = portions(a, b, size ?? chunk);
+  const { bytes, atOnce } = portions(a, b, size ?? largestChunk);
   return 2 * bytes * atOnce;
 }
 
@@ -37,7 +36,7 @@ export async function sameContent(
     throw error;
   });
   try {
-    const { bytes: size, atOnce } = portions(a, b, expected ?? chunk);
+    const { bytes: size, atOnce } = portions(a, b, expected ?? largestChunk);
     const buffers = Array.from({ length: atOnce }, () => [Buffer.alloc(size), Buffer.alloc(size)]);
     for (let at = 0; ; at += size * atOnce) {
       const results = await Promise.all(
@@ -79,7 +78,7 @@ export async function hashOfFile(
 ): Promise<string> {
   const handle = await side.open(path, 'read', 0, signal);
   try {
-    const size = Math.min(chunk, side.can.maxRead);
+    const size = Math.min(largestChunk, side.can.maxRead);
     const atOnce = requestsFor(ahead, size);
     const hash = createHash('sha256');
     const buffers = Array.from({ length: atOnce }, () => Buffer.alloc(size));

@@ -8,16 +8,13 @@ import type { Attributes, Stat } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Handle } from '../endpoints/endpoint.js';
 import { doubtfulUntil } from '../jobs/doubt.js';
-import { moveChunks, requestsFor } from './chunks.js';
+import { largestChunk, moveChunks, requestsFor } from './chunks.js';
 import { hashOf, hashOfFile, sameContent } from './content.js';
 import type { Copied, CopyContext, CopyRequest } from './copy-context.js';
 import { attributesFor, finish } from './finish.js';
 import { fingerprint } from './names.js';
 import { precisionOf } from './plan-rules.js';
 import { openTemporary, publish, resumeAbove, type Target } from './temporary.js';
-
-/** Bytes moved in one request where both sides take as much. */
-const largestChunk = 255 * 1024;
 
 /** Bytes moved in one request. */
 function chunkSize({ source, destination }: CopyContext): number {

@@ -80,11 +80,11 @@ export class Exchange {
   readonly #watched = new WeakSet<AbortSignal>();
   readonly #patience: Patience;
   readonly #clock: NodeJS.Timeout;
+  readonly #begun = performance.now();
   #versionKnown = false;
   #onVersion: (error?: FerryError) => void = () => {};
   #onEnd: (error: FerryError) => void = () => {};
   #failure: FerryError | undefined;
-  readonly #begun = performance.now();
   #roundTrip = Number.POSITIVE_INFINITY;
   #asked = 0;
   #newestAnswered = 0;

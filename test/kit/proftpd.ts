@@ -1,11 +1,15 @@
 /** ProFTPD's mod_sftp on a free loopback port, as an ordinary user, by key or password. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { giveTo, serverAccount } from './account.js';
-import { freePort } from './free-port.js';
 import { makeKey } from './keys.js';
 import type { RealServer } from './real-server.js';
+import { startRestartable } from './restartable.js';
 import { startProcess } from './server-process.js';
 import { temporaryFolder } from './temporary.js';
 
@@ -34,9 +38,8 @@ export async function startProftpd(
     `${username}:${hash}:${account.uid}:${account.gid}::${root}:/bin/sh\n`,
     { mode: 0o600 },
   );
-  const port = await freePort();
-  await writeFile(
-    join(home, 'proftpd.conf'),
+  const configFile = join(home, 'proftpd.conf');
+  const config = (port: number) =>
     [
       'ModulePath /usr/lib/proftpd',
       'LoadModule mod_sftp.c',
@@ -68,19 +71,18 @@ export async function startProftpd(
       'SFTPAuthMethods publickey password',
       ...(options.config ?? []),
       '',
-    ].join('\n'),
-  );
+    ].join('\n');
   giveTo(account, home);
   giveTo(account, root);
-  const server = startProcess(
-    '/usr/sbin/proftpd',
-    ['--nodaemon', '--config', join(home, 'proftpd.conf')],
-    { account, cwd: '/' },
-  );
-  await server.said(/standalone mode STARTUP/);
+  const server = await startRestartable((port) => {
+    writeFileSync(configFile, config(port));
+    const args = ['--nodaemon', '--config', configFile];
+    return startProcess('/usr/sbin/proftpd', args, { account, cwd: '/' });
+  }, /standalone mode STARTUP/);
+  await listening(server.port);
   return {
     host: '127.0.0.1',
-    port,
+    port: server.port,
     username,
     keyFile: client.file,
     hostKeyFingerprint: hostKey.fingerprint,
@@ -90,4 +92,19 @@ export async function startProftpd(
     log: server.log,
     stop: server.stop,
   };
+}
+
+/** ProFTPD says that it has started when its port is bound, shortly before it listens there. */
+async function listening(port: number): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const socket = createConnection(port, '127.0.0.1');
+    try {
+      return void (await once(socket, 'connect'));
+    } catch (error) {
+      if (tries === 500) throw error;
+      await setTimeout(20);
+    } finally {
+      socket.destroy();
+    }
+  }
 }

@@ -2,9 +2,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { giveTo, serverAccount } from './account.js';
-import { freePort } from './free-port.js';
 import { makeKey } from './keys.js';
 import type { RealServer } from './real-server.js';
+import { startRestartable } from './restartable.js';
 import { startProcess } from './server-process.js';
 import { temporaryFolder } from './temporary.js';
 
@@ -28,37 +28,24 @@ export async function startRclone(
   await writeFile(join(home, 'rclone.conf'), '');
   giveTo(account, home);
   giveTo(account, root);
-  const port = await freePort();
-  const server = startProcess(
-    '/usr/bin/rclone',
-    [
-      'serve',
-      'sftp',
-      root,
-      '--addr',
-      `127.0.0.1:${port}`,
-      '--authorized-keys',
-      join(home, 'authorized_keys'),
-      '--key',
-      hostKey.file,
-      '--config',
-      join(home, 'rclone.conf'),
-      '--cache-dir',
-      join(home, 'cache'),
-      '--vfs-cache-mode',
-      options.cache ?? 'off',
-      '--vfs-write-back',
-      '0s',
-      '--dir-cache-time',
-      '0s',
-      '-vv',
-    ],
-    { account, cwd: '/' },
+  const args = [
+    ...['serve', 'sftp', root],
+    ...['--authorized-keys', join(home, 'authorized_keys'), '--key', hostKey.file],
+    ...['--config', join(home, 'rclone.conf'), '--cache-dir', join(home, 'cache')],
+    ...['--vfs-cache-mode', options.cache ?? 'off', '--vfs-write-back', '0s'],
+    ...['--dir-cache-time', '0s', '-vv'],
+  ];
+  const server = await startRestartable(
+    (port) =>
+      startProcess('/usr/bin/rclone', [...args, '--addr', `127.0.0.1:${port}`], {
+        account,
+        cwd: '/',
+      }),
+    /SFTP server listening on/,
   );
-  await server.said(/SFTP server listening on/);
   return {
     host: '127.0.0.1',
-    port,
+    port: server.port,
     username: 'anyone',
     keyFile: client.file,
     hostKeyFingerprint: hostKey.fingerprint,

@@ -43,6 +43,8 @@ export interface Capabilities {
   readonly maxWrite: number;
   /** Milliseconds one question and its answer take, as far as it is known by now; 0 for a local side. */
   readonly roundTrip: number;
+  /** Requests the side gets at once, found as it goes; Infinity: as many as there are. */
+  requestsAtOnce: number;
 }
 
 /** `read` an existing file; `create` a new one, failing where something stands (never relied on); `update` an existing one for writing. */

@@ -119,6 +119,7 @@ export function openLocal(root: string, label: string, caseSensitive = true): Lo
     maxRead: 8 * 1024 * 1024,
     maxWrite: 8 * 1024 * 1024,
     roundTrip: 0,
+    requestsAtOnce: Number.POSITIVE_INFINITY,
   };
 
   /** One call on one path: confined, the signal looked at, errors located. */

@@ -23,7 +23,7 @@ import { readTemporary } from './names.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { endOf } from './reports.js';
 import { type Scan, scan } from './scan.js';
-import { recall, remember } from './servers.js';
+import { recall } from './servers.js';
 import { Tally } from './tally.js';
 import { tellActions, tellPlan } from './tell-plan.js';
 import { transfer } from './transfer.js';
@@ -138,8 +138,7 @@ async function carryOut(
     const archive =
       job.after.kind === 'archive' ? await open(job.after.to, 'to', false) : undefined;
     refuseOverlap(job, source, destination);
-    await recallSides(job, source, destination, state);
-    const before = destination.endpoint.can.setStat;
+    const keepLearnt = await recallSides(job, source, destination, state);
     doubts = await openDoubts(job, state);
     const sides = { source, destination, doubts };
     let scanned = await look(job, context, sides, signal, start);
@@ -175,8 +174,7 @@ async function carryOut(
       start,
       leftovers: byMark(scanned.leftovers),
     });
-    if (job.to.remote !== undefined && destination.endpoint.can.setStat !== before)
-      await remember(state, job.to.remote, destination.endpoint.can);
+    for (const keep of keepLearnt) await keep();
     await reapOld(destination.endpoint, scanned.leftovers, start, signal);
     await doubts?.lookAgain(source.endpoint, signal);
   } finally {
@@ -240,9 +238,12 @@ async function factsFor(job: Job, source: Side, scanned: Scan, signal: AbortSign
   return { sourceExists: scanned.sourceExists, requirePresent };
 }
 
+/** What comes back keeps what has been learnt since. */
 async function recallSides(job: Job, source: Side, destination: Side, state: string) {
-  if (job.from.remote) await recall(state, job.from.remote, source.endpoint.can);
-  if (job.to.remote) await recall(state, job.to.remote, destination.endpoint.can);
+  const keep: (() => Promise<void>)[] = [];
+  for (const [{ remote }, side] of [[job.from, source] as const, [job.to, destination] as const])
+    if (remote !== undefined) keep.push(await recall(state, remote, side.endpoint.can));
+  return keep;
 }
 
 /** Roots that lie in each other would make a run feed on itself. jobs.yml is checked for it; links only show now. */

@@ -1,13 +1,14 @@
 /**
  * What was learnt of servers by being disappointed, kept in the state folder so that the next run
- * starts from it: a server that keeps no mtimes must not make every run copy everything again.
+ * starts from it: a server that keeps no mtimes must not make every run copy everything again, and
+ * one that many requests slow down must not be slow at every start.
  */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Remote } from '../core/remote.js';
 import type { Capabilities } from '../endpoints/endpoint.js';
 
-type Learnt = Pick<Capabilities, 'setStat' | 'clockOffset'>;
+export type Learnt = Pick<Capabilities, 'setStat' | 'clockOffset' | 'requestsAtOnce'>;
 const strategies: readonly string[] = ['pipelined', 'handle', 'path', 'none'];
 
 const fileOf = (state: string, remote: Remote) =>
@@ -17,25 +18,50 @@ const fileOf = (state: string, remote: Remote) =>
     `${remote.host}_${remote.port}_${remote.username}.json`.replace(/\//g, '_'),
   );
 
-/** Puts what is known of the remote's server into `can`. Without a readable record nothing is known. */
-export async function recall(state: string, remote: Remote, can: Capabilities): Promise<void> {
+/** What is known of the remote's server; undefined where nothing is. */
+export async function learntOf(state: string, remote: Remote): Promise<Learnt | undefined> {
   try {
     const found = JSON.parse(await readFile(fileOf(state, remote), 'utf8')) as Partial<Learnt>;
-    if (found.setStat === undefined || !strategies.includes(found.setStat)) return;
-    can.setStat = found.setStat;
-    can.clockOffset = Number(found.clockOffset) || 0;
+    if (found.setStat === undefined || !strategies.includes(found.setStat)) return undefined;
+    return {
+      setStat: found.setStat,
+      clockOffset: Number(found.clockOffset) || 0,
+      requestsAtOnce: Number(found.requestsAtOnce) || Number.POSITIVE_INFINITY,
+    };
   } catch {
-    // first meeting, or a damaged record: it is learnt anew
+    return undefined; // first meeting, or a damaged record: it is learnt anew
   }
 }
 
-/** Keeps what `can` says now. A state folder that can't be written costs only the knowledge. */
-export async function remember(state: string, remote: Remote, can: Capabilities): Promise<void> {
-  const file = fileOf(state, remote);
-  const learnt: Learnt = { setStat: can.setStat, clockOffset: can.clockOffset };
+/** Puts what is known of the remote's server into `can`. What comes back keeps what `can` has learnt since. */
+export async function recall(
+  state: string,
+  remote: Remote,
+  can: Capabilities,
+): Promise<() => Promise<void>> {
+  const known = await learntOf(state, remote);
+  if (known !== undefined) {
+    can.setStat = known.setStat;
+    can.clockOffset = known.clockOffset;
+    // what this process found itself is newer
+    if (can.requestsAtOnce === Number.POSITIVE_INFINITY) can.requestsAtOnce = known.requestsAtOnce;
+  }
+  const before = textOf(can);
+  return async () => {
+    if (textOf(can) !== before) await write(fileOf(state, remote), textOf(can));
+  };
+}
+
+/** Infinity is `null` in it. */
+function textOf({ setStat, clockOffset, requestsAtOnce }: Learnt): string {
+  return `${JSON.stringify({ setStat, clockOffset, requestsAtOnce })}\n`;
+}
+
+/** A state folder that can't be written costs only the knowledge. */
+async function write(file: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await writeFile(`${file}.${process.pid}`, `${JSON.stringify(learnt)}\n`);
+    await writeFile(`${file}.${process.pid}`, text);
     await rename(`${file}.${process.pid}`, file);
   } catch {
     // see above

@@ -1,7 +1,8 @@
 /**
  * Row 16 of the fault matrix at the server: one that refuses more than a few open files gets fewer
- * at once, rather than failed paths, whatever else it refuses.
+ * at once, rather than failed paths, whatever else it refuses. One that many slow down gets fewer, too.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { statusCode } from '../../src/cli/sftp-server.js';
 import { type Asked, type Behave, type Evil, startEvil } from '../kit/evil.js';
@@ -101,3 +102,50 @@ describe('a server that allows few open files', () => {
     expect([code, report.files.copied, report.files.failed]).toEqual([3, 0, 300]);
   });
 });
+
+/** Every request takes the longer the more files are open: `each` ms for each of them. */
+function slowedDown(each: number) {
+  const seen = { open: 0, most: 0 };
+  let due = 0;
+  const behave: Behave = async (asked) => {
+    due += seen.open * each;
+    if (due >= 1) {
+      const began = performance.now();
+      await delay(due);
+      due -= performance.now() - began;
+    }
+    if (asked.type === 'CLOSE') seen.open--;
+    if (!opens(asked)) return 'normal';
+    seen.most = Math.max(seen.most, ++seen.open);
+    const alter = (reply: Buffer) => {
+      if (reply[4] !== handleReply) seen.open--;
+      return reply;
+    };
+    return { alter };
+  };
+  return { behave, seen };
+}
+
+test('a server that many open files slow down gets fewer, in the next run from the start', async () => {
+  const files = (count: number) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [`folder-${i % 40}/${count}-${i}`, `content ${i}`]),
+    );
+  scene.writeHere(files(4000));
+  await scene.jobs({ operation: 'push' });
+  const first = slowedDown(0.01);
+  evil.behave = first.behave;
+  const { code, stderr } = await scene.run('-v');
+  expect(code, stderr).toBe(0);
+  expect(first.seen.most).toBeGreaterThan(200);
+  const [, limit] = /^archive: the server does the most with few .* gets (\d+)/m.exec(stderr) ?? [];
+  expect(Number(limit)).toBeLessThan(65);
+
+  scene.writeHere(files(200));
+  const second = slowedDown(0.01);
+  evil.behave = second.behave;
+  const { report } = await scene.run();
+  expect(report.files).toMatchObject({ copied: 200, unchanged: 4000, failed: 0 });
+  expect(second.seen.most).toBeLessThan(2 * Number(limit));
+  expect(sameTree(scene.here(), scene.there())).toBe(true);
+}, 120_000);

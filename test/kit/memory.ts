@@ -53,6 +53,7 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
     maxRead: 256 * 1024,
     maxWrite: 256 * 1024,
     roundTrip: 0,
+    requestsAtOnce: Number.POSITIVE_INFINITY,
     ...options.can,
   };
   const now = options.now ?? (() => 1_700_000_000);

@@ -67,6 +67,12 @@ export function openSftp(
       roundTrip = pool.live(remote)?.roundTrip ?? roundTrip;
       return roundTrip;
     },
+    get requestsAtOnce() {
+      return pool.depth(remote).kept;
+    },
+    set requestsAtOnce(limit) {
+      pool.depth(remote).kept = limit;
+    },
   };
 
   const full = (path: string) => confine(root, path);

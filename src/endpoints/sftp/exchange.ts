@@ -13,6 +13,7 @@ import type { Duplex } from 'node:stream';
 import { asFerryError, FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
 import { answers, describeAnswer, readAnswer } from './answers.js';
+import { Gate } from './gate.js';
 import { InFlight, type Numbered } from './in-flight.js';
 import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
@@ -26,6 +27,8 @@ export type Trace = (kind: 'command' | 'response', text: string) => void;
 export interface ChannelOptions {
   /** Milliseconds of silence, or of being overtaken, after which an operation has failed. */
   readonly deadline: number;
+  /** Holds requests back that the server is not to have yet; channels of a session share one. Absent: one that holds none back until it finds that fewer are faster. */
+  readonly gate?: Gate;
   readonly trace?: Trace | undefined;
 }
 
@@ -40,6 +43,8 @@ interface Pending extends Numbered {
   readonly signal: AbortSignal | undefined;
   /** When it was asked, in `performance.now()`'s ms. */
   readonly since: number;
+  /** File data with it or its answer. */
+  bytes: number;
   /** Set once the caller has gone; the answer is then only cleaned up after. */
   abandoned: boolean;
   readonly resolve: (value: unknown) => void;
@@ -74,6 +79,7 @@ export class Exchange {
 
   readonly #stream: Duplex;
   readonly #options: ChannelOptions;
+  readonly #gate: Gate;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #pending = new InFlight<Pending>();
@@ -86,12 +92,14 @@ export class Exchange {
   #onEnd: (error: FerryError) => void = () => {};
   #failure: FerryError | undefined;
   #roundTrip = Number.POSITIVE_INFINITY;
+  #held = 0;
   #asked = 0;
   #newestAnswered = 0;
 
   constructor(stream: Duplex, options: ChannelOptions) {
     this.#stream = stream;
     this.#options = options;
+    this.#gate = options.gate ?? new Gate();
     this.ended = new Promise((resolve) => {
       this.#onEnd = resolve;
     });
@@ -130,9 +138,9 @@ export class Exchange {
     else this.#sendInit();
   }
 
-  /** Requests waiting for an answer. */
+  /** Requests waiting for an answer, or to be sent. */
   get inFlight(): number {
-    return this.#pending.size;
+    return this.#pending.size + this.#held;
   }
 
   /** Why the exchange has ended, if it has. */
@@ -178,6 +186,29 @@ export class Exchange {
     resolve: (answer: unknown) => void,
     reject: (error: unknown) => void,
   ): void {
+    const { type, signal } = request;
+    const isOver = () => this.#failure !== undefined || signal?.aborted === true;
+    if (!this.#gate.isFull || isOver()) {
+      this.#sendNow(request, resolve, reject);
+      return;
+    }
+    if (signal !== undefined) this.#watch(signal);
+    this.#held++;
+    this.#gate.hold({
+      opens: type === packet.OPEN || type === packet.OPENDIR,
+      isOver,
+      go: () => {
+        this.#held--;
+        this.#sendNow(request, resolve, reject);
+      },
+    });
+  }
+
+  #sendNow(
+    request: Request,
+    resolve: (answer: unknown) => void,
+    reject: (error: unknown) => void,
+  ): void {
     const { type, signal, trailing } = request;
     if (this.#failure !== undefined || signal?.aborted) {
       reject(this.#failure ?? signal?.reason);
@@ -210,10 +241,12 @@ export class Exchange {
       target: request.target,
       signal,
       since: performance.now(),
+      bytes: trailing?.length ?? 0,
       abandoned: false,
       resolve,
       reject,
     });
+    this.#gate.sent();
   }
 
   /** Ends the exchange; everything waiting is rejected with `error`. */
@@ -225,6 +258,8 @@ export class Exchange {
     this.#inbox.stop();
     const waiting = this.#pending.all();
     this.#pending.clear();
+    this.#gate.dismiss();
+    this.#gate.lost(waiting.length);
     this.#onVersion(error);
     for (const pending of waiting) if (!pending.abandoned) pending.reject(error);
     this.#stream.destroy();
@@ -251,12 +286,15 @@ export class Exchange {
   #settle(pending: Pending): void {
     this.#pending.remove(pending);
     this.#newestAnswered = Math.max(this.#newestAnswered, pending.order);
-    this.#timed(pending.since);
+    const now = this.#timed(pending.since);
+    this.#gate.answered(pending.since, now, pending.bytes, this.#roundTrip);
   }
 
   /** A question asked then was answered now. */
-  #timed(since: number): void {
-    this.#roundTrip = Math.min(this.#roundTrip, performance.now() - since);
+  #timed(since: number): number {
+    const now = performance.now();
+    this.#roundTrip = Math.min(this.#roundTrip, now - since);
+    return now;
   }
 
   #startData(id: number, length: number): Buffer | undefined {
@@ -270,6 +308,7 @@ export class Exchange {
   #endData(id: number, length: number): void {
     const pending = this.#answered(id, packet.DATA);
     this.#options.trace?.('response', `${id} DATA ${length} bytes`);
+    pending.bytes = length;
     this.#settle(pending);
     pending.resolve(length);
   }
@@ -348,6 +387,7 @@ export class Exchange {
         this.#inbox.discard(pending.id);
         pending.reject(signal.reason);
       }
+      this.#gate.dismiss();
     };
     signal.addEventListener('abort', abandon, { once: true });
   }

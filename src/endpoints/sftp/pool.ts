@@ -6,6 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { connect as connectRemote } from './connect.js';
+import { Depth } from './depth.js';
+import { Gate } from './gate.js';
 import { Session } from './session.js';
 import type { Connect, Tell } from './transport.js';
 
@@ -17,6 +19,8 @@ export interface SessionPool {
   session(remote: Remote, signal: AbortSignal): Promise<Session>;
   /** The remote's session if it is up right now. */
   live(remote: Remote): Session | undefined;
+  /** How many requests the remote's server is to have at once, whichever session it is. */
+  depth(remote: Remote): Depth;
   /** Tells that an operation was answered: the patience with a lost session starts anew. */
   worked(remote: Remote): void;
   /** SSH logins made so far for these remotes, jump hosts and reconnects counted. */
@@ -45,6 +49,9 @@ interface Place {
   session: Session | undefined;
   opening: Promise<Session> | undefined;
   logins: number;
+  readonly tell: Tell;
+  /** Holds back what the server is not to have yet, over all sessions with it. */
+  readonly gate: Gate;
   /** When the session was lost, ms; undefined once one has worked again. */
   lostAt: number | undefined;
   /** When and why a lost session was given up. */
@@ -65,10 +72,17 @@ export function createPool(options: PoolOptions = {}): SessionPool {
   const placeOf = (remote: Remote): Place => {
     let place = places.get(remote.name);
     if (place === undefined) {
+      const { transcript, notice } = options;
+      const tell: Tell = (kind, text) => {
+        if (kind === 'notice') notice?.(remote.name, text);
+        transcript?.(remote.name, kind === 'notice' ? 'status' : kind, text);
+      };
       place = {
         session: undefined,
         opening: undefined,
         logins: 0,
+        tell,
+        gate: new Gate(new Depth((limit) => tell('notice', pace(limit)))),
         lostAt: undefined,
         givenUp: undefined,
       };
@@ -104,15 +118,12 @@ export function createPool(options: PoolOptions = {}): SessionPool {
         throw before.failure;
       }
     }
-    const { transcript, notice } = options;
-    const tell: Tell = (kind, text) => {
-      if (kind === 'notice') notice?.(remote.name, text);
-      transcript?.(remote.name, kind === 'notice' ? 'status' : kind, text);
-    };
+    const { tell, gate } = place;
+    const trace = options.transcript !== undefined;
     const lostAt = place.lostAt ?? performance.now();
     for (let attempt = 0; ; attempt++) {
       try {
-        const session = await Session.open(remote, connect, tell, signal, transcript !== undefined);
+        const session = await Session.open(remote, connect, tell, signal, gate, trace);
         place.logins += session.transport.logins;
         place.session = session;
         return session;
@@ -148,6 +159,7 @@ export function createPool(options: PoolOptions = {}): SessionPool {
 
   return {
     live,
+    depth: (remote) => placeOf(remote).gate.depth,
     worked(remote) {
       const place = places.get(remote.name);
       if (place !== undefined) place.lostAt = undefined;
@@ -182,4 +194,10 @@ export function createPool(options: PoolOptions = {}): SessionPool {
       await new Promise((turn) => setImmediate(turn));
     },
   };
+}
+
+function pace(limit: number): string {
+  return limit === Number.POSITIVE_INFINITY
+    ? 'the server is as fast with many requests at once again: it gets as many as there are'
+    : `the server does the most with few requests at once: it gets ${limit} from now on`;
 }

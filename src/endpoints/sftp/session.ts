@@ -4,6 +4,7 @@
  */
 import type { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
+import type { Gate } from './gate.js';
 import { Handles } from './handles.js';
 import { type Limits, SftpChannel } from './protocol.js';
 import type { Connect, Tell, Transport } from './transport.js';
@@ -73,17 +74,19 @@ export class Session {
     });
   }
 
-  /** Logs in, speaks SFTP, begins to learn what the server can do. With `trace`, every request and answer is told. */
+  /** Logs in, speaks SFTP, begins to learn what the server can do. `gate` holds back what the server is not to have yet. With `trace`, every request and answer is told. */
   static async open(
     remote: Remote,
     connect: Connect,
     tell: Tell,
     signal: AbortSignal,
+    gate: Gate,
     trace: boolean,
   ): Promise<Session> {
     const transport = await connect(remote, tell, signal);
     const options = {
       deadline: remote.deadline,
+      gate,
       trace: trace ? tell : undefined,
     };
     const first = new SftpChannel(transport.first, options);

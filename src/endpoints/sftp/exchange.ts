@@ -187,8 +187,7 @@ export class Exchange {
     reject: (error: unknown) => void,
   ): void {
     const { type, signal } = request;
-    const isOver = () => this.#failure !== undefined || signal?.aborted === true;
-    if (!this.#gate.isFull || isOver()) {
+    if (!this.#gate.isFull || this.#isOver(request)) {
       this.#sendNow(request, resolve, reject);
       return;
     }
@@ -196,12 +195,17 @@ export class Exchange {
     this.#held++;
     this.#gate.hold({
       opens: type === packet.OPEN || type === packet.OPENDIR,
-      isOver,
+      isOver: () => this.#isOver(request),
       go: () => {
         this.#held--;
         this.#sendNow(request, resolve, reject);
       },
     });
+  }
+
+  /** Whether it can't be sent any more. */
+  #isOver({ signal }: Request): boolean {
+    return this.#failure !== undefined || signal?.aborted === true;
   }
 
   #sendNow(
@@ -210,7 +214,7 @@ export class Exchange {
     reject: (error: unknown) => void,
   ): void {
     const { type, signal, trailing } = request;
-    if (this.#failure !== undefined || signal?.aborted) {
+    if (this.#isOver(request)) {
       reject(this.#failure ?? signal?.reason);
       return;
     }

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import type { Remote } from '../core/remote.js';
 import type { Capabilities } from '../endpoints/endpoint.js';
 
-export type Learnt = Pick<Capabilities, 'setStat' | 'clockOffset' | 'requestsAtOnce'>;
+type Learnt = Pick<Capabilities, 'setStat' | 'clockOffset' | 'requestsAtOnce'>;
 const strategies: readonly string[] = ['pipelined', 'handle', 'path', 'none'];
 
 const fileOf = (state: string, remote: Remote) =>
@@ -19,7 +19,7 @@ const fileOf = (state: string, remote: Remote) =>
   );
 
 /** What is known of the remote's server; undefined where nothing is. */
-export async function learntOf(state: string, remote: Remote): Promise<Learnt | undefined> {
+async function learntOf(state: string, remote: Remote): Promise<Learnt | undefined> {
   try {
     const found = JSON.parse(await readFile(fileOf(state, remote), 'utf8')) as Partial<Learnt>;
     if (found.setStat === undefined || !strategies.includes(found.setStat)) return undefined;

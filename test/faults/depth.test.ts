@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { statusCode } from '../../src/cli/sftp-server.js';
-import { type Asked, type Behave, type Evil, startEvil } from '../kit/evil.js';
+import { type Asked, type Behave, type Behaviour, type Evil, startEvil } from '../kit/evil.js';
 import { openScene, type Scene } from '../kit/scene.js';
 import { randomBytes, sameTree } from '../kit/tree.js';
 
@@ -38,14 +38,19 @@ function atMost(
       seen.refused++;
       return refusal;
     }
-    seen.most = Math.max(seen.most, ++seen.open);
-    const alter = (reply: Buffer) => {
-      if (reply[4] !== handleReply) seen.open--;
-      return reply;
-    };
-    return { alter };
+    return opened(seen);
   };
   return { behave, seen };
+}
+
+/** Opens one more, and counts it unless that fails. */
+function opened(seen: { open: number; most: number }): Behaviour {
+  seen.most = Math.max(seen.most, ++seen.open);
+  const alter = (reply: Buffer) => {
+    if (reply[4] !== handleReply) seen.open--;
+    return reply;
+  };
+  return { alter };
 }
 
 const small = Object.fromEntries(
@@ -115,13 +120,7 @@ function slowedDown(each: number) {
       due -= performance.now() - began;
     }
     if (asked.type === 'CLOSE') seen.open--;
-    if (!opens(asked)) return 'normal';
-    seen.most = Math.max(seen.most, ++seen.open);
-    const alter = (reply: Buffer) => {
-      if (reply[4] !== handleReply) seen.open--;
-      return reply;
-    };
-    return { alter };
+    return opens(asked) ? opened(seen) : 'normal';
   };
   return { behave, seen };
 }

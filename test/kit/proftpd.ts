@@ -99,7 +99,8 @@ async function listening(port: number): Promise<void> {
   for (let tries = 1; ; tries++) {
     const socket = createConnection(port, '127.0.0.1');
     try {
-      return void (await once(socket, 'connect'));
+      await once(socket, 'connect');
+      return;
     } catch (error) {
       if (tries === 500) throw error;
       await setTimeout(20);

@@ -96,7 +96,7 @@ export class Depth {
     this.#measureAnew();
     const before = this.#limit;
     if (this.#trial === undefined) this.#begin(atOnce, queued, rate);
-    else this.#go(this.#trial, atOnce, rate, now);
+    else this.#judge(this.#trial, atOnce, rate, now);
     if (this.#limit !== before) this.#skip = step * inFlight; // these, and what follows from them
   }
 
@@ -121,7 +121,7 @@ export class Depth {
     }
   }
 
-  #go(trial: Trial, atOnce: number, rate: number, now: number): void {
+  #judge(trial: Trial, atOnce: number, rate: number, now: number): void {
     const { more, fewer, rates } = trial;
     const isFewer = this.#limit === fewer;
     // where there is less to do, it is not the limit that is measured

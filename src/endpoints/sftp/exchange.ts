@@ -18,6 +18,7 @@ import { InFlight, type Numbered } from './in-flight.js';
 import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
 import { Patience, silence } from './patience.js';
+import { encode, type Request } from './requests.js';
 import { describeStatus, statusError } from './status.js';
 import { commandName, packet, type Reader, readExtensions, status, violation } from './wire.js';
 
@@ -50,24 +51,6 @@ interface Pending extends Numbered {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
-
-export interface Request {
-  readonly type: number;
-  /** Bytes of the body that `encode` writes. */
-  readonly length: number;
-  readonly encode: (out: Outbox, at: number) => void;
-  readonly signal?: AbortSignal | undefined;
-  /** READ: where the answer goes. */
-  readonly target?: Buffer;
-  /** WRITE: data sent behind the body from its own buffer. */
-  readonly trailing?: Buffer;
-  /** EXTENDED: reads its EXTENDED_REPLY; without it, the answer is a STATUS. */
-  readonly reply?: ((reader: Reader) => unknown) | undefined;
-  /** For the transcript. */
-  readonly describe?: () => string;
-}
-
-const headerLength = 9;
 
 export class Exchange {
   /** Extensions the server offers, name to version; known once `version` has resolved. */
@@ -223,19 +206,13 @@ export class Exchange {
     const id = order >>> 0;
     if (request.describe !== undefined)
       this.#options.trace?.('command', `${id} ${escapeText(request.describe())}`);
-    const out = this.#outbox;
-    const at = out.reserve(headerLength + request.length);
-    out.putU32(at, 5 + request.length + (trailing?.length ?? 0));
-    out.buffer[at + 4] = type;
-    out.putU32(at + 5, id);
     try {
-      request.encode(out, at + headerLength);
+      encode(this.#outbox, id, request);
     } catch (error) {
       this.fail(asFerryError(error)); // with half a request in it the outbox must never be sent
       reject(this.#failure);
       return;
     }
-    if (trailing !== undefined) out.append(trailing);
     this.#pending.add({
       id,
       order,

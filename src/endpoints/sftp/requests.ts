@@ -1,10 +1,40 @@
 /**
- * The bodies of SFTP version 3's requests that are asked for in more than one way, or have a shape
- * in common. Section numbers are draft-ietf-secsh-filexfer-02's.
+ * What a request of SFTP version 3 is, and the bodies of those that are asked for in more than one
+ * way, or have a shape in common. Section numbers are draft-ietf-secsh-filexfer-02's.
  */
 import type { Attributes } from '../../core/entry.js';
-import type { Request } from './exchange.js';
+import type { Outbox } from './outbox.js';
 import { attributesLength, commandName, packet, type Reader, writeAttributes } from './wire.js';
+
+export interface Request {
+  readonly type: number;
+  /** Bytes of the body that `encode` writes. */
+  readonly length: number;
+  readonly encode: (out: Outbox, at: number) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** READ: where the answer goes. */
+  readonly target?: Buffer;
+  /** WRITE: data sent behind the body from its own buffer. */
+  readonly trailing?: Buffer;
+  /** EXTENDED: reads its EXTENDED_REPLY; without it, the answer is a STATUS. */
+  readonly reply?: ((reader: Reader) => unknown) | undefined;
+  /** For the transcript. */
+  readonly describe?: () => string;
+}
+
+/** Bytes before a body: length, type and id (§3). */
+const headerLength = 9;
+
+/** Puts the whole packet into the outbox. */
+export function encode(out: Outbox, id: number, request: Request): void {
+  const { type, length, trailing } = request;
+  const at = out.reserve(headerLength + length);
+  out.putU32(at, headerLength - 4 + length + (trailing?.length ?? 0));
+  out.buffer[at + 4] = type;
+  out.putU32(at + 5, id);
+  request.encode(out, at + headerLength);
+  if (trailing !== undefined) out.append(trailing);
+}
 
 /** A WRITE's data up to this size is copied in beside its neighbours; larger goes from its own buffer. */
 const largestInline = 32 * 1024;

@@ -6,9 +6,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
-import { loadConfig } from '../src/jobs/load.js';
-import { context } from './jobs/loading.js';
+import { loadConfig } from '../src/jobs/config/load.js';
 import { ferryline } from './kit/cli.js';
+import { context } from './kit/loading.js';
 
 const project = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(project, file), 'utf8');

@@ -1,10 +1,10 @@
 /** `ferryline push|pull|mirror FROM TO`: a job from the command line alone. */
 import { FerryError } from '../core/errors.js';
 import type { Operation } from '../core/events.js';
+import type { Config, Location } from '../core/job.js';
 import { escapeText } from '../core/text.js';
-import type { Config, Location } from '../jobs/job.js';
-import { adHocJob } from '../jobs/load.js';
-import { cleanPath, parseLocation } from '../jobs/location.js';
+import { adHocJob } from '../jobs/config/load.js';
+import { cleanPath, parseLocation } from '../jobs/config/location.js';
 import { readConfigIfAny } from './config-file.js';
 import type { Context } from './context.js';
 import { type AdHocFlags, overridesFrom } from './flags.js';

@@ -1,11 +1,11 @@
-/** Finds and reads jobs.yml for a command; what it means is jobs/load.ts's. */
+/** Finds and reads jobs.yml for a command; what it means is jobs/config/load.ts's. */
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { FerryError } from '../core/errors.js';
+import type { Config, Job } from '../core/job.js';
 import { escapeText } from '../core/text.js';
-import type { Config, Job } from '../jobs/job.js';
-import { loadConfig } from '../jobs/load.js';
-import { didYouMean } from '../jobs/problems.js';
+import { loadConfig } from '../jobs/config/load.js';
+import { didYouMean } from '../jobs/config/problems.js';
 import type { Context } from './context.js';
 import { configCandidates, findConfig, userName } from './folders.js';
 

@@ -1,4 +1,4 @@
-/** The flags that stand for a job's keys, and what they say in jobs.yml's words. What is allowed is jobs/schema.ts's. */
+/** The flags that stand for a job's keys, and what they say in jobs.yml's words. What is allowed is jobs/config/schema.ts's. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { FerryError } from '../core/errors.js';

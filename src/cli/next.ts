@@ -1,6 +1,7 @@
 /** `ferryline next [JOB]`: when the schedules start their jobs. When that is, is triggers/slots.ts's to say. */
+
+import type { Job } from '../core/job.js';
 import { formatDuration } from '../core/text.js';
-import type { Job } from '../jobs/job.js';
 import { nextSlot, zoneOf } from '../triggers/slots.js';
 import type { Zone } from '../triggers/zone.js';
 import { jobNamed, readConfig } from './config-file.js';

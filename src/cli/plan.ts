@@ -1,7 +1,7 @@
 /** `ferryline plan JOB`: prints what `run` would do, from the same plan that `run` would carry out. */
 import type { PlanEvent } from '../core/events.js';
+import type { Job } from '../core/job.js';
 import { newRunId } from '../core/run-id.js';
-import type { Job } from '../jobs/job.js';
 import { type RunContext, runJob } from '../workers/run-job.js';
 import { jobNamed, readConfig } from './config-file.js';
 import type { Context } from './context.js';

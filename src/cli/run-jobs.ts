@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFerryError, Cancelled, worstExitCode } from '../core/errors.js';
 import type { Report } from '../core/events.js';
+import type { Job } from '../core/job.js';
 import { newRunId } from '../core/run-id.js';
 import { formatDuration } from '../core/text.js';
 import { createPool, type SessionPool } from '../endpoints/sftp/pool.js';
-import type { Job } from '../jobs/job.js';
 import { removeRunLogs } from '../observe/run-log-files.js';
 import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
 import { acquireJobLock } from '../workers/lock.js';

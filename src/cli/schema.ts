@@ -1,5 +1,5 @@
 /** `ferryline schema`: the JSON schema of jobs.yml, for editors. */
-import { jsonSchema } from '../jobs/schema.js';
+import { jsonSchema } from '../jobs/config/schema.js';
 import type { Context } from './context.js';
 
 export function schema({ output }: Context): number {

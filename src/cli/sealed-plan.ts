@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { FerryError } from '../core/errors.js';
 import { escapeText } from '../core/text.js';
-import type { Plan } from '../jobs/plan.js';
+import type { Plan } from '../jobs/plan/plan.js';
 
 const form = z.object({
   ferryline: z.literal('plan/1'),

@@ -1,6 +1,7 @@
 /** `ferryline start`: the daemon in this process, until a signal ends it. */
 import { unwatchFile, watchFile } from 'node:fs';
 import { Cancelled, FerryError } from '../core/errors.js';
+import { namePattern } from '../core/job.js';
 import { escapeText } from '../core/text.js';
 import {
   allRoles,
@@ -10,8 +11,7 @@ import {
   type Role,
   startDaemon,
 } from '../daemon.js';
-import { namePattern } from '../jobs/fields.js';
-import { parseDuration } from '../jobs/units.js';
+import { parseDuration } from '../jobs/config/units.js';
 import { createLog } from '../observe/log.js';
 import { redactor } from '../observe/redact.js';
 import { readConfig } from './config-file.js';

@@ -1,5 +1,5 @@
 /** jobs.yml as the running daemon has it: taken anew when somebody says so, and brought to those who go by it. */
-import type { Config, Job } from '../jobs/job.js';
+import type { Config, Job } from '../core/job.js';
 import type { RootLog } from '../observe/log.js';
 import { type Redact, redactor } from '../observe/redact.js';
 

@@ -1,8 +1,8 @@
 /** What the daemon answers when it is asked: `Controls` over the queue, the reports kept and the jobs as they are now. */
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
+import type { Job } from '../core/job.js';
 import type { JobView, RunView } from '../core/request.js';
-import type { Job } from '../jobs/job.js';
 import type { OpenQueue } from '../queue/open.js';
 import {
   type Controls,

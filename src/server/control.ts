@@ -15,7 +15,7 @@ import type { Server } from 'node:http';
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { asFerryError, FerryError } from '../core/errors.js';
-import { namePattern } from '../jobs/fields.js';
+import { namePattern } from '../core/job.js';
 import { type Controls, noSuchJob, noSuchRun } from './controls.js';
 import { listenPrivately } from './socket.js';
 import { statusOf, toWire } from './wire-error.js';

@@ -1,7 +1,7 @@
 /** What becomes of a slot that has come: a run, or a reason why not. */
 import type { Trigger } from '../core/events.js';
+import type { Job } from '../core/job.js';
 import type { SlotEnd } from '../core/request.js';
-import type { Job } from '../jobs/job.js';
 import type { RunQueue } from '../queue/queue.js';
 import type { Decide } from '../queue/slots.js';
 

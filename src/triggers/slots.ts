@@ -6,8 +6,9 @@
  * first moment after the gap, one that a fold repeats at its first occurrence. One whose hour field
  * starts with `*` means a pace: it runs in both passes of a fold, and nothing is added for a gap.
  */
+
+import type { Starts } from '../core/job.js';
 import { formatDuration } from '../core/text.js';
-import type { Starts } from '../jobs/job.js';
 import { type Expression, readExpression } from './expression.js';
 import { type Zone, zoneNamed } from './zone.js';
 

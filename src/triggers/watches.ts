@@ -1,6 +1,6 @@
 /** The watches of all jobs: begun, changed and ended as jobs.yml says, each with the requests that follow from it. */
 import type { Report } from '../core/events.js';
-import type { Job } from '../jobs/job.js';
+import type { Job } from '../core/job.js';
 import type { Asked } from '../queue/queue.js';
 import { type Watch, watchFolder } from './watch.js';
 import { createWatchRequests, type WatchRequests } from './watch-requests.js';

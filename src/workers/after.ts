@@ -4,9 +4,9 @@
  */
 import { join, nameOf, parentOf, type Stat } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
+import type { Job } from '../core/job.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import type { Side } from '../endpoints/open.js';
-import type { Job } from '../jobs/job.js';
 import type { CopyContext } from './copy-context.js';
 import { copyFile } from './copy-file.js';
 import { makeFolders } from './trash.js';

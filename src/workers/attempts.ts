@@ -1,7 +1,7 @@
 /** Whether and when a run is worth another attempt. Who makes it (the queue, `--retries`) is decided elsewhere. */
 import type { ErrorKind } from '../core/errors.js';
 import type { Report } from '../core/events.js';
-import type { Job } from '../jobs/job.js';
+import type { Job } from '../core/job.js';
 
 /** What another attempt can't change: somebody has to act first. */
 const final: ReadonlySet<ErrorKind> = new Set<ErrorKind>([

@@ -1,7 +1,8 @@
 /** How many bytes a second a run may move: its job's limit is its own, a remote's is shared by all runs of the process. */
+
+import type { Job } from '../core/job.js';
 import type { Remote } from '../core/remote.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
-import type { Job } from '../jobs/job.js';
 import { Throttle } from './limit.js';
 
 /** By the pool, then by the remote's name. */

@@ -1,8 +1,8 @@
 /** What copying files of one run needs, and what it is asked for. */
 import type { Stat } from '../core/entry.js';
+import type { Modes } from '../core/job.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
-import type { Modes } from '../jobs/job.js';
-import type { Seen } from '../jobs/plan.js';
+import type { Seen } from '../jobs/plan/plan.js';
 import type { Buffers } from './buffers.js';
 import type { Doubts } from './doubts.js';
 import type { Budget } from './limit.js';

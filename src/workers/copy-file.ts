@@ -7,7 +7,7 @@
 import type { Attributes, Stat } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Handle } from '../endpoints/endpoint.js';
-import { doubtfulUntil } from '../jobs/doubt.js';
+import { doubtfulUntil } from '../jobs/plan/doubt.js';
 import { largestChunk, moveChunks, requestsFor } from './chunks.js';
 import { hashOf, hashOfFile, sameContent } from './content.js';
 import type { Copied, CopyContext, CopyRequest } from './copy-context.js';

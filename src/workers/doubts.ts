@@ -1,5 +1,5 @@
 /**
- * The copies of a job that are in doubt (jobs/doubt.ts), kept from run to run in
+ * The copies of a job that are in doubt (jobs/plan/doubt.ts), kept from run to run in
  * STATE/doubts/<hash of the job's name>.ndjson. A line is added before a copy gets its final name,
  * so that a process that is killed leaves no doubt untold; the file is written anew when the run
  * ends. It holds what was copied seconds after it was changed, and is mostly not there at all.
@@ -8,9 +8,9 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Job } from '../core/job.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
-import { type Doubt, doubtOf, endsDoubt, type Reading } from '../jobs/doubt.js';
-import type { Job } from '../jobs/job.js';
+import { type Doubt, doubtOf, endsDoubt, type Reading } from '../jobs/plan/doubt.js';
 import { each } from './each.js';
 import { fingerprint } from './names.js';
 

@@ -1,10 +1,10 @@
 /** Why one path is or isn't transferred: the rule that puts it out of scope, or what both sides hold and how they compare. */
 import { join, nameOf, parentOf, type Stat } from '../core/entry.js';
+import type { Job } from '../core/job.js';
 import { openSide } from '../endpoints/open.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
-import { Scope } from '../jobs/filter.js';
-import type { Job } from '../jobs/job.js';
-import { planFolder } from '../jobs/plan-folder.js';
+import { Scope } from '../jobs/plan/filter.js';
+import { planFolder } from '../jobs/plan/plan-folder.js';
 import { openDoubts } from './doubts.js';
 import { resolveLink } from './links.js';
 import { planRules, reservedFolders } from './plan-rules.js';

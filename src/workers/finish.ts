@@ -1,10 +1,10 @@
 /** The end of a file at the destination: its attributes, sync, close, and a look at what is stored. */
 import type { Attributes, Stat } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
+import type { Modes } from '../core/job.js';
 import { mustCount } from '../endpoints/refusal.js';
-import { comparable } from '../jobs/compare.js';
-import type { Modes } from '../jobs/job.js';
-import type { Seen } from '../jobs/plan.js';
+import { comparable } from '../jobs/plan/compare.js';
+import type { Seen } from '../jobs/plan/plan.js';
 import type { CopyContext } from './copy-context.js';
 import type { Target } from './temporary.js';
 

@@ -1,6 +1,6 @@
 /** Which part of a plan comes last: what takes the place of something of another kind. */
 import { parentOf } from '../core/entry.js';
-import type { Plan } from '../jobs/plan.js';
+import type { Plan } from '../jobs/plan/plan.js';
 
 /** Paths that take the place of something of another kind, with all below them: they come last. */
 export function latePart(plan: Plan): ReadonlySet<string> {

@@ -9,7 +9,7 @@
 import { type Entry, join, nameOf } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
-import type { Descent, FolderPlan } from '../jobs/folder-plan.js';
+import type { Descent, FolderPlan } from '../jobs/plan/folder-types.js';
 
 /** A folder that is asked for, or only on the way to one. */
 export interface Asked {

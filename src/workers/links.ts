@@ -1,7 +1,7 @@
 /** What becomes of a link at the source: followed or preserved while it stays inside the root, else passed over. */
 import { type Entry, join, parentOf } from '../core/entry.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
-import type { SourceEntry } from '../jobs/folder-plan.js';
+import type { SourceEntry } from '../jobs/plan/folder-types.js';
 
 /** Links in a row that are followed; Linux gives up after 40 too. */
 const longestChain = 40;

@@ -1,7 +1,8 @@
 /** What a job and its two sides mean for comparing and planning. */
+
+import type { Job } from '../core/job.js';
 import type { Capabilities } from '../endpoints/endpoint.js';
-import type { PlanRules } from '../jobs/folder-plan.js';
-import type { Job } from '../jobs/job.js';
+import type { PlanRules } from '../jobs/plan/folder-types.js';
 
 export function planRules(job: Job, from: Capabilities, to: Capabilities): PlanRules {
   return {

@@ -1,8 +1,8 @@
 /** How far the copies are, told a few times a second, and the watch for a transfer that stands still. */
 import { FerryError } from '../core/errors.js';
 import type { Emit } from '../core/events.js';
-import type { Job } from '../jobs/job.js';
-import type { Copy, Link, Plan } from '../jobs/plan.js';
+import type { Job } from '../core/job.js';
+import type { Copy, Link, Plan } from '../jobs/plan/plan.js';
 import type { Tally } from './tally.js';
 
 interface Watched {

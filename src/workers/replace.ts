@@ -4,7 +4,7 @@
  * one stands.
  */
 import { FerryError } from '../core/errors.js';
-import type { Copy, Link, Mkdir, Plan } from '../jobs/plan.js';
+import type { Copy, Link, Mkdir, Plan } from '../jobs/plan/plan.js';
 import type { Copied, CopyContext } from './copy-context.js';
 import { beforePublishing, type Staged, stageFile } from './copy-file.js';
 import { asidePath, fingerprint } from './names.js';

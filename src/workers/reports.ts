@@ -4,9 +4,9 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asFerryError, Cancelled, exitCodes } from '../core/errors.js';
 import type { Report, Trigger } from '../core/events.js';
+import type { Job } from '../core/job.js';
 import type { RunRequest } from '../core/request.js';
 import { runTime } from '../core/run-id.js';
-import type { Job } from '../jobs/job.js';
 
 /**
  * Keeps a report, replacing an earlier one of the same run (its last attempt), and removes the

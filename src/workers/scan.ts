@@ -6,9 +6,14 @@ import { type Entry, isOurs, join, parentOf } from '../core/entry.js';
 import { asFerryError, endsRun } from '../core/errors.js';
 import type { Operation } from '../core/events.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
-import { decide } from '../jobs/compare.js';
-import type { Scope } from '../jobs/filter.js';
-import type { DestinationEntry, FolderPlan, PlanRules, SourceEntry } from '../jobs/folder-plan.js';
+import { decide } from '../jobs/plan/compare.js';
+import type { Scope } from '../jobs/plan/filter.js';
+import type {
+  DestinationEntry,
+  FolderPlan,
+  PlanRules,
+  SourceEntry,
+} from '../jobs/plan/folder-types.js';
 import {
   type Action,
   type Equal,
@@ -18,8 +23,8 @@ import {
   type Problem,
   type Skip,
   sealPlan,
-} from '../jobs/plan.js';
-import { apply, planFolder } from '../jobs/plan-folder.js';
+} from '../jobs/plan/plan.js';
+import { apply, planFolder } from '../jobs/plan/plan-folder.js';
 import { memoryFor, sameContent } from './content.js';
 import { each } from './each.js';
 import { Budget } from './limit.js';

@@ -1,6 +1,6 @@
 /** A plan as events: the counts, and each action. */
 import type { Emit } from '../core/events.js';
-import type { Plan } from '../jobs/plan.js';
+import type { Plan } from '../jobs/plan/plan.js';
 
 export function tellPlan(plan: Plan, emit: Emit): void {
   emit({

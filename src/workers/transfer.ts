@@ -5,12 +5,12 @@
 import { setMaxListeners } from 'node:events';
 import { asFerryError, endsRun, FerryError } from '../core/errors.js';
 import type { Emit } from '../core/events.js';
+import type { Job } from '../core/job.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
 import type { Side } from '../endpoints/open.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
-import { withheld } from '../jobs/guard.js';
-import type { Job } from '../jobs/job.js';
-import type { Copy, Delete, Equal, Link, Mkdir, Plan, SetAttributes } from '../jobs/plan.js';
+import { withheld } from '../jobs/plan/guard.js';
+import type { Copy, Delete, Equal, Link, Mkdir, Plan, SetAttributes } from '../jobs/plan/plan.js';
 import { type AfterAction, createAfter } from './after.js';
 import { bandwidthOf } from './bandwidth.js';
 import { Buffers } from './buffers.js';

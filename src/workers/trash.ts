@@ -1,9 +1,9 @@
 /** Takes entries away: for good, or into the trash, `TRASH/RUN/path`, which is pruned after `keep`. */
 import { join, parentOf } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
+import type { DeleteRules } from '../core/job.js';
 import { runTime } from '../core/run-id.js';
 import type { Endpoint } from '../endpoints/endpoint.js';
-import type { DeleteRules } from '../jobs/job.js';
 
 /** Makes a folder and what is missing above it; one that stands already is fine. */
 export async function makeFolders(

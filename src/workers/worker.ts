@@ -6,9 +6,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cancelled, FerryError } from '../core/errors.js';
 import type { Emit, Report, Trigger } from '../core/events.js';
+import type { Job } from '../core/job.js';
 import type { Assignment, ListenToRun, RunRequest, Verdict } from '../core/request.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
-import type { Job } from '../jobs/job.js';
 import { backoffAfter, worthAnotherAttempt } from './attempts.js';
 import { Budget } from './limit.js';
 import { acquireJobLock, type Lock } from './lock.js';

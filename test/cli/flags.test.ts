@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { addRuleFlags, overridesFrom, wholeNumber } from '../../src/cli/flags.js';
-import { jobDefaults } from '../../src/jobs/schema.js';
+import { jobDefaults } from '../../src/jobs/config/schema.js';
 
 /** What a command line means in jobs.yml's words. */
 function overrides(...args: string[]): Record<string, unknown> {

@@ -1,8 +1,8 @@
 /** Whose bytes count against which limit. Rates of a byte a second: what has to wait, waits for ever here. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Job } from '../../src/core/job.js';
 import type { Remote } from '../../src/core/remote.js';
 import { createPool } from '../../src/endpoints/sftp/pool.js';
-import type { Job } from '../../src/jobs/job.js';
 import { bandwidthOf } from '../../src/workers/bandwidth.js';
 
 let stop = new AbortController();

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import type { Reading } from '../../src/jobs/doubt.js';
+import type { Reading } from '../../src/jobs/plan/doubt.js';
 import { type Doubts, openDoubts } from '../../src/workers/doubts.js';
-import { jobOf, withJob } from '../jobs/loading.js';
+import { jobOf, withJob } from '../kit/loading.js';
 import { memoryEndpoint } from '../kit/memory.js';
 import { temporaryFolder } from '../kit/temporary.js';
 

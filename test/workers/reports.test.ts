@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
 import type { Report } from '../../src/core/events.js';
-import type { Job } from '../../src/jobs/job.js';
+import type { Job } from '../../src/core/job.js';
 import { backoffAfter, worthAnotherAttempt } from '../../src/workers/attempts.js';
 import { type ListOptions, listReports, readReport } from '../../src/workers/kept-reports.js';
 import { reportOfNoStart, saveReport } from '../../src/workers/reports.js';

@@ -1,10 +1,10 @@
 /** How many folders are listed at once. */
 import { expect, test } from 'vitest';
 import type { Endpoint } from '../../src/endpoints/endpoint.js';
-import { Scope } from '../../src/jobs/filter.js';
+import { Scope } from '../../src/jobs/plan/filter.js';
 import { planRules } from '../../src/workers/plan-rules.js';
 import { scan } from '../../src/workers/scan.js';
-import { jobOf, withJob } from '../jobs/loading.js';
+import { jobOf, withJob } from '../kit/loading.js';
 import { memoryEndpoint } from '../kit/memory.js';
 
 const folders = 64;

@@ -1,0 +1,145 @@
+/** The kinds of values in jobs.yml, one schema each, with the sentence that says what is allowed. Which key takes which is in schema.ts. */
+import { createRequire } from 'node:module';
+import { z } from 'zod';
+import { namePattern } from '../../core/job.js';
+import { isHostKey } from './host-key.js';
+import {
+  durationPattern,
+  modePattern,
+  parseDuration,
+  parseRate,
+  parseSize,
+  percentPattern,
+  ratePattern,
+  sizePattern,
+} from './units.js';
+
+// compiling functions for a file that is read once takes longer than they save
+z.config({ jitless: true });
+
+const require = createRequire(import.meta.url);
+/** Whether node-cron takes it; loaded when the first schedule is met. */
+const isSchedule = (text: string) =>
+  (require('node-cron') as typeof import('node-cron')).validate(text);
+
+/** A map that takes these keys and no others. The message of an unknown key lists them; issues.ts splits it. */
+export function section<S extends z.ZodRawShape>(shape: S, later: readonly string[] = []) {
+  const known = JSON.stringify({ known: Object.keys(shape), later });
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? known : undefined),
+  });
+}
+
+const oneLine = /^[^\0\r\n]+$/;
+export const line = z
+  .string()
+  .refine((text) => oneLine.test(text), 'must be one line of text that is not empty');
+
+export const name = z
+  .string()
+  .regex(namePattern, 'must be a name: a letter, then up to 63 letters, digits, ".", "_" or "-"');
+
+export const oneOrMore = <T extends z.ZodType>(item: T, what: string) =>
+  z.union([item, z.array(item)], { error: `must be ${what}, or a list of them` });
+
+/** Longest time a timer of Node can wait (2^31 - 1 ms is a little more). */
+export const timer = { ms: 24 * 86_400_000, text: '24d' };
+/** Longest time that makes sense as an age. */
+export const age = { ms: 36_500 * 86_400_000, text: '36500d' };
+
+export function duration(longest: typeof timer, zero = false) {
+  const message = `must be a time with its unit, such as 500ms, 30s, 15m, 2h or 7d`;
+  return z
+    .string({ error: message })
+    .regex(durationPattern, message)
+    .refine((text) => (parseDuration(text) ?? Number.POSITIVE_INFINITY) <= longest.ms, {
+      error: `must be at most ${longest.text}`,
+    })
+    .refine((text) => zero || parseDuration(text) !== 0, { error: 'must be more than 0' });
+}
+
+const sizeMessage = 'must be a size such as 10MiB, 500kB or a number of bytes';
+export const size = z.union(
+  [
+    z.int().nonnegative(),
+    z
+      .string()
+      .regex(sizePattern, sizeMessage)
+      .refine((text) => parseSize(text) !== undefined, sizeMessage),
+  ],
+  { error: sizeMessage },
+);
+
+const rateMessage = 'must be a rate with its unit, such as 20MiB/s or 500kB/s';
+export const rate = z
+  .string({ error: rateMessage })
+  .regex(ratePattern, rateMessage)
+  .refine((text) => parseRate(text) !== undefined, 'must be more than 0 bytes a second');
+
+const shareMessage = 'must be a share from 0% to 100%, such as 50%, or a number of files';
+export const shareOrCount = z.union(
+  [z.int().nonnegative(), z.string().regex(percentPattern, shareMessage)],
+  { error: shareMessage },
+);
+
+const modeMessage = 'must be octal permission bits without set-id bits, in quotes, such as "0644"';
+export const mode = z.string({ error: `${modeMessage}; quote it` }).regex(modePattern, modeMessage);
+
+const pattern = z
+  .string()
+  .refine((text) => oneLine.test(text), 'must be a pattern, one line that is not empty')
+  .refine((text) => !text.startsWith('!'), 'starts with "!", which is not allowed; use include')
+  .refine(
+    (text) => !text.startsWith('#'),
+    'starts with "#", a comment in this language; write "\\#"',
+  )
+  .refine((text) => !/^\/*\s*$/.test(text), 'matches nothing');
+export const patterns = oneOrMore(pattern, 'a pattern');
+
+export const inner = line
+  .refine((text) => !text.startsWith('/'), 'must be a path below the root, without a leading "/"')
+  .refine((text) => !text.split('/').includes('..'), 'must not hold ".."')
+  .refine((text) => text.split('/').some((part) => part !== '' && part !== '.'), {
+    error: 'must name something below the root, not the root itself',
+  });
+
+const dateMessage = '"{date:…}" is not supported yet';
+export const location = line.refine((text) => !text.includes('{date:'), dateMessage);
+
+export const schedule = line
+  .refine((text) => [5, 6].includes(text.trim().split(/\s+/).length), {
+    error: 'must be a cron expression of 5 fields, or 6 with seconds first',
+    abort: true,
+  })
+  .refine((text) => isSchedule(text), {
+    error: 'is no cron expression that ever comes true: minute hour day-of-month month day-of-week',
+  });
+
+export const timezone = line.refine(isTimezone, 'must be a time zone such as Europe/Berlin or UTC');
+
+export const hostKey = z
+  .string()
+  .refine(
+    isHostKey,
+    'must be a fingerprint such as SHA256:… (43 characters) or a public key such as "ssh-ed25519 AAAA…"',
+  );
+
+export const host = z
+  .string()
+  .regex(/^[^\s@/\0-][^\s@/\0]*$/, 'must be a host name or address, without user, port or path');
+
+export const queue = z
+  .string()
+  .regex(
+    /^(?:embedded|(?:rediss?|postgres|postgresql):\/\/\S+)$/,
+    'must be embedded, or a URL that starts with redis://, rediss:// or postgres://',
+  );
+
+function isTimezone(text: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+    return true;
+  } catch {
+    return false;
+  }
+}

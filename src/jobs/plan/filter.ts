@@ -1,0 +1,129 @@
+/**
+ * Which paths a job is about. Filters speak .gitignore's language (patterns.ts), case
+ * counts, dotfiles match. Out of scope means never copied, replaced or deleted.
+ */
+import { type Entry, isOurs, join, nameOf, reservedFolder, type Stat } from '../../core/entry.js';
+import type { ScopeRules } from '../../core/job.js';
+import { Patterns } from './patterns.js';
+
+/** Why a path is out of scope. */
+export interface OutOfScope {
+  /** The pattern, or the limit, that decided. */
+  readonly rule: string;
+  /** Where it stands: `exclude`, `include`, an ignore file's path with line, `minAge` … */
+  readonly where: string;
+}
+
+interface Layer {
+  readonly folder: string;
+  readonly file: string;
+  readonly patterns: Patterns;
+}
+
+const patternsOf = (lines: readonly string[]) =>
+  lines.length > 0 ? new Patterns(lines) : undefined;
+
+export class Scope {
+  readonly ignoreFile: string | undefined;
+  readonly #rules: ScopeRules;
+  readonly #now: number;
+  readonly #include: Patterns | undefined;
+  readonly #exclude: Patterns | undefined;
+  readonly #reserved: readonly string[];
+  readonly #limits: boolean;
+  /** Deepest first. */
+  readonly #layers: readonly Layer[];
+
+  private constructor(from: {
+    rules: ScopeRules;
+    now: number;
+    include: Patterns | undefined;
+    exclude: Patterns | undefined;
+    reserved: readonly string[];
+    layers: readonly Layer[];
+  }) {
+    this.#rules = from.rules;
+    this.#now = from.now;
+    this.#include = from.include;
+    this.#exclude = from.exclude;
+    this.#reserved = from.reserved;
+    this.#layers = from.layers;
+    this.ignoreFile = from.rules.ignoreFile;
+    const { minSize, maxSize, minAge, maxAge, quiet } = from.rules;
+    this.#limits = [minSize, maxSize, minAge, maxAge, quiet].some((limit) => limit !== undefined);
+  }
+
+  /** `now` is ms since the epoch; `reserved` are folders below the root that no job is ever about (the trash). */
+  static of(rules: ScopeRules, now: number, reserved: readonly string[] = []): Scope {
+    return new Scope({
+      rules,
+      now,
+      include: patternsOf(rules.include),
+      exclude: patternsOf(rules.exclude),
+      reserved: [reservedFolder, ...reserved],
+      layers: [],
+    });
+  }
+
+  /** The scope inside `folder`, whose ignore file holds `text`. */
+  withIgnoreFile(folder: string, text: string): Scope {
+    const patterns = new Patterns(text.replace(/^\ufeff/, '').split(/\r?\n/));
+    const file = join(folder, this.ignoreFile ?? '');
+    return new Scope({
+      rules: this.#rules,
+      now: this.#now,
+      include: this.#include,
+      exclude: this.#exclude,
+      reserved: this.#reserved,
+      layers: [{ folder, file, patterns }, ...this.#layers],
+    });
+  }
+
+  /**
+   * What puts a path out of scope by its name, for everything below it too; undefined when nothing
+   * does. Whoever asks has asked for the folders above it before.
+   */
+  excludes(path: string, isFolder: boolean, name = nameOf(path)): OutOfScope | undefined {
+    if (isOurs(name)) return { rule: name, where: 'names of ferryline itself' };
+    if (this.#reserved.includes(path)) return { rule: path, where: 'folders of ferryline itself' };
+    if (name === this.ignoreFile && !isFolder) return { rule: name, where: 'ignoreFile' };
+    if (this.#exclude === undefined && this.#layers.length === 0) return undefined;
+    const asked = isFolder ? `${path}/` : path;
+    const excluded = this.#exclude?.ask(asked, false);
+    if (excluded?.verdict === 'excluded') return { rule: excluded.pattern, where: 'exclude' };
+    for (let i = 0; i < this.#layers.length; i++) {
+      const { folder, file, patterns } = this.#layers[i] as Layer;
+      // only a deeper file can have taken back a folder that this one excludes
+      const answer = patterns.ask(folder === '' ? asked : asked.slice(folder.length + 1), i > 0);
+      if (answer.verdict === 'excluded')
+        return { rule: answer.pattern, where: `${file}:${answer.line}` };
+      if (answer.verdict === 'taken back') break;
+    }
+    return undefined;
+  }
+
+  /** Whether `include` takes a path that nothing excludes. A folder that it doesn't take may hold files that it does. */
+  includes(path: string, isFolder: boolean): boolean {
+    if (this.#include === undefined) return true;
+    return this.#include.ask(isFolder ? `${path}/` : path, false).verdict === 'excluded';
+  }
+
+  /** What puts a file out of scope by its size or age; `stat` is the source's, or the destination's where the source has none. */
+  limits(stat: Stat | Entry): OutOfScope | undefined {
+    if (!this.#limits) return undefined;
+    const { minSize, maxSize, minAge, maxAge, quiet } = this.#rules;
+    const { size, mtime } = stat;
+    const age = mtime === undefined ? undefined : this.#now - mtime * 1000;
+    if (minSize !== undefined && (size ?? 0) < minSize)
+      return { rule: `smaller than ${minSize} bytes`, where: 'minSize' };
+    if (maxSize !== undefined && (size ?? 0) > maxSize)
+      return { rule: `larger than ${maxSize} bytes`, where: 'maxSize' };
+    if (minAge !== undefined && (age ?? 0) < minAge)
+      return { rule: `changed less than ${minAge} ms ago`, where: 'minAge' };
+    if (maxAge !== undefined && (age ?? 0) > maxAge)
+      return { rule: `changed more than ${maxAge} ms ago`, where: 'maxAge' };
+    if (quiet !== undefined && age !== undefined && age >= 0 && age < quiet)
+      return { rule: `changed less than ${quiet} ms ago`, where: 'watch.settle' };
+    return undefined;
+  }
+}

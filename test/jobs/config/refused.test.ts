@@ -1,0 +1,235 @@
+import { describe, expect, it } from 'vitest';
+import { load, problems, withJob, withRemote } from '../../kit/loading.js';
+
+describe('what is refused', () => {
+  it.each<[string, string[]]>([
+    ['', ['1:1 the file is empty']],
+    ['# only a comment', ['1:1 the file is empty']],
+    ['- a', ['1:1 must be a map, not a list']],
+    ['text', ['1:1 must be a map, not "text"']],
+    ['jobs:', ['1:6 jobs: is empty']],
+    ['jbos: {}', ['1:1 jbos: unknown key; did you mean "jobs"?']],
+    ['zzz: {}', ['1:1 zzz: unknown key; allowed: queue, remotes, defaults, jobs']],
+    ['jobs: {}\njobs: {}', ['2:1 jobs: this key stands here twice']],
+    ['remotes: { 1a: { host: h } }', ['1:12 remotes.1a: must be a name']],
+    ['__proto__: {}', ['1:1 __proto__: this key is not allowed']],
+    ['? [a]\n: 1', ['1:3 ?: a key must be plain text']],
+    ['a: [1', ['1:6 not valid YAML']],
+    ['jobs: {}\n---\njobs: {}', ['2:1 a second document starts here']],
+    [withRemote('port: 0'), ['1:32 remotes.d.port: must be at least 1, not 0']],
+    [withRemote('port: "22"'), ['1:32 remotes.d.port: must be a number, not "22"']],
+    [withRemote('prot: 22'), ['1:26 remotes.d.prot: unknown key; did you mean "port"?']],
+    [withRemote('transport: telnet'), ['1:37 remotes.d.transport: must be ssh2 or openssh']],
+    [withRemote('auth: {}'), ['1:32 remotes.d.auth: names no way to log in']],
+    [withRemote('auth: { passphrase: x, agent: true }'), ['is there without a key']],
+    [withRemote('auth: { password: "" }'), ['remotes.d.auth.password: is empty']],
+    [withRemote('hostKey: MD5:aa'), ['must be a fingerprint such as SHA256:']],
+    [withRemote('hostKey: "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIKK5LXd4KZvXEgkQ"'), ['public key']],
+    [withRemote('root: ../x'), ['leaves the login folder']],
+    [withRemote('deadline: 30'), ['must be a time with its unit', 'not 30']],
+    [withRemote('deadline: 0s'), ['must be more than 0']],
+    [withRemote('stall: 30d'), ['must be at most 24d']],
+    [withRemote('bandwidth: 20'), ['must be a rate with its unit']],
+    [withRemote('algorithms: { ciphers: [] }'), ['did you mean "cipher"?']],
+    [withRemote('jump: d'), ['remotes.d.jump: goes round in a circle']],
+    [withRemote('jump: dd'), ['remote "dd", which does not exist; did you mean "d"?']],
+    [withJob('compare: once'), ['jobs.x.compare: "once" is not supported yet']],
+    [withJob('compare: manifest'), ['"manifest" is not supported yet']],
+    [
+      withJob('compare: chksum'),
+      ['one of auto, mtime, size, checksum, not "chksum"; did you mean'],
+    ],
+    [withJob('exclude: ["!a"]'), ['jobs.x.exclude[0]: "!a" starts with "!"', 'use include']],
+    [withJob('include: ["#a"]'), ['starts with "#"']],
+    [withJob('exclude: /'), ['matches nothing']],
+    [withJob('exclude: [5]'), ['must be text, not 5; quote it']],
+    [withJob('modes: { files: 0644, folders: "0755" }'), ['must be octal', 'not 644; quote it']],
+    [withJob('modes: { files: "4755", folders: "0755" }'), ['without set-id bits']],
+    [withJob('delete: { max: 200% }'), ['jobs.x.delete.max: must be a share from 0% to 100%']],
+    [withJob('delete: { max: -1 }'), ['jobs.x.delete.max: must be at least 0']],
+    [withJob('delete: { trash: ../t }'), ['jobs.x.delete.trash: must not hold ".."']],
+    [withJob('delete: { trash: /t }'), ['must be a path below the root']],
+    [withJob('delete: { trash: . }'), ['not the root itself']],
+    [withJob('delete: { require: a/../../b }'), ['delete.require: must not hold ".."']],
+    [withJob('delete: { keep: 3d }'), ['jobs.x.delete.keep: is there without a trash']],
+    [withJob('ignoreFile: a/b'), ['must be a file name without "/"']],
+    [withJob('schedule: "0 25 * * *"'), ['is no cron expression that ever comes true']],
+    [withJob('schedule: "@daily"'), ['5 fields, or 6']],
+    [withJob('schedule: ["0 2 * * *", "0 2 * *"]'), ['jobs.x.schedule[1]: must be a cron']],
+    [withJob('timezone: Mars/X'), ['must be a time zone']],
+    [withJob('watch: { setle: 1s }'), ['jobs.x.watch.setle: unknown key; did you mean "settle"?']],
+    [withJob('watch: yes'), ['must be true, false, or a map']],
+    [withJob('worker: a b'), ['jobs.x.worker: must be a name']],
+    [withJob('minSize: 2KiB, maxSize: 1KiB'), ['jobs.x.maxSize: is less than minSize']],
+    [withJob('minAge: 2d, maxAge: 1d'), ['jobs.x.maxAge: is less than minAge']],
+    [withJob('after: { archive: ./a/done }'), ['jobs.x.after.archive: and "from" overlap']],
+    [withJob('after: { archive: d:done }'), ['must be on the same side as "from"']],
+    [withJob('after: { archive: "./{date:yyyy}" }'), ['"{date:…}" is not supported yet']],
+    [withJob('after: delete', 'operation: mirror, from: ./a, to: d:b'), ['keep for a mirror']],
+    [withJob('', 'operation: push, from: ./a, to: ./b'), ['are both local']],
+    [withJob('', 'operation: mirror, from: ./a, to: ./b'), ['are both local']],
+    [withJob('', 'operation: push, from: d:a, to: ./b'), ['must be on a remote for a push']],
+    [withJob('', 'operation: pull, from: ./a, to: d:b'), ['must be on a remote for a pull']],
+    [withJob('', 'operation: pull, from: d:a, to: d:a/b'), ['jobs.x.to: and "from" overlap']],
+    [withJob('', 'operation: pull, from: d:a, to: "d:"'), ['and "from" overlap']],
+    [withJob('', 'operation: pull, from: "d:{date:yyyy}", to: ./b'), ['not supported yet']],
+    [
+      withJob('watch: true', 'operation: pull, from: d:a, to: ./b'),
+      ['jobs.x.watch: works on a local'],
+    ],
+    [
+      'jobs: { x: { from: ./a, to: ./b } }',
+      ['1:9 jobs.x.operation: is missing; must be one of push'],
+    ],
+    ['defaults: { operation: push }', ['defaults.operation: unknown key']],
+    [
+      `defaults: { watch: true }\n${withJob('', 'operation: pull, from: d:a, to: ./b')}`,
+      ['1:20 defaults.watch: works on a local', '(in job x)'],
+    ],
+  ])('%s', (text, parts) => {
+    const lines = problems(text);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(/^jobs\.yml:\d+:\d+ /);
+    for (const part of parts) expect(lines[0]).toContain(part);
+  });
+
+  it.each(['ready', 'temp', 'mark', 'hooks', 'release', 'notify'])(
+    '%s, not supported yet',
+    (key) => {
+      expect(problems(withJob(`${key}: x`))).toEqual([
+        expect.stringContaining(`jobs.x.${key}: is not supported yet`),
+      ]);
+      expect(problems(`defaults: { ${key}: x }`)[0]).toContain('is not supported yet');
+    },
+  );
+
+  it('notify at the top, not supported yet', () =>
+    expect(problems('notify: {}')).toEqual([
+      'jobs.yml:1:1 notify: is not supported yet; remove it',
+    ]));
+
+  it('a circle of jump hosts, told once', () => {
+    const text =
+      'remotes: { a: { host: x, jump: b }, b: { host: y, jump: c }, c: { host: z, jump: a } }';
+    expect(problems(text)).toEqual(['jobs.yml:1:82 remotes.c.jump: goes round in a circle']);
+  });
+
+  it.each([
+    ['a: *', 'bare "*"'],
+    ['a: [*.tmp]', 'bare "*"'],
+    ['a: !keep', 'bare "!"'],
+    ['a: [!keep, b]', 'bare "!"'],
+    ['a: { h: ${X}, b: 1 }', 'bare "${"'],
+    ['a: [${X}]', 'bare "${"'],
+    ['a: @b', 'bare "@"'],
+    ['a: %b', 'bare "%"'],
+  ])("YAML's own trap %s says to quote it", (text, what) => {
+    const line = problems(text).find((problem) => problem.includes(what));
+    expect(line).toContain('quote it');
+  });
+
+  it('all at once, in the order of the file, however far apart', () => {
+    const lines = problems(`remotes:
+  a: { host: h, prot: 1 }
+  b: { host: h, root: .. }
+jobs:
+  x: { operation: push, from: ./a, to: bb:x }
+  y: { operation: move, from: ./a, to: b:x }
+`);
+    expect(lines.map((line) => line.split(' ')[1])).toEqual([
+      'remotes.a.prot:',
+      'remotes.b.root:',
+      'jobs.x.to:',
+      'jobs.y.operation:',
+    ]);
+  });
+
+  it('twenty of them, and the rest as a number', () => {
+    const keys = Array.from({ length: 30 }, (_, i) => `zz${i}: 1`).join('\n');
+    const lines = problems(keys);
+    expect(lines).toHaveLength(21);
+    expect(lines[20]).toBe('and 10 more');
+  });
+
+  it('a line that holds a name with control characters, escaped', () =>
+    expect(problems('"a\\e[31m\\nb": 1')[0]).toContain('a\\x1b[31m\\nb: unknown key'));
+});
+
+describe('hostile files', () => {
+  const bomb = ['a: &a0 [x, x, x, x, x, x, x, x, x, x]']
+    .concat(Array.from({ length: 9 }, (_, i) => `b${i}: &a${i + 1} [${`*a${i}, `.repeat(10)}]`))
+    .join('\n');
+  const mega = 1024 * 1024;
+  it.each([
+    ['an alias bomb', bomb, /aliases expand to more than/],
+    ['an alias inside its anchor', 'jobs: &a { x: *a }', /inside its own anchor/],
+    ['8 MB', `# ${'x'.repeat(8 * mega)}`, /larger than 1 MiB/],
+    ['1 MiB of two-byte characters and one more', `#${'é'.repeat(mega / 2)}`, /larger than 1 MiB/],
+    ['a million brackets', '['.repeat(1_000_000), /nests too deeply/],
+    ['a million closed brackets', '['.repeat(500_000) + ']'.repeat(500_000), /nests too deeply/],
+    ['braces', '{a: '.repeat(200_000), /nests too deeply/],
+    ['lists in lists', '- '.repeat(500_000), /nests too deeply/],
+    ['questions in questions', '? '.repeat(500_000), /nests too deeply/],
+    ['stairs', Array.from({ length: 1400 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), /deeply/],
+    ['maps on one line', '"a": '.repeat(200_000), /nests too deeply/],
+    ['a queue of colons', `queue: "redis://${'a:'.repeat(400_000)}"`, /queue: is longer than 4096/],
+    ['a long name', `jobs: { ${'a'.repeat(900_000)}: {} }`, /this key is not allowed/],
+    ['long variables', `queue: "${'${HOST}'.repeat(500)}"`, /longer than 4096 .* once filled in/],
+    ['a million commas', `[${','.repeat(1_000_000)}]`, /holds more than 100000 words/],
+    ['many errors', 'a: @\n'.repeat(13_000), /quote it/],
+    ['many unknown keys', Array.from({ length: 13_000 }, (_, i) => `k${i}: 1`).join('\n'), /more$/],
+    ['many equal keys', 'jobs: {}\n'.repeat(13_000), /stands here twice/],
+  ])('%s', (_name, text, message) => {
+    expect(problems(text).join('\n')).toMatch(message);
+  });
+
+  it('aliases for what they are meant for work', () => {
+    const { remotes } = load('remotes: { a: &a { host: x, root: /r }, b: *a }');
+    expect(remotes.get('b')?.root).toBe('/r');
+  });
+});
+
+describe('secrets', () => {
+  it('are listed, whatever they came from', () => {
+    const config = load(
+      `queue: redis://u:p%40ss@r
+remotes:
+  a: { host: h, auth: { password: "\${file:pw}" } }
+  b: { host: h, auth: { key: k, passphrase: "\${NUMBER}" } }
+  c: { host: h, auth: { password: plain } }`,
+    );
+    expect(config.secrets).toEqual(['hunter2', '12345', 'plain', 'p%40ss', 'p@ss']);
+  });
+
+  it.each([
+    'queue: mysql://u:hunter2@h',
+    'remotes: { a: { host: h, auth: hunter2 } }',
+    'remotes: { a: { host: h, auth: { password: [hunter2] } } }',
+    'remotes: { a: { host: h, auth: { password: *hunter2 } } }',
+    'remotes: { a: { host: h, auth: { password: !hunter2 } } }',
+    'remotes: { a: { host: h, auth: { password: "hunter2 } } }',
+    'remotes: { a: { host: h, auth: { password: "x" hunter2 } } }',
+    'remotes:\n  a:\n    auth:\n      password: |hunter2',
+    'remotes: { a: { host: h, auth: { agent: hunter2 } } }',
+    'remotes: { a: { host: h, port: "${file:pw}" } }',
+    'remotes: { a: { host: h, hostKey: "${file:pw}" } }',
+  ])('never stand in a message: %s', (text) => {
+    const lines = problems(text);
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.join('\n')).not.toContain('hunter2');
+  });
+
+  it.each([
+    [withRemote('auth: { password: plain }'), 0o644, 1],
+    [withRemote('auth: { password: "${NONE:-plain}" }'), 0o640, 1],
+    ['queue: redis://:plain@r', 0o604, 1],
+    [withRemote('auth: { password: plain }'), 0o600, 0],
+    [withRemote('auth: { password: "${file:pw}" }'), 0o644, 0],
+    ['queue: redis://:${NUMBER}@r', 0o644, 0],
+    [withRemote('auth: { key: k }'), 0o644, 0],
+  ])('written out in a file that others may read are warned of: %s', (text, mode, count) => {
+    const { warnings } = load(text, { mode });
+    expect(warnings).toHaveLength(count);
+    if (count > 0) expect(warnings[0]).toMatch(/jobs\.yml holds secrets .* chmod 600/);
+  });
+});

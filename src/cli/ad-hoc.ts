@@ -5,12 +5,12 @@ import type { Config, Location } from '../core/job.js';
 import { escapeText } from '../core/text.js';
 import { adHocJob } from '../jobs/config/load.js';
 import { cleanPath, parseLocation } from '../jobs/config/location.js';
+import { remoteFromSsh } from '../ssh/ssh-config/ssh-host.js';
+import { isSshTarget } from '../ssh/ssh-config/ssh-target.js';
 import { readConfigIfAny } from './config-file.js';
 import type { Context } from './context.js';
 import { type AdHocFlags, overridesFrom } from './flags.js';
 import { runJobs } from './run-jobs.js';
-import { remoteFromSsh } from './ssh-host.js';
-import { isSshTarget } from './ssh-target.js';
 
 export async function adHoc(
   operation: Operation,

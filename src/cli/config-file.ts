@@ -6,8 +6,9 @@ import type { Config, Job } from '../core/job.js';
 import { escapeText } from '../core/text.js';
 import { loadConfig } from '../jobs/config/load.js';
 import { didYouMean } from '../jobs/config/problems.js';
+import { userName } from '../ssh/ssh-config/user-name.js';
 import type { Context } from './context.js';
-import { configCandidates, findConfig, userName } from './folders.js';
+import { configCandidates, findConfig } from './folders.js';
 
 type Overrides = Readonly<Record<string, unknown>>;
 

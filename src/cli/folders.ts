@@ -1,7 +1,6 @@
 /** Where configuration and state are looked for. Pure but for `findConfig`'s looks at the disk and the making of the state folder. */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { FerryError } from '../core/errors.js';
 
@@ -15,15 +14,6 @@ export interface Surroundings {
 function variable({ env }: Surroundings, name: string): string | undefined {
   const value = env[name];
   return value === undefined || value === '' ? undefined : value;
-}
-
-/** The name of this process's user; containers run as numbers that have none. */
-export function userName(env: Surroundings['env']): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return env.LOGNAME || env.USER || String(process.getuid?.());
-  }
 }
 
 /** The XDG base directory spec has relative values ignored. */

@@ -1,9 +1,9 @@
 /** Finds the server that `ferryline trust REMOTE|HOST` means; trusting is trust.ts's. */
 import type { Remote } from '../core/remote.js';
-import { openThroughJump } from '../endpoints/sftp/connect-ssh2.js';
+import { remoteFromHost } from '../ssh/ssh-config/ssh-host.js';
+import { openThroughJump } from '../ssh/ssh2/connect-ssh2.js';
 import { readConfigIfAny } from './config-file.js';
 import type { Context } from './context.js';
-import { remoteFromHost } from './ssh-host.js';
 import { trust } from './trust.js';
 
 export interface TrustFlags {

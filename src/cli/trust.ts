@@ -1,15 +1,14 @@
 /**
  * `ferryline trust REMOTE|HOST`: shows a server's host keys, and after a yes writes them into the
  * remote's known_hosts file. It never logs in, never replaces or removes a line, and never edits
- * jobs.yml. What a key is worth is decided in endpoints/sftp/host-keys.ts.
+ * jobs.yml. What a key is worth is decided in ssh/host-keys/host-keys.ts.
  */
 import { createInterface } from 'node:readline/promises';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { FerryError } from '../core/errors.js';
 import type { Remote } from '../core/remote.js';
 import { count, escapeText } from '../core/text.js';
-import { fetchHostKey } from '../endpoints/sftp/fetch-host-key.js';
-import { hostKeyRules } from '../endpoints/sftp/host-key-rules.js';
+import { appendLines } from '../ssh/host-keys/append-known-hosts.js';
 import {
   describeKey,
   fingerprint,
@@ -17,8 +16,9 @@ import {
   keyType,
   knownHostsLine,
   standingOf,
-} from '../endpoints/sftp/host-keys.js';
-import { appendLines } from './known-hosts-file.js';
+} from '../ssh/host-keys/host-keys.js';
+import { hostKeyRules } from '../ssh/host-keys/read-known-hosts.js';
+import { fetchHostKey } from '../ssh/ssh2/fetch-host-key.js';
 
 export interface TrustOptions {
   /** No question; only together with `fingerprint`. */

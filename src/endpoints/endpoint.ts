@@ -2,7 +2,7 @@
  * The seam that makes push, pull, mirror and server-to-server one thing: one side of a job, a
  * root folder with random-access handles. Copying is moving chunks between two of them.
  *
- * The contract, held by test/endpoint-suite.ts for every kind of side:
+ * The contract, held by test/suites/endpoint-suite.ts for every kind of side:
  * - Paths are relative to the root, POSIX, `''` is the root itself. Anything that would leave the
  *   root (`..`, a leading slash, an empty or dot segment, NUL) is refused before any I/O.
  * - `stat` is lstat. Nothing is ever created or changed through a link in the last segment; reading

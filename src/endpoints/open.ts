@@ -6,10 +6,10 @@ import { FerryError } from '../core/errors.js';
 import type { Remote } from '../core/remote.js';
 import { escapeText } from '../core/text.js';
 import type { Endpoint } from './endpoint.js';
-import { openLocal } from './local.js';
-import { openSftp, readFolder } from './sftp/endpoint.js';
+import { openLocal } from './local/local.js';
 import type { SessionPool } from './sftp/pool.js';
 import type { Session } from './sftp/session.js';
+import { openSftp, readFolder } from './sftp/sftp.js';
 
 /** Where a side is, as a job names it. */
 export interface Place {

@@ -2,7 +2,7 @@
 import type { Attributes, Stat } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Modes } from '../core/job.js';
-import { mustCount } from '../endpoints/refusal.js';
+import { mustCount } from '../endpoints/set-stat-refusal.js';
 import { comparable } from '../jobs/plan/compare.js';
 import type { Seen } from '../jobs/plan/plan.js';
 import type { CopyContext } from './copy-context.js';

@@ -9,8 +9,8 @@ const built = (path: string) => new URL(`../../dist/endpoints/${path}`, import.m
 /** Keeps many listings, as those of a tree listed ahead, then makes 1,000 more and keeps none. */
 const script = `
   import { getHeapSpaceStatistics } from 'node:v8';
-  import { toEntries } from '${built('list-local.js')}';
-  import { Reader, readEntries } from '${built('sftp/wire.js')}';
+  import { toEntries } from '${built('local/list-local.js')}';
+  import { Reader, readEntries } from '${built('sftp/client/wire.js')}';
 
   const names = Array.from({ length: 1000 }, (_, i) => 'file-' + i);
   const flat = { names: names.join('\\0'), numbers: new Float64Array(4 * names.length) };

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { endpointSuite, outsideOfMemory } from '../endpoint-suite.js';
 import { failing, faulty } from '../kit/faulty.js';
 import { memoryEndpoint } from '../kit/memory.js';
+import { endpointSuite, outsideOfMemory } from '../suites/endpoint-suite.js';
 
 endpointSuite('memory', async () => {
   const endpoint = memoryEndpoint();

@@ -1,6 +1,6 @@
 import { openStore } from '../../src/queue/store.js';
 import { temporaryFolder } from '../kit/temporary.js';
-import { queueSuite } from '../queue-suite.js';
+import { queueSuite } from '../suites/queue-suite.js';
 
 queueSuite('embedded', async () => {
   const folder = await temporaryFolder();

@@ -1,6 +1,6 @@
 import { openStore } from '../../src/queue/store.js';
 import { startPostgres } from '../kit/postgres.js';
-import { queueSuite } from '../queue-suite.js';
+import { queueSuite } from '../suites/queue-suite.js';
 
 queueSuite('PostgreSQL', async () => {
   const postgres = await startPostgres();

@@ -3,7 +3,7 @@ import { consume } from '../../src/queue/consume.js';
 import { openRunQueue } from '../../src/queue/queue.js';
 import { openStore } from '../../src/queue/store.js';
 import { startRedis } from '../kit/redis.js';
-import { queueSuite } from '../queue-suite.js';
+import { queueSuite } from '../suites/queue-suite.js';
 
 queueSuite('Redis', async () => {
   const redis = await startRedis();

@@ -5,11 +5,11 @@
 import type { Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import type { Capabilities, Ending, Handle } from '../endpoint.js';
-import { mustCount } from '../refusal.js';
-import type { Handles } from './handles.js';
-import { type Lane, Lanes } from './lanes.js';
-import type { SftpChannel } from './protocol.js';
-import type { RawStat } from './wire.js';
+import { mustCount } from '../set-stat-refusal.js';
+import type { SftpChannel } from './client/channel.js';
+import type { RawStat } from './client/wire.js';
+import type { Handles } from './handle-limit.js';
+import { type Lane, Lanes } from './striped-write.js';
 
 export interface HandleRules {
   readonly can: Capabilities;

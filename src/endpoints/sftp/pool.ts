@@ -5,11 +5,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
-import { connect as connectRemote } from './connect.js';
-import { Depth } from './depth.js';
-import { Gate } from './gate.js';
+import { connect as connectRemote } from '../../ssh/connect.js';
+import type { Connect, Tell } from '../../ssh/transport.js';
+import { Depth } from './client/queue-depth.js';
+import { Gate } from './client/request-gate.js';
 import { Session } from './session.js';
-import type { Connect, Tell } from './transport.js';
 
 export interface SessionPool {
   /**

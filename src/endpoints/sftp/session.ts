@@ -4,10 +4,10 @@
  */
 import type { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
-import type { Gate } from './gate.js';
-import { Handles } from './handles.js';
-import { type Limits, SftpChannel } from './protocol.js';
-import type { Connect, Tell, Transport } from './transport.js';
+import type { Connect, Tell, Transport } from '../../ssh/transport.js';
+import { type Limits, SftpChannel } from './client/channel.js';
+import type { Gate } from './client/request-gate.js';
+import { Handles } from './handle-limit.js';
 
 /** What this server turned out to offer. */
 export interface Features {

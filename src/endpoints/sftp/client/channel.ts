@@ -1,0 +1,302 @@
+/**
+ * The SFTP version 3 client: every request of the draft that ferryline makes, and OpenSSH's
+ * extensions, over any duplex stream. Many may be in flight; requests made in one turn of the
+ * event loop leave as one write; data arrives straight in the caller's buffer. It knows nothing
+ * of SSH, roots or retries. Byte layouts are in wire.ts, waiting and failing in exchange.ts.
+ *
+ * Errors are FerryErrors without a path: `io` with a POSIX `code` where the server refused,
+ * `network` where the stream or the server's patience ended, `hostile-peer` where it broke the
+ * protocol. Section numbers are draft-ietf-secsh-filexfer-02's.
+ */
+import type { Duplex } from 'node:stream';
+import type { Attributes } from '../../../core/entry.js';
+import { FerryError } from '../../../core/errors.js';
+import type { Ending } from '../../endpoint.js';
+import { type ChannelOptions, Exchange } from './exchange.js';
+import {
+  aboutString,
+  aboutStrings,
+  reading,
+  settingAttributes,
+  stringLength,
+  syncing,
+  type Text,
+  writing,
+} from './requests.js';
+import {
+  attributesLength,
+  openFlag,
+  packet,
+  type RawEntry,
+  type RawStat,
+  type Reader,
+  writeAttributes,
+} from './wire.js';
+
+/** `limits@openssh.com` (PROTOCOL (OpenSSH) §4.8); 0 means the server states none. */
+export interface Limits {
+  readonly packet: number;
+  readonly read: number;
+  readonly write: number;
+  readonly handles: number;
+}
+
+export class SftpChannel {
+  readonly #exchange: Exchange;
+
+  constructor(stream: Duplex, options: ChannelOptions) {
+    this.#exchange = new Exchange(stream, options);
+  }
+
+  /** Resolves once the server has said VERSION. Requests may be made before; they wait at the server. */
+  get ready(): Promise<void> {
+    return this.#exchange.version;
+  }
+
+  /** Settles, never rejecting, with the reason when the channel has ended. */
+  get ended(): Promise<FerryError> {
+    return this.#exchange.ended;
+  }
+
+  /** Why the channel has ended, if it has. */
+  get failure(): FerryError | undefined {
+    return this.#exchange.failure;
+  }
+
+  /** Requests waiting for an answer. */
+  get inFlight(): number {
+    return this.#exchange.inFlight;
+  }
+
+  /** Milliseconds from a question to its answer: the fewest so far. */
+  get roundTrip(): number {
+    return this.#exchange.roundTrip;
+  }
+
+  /** Extensions the server offers, name to version. */
+  get extensions(): ReadonlyMap<string, string> {
+    return this.#exchange.extensions;
+  }
+
+  /** Ends the channel; everything waiting is rejected with `reason`. */
+  close(reason: FerryError): void {
+    this.#exchange.fail(reason);
+  }
+
+  /** OPEN (§6.3): the handle. */
+  open(path: string, flags: number, attributes: Attributes, signal?: AbortSignal): Promise<Buffer> {
+    return this.#exchange.ask({
+      type: packet.OPEN,
+      length: 4 + stringLength(path) + attributesLength(attributes),
+      encode: (out, at) => {
+        const next = out.putU32(out.putString(at, path), flags);
+        writeAttributes(out.buffer, next, attributes);
+      },
+      signal,
+      describe: () =>
+        `OPEN ${path} (${flags & openFlag.CREAT ? 'create' : flags & openFlag.WRITE ? 'write' : 'read'})`,
+    }) as Promise<Buffer>;
+  }
+
+  /** READ (§6.4) into all of `target`: the bytes read, 0 at the end of the file. May be short. */
+  read(handle: Buffer, offset: number, target: Buffer, signal?: AbortSignal): Promise<number> {
+    return this.#exchange.ask(reading(handle, offset, target, signal)) as Promise<number>;
+  }
+
+  /**
+   * WRITE (§6.4). `data` is the channel's until this settles; after an abort it may still be on
+   * its way, so that it must not be written to again.
+   */
+  write(handle: Buffer, offset: number, data: Buffer, signal?: AbortSignal): Promise<void> {
+    return this.#exchange.ask(writing(handle, offset, data, signal)) as Promise<void>;
+  }
+
+  /**
+   * A file's end in one go, where requests are carried out in order: WRITE of `data` at 0 where
+   * there is any, FSETSTAT, fsync where asked for, FSTAT, CLOSE. Rejects with the first refusal
+   * but FSETSTAT's, which comes back beside what FSTAT says.
+   */
+  async finish(
+    handle: Buffer,
+    { data, attributes, sync }: Ending,
+    signal: AbortSignal,
+  ): Promise<{ readonly stat: RawStat; readonly unset: FerryError | undefined }> {
+    const requests = [
+      settingAttributes(packet.FSETSTAT, handle, '', attributes, signal),
+      ...(sync ? [syncing(handle, signal)] : []),
+      aboutString(packet.FSTAT, handle, '', signal),
+      aboutString(packet.CLOSE, handle, ''),
+    ];
+    if (data !== undefined && data.length > 0) requests.unshift(writing(handle, 0, data, signal));
+    const answers = await this.#exchange.askAll(requests);
+    let unset: FerryError | undefined;
+    let stat: unknown;
+    for (const [i, { type }] of requests.entries()) {
+      const answer = answers[i];
+      if (type === packet.FSTAT) stat = answer;
+      if (!(answer instanceof FerryError)) continue;
+      if (type !== packet.FSETSTAT) throw answer;
+      unset = answer;
+    }
+    return { stat: stat as RawStat, unset };
+  }
+
+  /** READ into `target` from 0 on, FSTAT and CLOSE in one go, where requests are carried out in order: the bytes read. May be short. */
+  async readWhole(
+    handle: Buffer,
+    target: Buffer,
+    signal: AbortSignal,
+  ): Promise<{ readonly bytes: number; readonly stat: RawStat }> {
+    const answers = await this.#exchange.askAll([
+      reading(handle, 0, target, signal),
+      aboutString(packet.FSTAT, handle, '', signal),
+      aboutString(packet.CLOSE, handle, ''),
+    ]);
+    const [bytes, stat] = answers;
+    for (const answer of answers.slice(0, 2)) if (answer instanceof FerryError) throw answer;
+    return { bytes: bytes as number, stat: stat as RawStat };
+  }
+
+  /** CLOSE (§6.3). */
+  closeHandle(handle: Buffer): Promise<void> {
+    return this.#withString(packet.CLOSE, handle, '') as Promise<void>;
+  }
+
+  /** FSTAT (§6.8). */
+  fstat(handle: Buffer, signal?: AbortSignal): Promise<RawStat> {
+    return this.#withString(packet.FSTAT, handle, '', signal) as Promise<RawStat>;
+  }
+
+  /** LSTAT (§6.8): a link itself. */
+  lstat(path: string, signal?: AbortSignal): Promise<RawStat> {
+    return this.#withPath(packet.LSTAT, path, signal) as Promise<RawStat>;
+  }
+
+  /** STAT (§6.8): what a link leads to. */
+  stat(path: string, signal?: AbortSignal): Promise<RawStat> {
+    return this.#withPath(packet.STAT, path, signal) as Promise<RawStat>;
+  }
+
+  /** SETSTAT (§6.9). */
+  setstat(path: string, attributes: Attributes, signal?: AbortSignal): Promise<void> {
+    return this.#withAttributes(packet.SETSTAT, path, path, attributes, signal);
+  }
+
+  /** FSETSTAT (§6.9). */
+  fsetstat(handle: Buffer, attributes: Attributes, signal?: AbortSignal): Promise<void> {
+    return this.#withAttributes(packet.FSETSTAT, handle, '', attributes, signal);
+  }
+
+  /** OPENDIR (§6.7). */
+  opendir(path: string, signal?: AbortSignal): Promise<Buffer> {
+    return this.#withPath(packet.OPENDIR, path, signal) as Promise<Buffer>;
+  }
+
+  /** READDIR (§6.7): some entries, undefined when there are no more. */
+  readdir(handle: Buffer, signal?: AbortSignal): Promise<RawEntry[] | undefined> {
+    return this.#withString(packet.READDIR, handle, '', signal) as Promise<RawEntry[] | undefined>;
+  }
+
+  /** REMOVE (§6.5). */
+  remove(path: string, signal?: AbortSignal): Promise<void> {
+    return this.#withPath(packet.REMOVE, path, signal) as Promise<void>;
+  }
+
+  /** MKDIR (§6.6). */
+  mkdir(path: string, attributes: Attributes, signal?: AbortSignal): Promise<void> {
+    return this.#withAttributes(packet.MKDIR, path, path, attributes, signal);
+  }
+
+  /** RMDIR (§6.6). */
+  rmdir(path: string, signal?: AbortSignal): Promise<void> {
+    return this.#withPath(packet.RMDIR, path, signal) as Promise<void>;
+  }
+
+  /** REALPATH (§6.11): the canonical absolute path. */
+  realpath(path: string, signal?: AbortSignal): Promise<string> {
+    return this.#withPath(packet.REALPATH, path, signal) as Promise<string>;
+  }
+
+  /** READLINK (§6.10). */
+  readlink(path: string, signal?: AbortSignal): Promise<string> {
+    return this.#withPath(packet.READLINK, path, signal) as Promise<string>;
+  }
+
+  /** RENAME (§6.5): fails where something stands, on servers that follow the draft. */
+  rename(from: string, to: string, signal?: AbortSignal): Promise<void> {
+    return this.#withStrings(packet.RENAME, [from, to], `${from} to ${to}`, signal);
+  }
+
+  /** SYMLINK with its arguments in OpenSSH's order, target first (PROTOCOL (OpenSSH) §4.1). */
+  symlink(target: string, path: string, signal?: AbortSignal): Promise<void> {
+    return this.#withStrings(packet.SYMLINK, [target, path], `${path} to ${target}`, signal);
+  }
+
+  /** `posix-rename@openssh.com` (PROTOCOL (OpenSSH) §4.3): replaces in one step. */
+  posixRename(from: string, to: string, signal?: AbortSignal): Promise<void> {
+    const fields = ['posix-rename@openssh.com', from, to];
+    return this.#withStrings(packet.EXTENDED, fields, `${from} over ${to}`, signal);
+  }
+
+  /** `fsync@openssh.com` (PROTOCOL (OpenSSH) §4.6). */
+  fsync(handle: Buffer, signal?: AbortSignal): Promise<void> {
+    return this.#exchange.ask(syncing(handle, signal)) as Promise<void>;
+  }
+
+  /** `limits@openssh.com` (PROTOCOL (OpenSSH) §4.8). */
+  limits(signal?: AbortSignal): Promise<Limits> {
+    return this.#withStrings(packet.EXTENDED, ['limits@openssh.com'], '', signal, readLimits);
+  }
+
+  /** `statvfs@openssh.com` (PROTOCOL (OpenSSH) §4.4): bytes an ordinary user can still store at `path`. */
+  freeBytes(path: string, signal?: AbortSignal): Promise<number> {
+    const fields = ['statvfs@openssh.com', path];
+    return this.#withStrings(packet.EXTENDED, fields, path, signal, readFreeBytes);
+  }
+
+  // ---- asking ----
+
+  #withString(type: number, string: Text, words: string, signal?: AbortSignal): Promise<unknown> {
+    return this.#exchange.ask(aboutString(type, string, words, signal));
+  }
+
+  #withPath(type: number, path: string, signal?: AbortSignal): Promise<unknown> {
+    return this.#withString(type, path, path, signal);
+  }
+
+  #withStrings<Answer = void>(
+    type: number,
+    fields: readonly Text[],
+    words: string,
+    signal: AbortSignal | undefined,
+    reply?: (reader: Reader) => Answer,
+  ): Promise<Answer> {
+    const request = aboutStrings(type, fields, words, signal, reply);
+    return this.#exchange.ask(request) as Promise<Answer>;
+  }
+
+  #withAttributes(
+    type: number,
+    string: Text,
+    words: string,
+    attributes: Attributes,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const request = settingAttributes(type, string, words, attributes, signal);
+    return this.#exchange.ask(request) as Promise<void>;
+  }
+}
+
+function readLimits(reader: Reader): Limits {
+  return { packet: reader.u64(), read: reader.u64(), write: reader.u64(), handles: reader.u64() };
+}
+
+function readFreeBytes(reader: Reader): number {
+  reader.u64(); // f_bsize
+  const fragment = reader.u64();
+  reader.u64(); // f_blocks
+  reader.u64(); // f_bfree
+  const available = reader.u64();
+  for (let i = 0; i < 6; i++) reader.u64(); // files, id, flags, longest name
+  return fragment * available;
+}

@@ -1,0 +1,55 @@
+/**
+ * What a server's STATUS means, as an error with a POSIX code. OpenSSH's version 3 answers a bare
+ * FAILURE for most things; others put the reason into its message, or use later versions' codes.
+ */
+import { FerryError } from '../../../core/errors.js';
+import { escapeText } from '../../../core/text.js';
+
+const statusCodes: Readonly<Record<number, readonly [code: string, words: string]>> = {
+  2: ['ENOENT', 'no such file or folder'],
+  3: ['EACCES', 'permission denied'],
+  4: ['EFAILURE', 'the server reports only "failure"'],
+  5: ['EINVAL', 'the server does not take such a request or name'],
+  8: ['ENOTSUP', 'the server does not support this'],
+  11: ['EEXIST', 'something with this name exists'],
+  12: ['EROFS', 'read-only file system'],
+  14: ['ENOSPC', 'no space left on the server'],
+  15: ['EDQUOT', 'the quota on the server is used up'],
+  18: ['ENOTEMPTY', 'the folder is not empty'],
+  19: ['ENOTDIR', 'not a folder'],
+  24: ['EISDIR', 'it is a folder'],
+};
+
+/** Words servers put in a bare FAILURE's message, by what they mean. */
+const statusWords: readonly (readonly [RegExp, number])[] = [
+  [/exists/i, 11],
+  [/no space/i, 14],
+  [/quota/i, 15],
+  [/not empty/i, 18],
+  [/read-only/i, 12],
+  [/no such file/i, 2],
+  [/not a directory/i, 19],
+  [/is a directory/i, 24],
+  [/permission denied/i, 3],
+];
+
+/** STATUS with another code than OK or EOF, as an error without a path; `code` is a POSIX name. */
+export function statusError(code: number, message: string): FerryError {
+  const refined =
+    code === 4 ? (statusWords.find(([pattern]) => pattern.test(message))?.[1] ?? code) : code;
+  const [name, words] = statusCodes[refined] ?? ['EFAILURE', `the server answered status ${code}`];
+  const said = message.slice(0, 200);
+  return new FerryError(
+    code === 6 || code === 7 ? 'network' : 'io',
+    /^(failure|ok)?$/i.test(said) || said.toLowerCase() === words
+      ? words
+      : `${words} ("${escapeText(said)}")`,
+    { code: name },
+  );
+}
+
+/** STATUS as one line of the transcript. */
+export function describeStatus(code: number, message: string): string {
+  if (code === 0) return 'OK';
+  return code === 1 ? 'EOF' : `status ${code} ${escapeText(message.slice(0, 200))}`;
+}

@@ -1,0 +1,142 @@
+/**
+ * Reads ssh_config files into directives with their places, and finds the files an Include names.
+ * Which directives apply to a host is decided in ssh-config.ts.
+ *
+ * The syntax is the `ssh-config` package's; its `compute` is not used, since that may start
+ * programs (Match exec, name look-ups), follows no Include and tells no places.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative, resolve, sep } from 'node:path';
+import SSHConfig, { type Line } from 'ssh-config';
+import { FerryError } from '../../core/errors.js';
+import { escapeText } from '../../core/text.js';
+import { matchesPattern } from '../host-keys/host-patterns.js';
+
+/** What reading a configuration depends on, so that another home can stand in. */
+export interface SshContext {
+  /** The user's home folder, absolute. */
+  readonly home: string;
+  /** The local user's name. */
+  readonly user: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where the machine's ssh_config and ssh_known_hosts are: `/etc/ssh`. */
+  readonly systemFolder: string;
+}
+
+export interface Directive {
+  /** Lower-cased. */
+  readonly keyword: string;
+  /** At least one, unquoted. */
+  readonly args: readonly string[];
+  /** `~/.ssh/config:12` */
+  readonly place: string;
+}
+
+/**
+ * The directives of one file in order, Host and Match lines among them; none when it is missing
+ * or a folder (Include conf.d/*).
+ * `ofUser`: a file that others may write, or that belongs to someone else, is refused as OpenSSH
+ * does: it could send us to another server. Errors are of kind `config`.
+ */
+export function readDirectives(file: string, ofUser: boolean, context: SshContext): Directive[] {
+  const shown = showPath(file, context);
+  let text: string;
+  try {
+    if (ofUser) checkOwner(file, shown);
+    text = readFileSync(file, 'utf8');
+  } catch (thrown) {
+    if (thrown instanceof FerryError) throw thrown;
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return [];
+    throw new FerryError('config', `${shown} can't be read: ${code}`, {
+      ...(code === undefined ? {} : { code }),
+      cause: thrown,
+    });
+  }
+  try {
+    return flatten(SSHConfig.parse(text), shown);
+  } catch (thrown) {
+    if (thrown instanceof FerryError) throw thrown;
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new FerryError('config', `${shown} is not in ssh_config format: ${escapeText(why)}`, {
+      cause: thrown,
+      hint: `ssh -G HOST shows what OpenSSH makes of it`,
+    });
+  }
+}
+
+function checkOwner(file: string, shown: string): void {
+  const { uid, mode } = statSync(file);
+  const mine = uid === 0 || uid === process.getuid?.();
+  if (mine && (mode & 0o022) === 0) return;
+  throw new FerryError('config', `${shown} can be changed by other users, so it is not trusted`, {
+    hint: `it has to belong to you: chmod go-w ${shown}`,
+  });
+}
+
+/** The package keeps every character of the text, so that line numbers come from counting newlines. */
+function flatten(config: SSHConfig, shown: string): Directive[] {
+  const directives: Directive[] = [];
+  let line = 1;
+  const newlines = (text: string) => text.split('\n').length - 1;
+  const visit = (node: Line) => {
+    line += newlines(node.before);
+    // Only the numeric value of the package's enum is the same in all its builds.
+    if ('param' in node) {
+      const place = `${shown}:${line}`;
+      const args = (typeof node.value === 'string' ? [node.value] : node.value.map((v) => v.val))
+        .map((value) => value.trim())
+        .filter((value) => value !== '');
+      if (node.param !== '') {
+        // The package lets a keyword without a value swallow the next line.
+        const [keyword = ''] = node.param.split(/[\r\n]/);
+        if (args.length === 0 || keyword !== node.param || newlines(node.separator) > 0) {
+          throw new FerryError('config', `${place} ${escapeText(keyword)} has no value`);
+        }
+        directives.push({ keyword: node.param.toLowerCase(), args, place });
+      }
+    }
+    line += newlines(node.after);
+    if ('config' in node) for (const inner of node.config) visit(inner);
+  };
+  for (const node of config) visit(node);
+  return directives;
+}
+
+/** A path for people: `~` for the home folder. */
+export function showPath(file: string, context: SshContext): string {
+  const inHome = relative(context.home, file);
+  const shown = inHome !== '' && !inHome.startsWith('..') ? `~${sep}${inHome}` : file;
+  return escapeText(shown);
+}
+
+/** `~` and `~/x` below the home folder; all else as it is. */
+export function expandTilde(path: string, context: SshContext): string {
+  if (path === '~') return context.home;
+  return path.startsWith('~/') ? join(context.home, path.slice(2)) : path;
+}
+
+/** The files an Include argument names, in lexical order: `~`, wildcards in every segment, relative to `base`. */
+export function includedFiles(pattern: string, base: string, context: SshContext): string[] {
+  const path = resolve(base, expandTilde(pattern, context));
+  let found = ['/'];
+  for (const segment of path.split('/').filter((part) => part !== '')) {
+    found = /[*?]/.test(segment)
+      ? found.flatMap((folder) =>
+          namesIn(folder)
+            .filter((name) => !name.startsWith('.') || segment.startsWith('.'))
+            .filter((name) => matchesPattern(segment, name))
+            .map((name) => join(folder, name)),
+        )
+      : found.map((folder) => join(folder, segment));
+  }
+  return found;
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,350 @@
+/**
+ * What the queue promises, held on every store. `open` gives two views of one store, as two
+ * processes have them; the embedded one has a single process, so there both are the same.
+ */
+import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Report } from '../../src/core/events.js';
+import type { Assignment, RunRequest, Verdict } from '../../src/core/request.js';
+import { type Consumer, consume } from '../../src/queue/consume.js';
+import { openPauses } from '../../src/queue/pauses.js';
+import { openPermits, type Permit } from '../../src/queue/permits.js';
+import { openRunQueue, type RunQueue } from '../../src/queue/queue.js';
+import { openSignals } from '../../src/queue/signals.js';
+import { openSlots, type SlotRequest } from '../../src/queue/slots.js';
+import type { Store } from '../../src/queue/store.js';
+import { temporaryFolder } from '../kit/temporary.js';
+
+export interface QueueKit {
+  /** Two views of the store, open. */
+  readonly stores: readonly [Store, Store];
+  stop(): Promise<void>;
+}
+
+const never = new AbortController().signal;
+setMaxListeners(0, never);
+let count = 0;
+
+/** A name nobody else uses: the store is shared by all tests. */
+function fresh(prefix = 'job'): string {
+  return `${prefix}-${process.pid}-${++count}`;
+}
+
+export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
+  describe(name, () => {
+    let kit: QueueKit;
+    let queue: RunQueue;
+    let other: RunQueue;
+    let ended: Map<string, number>;
+    const errors: Error[] = [];
+    const onError = (error: Error) => {
+      errors.push(error);
+    };
+
+    beforeAll(async () => {
+      kit = await start();
+      queue = openRunQueue(kit.stores[0], onError);
+      other = openRunQueue(kit.stores[1], onError);
+      ended = new Map();
+      queue.onEnded((run) => ended.set(run, (ended.get(run) ?? 0) + 1));
+    }, 120_000);
+    afterAll(async () => {
+      await queue?.close();
+      await other?.close();
+      await kit?.stop();
+    }, 60_000);
+    beforeEach(() => {
+      errors.length = 0;
+    });
+
+    const request = (job: string, more: Partial<RunRequest> = {}): RunRequest => ({
+      run: fresh('run'),
+      job,
+      trigger: 'manual',
+      ...more,
+    });
+    const report = ({ run, job, trigger }: RunRequest): Report =>
+      ({ run, job, trigger, outcome: 'succeeded', exitCode: 0 }) as Report;
+    /** Workers of a name of their own, so that tests don't take each other's runs. */
+    const work = (
+      worker: string,
+      carryOut: (assignment: Assignment) => Promise<Verdict>,
+      view = 0,
+    ): Consumer =>
+      consume(kit.stores[view] as Store, {
+        worker,
+        concurrency: 10,
+        carryOut,
+        onGivenUp: () => {},
+        onError,
+      });
+    const until = async (what: () => boolean | Promise<boolean>) => {
+      while (!(await what())) await sleep(10);
+    };
+
+    test('a request becomes a run, whose report comes back', async () => {
+      const worker = fresh('worker');
+      const asked = request(fresh());
+      const { run, joined } = await queue.request(asked, { worker, attempts: 1 });
+      expect([run, joined]).toEqual([asked.run, undefined]);
+      expect((await queue.find(run))?.state).toBe('waiting');
+      const seen: Assignment[] = [];
+      const consumer = work(worker, async (assignment) => {
+        seen.push(assignment);
+        expect(assignment.isOurs()).toBe(true);
+        return { next: 'end', report: report(assignment.request) };
+      });
+      await until(() => ended.has(run));
+      expect(seen.map((one) => [one.request, one.attempt])).toEqual([[asked, 1]]);
+      const found = await other.find(run).then(async (view) => {
+        if (view !== undefined) return view;
+        other.watchWorkers([worker]);
+        return other.find(run);
+      });
+      expect(found).toMatchObject({ state: 'ended', outcome: 'succeeded', report: { run } });
+      expect(await queue.list(10)).toContainEqual(expect.objectContaining({ run }));
+      await consumer.close();
+    });
+
+    test('a burst makes one run that waits and one that follows, never two at once', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      const waiting = await queue.request(request(job), { worker, attempts: 1 });
+      const more = await queue.request(request(job), { worker, attempts: 1 });
+      expect(more).toEqual({ run: waiting.run, joined: { run: waiting.run, state: 'waiting' } });
+      const ran: string[] = [];
+      let atOnce = 0;
+      let most = 0;
+      let go = () => {};
+      const gate = new Promise<void>((open) => {
+        go = open;
+      });
+      const carryOut = async ({ request: { run }, request: asked }: Assignment) => {
+        most = Math.max(most, ++atOnce);
+        ran.push(run);
+        await gate;
+        atOnce--;
+        return { next: 'end', report: report(asked) } as const;
+      };
+      const consumers = [work(worker, carryOut, 0), work(worker, carryOut, 1)];
+      await until(() => ran.length === 1);
+      const ask = (asker: RunQueue) => asker.request(request(job), { worker, attempts: 1 });
+      const answers = [await ask(queue), await ask(other)];
+      answers.push(...(await Promise.all([queue, other, queue, other].map(ask))));
+      const next = answers[0]?.run ?? '';
+      for (const answer of answers)
+        expect(answer).toEqual({ run: next, joined: { run: waiting.run, state: 'active' } });
+      go();
+      await until(() => ended.has(next));
+      expect(ran).toEqual([waiting.run, next]);
+      expect(await queue.find(next)).toMatchObject({ state: 'ended', report: { run: next } });
+      expect(most).toBe(1);
+      const later = await ask(queue);
+      expect(later.joined).toBeUndefined();
+      await until(() => ended.has(later.run));
+      expect(ran).toEqual([waiting.run, next, later.run]);
+      await Promise.all(consumers.map((consumer) => consumer.close()));
+    });
+
+    test('a slot does not follow an active run; a run of some folders is not kept, and stands beside', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      let go = () => {};
+      const gate = new Promise<void>((open) => {
+        go = open;
+      });
+      const ran: string[] = [];
+      const consumer = work(worker, async ({ request: asked }) => {
+        ran.push(asked.run);
+        await gate;
+        return { next: 'end', report: report(asked) };
+      });
+      const rules = { worker, attempts: 1 };
+      const first = await queue.request(request(job), rules);
+      const watch = await queue.request(request(job, { folders: ['a'] }), rules);
+      expect(watch.joined).toBeUndefined();
+      await until(() => ran.length === 2);
+      const slot = await queue.request(request(job), rules, 'drop');
+      expect(slot.joined).toEqual({ run: first.run, state: 'active' });
+      const second = await queue.request(request(job, { folders: ['b'] }), rules);
+      expect(second.joined).toEqual({ run: watch.run, state: 'active' });
+      go();
+      await until(() => ended.has(first.run) && ended.has(watch.run));
+      await until(async () => (await queue.list(0)).every((view) => view.job !== job));
+      expect(ran.length).toBe(2);
+      await consumer.close();
+    });
+
+    test('a run is tried again after the wait that its worker asks for, at most as often as it may', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      const attempts: number[] = [];
+      const consumer = work(worker, async ({ request: asked, attempt, attempts: all }) => {
+        attempts.push(attempt);
+        expect(all).toBe(3);
+        if (attempt < 3) return { next: 'retry', after: 50, why: 'not yet' };
+        return { next: 'end', report: report(asked) };
+      });
+      const { run } = await queue.request(request(job), { worker, attempts: 3 });
+      await until(() => ended.has(run));
+      expect(attempts).toEqual([1, 2, 3]);
+      expect((await queue.find(run))?.outcome).toBe('succeeded');
+      await consumer.close();
+    });
+
+    test('a run that is handed back is taken by another worker, as the same attempt', async () => {
+      const worker = fresh('worker');
+      const { run } = await queue.request(request(fresh()), { worker, attempts: 3 });
+      let handedBack = 0;
+      const first = work(worker, async () => {
+        handedBack++;
+        void first.pause();
+        return { next: 'return' };
+      });
+      await until(() => handedBack === 1);
+      await first.close();
+      expect((await queue.find(run))?.state).toBe('waiting');
+      const attempts: number[] = [];
+      const second = work(
+        worker,
+        async ({ request: asked, attempt }) => {
+          attempts.push(attempt);
+          return { next: 'end', report: report(asked) };
+        },
+        1,
+      );
+      await until(() => ended.has(run));
+      expect(attempts).toEqual([1]);
+      await second.close();
+    });
+
+    test('a run that waits can be taken out; one that has begun or ended cannot', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      const { run } = await queue.request(request(job), { worker, attempts: 1 });
+      expect(await queue.remove(run)).toBe(true);
+      expect(await queue.find(run)).toBeUndefined();
+      expect(await queue.remove(run)).toBe(false);
+      const again = await queue.request(request(job), { worker, attempts: 1 });
+      expect(again.joined).toBeUndefined();
+      const consumer = work(worker, async ({ request: asked }) => {
+        expect(await queue.remove(asked.run)).toBe(false);
+        return { next: 'end', report: report(asked) };
+      });
+      await until(() => ended.has(again.run));
+      await consumer.close();
+    });
+
+    test('two permits for twenty takers: never a third, and everybody has a turn', async () => {
+      const wanted: string[] = [];
+      const options = { onWanted: (permit: string) => wanted.push(permit), onError };
+      const sides = kit.stores.map((store) => openPermits(store, options));
+      const name = fresh('remote');
+      let held = 0;
+      let most = 0;
+      let turns = 0;
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, i) => {
+          const permit = await (sides[i % 2] as (typeof sides)[0]).take(name, 2, never);
+          most = Math.max(most, ++held);
+          await sleep(5);
+          held--;
+          turns++;
+          await permit.release();
+        }),
+      );
+      expect([turns, most]).toEqual([20, 2]);
+      expect(wanted).toContain(name);
+      expect(errors).toEqual([]);
+      await Promise.all(sides.map((side) => side.close()));
+    }, 60_000);
+
+    test('a permit that nobody waits for any more goes back, and a smaller number takes some away', async () => {
+      const permits = openPermits(kit.stores[0], { onWanted: () => {}, onError });
+      const name = fresh('remote');
+      const both = await Promise.all([permits.take(name, 2, never), permits.take(name, 2, never)]);
+      const gone = new AbortController();
+      const third = permits.take(name, 2, gone.signal);
+      gone.abort(new Error('no longer'));
+      await expect(third).rejects.toThrow('no longer');
+      await Promise.all(both.map((permit) => permit.release()));
+      const one = await permits.take(name, 1, never);
+      let second: Permit | undefined;
+      const waiting = permits.take(name, 1, never).then((permit) => {
+        second = permit;
+      });
+      await sleep(300);
+      expect(second).toBeUndefined();
+      await one.release();
+      await waiting;
+      await (second as Permit | undefined)?.release();
+      await permits.close();
+    }, 30_000);
+
+    test('a slot put there by two schedulers is decided once, and its end is kept', async () => {
+      const sides = kit.stores.map((store) => openSlots(store, onError));
+      const [first, second] = sides as [(typeof sides)[0], (typeof sides)[0]];
+      const job = fresh();
+      const slot = Date.UTC(2026, 0, 1, 2);
+      const decided: SlotRequest[] = [];
+      const decide = async (asked: SlotRequest) => {
+        if (asked.job === job) decided.push(asked);
+        return asked.skip === undefined
+          ? ({ end: 'ran', run: 'x' } as const)
+          : ({ end: 'skipped', why: asked.skip } as const);
+      };
+      first.decide(decide);
+      second.decide(decide);
+      await Promise.all([
+        first.add({ job, slot, how: 'due' }),
+        second.add({ job, slot, how: 'due' }),
+        second.add({ job, slot: slot + 60_000, how: 'catch-up', skip: 'paused' }),
+      ]);
+      await until(async () => (await first.skipped(job, 10)).length === 1);
+      await until(() => decided.length >= 2);
+      await first.add({ job, slot, how: 'due' });
+      expect(await second.skipped(job, 10)).toEqual([
+        { job, slot: '2026-01-01T02:01:00.000Z', why: 'paused' },
+      ]);
+      expect((await second.newest()).get(job)).toBe(slot + 60_000);
+      await Promise.all(sides.map((side) => side.close()));
+      expect(decided.map((one) => one.slot).sort()).toEqual([slot, slot + 60_000]);
+    });
+
+    test('a signal reaches the other processes', async () => {
+      const sides = await Promise.all(kit.stores.map((store) => openSignals(store, onError)));
+      const [first, second] = sides as [(typeof sides)[0], (typeof sides)[0]];
+      const heard: string[] = [];
+      second.on('cancel', ({ run }) => heard.push(run));
+      await first.send('cancel', { run: 'r1' });
+      await first.send('wanted', { permit: 'p' });
+      await first.send('cancel', { run: 'r2' });
+      await until(() => heard.length === 2);
+      expect(heard).toEqual(['r1', 'r2']);
+      await Promise.all(sides.map((side) => side.close()));
+    });
+
+    test('a pause holds for every process, over a restart, and over a lost queue', async () => {
+      const [here, there] = [await temporaryFolder(), await temporaryFolder()];
+      const job = fresh();
+      const first = await openPauses(kit.stores[0], here, onError);
+      const second = await openPauses(kit.stores[1], there, onError);
+      await first.set(job, true);
+      expect(first.isPaused(job)).toBe(true);
+      expect(second.isPaused(job)).toBe(false);
+      await second.sync();
+      expect(second.isPaused(job)).toBe(true);
+      await second.set(job, false);
+      await first.close();
+      const again = await openPauses(kit.stores[0], here, onError);
+      expect(again.isPaused(job)).toBe(false);
+      await again.set(job, true);
+      await Promise.all([again.close(), second.close()]);
+      const lost = await temporaryFolder();
+      const known = await openPauses(kit.stores[0], lost, onError);
+      expect(known.isPaused(job)).toBe(true);
+      await known.close();
+    });
+  });
+}

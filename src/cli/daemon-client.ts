@@ -17,7 +17,7 @@ import {
 } from '../server/controls.js';
 import { type Reach, reachControlSocket } from '../server/socket.js';
 import { fromWire } from '../server/wire-error.js';
-import { daemonOf } from '../workers/lock.js';
+import { daemonOf } from '../state/lock.js';
 import type { Context } from './context.js';
 import { stateFolder } from './folders.js';
 

@@ -1,7 +1,7 @@
-/** `ferryline explain JOB PATH`: why that path is or isn't transferred. The answer is workers/explain.ts's. */
+/** `ferryline explain JOB PATH`: why that path is or isn't transferred. The answer is workers/run/explain-path.ts's. */
 import type { Stat } from '../core/entry.js';
 import { count, escapeText, formatBytes } from '../core/text.js';
-import { type Explanation, explainPath } from '../workers/explain.js';
+import { type Explanation, explainPath } from '../workers/run/explain-path.js';
 import { jobNamed, readConfig } from './config-file.js';
 import type { Context } from './context.js';
 import { overridesFrom, type RuleFlags } from './flags.js';

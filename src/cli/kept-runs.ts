@@ -1,7 +1,7 @@
 /** What the state folder keeps of runs, for `runs` and `logs` where no daemon answers. */
 import { readRunLog } from '../observe/read-run-log.js';
 import type { RunList } from '../server/controls.js';
-import { listReports, readReport } from '../workers/kept-reports.js';
+import { listReports, readReport } from '../state/reports.js';
 
 /** The reports of the latest runs, of every job when none is named. Errors: `io`. */
 export async function keptRuns(

@@ -2,7 +2,7 @@
 import type { PlanEvent } from '../core/events.js';
 import type { Job } from '../core/job.js';
 import { newRunId } from '../core/run-id.js';
-import { type RunContext, runJob } from '../workers/run-job.js';
+import { type RunContext, runJob } from '../workers/run/run-job.js';
 import { jobNamed, readConfig } from './config-file.js';
 import type { Context } from './context.js';
 import { overridesFrom, type RuleFlags } from './flags.js';

@@ -55,7 +55,7 @@ export const reservedFolder = '.ferryline';
 // `.NAME.<fingerprint>.<start>-<random>.ferrypart`, `.NAME.<fingerprint>.ferryold`
 const ours = /^\..*\.[0-9a-f]{16}\.(?:[0-9a-z]{6,9}-[0-9a-z]{8}\.ferrypart|ferryold)$/s;
 
-/** Whether a name is exactly of the form ferryline gives its temporary and set-aside files (see workers/names.ts). */
+/** Whether a name is exactly of the form ferryline gives its temporary and set-aside files (see workers/run/copy/temporary-names.ts). */
 export function isOurs(name: string): boolean {
   return name.endsWith('.ferrypart') || name.endsWith('.ferryold') ? ours.test(name) : false;
 }

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
-import { readKeptFile, writeKeptFile } from './kept-file.js';
+import { readKeptFile, writeKeptFile } from '../state/kept-file.js';
 import { answered } from './queue.js';
 import { keepEvents, type Store } from './store.js';
 

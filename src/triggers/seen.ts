@@ -1,8 +1,8 @@
 /** Up to which moment the slots of each job have been dealt with: in a file of the state folder, so that a restart knows what was missed. */
 import { join } from 'node:path';
 import type { Job, Starts } from '../core/job.js';
-import { readKeptFile, writeKeptFile } from '../queue/kept-file.js';
 import type { Slots } from '../queue/slots.js';
+import { readKeptFile, writeKeptFile } from '../state/kept-file.js';
 
 export interface Seen {
   /** The last slot of a job that is safe in the queue, ms since the epoch. */

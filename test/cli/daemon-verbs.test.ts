@@ -9,7 +9,7 @@ import type { JobView, RunView } from '../../src/core/request.js';
 import { openRunLog } from '../../src/observe/run-log.js';
 import { type ControlServer, serveControl } from '../../src/server/control.js';
 import { type Controls, noSuchJob, noSuchRun } from '../../src/server/controls.js';
-import { saveReport } from '../../src/workers/reports.js';
+import { saveReport } from '../../src/state/reports.js';
 import { ferryline, startFerryline } from '../kit/cli.js';
 import { aborted, givenControls, promised, reportOf, statusOf } from '../kit/controls.js';
 import { temporaryFolder } from '../kit/temporary.js';

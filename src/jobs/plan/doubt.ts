@@ -2,7 +2,7 @@
  * Copies that their mtime can't vouch for. SFTP tells whole seconds, so a file that was read before
  * the second of its mtime was over may change once more within it, and by size and mtime look the
  * same ever after. (git calls such an entry "racily clean".) Each such copy is in doubt until its
- * source has been looked at after that second. Pure; workers/doubts.ts keeps them between runs.
+ * source has been looked at after that second. Pure; workers/run/remembered/doubts.ts keeps them between runs.
  */
 import type { Stat } from '../../core/entry.js';
 

@@ -1,0 +1,167 @@
+/** Why one path is or isn't transferred: the rule that puts it out of scope, or what both sides hold and how they compare. */
+import { join, nameOf, parentOf, type Stat } from '../../core/entry.js';
+import type { Job } from '../../core/job.js';
+import { openSide } from '../../endpoints/open.js';
+import type { SessionPool } from '../../endpoints/sftp/pool.js';
+import { Scope } from '../../jobs/plan/filter.js';
+import { planFolder } from '../../jobs/plan/plan-folder.js';
+import { planRules, reservedFolders } from './plan-rules.js';
+import { openDoubts } from './remembered/doubts.js';
+import { resolveLink } from './scan/links.js';
+import { readText } from './scan/read-text.js';
+
+export interface Explanation {
+  readonly path: string;
+  readonly verdict:
+    | 'copied'
+    | 'made'
+    | 'attrs'
+    | 'unchanged'
+    | 'deleted'
+    | 'out of scope'
+    | 'passed over'
+    | 'conflict'
+    | 'compared by content'
+    | 'absent';
+  /** The rule that decided, where one did. */
+  readonly rule?: { readonly pattern: string; readonly where: string };
+  readonly source?: Stat;
+  readonly destination?: Stat;
+  /** One sentence. */
+  readonly reason: string;
+}
+
+/** Looks at one path on both sides, as a run would. Errors as a run's. */
+export async function explainPath(
+  job: Job,
+  path: string,
+  context: { readonly pool: SessionPool; readonly signal: AbortSignal; readonly state: string },
+): Promise<Explanation> {
+  const { pool, signal, state } = context;
+  const to = await openSide(job.to, 'to', pool, signal);
+  const from = await openSide(job.from, 'from', pool, signal);
+  try {
+    const [source, destination] = await Promise.all([
+      from.endpoint.stat(path, signal),
+      to.endpoint.stat(path, signal),
+    ]);
+    const stats = {
+      ...(source === undefined ? {} : { source }),
+      ...(destination === undefined ? {} : { destination }),
+    };
+    if (source === undefined && destination === undefined)
+      return { path, verdict: 'absent', reason: 'neither side has it' };
+    // every folder on the way may put it out of scope, too
+    let scope = Scope.of(job.scope, Date.now(), reservedFolders(job));
+    const segments = path.split('/');
+    for (let i = 0; i < segments.length; i++) {
+      const folder = segments.slice(0, i).join('/');
+      if (scope.ignoreFile !== undefined) {
+        const file = join(folder, scope.ignoreFile);
+        const ignore = await from.endpoint.stat(file, signal);
+        if (ignore?.kind === 'file')
+          scope = scope.withIgnoreFile(folder, await readText(from.endpoint, file, signal));
+      }
+      const at = segments.slice(0, i + 1).join('/');
+      const last = i === segments.length - 1;
+      const isFolder = !last || (source ?? destination)?.kind === 'folder';
+      const out = scope.excludes(at, isFolder);
+      if (out !== undefined)
+        return {
+          path,
+          verdict: 'out of scope',
+          ...stats,
+          rule: { pattern: out.rule, where: out.where },
+          reason: last
+            ? `${out.where} has "${out.rule}"`
+            : `its folder ${at} is out of scope: ${out.where} has "${out.rule}"`,
+        };
+    }
+    const kind = (source ?? destination)?.kind;
+    if (!scope.includes(path, kind === 'folder') && kind !== 'folder')
+      return {
+        path,
+        verdict: 'out of scope',
+        ...stats,
+        reason: 'no pattern of include matches it',
+      };
+    const limit = kind === 'file' ? scope.limits((source ?? destination) as Stat) : undefined;
+    if (limit !== undefined)
+      return {
+        path,
+        verdict: 'out of scope',
+        ...stats,
+        rule: { pattern: limit.rule, where: limit.where },
+        reason: `it is ${limit.rule}`,
+      };
+    const doubts = await openDoubts(job, state);
+    const rules = {
+      ...planRules(job, from.endpoint.can, to.endpoint.can),
+      ...(doubts === undefined ? {} : { doubts: doubts.byPath }),
+    };
+    const name = nameOf(path);
+    const entry = source && { ...source, name };
+    const ours =
+      entry?.kind === 'link' && job.symlinks !== 'skip'
+        ? await resolveLink(from.endpoint, parentOf(path), entry, job.symlinks, [], signal)
+        : entry;
+    const theirs =
+      destination?.kind === 'link' && job.symlinks === 'preserve'
+        ? { ...destination, name, target: await to.endpoint.readlink(path, signal) }
+        : destination && { ...destination, name };
+    const folder = parentOf(path);
+    const plan = planFolder(
+      {
+        path: folder,
+        from: folder,
+        source: ours === undefined ? [] : [ours],
+        destination: theirs === undefined ? [] : [theirs],
+      },
+      scope,
+      rules,
+    );
+    return { path, ...stats, ...verdictOf(plan, job) };
+  } finally {
+    await Promise.all([from.endpoint.close(), to.endpoint.close()]);
+  }
+}
+
+function verdictOf(
+  plan: ReturnType<typeof planFolder>,
+  { compare }: Job,
+): Pick<Explanation, 'verdict' | 'reason'> {
+  const [problem] = [...plan.conflicts, ...plan.failures];
+  if (problem !== undefined) return { verdict: 'conflict', reason: problem.message };
+  const [skip] = plan.skips;
+  if (skip !== undefined)
+    return { verdict: 'passed over', reason: `${skip.kind}: ${skip.message}` };
+  if (plan.undecided.length > 0)
+    return {
+      verdict: 'compared by content',
+      reason:
+        compare === 'checksum'
+          ? 'sizes agree; compare: checksum reads both'
+          : 'sizes and seconds agree, but it was copied so soon after its change that another one would not show; the next run reads both',
+    };
+  const action = plan.actions.find((a) => a.action !== 'delete') ?? plan.actions[0];
+  switch (action?.action) {
+    case 'copy':
+      return {
+        verdict: 'copied',
+        reason:
+          action.reason === 'new' ? 'the destination lacks it' : `the two differ: ${action.reason}`,
+      };
+    case 'link':
+      return { verdict: 'copied', reason: 'a link, made as it is' };
+    case 'mkdir':
+      return { verdict: 'made', reason: 'a folder that the destination lacks' };
+    case 'attrs':
+      return { verdict: 'attrs', reason: 'the same bytes under another mtime or name' };
+    case 'delete':
+      return { verdict: 'deleted', reason: 'the source lacks it, and the job is a mirror' };
+    default:
+      return plan.unchanged > 0 || plan.descend.length > 0
+        ? { verdict: 'unchanged', reason: 'both sides agree' }
+        : { verdict: 'unchanged', reason: 'only the destination has it, and it stays there' };
+  }
+}

@@ -1,0 +1,43 @@
+/** A plan as events: the counts, and each action. */
+import type { Emit } from '../../core/events.js';
+import type { Plan } from '../../jobs/plan/plan.js';
+
+export function tellPlan(plan: Plan, emit: Emit): void {
+  emit({
+    event: 'plan',
+    job: plan.job,
+    mkdirs: plan.mkdirs.length,
+    copies: plan.copies.length,
+    attrs: plan.attrs.length,
+    deletes: plan.deletes.length,
+    conflicts: plan.conflicts.length,
+    bytes: plan.bytes,
+    digest: plan.digest,
+  });
+}
+
+/** One `action` event for each action, in the order they are carried out. */
+export function tellActions(plan: Plan, emit: Emit): void {
+  for (const { path } of plan.mkdirs) emit({ event: 'action', action: 'mkdir', path });
+  for (const copy of plan.copies)
+    emit(
+      copy.action === 'copy'
+        ? {
+            event: 'action',
+            action: 'copy',
+            path: copy.path,
+            bytes: copy.source.size ?? 0,
+            reason: copy.reason,
+          }
+        : { event: 'action', action: 'copy', path: copy.path, kind: 'link', bytes: 0 },
+    );
+  for (const { path } of plan.attrs) emit({ event: 'action', action: 'attrs', path });
+  for (const { path, seen } of plan.deletes)
+    emit({ event: 'action', action: 'delete', path, kind: seen.kind });
+  for (const { path, message } of plan.conflicts)
+    emit({ event: 'action', action: 'conflict', path, reason: message });
+  for (const { path, message } of plan.failures)
+    emit({ event: 'action', action: 'fail', path, reason: message });
+  for (const { path, kind, message } of plan.skips)
+    emit({ event: 'action', action: 'skip', path, kind, reason: message });
+}

@@ -1,0 +1,29 @@
+/** What a job and its two sides mean for comparing and planning. */
+
+import type { Job } from '../../core/job.js';
+import type { Capabilities } from '../../endpoints/endpoint.js';
+import type { PlanRules } from '../../jobs/plan/folder-types.js';
+
+export function planRules(job: Job, from: Capabilities, to: Capabilities): PlanRules {
+  return {
+    operation: job.operation,
+    compare: job.compare,
+    existing: job.existing,
+    symlinks: job.symlinks,
+    mtimePrecision: precisionOf(from, to),
+    keepsMtime: to.setStat !== 'none',
+    clockOffset: to.clockOffset,
+    caseSensitive: to.caseSensitive,
+    listEqual: job.after.kind !== 'keep',
+  };
+}
+
+/** The coarser side's granularity of mtimes, seconds. */
+export function precisionOf(from: Capabilities, to: Capabilities): number {
+  return Math.max(from.mtimePrecision, to.mtimePrecision);
+}
+
+/** Folders of the destination that no job is ever about. */
+export function reservedFolders({ delete: { trash } }: Job): string[] {
+  return trash === undefined ? [] : [trash.replace(/\/+$/, '')];
+}

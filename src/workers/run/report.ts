@@ -1,0 +1,69 @@
+/** Makes the reports of runs that could not begin, and says how a run ends. Keeping them is state/reports.ts. */
+import { asFerryError, Cancelled, exitCodes } from '../../core/errors.js';
+import type { Report, Trigger } from '../../core/events.js';
+import type { Job } from '../../core/job.js';
+import type { RunRequest } from '../../core/request.js';
+
+/** The report of a run that could not begin: its job was busy, say, or it was cancelled. */
+export function reportOfNoStart(
+  job: Pick<Job, 'name' | 'operation'>,
+  run: {
+    readonly run: string;
+    readonly trigger: Trigger;
+    readonly slot?: string;
+    readonly worker?: string;
+    readonly attempt: number;
+  },
+  thrown: unknown,
+  now: Date,
+): Report {
+  const time = now.toISOString();
+  return {
+    run: run.run,
+    job: job.name,
+    operation: job.operation,
+    trigger: run.trigger,
+    ...(run.slot === undefined ? {} : { slot: run.slot }),
+    ...(run.worker === undefined ? {} : { worker: run.worker }),
+    ...endOf(thrown),
+    startedAt: time,
+    endedAt: time,
+    seconds: 0,
+    files: { copied: 0, attrs: 0, deleted: 0, unchanged: 0, skipped: 0, failed: 0 },
+    bytes: 0,
+    sessions: 0,
+    attempt: run.attempt,
+    verified: 'none',
+    failures: [],
+    failuresOmitted: 0,
+  };
+}
+
+/** The same, of a request out of the queue, for a job that may be in jobs.yml no more. */
+export function reportOfRequest(
+  { run, job, trigger, slot }: Pick<RunRequest, 'run' | 'job' | 'trigger' | 'slot'>,
+  definition: Job | undefined,
+  thrown: unknown,
+  { attempt = 1, worker }: { readonly attempt?: number; readonly worker?: string } = {},
+): Report {
+  const more = {
+    ...(slot === undefined ? {} : { slot }),
+    ...(worker === undefined ? {} : { worker }),
+  };
+  return reportOfNoStart(
+    { name: job, operation: definition?.operation ?? 'push' },
+    { run, trigger, ...more, attempt },
+    thrown,
+    new Date(),
+  );
+}
+
+/** How a run ends that something was thrown in. */
+export function endOf(thrown: unknown): Pick<Report, 'outcome' | 'exitCode' | 'error'> {
+  if (thrown instanceof Cancelled) return { outcome: 'cancelled', exitCode: thrown.exitCode };
+  const { kind, message, hint, path } = asFerryError(thrown);
+  const exitCode = exitCodes[kind];
+  const outcome = kind === 'refused' ? 'refused' : exitCode === 3 ? 'incomplete' : 'failed';
+  const more = { ...(hint === undefined ? {} : { hint }), ...(path === undefined ? {} : { path }) };
+  return { outcome, exitCode, error: { kind, message, ...more } };
+}

@@ -1,0 +1,59 @@
+/** What a run has done so far: counts, failures, and the events that tell of each. */
+import { asFerryError, type FerryError } from '../../core/errors.js';
+import type { Emit, Failure, FileEvent, Report } from '../../core/events.js';
+
+/** Failures a report lists; the rest is counted. */
+const mostFailures = 1000;
+const strength = { none: 0, size: 1, checksum: 2 } as const;
+
+export class Tally {
+  copied = 0;
+  attrs = 0;
+  deleted = 0;
+  unchanged = 0;
+  skipped = 0;
+  failed = 0;
+  /** Bytes of the files copied. */
+  bytes = 0;
+  verified: Report['verified'] | undefined;
+  readonly failures: Failure[] = [];
+  readonly #emit: Emit;
+
+  constructor(emit: Emit) {
+    this.#emit = emit;
+  }
+
+  /** Tells of one path. */
+  file(action: FileEvent['action'], path: string, more: Partial<FileEvent> = {}): void {
+    this.#emit({ event: 'file', action, path, ...more });
+  }
+
+  /** `began`: when its copying did, by `performance.now()`. */
+  copy(path: string, bytes: number, verified: Report['verified'], began: number): void {
+    this.copied++;
+    this.bytes += bytes;
+    if (this.verified === undefined || strength[verified] < strength[this.verified])
+      this.verified = verified;
+    const seconds = Math.round(performance.now() - began) / 1000;
+    this.file('copy', path, { bytes, seconds });
+  }
+
+  skip(path: string, kind: string, message: string): void {
+    this.skipped++;
+    this.file('skip', path, { kind, message });
+  }
+
+  fail(failure: Failure): void {
+    this.failed++;
+    if (this.failures.length < mostFailures) this.failures.push(failure);
+    this.file('fail', failure.path, { kind: failure.kind, message: failure.message });
+  }
+
+  /** Records an error of one path. */
+  failWith(path: string, thrown: unknown): FerryError {
+    const error = asFerryError(thrown);
+    const message = error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
+    this.fail({ path, kind: error.kind, message });
+    return error;
+  }
+}

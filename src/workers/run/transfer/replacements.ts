@@ -1,0 +1,23 @@
+/** Which part of a plan comes last: what takes the place of something of another kind. */
+import { parentOf } from '../../../core/entry.js';
+import type { Plan } from '../../../jobs/plan/plan.js';
+
+/** Paths that take the place of something of another kind, with all below them: they come last. */
+export function latePart(plan: Plan): ReadonlySet<string> {
+  const gone = new Set(plan.deletes.map(({ path }) => path));
+  const made = [...plan.mkdirs, ...plan.copies].map(({ path }) => path);
+  const replaced = new Set(made.filter((path) => gone.has(path)));
+  return replaced.size === 0
+    ? replaced
+    : new Set([
+        ...made.filter((path) => isUnder(path, replaced)),
+        ...[...gone].filter((path) => replaced.has(path)),
+      ]);
+}
+
+/** Whether a path is one of these, or below one. */
+export function isUnder(path: string, folders: ReadonlySet<string>): boolean {
+  if (folders.size === 0) return false;
+  for (let at = path; at !== ''; at = parentOf(at)) if (folders.has(at)) return true;
+  return false;
+}

@@ -1,0 +1,93 @@
+/** Takes entries away: for good, or into the trash, `TRASH/RUN/path`, which is pruned after `keep`. */
+import { join, parentOf } from '../../../core/entry.js';
+import { FerryError } from '../../../core/errors.js';
+import type { DeleteRules } from '../../../core/job.js';
+import { runTime } from '../../../core/run-id.js';
+import type { Endpoint } from '../../../endpoints/endpoint.js';
+
+/** Makes a folder and what is missing above it; one that stands already is fine. */
+export async function makeFolders(
+  side: Endpoint,
+  path: string,
+  known: Map<string, Promise<void>>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (path === '') return;
+  let made = known.get(path);
+  if (made === undefined) {
+    made = makeFolders(side, parentOf(path), known, signal).then(() =>
+      side.mkdir(path, 0o777, signal).catch((error) => {
+        if (!(error instanceof FerryError && error.code === 'EEXIST')) throw error;
+      }),
+    );
+    known.set(path, made);
+  }
+  await made;
+}
+
+export interface Remover {
+  /** Takes a file or link away. `from` is where it stands now, `path` its name in the trash. */
+  file(from: string, path: string): Promise<void>;
+  /** Removes an empty folder; one that is not empty stays. Resolves to whether it is gone. */
+  folder(path: string): Promise<boolean>;
+}
+
+export function createRemover(
+  side: Endpoint,
+  { trash }: DeleteRules,
+  run: string,
+  signal: AbortSignal,
+): Remover {
+  const made = new Map<string, Promise<void>>();
+  return {
+    async file(from, path) {
+      if (trash === undefined) {
+        await side.remove(from, signal);
+        return;
+      }
+      const place = join(join(trash, run), path);
+      await makeFolders(side, parentOf(place), made, signal);
+      await side.rename(from, place, false, signal);
+    },
+    async folder(path) {
+      try {
+        await side.rmdir(path, signal);
+        return true;
+      } catch (error) {
+        // something came into it since the scan, or the server won't say more than "failure"
+        if (
+          error instanceof FerryError &&
+          ['ENOTEMPTY', 'EEXIST', 'EFAILURE'].includes(error.code ?? '')
+        )
+          return false;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Removes what earlier runs put into the trash longer ago than `keep`; `now` is ms since the epoch. */
+export async function pruneTrash(
+  side: Endpoint,
+  { trash, keep }: DeleteRules,
+  now: number,
+  signal: AbortSignal,
+): Promise<void> {
+  if (trash === undefined || keep === undefined) return;
+  if ((await side.stat(trash, signal)) === undefined) return;
+  for (const { name, kind } of await side.list(trash, signal)) {
+    const time = runTime(name);
+    if (kind === 'folder' && time !== undefined && time < now - keep)
+      await removeTree(side, join(trash, name), signal);
+  }
+}
+
+/** Removes a folder of ferryline's own with all that is in it; links are removed, not followed. */
+async function removeTree(side: Endpoint, path: string, signal: AbortSignal): Promise<void> {
+  for (const { name, kind } of await side.list(path, signal)) {
+    const below = join(path, name);
+    if (kind === 'folder') await removeTree(side, below, signal);
+    else await side.remove(below, signal);
+  }
+  await side.rmdir(path, signal);
+}

@@ -1,0 +1,179 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FerryError } from '../../src/core/errors.js';
+import { acquireJobLock } from '../../src/state/lock.js';
+import { temporaryFolder } from '../kit/temporary.js';
+
+// Other processes run what users get.
+const built = fileURLToPath(new URL('../../dist/state/lock.js', import.meta.url));
+
+/** Takes the lock when told so, tells what came of it, and keeps it until it is ended. */
+const taker = `
+  const { acquireJobLock } = await import(${JSON.stringify(built)});
+  process.stdin.once('data', async () => {
+    try {
+      globalThis.lock = await acquireJobLock(process.argv[1], 'nightly');
+      console.log('taken');
+    } catch (error) {
+      console.log(error.kind + ' ' + error.message);
+    }
+  });
+  console.log('ready');
+`;
+
+let state: string;
+let children: ChildProcess[];
+
+beforeEach(async () => {
+  state = await temporaryFolder();
+  children = [];
+});
+
+afterEach(async () => {
+  for (const child of children) await kill(child);
+});
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+interface Taker {
+  readonly child: ChildProcess;
+  readonly ready: Promise<void>;
+  /** Tries to take the lock and resolves to what came of it. */
+  take(): Promise<string>;
+}
+
+function startTaker(folder = state): Taker {
+  expect(existsSync(built), 'run `npm run build` first').toBe(true);
+  const child = spawn(process.execPath, ['--input-type=module', '-e', taker, folder], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const lines: string[] = [];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    lines.push(...text.split('\n').filter((line) => line !== ''));
+    child.emit('line');
+  });
+  const line = async (index: number) => {
+    while (lines.length <= index) await once(child, 'line');
+    return lines[index] ?? '';
+  };
+  return {
+    child,
+    ready: line(0).then(() => undefined),
+    async take() {
+      await this.ready;
+      child.stdin.write('take\n');
+      return line(1);
+    },
+  };
+}
+
+const busy = (pid: number | undefined) => ({
+  kind: 'busy',
+  message: expect.stringMatching(new RegExp(`^job nightly .* ${pid}$`)),
+});
+
+describe('the lock of a job', () => {
+  test('is held by one, named with its pid, and free again when given back', async () => {
+    const lock = await acquireJobLock(state, 'nightly');
+    await expect(acquireJobLock(state, 'nightly')).rejects.toMatchObject(busy(process.pid));
+    const other = await acquireJobLock(state, 'other');
+    await lock.release();
+    await lock.release();
+    const again = await acquireJobLock(state, 'nightly');
+    await again.release();
+    await other.release();
+  });
+
+  test('is held against other processes', async () => {
+    const holder = startTaker();
+    expect(await holder.take()).toBe('taken');
+    await expect(acquireJobLock(state, 'nightly')).rejects.toMatchObject(busy(holder.child.pid));
+  });
+
+  test('is free as soon as its holder was killed, with nothing to clean up', async () => {
+    for (let i = 0; i < 3; i++) {
+      const holder = startTaker();
+      expect(await holder.take()).toBe('taken');
+      await kill(holder.child);
+    }
+    const lock = await acquireJobLock(state, 'nightly');
+    const [folder = ''] = readdirSync(join(state, 'locks'));
+    expect(readdirSync(join(state, 'locks', folder))).toEqual(['4']);
+    await lock.release();
+  });
+
+  test('a stopped holder still holds it', async () => {
+    const holder = startTaker();
+    expect(await holder.take()).toBe('taken');
+    holder.child.kill('SIGSTOP');
+    await expect(acquireJobLock(state, 'nightly')).rejects.toBeInstanceOf(FerryError);
+  });
+
+  test.each(['fresh', 'stale'])('of 20 that race for a %s one exactly one wins', async (kind) => {
+    if (kind === 'stale') {
+      const dead = startTaker();
+      expect(await dead.take()).toBe('taken');
+      await kill(dead.child);
+    }
+    const takers = Array.from({ length: 20 }, () => startTaker());
+    await Promise.all(takers.map(({ ready }) => ready));
+    const answers = await Promise.all(takers.map((one) => one.take()));
+    expect(answers.filter((answer) => answer === 'taken')).toHaveLength(1);
+    const winner = takers[answers.indexOf('taken')]?.child.pid;
+    for (const answer of answers) {
+      if (answer !== 'taken') expect(answer).toMatch(new RegExp(`^busy job nightly .* ${winner}$`));
+    }
+  });
+
+  test('never has two holders while many take it and give it back', async () => {
+    let holders = 0;
+    let taken = 0;
+    const one = async () => {
+      for (let i = 0; i < 40; i++) {
+        try {
+          const lock = await acquireJobLock(state, 'nightly');
+          expect(++holders).toBe(1);
+          taken++;
+          await new Promise((resolve) => setImmediate(resolve));
+          holders--;
+          await lock.release();
+        } catch (error) {
+          expect(error).toMatchObject({ kind: 'busy' });
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, one));
+    expect(taken).toBeGreaterThan(0);
+  });
+
+  test('works in a state folder whose path is too long for a socket', async () => {
+    const long = join(state, 'x'.repeat(120));
+    mkdirSync(long);
+    const holder = startTaker(long);
+    expect(await holder.take()).toBe('taken');
+    await expect(acquireJobLock(long, 'nightly')).rejects.toMatchObject(busy(holder.child.pid));
+    await kill(holder.child);
+    const lock = await acquireJobLock(long, 'nightly');
+    await lock.release();
+  });
+
+  test('says what to do where the state folder holds no locks', async () => {
+    const file = join(state, 'file');
+    writeFileSync(file, '');
+    await expect(acquireJobLock(file, 'nightly')).rejects.toMatchObject({
+      kind: 'io',
+      message: expect.stringContaining('job nightly'),
+      hint: expect.stringContaining('FERRYLINE_STATE_DIR'),
+    });
+  });
+});

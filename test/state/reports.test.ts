@@ -1,0 +1,166 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { FerryError } from '../../src/core/errors.js';
+import type { Report } from '../../src/core/events.js';
+import type { Job } from '../../src/core/job.js';
+import { type ListOptions, listReports, readReport, saveReport } from '../../src/state/reports.js';
+import { backoffAfter, worthAnotherAttempt } from '../../src/workers/attempts.js';
+import { reportOfNoStart } from '../../src/workers/run/report.js';
+import { temporaryFolder } from '../kit/temporary.js';
+
+const now = new Date('2026-11-24T02:00:00.250Z');
+const job = { name: 'nightly', operation: 'mirror' } as Job;
+const error = new FerryError('busy', 'job nightly runs already, in process 7', { hint: 'wait' });
+
+function report(run: string, change: Partial<Report> = {}): Report {
+  return { ...reportOfNoStart(job, { run, trigger: 'manual', attempt: 1 }, error, now), ...change };
+}
+
+test('a report is kept whole, for its owner only, in place of an earlier attempt of the run', async () => {
+  const state = await temporaryFolder();
+  await saveReport(state, report('20261124T020000Z-aaaaaaaa'), 5);
+  const last = report('20261124T020000Z-aaaaaaaa', { attempt: 2 });
+  await saveReport(state, last, 5);
+  const folder = join(state, 'runs/nightly');
+  expect(readdirSync(folder)).toEqual(['20261124T020000Z-aaaaaaaa.json']);
+  const file = join(folder, '20261124T020000Z-aaaaaaaa.json');
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(last);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(statSync(folder).mode & 0o777).toBe(0o700);
+});
+
+test('the oldest reports beyond the history are removed', async () => {
+  const state = await temporaryFolder();
+  for (let i = 0; i < 5; i++) await saveReport(state, report(`2026112${i}T020000Z-aaaaaaaa`), 3);
+  expect(readdirSync(join(state, 'runs/nightly'))).toEqual([
+    '20261122T020000Z-aaaaaaaa.json',
+    '20261123T020000Z-aaaaaaaa.json',
+    '20261124T020000Z-aaaaaaaa.json',
+  ]);
+});
+
+test('a run that could not begin is reported with its reason and exit code', () => {
+  expect(report('r')).toMatchObject({
+    job: 'nightly',
+    outcome: 'failed',
+    exitCode: 8,
+    error: { kind: 'busy', message: 'job nightly runs already, in process 7', hint: 'wait' },
+  });
+});
+
+test.each([
+  ['network', 'failed', true],
+  ['busy', 'failed', true],
+  ['io', 'incomplete', true],
+  ['auth', 'failed', false],
+  ['host-key', 'failed', false],
+  ['config', 'failed', false],
+  ['hostile-peer', 'failed', false],
+  ['defect', 'failed', false],
+  ['refused', 'refused', false],
+  ['io', 'cancelled', false],
+  ['io', 'succeeded', false],
+] as const)('another attempt after %s, %s: %s', (kind, outcome, worth) => {
+  expect(worthAnotherAttempt(report('r', { outcome, error: { kind, message: '' } }))).toBe(worth);
+});
+
+test('the wait doubles up to its limit', () => {
+  const retry = { attempts: 5, backoff: 10, maxBackoff: 35 };
+  expect([1, 2, 3, 4].map((attempt) => backoffAfter(attempt, retry))).toEqual([10, 20, 35, 35]);
+});
+
+describe('kept reports', () => {
+  const id = (day: number, tail = 'aaaaaaaa') =>
+    `202611${String(day).padStart(2, '0')}T020000Z-${tail}`;
+  const keep = (state: string, run: string, name = 'nightly') =>
+    saveReport(state, report(run, { job: name }), 500);
+
+  test('saving one tells which went for it, and touches no file that is none', async () => {
+    const state = await temporaryFolder();
+    const folder = join(state, 'runs/nightly');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, '0-notes.json'), 'mine');
+    expect(await saveReport(state, report(id(1)), 2)).toEqual([]);
+    expect(await saveReport(state, report(id(2)), 2)).toEqual([]);
+    expect(await saveReport(state, report(id(3)), 2)).toEqual([id(1)]);
+    expect(readdirSync(folder).sort()).toEqual(['0-notes.json', `${id(2)}.json`, `${id(3)}.json`]);
+  });
+
+  test('the newest of all jobs come first, or those of one job, or those before a run', async () => {
+    const state = await temporaryFolder();
+    for (let day = 1; day <= 9; day++) {
+      await keep(state, id(day, 'aa'));
+      await keep(state, id(day, 'bb'), 'other');
+    }
+    const runs = async (options: ListOptions) =>
+      (await listReports(state, options)).map(({ run, job }) => `${run} ${job}`);
+    expect(await runs({ limit: 3 })).toEqual([
+      `${id(9, 'bb')} other`,
+      `${id(9, 'aa')} nightly`,
+      `${id(8, 'bb')} other`,
+    ]);
+    expect(await runs({ limit: 2, job: 'nightly' })).toEqual([
+      `${id(9, 'aa')} nightly`,
+      `${id(8, 'aa')} nightly`,
+    ]);
+    expect(await runs({ limit: 1, before: id(8, 'bb') })).toEqual([`${id(8, 'aa')} nightly`]);
+    expect(await runs({ limit: 100 })).toHaveLength(18);
+    expect(await runs({ limit: 0 })).toEqual([]);
+    for (const nobody of ['no-such', '..', '../runs/nightly', ''])
+      expect(await runs({ limit: 5, job: nobody })).toEqual([]);
+  });
+
+  test('only the files that are asked for are read', async () => {
+    const state = await temporaryFolder();
+    for (let day = 1; day <= 20; day++) await keep(state, id(day));
+    const folder = join(state, 'runs/nightly');
+    // whoever reads a pipe that nobody writes to waits for ever
+    for (let day = 1; day <= 17; day++) {
+      rmSync(join(folder, `${id(day)}.json`));
+      execFileSync('mkfifo', [join(folder, `${id(day)}.json`)]);
+    }
+    const found = await listReports(state, { limit: 3 });
+    expect(found.map(({ run }) => run)).toEqual([id(20), id(19), id(18)]);
+  });
+
+  test('half-written, foreign and misnamed files are passed over, and cost no place in the list', async () => {
+    const state = await temporaryFolder();
+    for (let day = 1; day <= 4; day++) await keep(state, id(day));
+    const folder = join(state, 'runs/nightly');
+    writeFileSync(join(state, 'runs/not-a-folder'), '');
+    mkdirSync(join(folder, `${id(28)}.json`));
+    writeFileSync(join(folder, `${id(27)}.json`), '');
+    writeFileSync(join(folder, `${id(26)}.json`), JSON.stringify(report(id(26))).slice(0, 50));
+    writeFileSync(join(folder, `${id(25)}.json`), 'null');
+    writeFileSync(join(folder, `${id(24)}.json`), JSON.stringify(report(id(4))));
+    writeFileSync(join(folder, `.${id(23)}.0abc`), JSON.stringify(report(id(23))));
+    writeFileSync(join(folder, 'zzz.json'), JSON.stringify(report('zzz')));
+    const found = await listReports(state, { limit: 2 });
+    expect(found.map(({ run }) => run)).toEqual([id(4), id(3)]);
+    for (const day of [23, 24, 25, 26, 27, 28])
+      expect(await readReport(state, id(day))).toBeUndefined();
+  });
+
+  test('one is found by its run alone; what is no run id is never part of a path', async () => {
+    const state = await temporaryFolder();
+    await keep(state, id(1, 'aa'));
+    await keep(state, id(1, 'bb'), 'other');
+    expect(await readReport(state, id(1, 'bb'))).toEqual(report(id(1, 'bb'), { job: 'other' }));
+    expect(await readReport(state, id(2))).toBeUndefined();
+    const jobs = Array.from({ length: 20 }, (_, i) => `job-${i}`);
+    for (const [i, name] of jobs.entries()) await keep(state, id(3, `${i}`), name);
+    for (const [i, job] of jobs.entries())
+      expect(await readReport(state, id(3, `${i}`))).toMatchObject({ job });
+    writeFileSync(join(state, 'x.json'), JSON.stringify(report('../../x')));
+    for (const no of ['../../x', '', id(1, '../aa'), `${id(1, 'a'.repeat(300))}`])
+      expect(await readReport(state, no)).toBeUndefined();
+  });
+
+  test('where nothing ran yet there are none', async () => {
+    const state = await temporaryFolder();
+    expect(await listReports(state, { limit: 5 })).toEqual([]);
+    expect(await readReport(state, id(1))).toBeUndefined();
+  });
+});

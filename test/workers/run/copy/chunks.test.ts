@@ -1,0 +1,223 @@
+/** Moving a file in chunks between two handles of the tests' own making. */
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Budget } from '../../../../src/core/at-once.js';
+import { FerryError } from '../../../../src/core/errors.js';
+import type { Handle } from '../../../../src/endpoints/endpoint.js';
+import {
+  type ChunkMove,
+  moveChunks,
+  resumeWindow,
+} from '../../../../src/workers/run/copy/chunks.js';
+
+const none = () => Promise.reject(new Error('not asked for here'));
+const handle = (calls: Partial<Handle>): Handle => ({
+  ...{ read: none, write: none, stat: none, finish: none, close: none },
+  ...calls,
+});
+
+/** A file to read from; `length` may be other than what was promised. */
+const reading = (content: Buffer, turns: (position: number) => number = () => 0) =>
+  handle({
+    async read(buffer, position) {
+      for (let i = turns(position); i > 0; i--) await new Promise(setImmediate);
+      return content.copy(buffer, 0, position);
+    },
+  });
+
+const bytes = (size: number) => Buffer.from(Array.from({ length: size }, (_, i) => (i * 31) % 251));
+const sha = (data: Buffer) => createHash('sha256').update(data).digest('hex');
+
+function move(over: Partial<ChunkMove> & Pick<ChunkMove, 'from' | 'to' | 'size'>) {
+  const budget = over.budget ?? new Budget(1000);
+  const done = moveChunks({
+    start: 0,
+    chunk: 10,
+    atOnce: 4,
+    budget,
+    pass: undefined,
+    hash: false,
+    signal: new AbortController().signal,
+    onBytes: () => {},
+    ...over,
+  });
+  return { done, isWhole: () => budget.tryTake(budget.size) };
+}
+
+/** A destination whose writes wait to be let go, one by one. */
+function gated() {
+  const waiting = new Map<
+    number,
+    { readonly resolve: () => void; readonly reject: (e: Error) => void }
+  >();
+  let seen = () => {};
+  const to = handle({
+    write: (_buffer, position) =>
+      new Promise<void>((resolve, reject) => {
+        waiting.set(position, { resolve, reject });
+        seen();
+      }),
+  });
+  /** Resolves once exactly so many writes wait, and nothing more comes within the turns that follow. */
+  const settled = async (count: number) => {
+    while (waiting.size < count)
+      await new Promise<void>((resolve) => {
+        seen = resolve;
+      });
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    return [...waiting.keys()].sort((a, b) => a - b);
+  };
+  const let_ = (position: number, error?: Error) => {
+    const write = waiting.get(position);
+    waiting.delete(position);
+    if (error === undefined) write?.resolve();
+    else write?.reject(error);
+  };
+  return { to, settled, let: let_ };
+}
+
+describe('moveChunks', () => {
+  test('moves every byte and hashes them in order, whatever order answers come in', async () => {
+    const scene = fc.record({
+      size: fc.nat(300),
+      start: fc.nat(50),
+      chunk: fc.integer({ min: 1, max: 40 }),
+      atOnce: fc.integer({ min: 1, max: 9 }),
+      budget: fc.integer({ min: 1, max: 60 }),
+      turns: fc.array(fc.nat(4), { minLength: 1, maxLength: 7 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(scene, async ({ size, start, chunk, atOnce, budget, turns }) => {
+        const content = bytes(size);
+        const stored = Buffer.alloc(size);
+        let inFlight = 0;
+        let told = 0;
+        const wait = (position: number, shift: number) =>
+          turns[(Math.floor(position / chunk) + shift) % turns.length] as number;
+        const to = handle({
+          async write(buffer, position) {
+            expect(++inFlight).toBeLessThanOrEqual(atOnce);
+            for (let i = wait(position, 1); i > 0; i--) await new Promise(setImmediate);
+            buffer.copy(stored, position);
+            inFlight--;
+          },
+        });
+        const from = Math.min(start, size);
+        const { done, isWhole } = move({
+          ...{ from: reading(content, (position) => wait(position, 0)), to, size },
+          ...{ start: from, chunk, atOnce, budget: new Budget(budget), hash: true },
+          onBytes: (n) => {
+            told += n;
+          },
+        });
+        expect(await done).toBe(sha(content.subarray(from)));
+        expect(stored.subarray(from).equals(content.subarray(from))).toBe(true);
+        expect([told, isWhole()]).toEqual([size - from, true]);
+      }),
+    );
+  });
+
+  test('makes no hash that nobody asks for', async () => {
+    const to = handle({ write: async () => {} });
+    expect(await move({ from: reading(bytes(30)), to, size: 30 }).done).toBeUndefined();
+  });
+
+  test('writes nothing beyond the acknowledged prefix and its window', async () => {
+    const chunk = resumeWindow / 4;
+    const size = 7 * chunk;
+    const from = handle({ read: async (buffer) => buffer.length });
+    const { to, settled, let: letGo } = gated();
+    const { done } = move({ from, to, size, chunk, atOnce: 100, budget: new Budget(10 * size) });
+    const at = (...positions: number[]) => positions.map((n) => n * chunk);
+    expect(await settled(4)).toEqual(at(0, 1, 2, 3));
+    // what is acknowledged out of order moves nothing
+    for (const n of [1, 2, 3]) letGo(n * chunk);
+    expect(await settled(1)).toEqual(at(0));
+    letGo(0);
+    expect(await settled(3)).toEqual(at(4, 5, 6));
+    for (const n of [6, 4, 5]) letGo(n * chunk);
+    await done;
+  });
+
+  test('a limit holds up the reading, too, and one chunk at a time waits for it', async () => {
+    const log: string[] = [];
+    const go: (() => void)[] = [];
+    const from = handle({
+      async read(buffer, position) {
+        log.push(`read ${position}`);
+        return buffer.length;
+      },
+    });
+    const { done } = move({
+      ...{ from, to: handle({ write: async () => {} }), size: 30 },
+      pass: (n) => {
+        log.push(`pass ${n}`);
+        return new Promise((resolve) => go.push(resolve));
+      },
+    });
+    const steps: string[][] = [];
+    for (let step = 0; step < 3; step++) {
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+      steps.push(log.splice(0));
+      go.shift()?.();
+    }
+    await done;
+    expect([...steps, log]).toEqual([
+      ['pass 10'],
+      ['read 0', 'pass 10'],
+      ['read 10', 'pass 10'],
+      ['read 20'],
+    ]);
+  });
+
+  test('what ends the wait for the limit ends the file', async () => {
+    const nothing = handle({});
+    const pass = () => Promise.reject(new Error('stopped'));
+    const { done, isWhole } = move({ from: nothing, to: nothing, size: 30, pass });
+    await expect(done).rejects.toThrow('stopped');
+    expect(isWhole()).toBe(true);
+  });
+
+  test('a source that became shorter is a change, not an end', async () => {
+    const to = handle({ write: async () => {} });
+    const { done, isWhole } = move({ from: reading(bytes(25)), to, size: 40 });
+    await expect(done).rejects.toMatchObject({ kind: 'changed' });
+    expect(isWhole()).toBe(true);
+  });
+
+  test('a failed write ends it once the others have settled, and gives the budget back', async () => {
+    const { to, settled, let: letGo } = gated();
+    const { done, isWhole } = move({ from: reading(bytes(100)), to, size: 100 });
+    let over = false;
+    const outcome = done.catch((error: Error) => {
+      over = true;
+      return error.message;
+    });
+    expect(await settled(4)).toEqual([0, 10, 20, 30]);
+    letGo(10, new FerryError('io', 'disk full', { code: 'ENOSPC' }));
+    expect(await settled(3)).toEqual([0, 20, 30]);
+    expect(over).toBe(false);
+    for (const n of [0, 20, 30]) letGo(n);
+    expect(await outcome).toBe('disk full');
+    expect(isWhole()).toBe(true);
+  });
+
+  test('a failure while it waits for the budget gives back what then comes', async () => {
+    const budget = new Budget(20);
+    const { to, settled, let: letGo } = gated();
+    const other = budget.tryTake(10);
+    const { done, isWhole } = move({ from: reading(bytes(100)), to, size: 100, budget });
+    const outcome = done.catch((error: Error) => error.message);
+    expect([other, await settled(1)]).toEqual([true, [0]]);
+    letGo(0, new Error('cut'));
+    expect(await outcome).toBe('cut');
+    budget.give(10);
+    expect(isWhole()).toBe(true);
+  });
+
+  test('an empty file takes neither a read nor a write', async () => {
+    const { done } = move({ from: handle({}), to: handle({}), size: 0, hash: true });
+    expect(await done).toBe(sha(Buffer.alloc(0)));
+  });
+});

@@ -1,0 +1,77 @@
+/** How much of a large file is on its way at once. */
+import { expect, test } from 'vitest';
+import { Budget } from '../../../../src/core/at-once.js';
+import type { Endpoint } from '../../../../src/endpoints/endpoint.js';
+import { Buffers } from '../../../../src/workers/run/copy/buffers.js';
+import { copyFile } from '../../../../src/workers/run/copy/copy-file.js';
+import { memoryEndpoint } from '../../../kit/memory.js';
+import { randomBytes } from '../../../kit/tree.js';
+
+const content = randomBytes(8 * 1024 * 1024, 3);
+const attributes = {
+  kind: 'file',
+  size: content.length,
+  mtime: 1_700_000_000,
+  mode: 0o644,
+} as const;
+
+/** Bytes written and not yet acknowledged at most, when the line has such a round trip (ms) and a write holds so many bytes. */
+async function mostOnTheWay(roundTrip: number, maxWrite: number): Promise<number> {
+  const source = memoryEndpoint({ tree: { big: content } });
+  const memory = memoryEndpoint({ can: { roundTrip, maxWrite } });
+  let onTheWay = 0;
+  let most = 0;
+  const destination: Endpoint = {
+    ...memory,
+    async open(...args) {
+      const handle = await memory.open(...args);
+      return {
+        ...handle,
+        async write(data, position, signal) {
+          expect(data.length).toBeLessThanOrEqual(maxWrite);
+          onTheWay += data.length;
+          most = Math.max(most, onTheWay);
+          // acknowledged once all has been sent that is sent without
+          for (let before = -1; before < onTheWay; ) {
+            before = onTheWay;
+            await new Promise(setImmediate);
+          }
+          await handle.write(data, position, signal);
+          onTheWay -= data.length;
+        },
+      };
+    },
+  };
+  const signal = new AbortController().signal;
+  const request = { path: 'big', from: 'big', source: attributes, destination: undefined };
+  await copyFile(request, {
+    ...{ source, destination, signal, buffers: new Buffers(), onBytes: () => {} },
+    rules: { modes: 'source', verify: 'size', fsync: false, start: Date.now() },
+    budget: new Budget(64 * 1024 * 1024),
+    largeFiles: new Budget(1),
+    pass: undefined,
+    leftovers: new Map(),
+    orphans: new Set(),
+    doubts: undefined,
+  });
+  expect(memory.bytes('big')?.equals(content)).toBe(true);
+  return most;
+}
+
+test('a server that takes small writes has as many bytes on their way to it', async () => {
+  for (const roundTrip of [1, 10]) {
+    const large = await mostOnTheWay(roundTrip, 255 * 1024);
+    const small = await mostOnTheWay(roundTrip, 32 * 1024);
+    expect(Math.abs(small - large)).toBeLessThan(64 * 1024);
+  }
+});
+
+test('however little a request may hold, there are no more than 1,000', async () => {
+  expect(await mostOnTheWay(40, 4096)).toBe(1000 * 4096);
+});
+
+test('a longer line has more on its way', async () => {
+  const most = [];
+  for (const roundTrip of [1, 5, 10]) most.push(await mostOnTheWay(roundTrip, 255 * 1024));
+  expect(most).toEqual([4, 10, 20].map((chunks) => chunks * 255 * 1024));
+});

@@ -1,0 +1,110 @@
+/** Copies in doubt are kept from run to run, whatever becomes of the run. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import type { Reading } from '../../../../src/jobs/plan/doubt.js';
+import { type Doubts, openDoubts } from '../../../../src/workers/run/remembered/doubts.js';
+import { jobOf, withJob } from '../../../kit/loading.js';
+import { memoryEndpoint } from '../../../kit/memory.js';
+import { temporaryFolder } from '../../../kit/temporary.js';
+
+const { signal } = new AbortController();
+const job = jobOf(withJob(''));
+let state: string;
+beforeEach(async () => {
+  state = await temporaryFolder();
+});
+
+const opened = async (of = job) => (await openDoubts(of, state)) as Doubts;
+const reading = (mtime: number, readAt: number, size = 1): Reading => ({
+  ...{ from: 'f', source: { size, mtime }, readAt, writtenAt: readAt },
+  ...{ precision: 1, keepsMtime: true },
+});
+const now = Date.now();
+/** Changed half a second before it was read. */
+const fresh = reading(now / 1000 - 0.5123, now);
+const old = reading(now / 1000 - 100.5, now);
+
+const files = () => readdirSync(join(state, 'doubts'));
+
+test('told, kept, and known again', async () => {
+  const doubts = await opened();
+  doubts.publishing('f', fresh)();
+  doubts.publishing('g', old)();
+  await doubts.close(true);
+  const again = await opened();
+  expect([...again.byPath.keys()]).toEqual(['f']);
+  expect(again.byPath.get('f')).toMatchObject({ mtime: fresh.source.mtime, tells: true });
+});
+
+test('nothing in doubt leaves no file; nor does what was copied anew later', async () => {
+  const doubts = await opened();
+  doubts.publishing('g', old)();
+  await doubts.close(true);
+  expect(readdirSync(state)).toEqual([]);
+  const first = await opened();
+  first.publishing('f', fresh)();
+  await first.close(true);
+  const second = await opened();
+  second.publishing('f', old)();
+  await second.close(true);
+  expect(files()).toEqual([]);
+});
+
+test.each(['killed', 'failed', 'taken over'])(
+  '%s between the copy and its final name: only the bytes tell what stands there',
+  async (how) => {
+    const first = await opened();
+    first.publishing('f', fresh)();
+    await first.close(true);
+    const second = await opened();
+    const stands = second.publishing('f', reading(now / 1000 - 0.25, now));
+    if (how === 'taken over') stands();
+    if (how !== 'killed') await second.close(how === 'failed');
+    expect((await opened()).byPath.get('f')).toMatchObject({ tells: false });
+  },
+);
+
+test('a line that was cut costs itself alone, and so do those after it nothing', async () => {
+  const first = await opened();
+  first.publishing('f', fresh);
+  const file = join(state, 'doubts', files()[0] as string);
+  writeFileSync(file, readFileSync(file, 'utf8') + readFileSync(file, 'utf8').slice(0, 30));
+  const second = await opened();
+  expect([...second.byPath.keys()]).toEqual(['f']);
+  second.publishing('g', fresh);
+  expect([...(await opened()).byPath.keys()]).toEqual(['f', 'g']);
+});
+
+test('one of other sides, or another job, is not mixed up', async () => {
+  const first = await opened();
+  first.publishing('f', fresh)();
+  await first.close(true);
+  expect((await opened({ ...job, from: { ...job.from, path: '/x' } })).byPath.size).toBe(0);
+  expect((await opened({ ...job, name: 'other' })).byPath.size).toBe(0);
+});
+
+test('a look at the source ends what it can, bytes found the same the rest', async () => {
+  const past = now - 5000;
+  const mtime = past / 1000 - 0.5123;
+  const source = memoryEndpoint();
+  for (const [path, is] of Object.entries({ same: mtime, changed: mtime + 0.1, whole: 1 }))
+    source.put(path, 'x', { mtime: is });
+  const doubts = await opened();
+  for (const path of ['same', 'changed', 'gone'])
+    doubts.publishing(path, { ...reading(mtime, past), from: path })();
+  const whole = { ...reading(Math.floor(past / 1000), past), from: 'whole' };
+  doubts.publishing('whole', whole)();
+  const early = { ...fresh, from: 'same' };
+  doubts.publishing('early', early)();
+  await doubts.lookAgain(source, signal);
+  expect([...doubts.byPath.keys()]).toEqual(['changed', 'whole', 'early']);
+  doubts.same('early', now);
+  doubts.same('whole', now);
+  expect([...doubts.byPath.keys()]).toEqual(['changed', 'early']);
+});
+
+test('where nothing but size decides, or the destination always stays, nothing is kept', async () => {
+  expect(await openDoubts({ ...job, compare: 'size' }, state)).toBeUndefined();
+  expect(await openDoubts({ ...job, existing: 'keep' }, state)).toBeUndefined();
+});

@@ -1,0 +1,55 @@
+/** Whose bytes count against which limit. Rates of a byte a second: what has to wait, waits for ever here. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Job } from '../../../../src/core/job.js';
+import type { Remote } from '../../../../src/core/remote.js';
+import { createPool } from '../../../../src/endpoints/sftp/pool.js';
+import { bandwidthOf } from '../../../../src/workers/run/transfer/bandwidth.js';
+
+let stop = new AbortController();
+beforeEach(() => {
+  stop = new AbortController();
+});
+afterEach(() => stop.abort(new Error('the test is over')));
+
+const archive = { name: 'archive', bandwidth: 1 } as Remote;
+const job = (bandwidth: number | undefined, ...remotes: (Remote | undefined)[]) =>
+  ({ bandwidth, from: { remote: remotes[0] }, to: { remote: remotes[1] } }) as unknown as Job;
+
+/** Moves many bytes by way of the first, and tells whether one more may then flow by way of the second. */
+async function flows(first: Job, second: Job, onePool = true): Promise<boolean> {
+  const pool = createPool();
+  const passOf = (of: Job, its = pool) => bandwidthOf(of, its, stop.signal, () => {});
+  await passOf(first)?.(1000);
+  const after = passOf(second, onePool ? pool : createPool())?.(1) ?? Promise.resolve();
+  after.catch(() => {});
+  const turns = (async () => {
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    return false;
+  })();
+  return Promise.race([after.then(() => true), turns]);
+}
+
+test.each([
+  ['two runs of a process share their remote’s', job(undefined, undefined, archive), false],
+  ['whichever side it is', job(undefined, archive, undefined), false],
+  ['another remote has its own', job(undefined, { ...archive, name: 'other' }), true],
+  ['as has one whose definition has changed', job(undefined, { ...archive, bandwidth: 2 }), true],
+  ['no limit, no wait', job(undefined), true],
+])('%s', async (_what, second, expected) => {
+  expect(await flows(job(undefined, archive), second)).toBe(expected);
+});
+
+test('other sessions do not count, nor do other runs against a job’s', async () => {
+  expect(await flows(job(undefined, archive), job(undefined, archive), false)).toBe(true);
+  expect(await flows(job(1), job(1))).toBe(true);
+});
+
+test('both a job’s and its remote’s hold', async () => {
+  expect(await flows(job(1, { ...archive, bandwidth: 1e9 }), job(undefined, archive))).toBe(true);
+  expect(await flows(job(1e9, archive), job(1e9, archive))).toBe(false);
+});
+
+test('a remote on both sides counts once', async () => {
+  const pass = bandwidthOf(job(undefined, archive, archive), createPool(), stop.signal, () => {});
+  await pass?.(1000);
+});

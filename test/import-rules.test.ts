@@ -27,8 +27,20 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     ...['core', 'jobs/plan', 'state', 'endpoints', 'workers', 'workers/run', 'queue'],
     ...['observe', 'triggers', 'server', 'daemon'],
   ],
+  // a server of its own, for the demo and for tests
+  'test-server': [],
   cli: [
-    ...['core', 'jobs/config', 'jobs/plan', 'state', 'ssh', 'endpoints', 'workers', 'workers/run'],
+    ...[
+      'test-server',
+      'core',
+      'jobs/config',
+      'jobs/plan',
+      'state',
+      'ssh',
+      'endpoints',
+      'workers',
+      'workers/run',
+    ],
     ...['queue', 'observe', 'triggers', 'server', 'daemon.ts'],
   ],
 };

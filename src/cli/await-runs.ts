@@ -2,7 +2,7 @@
 import { asFerryError, Cancelled, exitCodes, worstExitCode } from '../core/errors.js';
 import type { Controls, Enqueued } from '../server/controls.js';
 import type { Context } from './context.js';
-import { createReporter } from './reporter.js';
+import { createReporter } from './show/reporter.js';
 
 /** A run that was asked for; `job` is unknown until its report comes when a run was retried. */
 export interface Asked extends Enqueued {

@@ -1,6 +1,6 @@
 /** What every command is given. */
 import type { Surroundings } from './folders.js';
-import type { Output } from './output.js';
+import type { Output } from './show/output.js';
 
 export interface Context {
   readonly around: Surroundings;

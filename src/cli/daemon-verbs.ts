@@ -1,11 +1,11 @@
 /** The verbs that talk to the running daemon, and their flags; as in program.ts, their code is loaded when it is called. */
 import type { Command } from 'commander';
 import type { Wrap } from './context.js';
-import type { EnqueueFlags } from './enqueue.js';
 import { wholeNumber } from './flags.js';
-import type { LogsFlags } from './logs.js';
-import type { RunsFlags } from './runs.js';
-import type { StartFlags } from './start.js';
+import type { EnqueueFlags } from './verbs/enqueue.js';
+import type { LogsFlags } from './verbs/logs.js';
+import type { RunsFlags } from './verbs/runs.js';
+import type { StartFlags } from './verbs/start.js';
 
 const waitFlag = ['--wait', "wait for its end, and exit with the run's code"] as const;
 
@@ -28,14 +28,14 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .option('--wait-queue <time>', 'how long to wait for the queue at the start (default: 60s)')
     .action(
       wrap(async (context, flags: StartFlags) => {
-        const { start } = await import('./start.js');
+        const { start } = await import('./verbs/start.js');
         return start(flags, context, program.version() ?? '');
       }),
     );
   program
     .command('status')
     .description('show the daemon and its jobs')
-    .action(wrap(async (context) => (await import('./status.js')).status(context)));
+    .action(wrap(async (context) => (await import('./verbs/status.js')).status(context)));
   program
     .command('runs')
     .argument('[job]')
@@ -43,7 +43,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .option('--limit <number>', 'so many at most', wholeNumber('--limit', 1, 10_000))
     .action(
       wrap(async (context, flags: RunsFlags, job: string | undefined) => {
-        const { runs } = await import('./runs.js');
+        const { runs } = await import('./verbs/runs.js');
         return runs(job, flags, context);
       }),
     );
@@ -54,7 +54,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .option('-f, --follow', 'go on until the run ends')
     .action(
       wrap(async (context, flags: LogsFlags, run: string) => {
-        const { logs } = await import('./logs.js');
+        const { logs } = await import('./verbs/logs.js');
         return logs(run, flags, context);
       }),
     );
@@ -65,7 +65,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .option(...waitFlag)
     .action(
       wrap(async (context, flags: EnqueueFlags, jobs: string[]) => {
-        const { enqueue } = await import('./enqueue.js');
+        const { enqueue } = await import('./verbs/enqueue.js');
         return enqueue(jobs, flags, context);
       }),
     );
@@ -76,7 +76,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .option(...waitFlag)
     .action(
       wrap(async (context, flags: EnqueueFlags, run: string) => {
-        const { retry } = await import('./retry.js');
+        const { retry } = await import('./verbs/retry.js');
         return retry(run, flags, context);
       }),
     );
@@ -86,7 +86,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .description('stop a run at a safe point, or take it out of the queue')
     .action(
       wrap(async (context, _flags, run: string) =>
-        (await import('./cancel.js')).cancel(run, context),
+        (await import('./verbs/cancel.js')).cancel(run, context),
       ),
     );
   program
@@ -95,7 +95,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .description('let no run of a job start')
     .action(
       wrap(async (context, _flags, job: string) =>
-        (await import('./pause.js')).pause(job, context),
+        (await import('./verbs/pause.js')).pause(job, context),
       ),
     );
   program
@@ -104,7 +104,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .description("let a paused job's runs start again")
     .action(
       wrap(async (context, _flags, job: string) =>
-        (await import('./resume.js')).resume(job, context),
+        (await import('./verbs/resume.js')).resume(job, context),
       ),
     );
 }

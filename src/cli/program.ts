@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
-import type { ApplyFlags } from './apply.js';
 import type { Context, Wrap } from './context.js';
 import { addDaemonVerbs } from './daemon-verbs.js';
 import {
@@ -16,9 +15,10 @@ import {
   type RunFlags,
   wholeNumber,
 } from './flags.js';
-import { createOutput, type Output, type OutputOptions, type Verbosity } from './output.js';
-import type { PlanFlags } from './plan.js';
-import type { TrustFlags } from './trust-command.js';
+import { createOutput, type Output, type OutputOptions, type Verbosity } from './show/output.js';
+import type { ApplyFlags } from './verbs/apply.js';
+import type { PlanFlags } from './verbs/plan.js';
+import type { TrustFlags } from './verbs/trust-target.js';
 
 /** Verbs of the contract that a later version has. */
 const later = ['doctor', 'rollback', 'releases'];
@@ -95,7 +95,7 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
     addRunFlags(program.command('run').argument('[job...]').description('run jobs here and now')),
   ).action(
     wrap(async (context, flags: RunFlags, names: string[]) => {
-      const { run } = await import('./run.js');
+      const { run } = await import('./verbs/run.js');
       return run(names, flags, context);
     }),
   );
@@ -108,7 +108,7 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
       .option('--out <file>', 'seal the plan in a file, for `apply`'),
   ).action(
     wrap(async (context, flags: PlanFlags, name: string) => {
-      const { plan } = await import('./plan.js');
+      const { plan } = await import('./verbs/plan.js');
       return plan(name, flags, context);
     }),
   );
@@ -119,7 +119,7 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
     .option('--approve', 'even though the guard refuses it')
     .action(
       wrap(async (context, flags: ApplyFlags, file: string) => {
-        const { apply } = await import('./apply.js');
+        const { apply } = await import('./verbs/apply.js');
         return apply(file, flags, context);
       }),
     );
@@ -131,7 +131,7 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
       .description("say why a path is or isn't transferred"),
   ).action(
     wrap(async (context, flags: RuleFlags, name: string, path: string) => {
-      const { explain } = await import('./explain.js');
+      const { explain } = await import('./verbs/explain.js');
       return explain(name, path, flags, context);
     }),
   );
@@ -157,7 +157,7 @@ function addAdHocVerbs(program: Command, wrap: Wrap): void {
       .option('-P, --port <port>', 'port of the ssh host', wholeNumber('-P', 1, 65_535));
     addRuleFlags(addRunFlags(command)).action(
       wrap(async (context, flags: AdHocFlags, from: string, to: string) => {
-        const { adHoc } = await import('./ad-hoc.js');
+        const { adHoc } = await import('./verbs/ad-hoc.js');
         return adHoc(verb as keyof typeof verbs, from, to, flags, context);
       }),
     );
@@ -179,18 +179,18 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
   program
     .command('init')
     .description('write a first jobs.yml')
-    .action(wrap(async (context) => (await import('./init.js')).init(context)));
+    .action(wrap(async (context) => (await import('./verbs/init.js')).init(context)));
   program
     .command('validate')
     .description('check jobs.yml')
-    .action(wrap(async (context) => (await import('./validate.js')).validate(context)));
+    .action(wrap(async (context) => (await import('./verbs/validate.js')).validate(context)));
   program
     .command('next')
     .argument('[job]')
     .description('print when schedules start their jobs next')
     .action(
       wrap(async (context, _flags, name?: string) => {
-        const { next } = await import('./next.js');
+        const { next } = await import('./verbs/next.js');
         return next(name, context);
       }),
     );
@@ -203,28 +203,28 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
     .option('-P, --port <port>', 'its port', wholeNumber('-P', 1, 65_535))
     .action(
       wrap(async (context, flags: TrustFlags, target: string) => {
-        const { trustCommand } = await import('./trust-command.js');
+        const { trustCommand } = await import('./verbs/trust-target.js');
         return trustCommand(target, flags, context);
       }),
     );
   program
     .command('schema')
     .description('print the JSON schema of jobs.yml')
-    .action(wrap(async (context) => (await import('./schema.js')).schema(context)));
+    .action(wrap(async (context) => (await import('./verbs/schema.js')).schema(context)));
   program
     .command('completion')
     .argument('<shell>', 'bash, zsh or fish')
     .description('print completions for a shell')
     .action(
       wrap(async (context, _flags, shell: string) => {
-        const { completion } = await import('./completion.js');
+        const { completion } = await import('./verbs/completion.js');
         return completion(shell, program, context);
       }),
     );
   program
     .command('demo')
     .description('show a whole life of jobs against a throw-away server')
-    .action(wrap(async (context) => (await import('./demo.js')).demo(context)));
+    .action(wrap(async (context) => (await import('./demo/demo.js')).demo(context)));
 }
 
 function contextOf(command: Command, stopSignal: () => AbortSignal): Context {

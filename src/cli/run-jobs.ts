@@ -14,7 +14,7 @@ import { reportOfNoStart } from '../workers/run/report.js';
 import { runJob } from '../workers/run/run-job.js';
 import type { Context } from './context.js';
 import { makeStateFolder } from './folders.js';
-import { createReporter, showTranscript } from './reporter.js';
+import { createReporter, showTranscript } from './show/reporter.js';
 
 export interface RunChoices {
   /** Only says what would be done. */

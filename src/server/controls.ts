@@ -1,6 +1,6 @@
 /**
  * What can be asked of a daemon. The daemon itself carries it out; over the control socket,
- * cli/daemon-client.ts offers the same. How it travels is control.ts's.
+ * server/control/client.ts offers the same. How it travels is control.ts's.
  */
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';

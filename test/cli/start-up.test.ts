@@ -24,13 +24,13 @@ test('before a verb is known, only the command line itself is loaded', () => {
     .map((name) => (name.startsWith('/') ? relative(source, name) : name))
     .filter((name) => !name.startsWith('node:'));
   expect(loaded.sort()).toEqual([
-    'cli/block.ts',
     'cli/daemon-verbs.ts',
     'cli/flags.ts',
     'cli/main.ts',
-    'cli/output.ts',
     'cli/program.ts',
-    'cli/style.ts',
+    'cli/show/block.ts',
+    'cli/show/output.ts',
+    'cli/show/style.ts',
     'commander',
     'core/errors.ts',
     'core/text.ts',

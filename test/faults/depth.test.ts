@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { statusCode } from '../../src/cli/sftp-server.js';
+import { statusCode } from '../../src/test-server/sftp-server.js';
 import { type Asked, type Behave, type Behaviour, type Evil, startEvil } from '../kit/evil.js';
 import { openScene, type Scene } from '../kit/scene.js';
 import { randomBytes, sameTree } from '../kit/tree.js';

@@ -3,7 +3,7 @@
  * falls silent or breaks the protocol. Rows 7 and 10: poor-server.test.ts, 37: long-listing.test.ts.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { demoExtensions } from '../../src/cli/demo-files.js';
+import { demoExtensions } from '../../src/test-server/folder.js';
 import type { JsonEvent } from '../kit/cli.js';
 import { type Asked, type Behave, type Evil, type EvilOptions, startEvil } from '../kit/evil.js';
 import {

@@ -1,4 +1,4 @@
-/** The in-process ssh2 server (src/cli/demo-server.ts) as one of the kit's servers. It shows its folder as `/`. */
+/** The in-process ssh2 server (src/test-server/ssh-server.ts) as one of the kit's servers. It shows its folder as `/`. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -6,7 +6,7 @@ import {
   type SshServer,
   type SshServerOptions,
   startDemoServer,
-} from '../../src/cli/demo-server.js';
+} from '../../src/test-server/ssh-server.js';
 import { makeKey } from './keys.js';
 import type { RealServer } from './real-server.js';
 import { temporaryFolder } from './temporary.js';

@@ -12,7 +12,7 @@ import {
   statusReply,
   string,
   u32,
-} from '../../src/cli/sftp-server.js';
+} from '../../src/test-server/sftp-server.js';
 import type { Asked, Behave, Behaviour } from './evil.js';
 
 /** Whether a request renames, by either verb. */

@@ -6,8 +6,8 @@ import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { daemonClient } from '../../src/cli/daemon-client.js';
 import { type ErrorKind, exitCodes, FerryError } from '../../src/core/errors.js';
+import { controlClient } from '../../src/server/control/client.js';
 import { type ControlServer, serveControl } from '../../src/server/control.js';
 import { type Controls, noSuchJob, noSuchRun } from '../../src/server/controls.js';
 import { reachControlSocket } from '../../src/server/socket.js';
@@ -30,17 +30,7 @@ async function serve(given: Partial<Controls>, folder = state) {
   return { server, controls, client: clientOf(folder) };
 }
 
-/** The command line's own client. */
-function clientOf(folder: string): Controls {
-  const env = { FERRYLINE_STATE_DIR: folder };
-  return daemonClient({
-    around: { env, home: folder, cwd: folder },
-    config: undefined,
-    // biome-ignore lint/suspicious/noExplicitAny: it says nothing
-    output: undefined as any,
-    stopSignal: () => new AbortController().signal,
-  });
-}
+const clientOf = (folder: string) => controlClient(folder, 'ferryline start');
 
 /** A bare request, for what the client doesn't tell. */
 async function ask(method: string, path: string) {

@@ -1,0 +1,126 @@
+/**
+ * `ferryline demo`: the project's own jobs.yml at work against a throw-away server, by the commands
+ * a user would type, then by the daemon (daemon.ts). Every step is checked; the exit code is 0
+ * only if all of them held.
+ */
+import { copyFile, mkdir, mkdtemp, readFile, realpath, rm, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exitCodes } from '../../core/errors.js';
+import type { Context } from '../context.js';
+import { playDaemon } from './daemon.js';
+import { type DemoHost, startMachineSshd, startOwnServer } from './host.js';
+import { filesBelow, makeData, makeSite, put, sameFiles, touchAll } from './samples.js';
+import { check, command, ferryline, lastReport, type Stage, title } from './stage.js';
+
+const project = new URL('../../../', import.meta.url);
+/** What jobs.yml's nightly-archive leaves out. */
+const excluded = /\.tmp$|(?:^|\/)cache\//;
+
+export async function demo(context: Context): Promise<number> {
+  const { output } = context;
+  const signal = context.stopSignal();
+  const top = await realpath(await mkdtemp(join(tmpdir(), 'ferryline-demo-')));
+  let host: DemoHost | undefined;
+  try {
+    const [folder, served, keys] = ['here', 'server', 'keys'].map((name) => join(top, name)) as [
+      string,
+      string,
+      string,
+    ];
+    for (const one of [folder, served, keys]) await mkdir(one, { mode: 0o700 });
+    await copyFile(new URL('jobs.yml', project), join(folder, 'jobs.yml'));
+    await makeData(join(folder, 'data'));
+    host = await openHost({ folder, served, output, signal }, keys);
+    output.note(`A throw-away SFTP server (${host.what}) listens on 127.0.0.1:${host.port};`);
+    output.note(`jobs.yml, copied to ${folder}, has three jobs for it.`);
+    const stage = { folder, served, host, output, signal };
+    await play(stage);
+    await playDaemon(stage);
+  } finally {
+    await host?.stop();
+    await rm(top, { recursive: true, force: true });
+  }
+  output.note('');
+  output.note(`${output.style.green('All as promised.')} The server and its files are gone again.`);
+  output.note('Next: README.md, docs/architecture.md, and jobs.yml, which you have just seen run.');
+  return 0;
+}
+
+/** The machine's sshd may be there and yet let nobody in: it has to prove itself first. */
+async function openHost(stage: Omit<Stage, 'host'>, keys: string): Promise<DemoHost> {
+  const sshd = await startMachineSshd(keys, stage.served);
+  if (sshd !== undefined) {
+    const code = await ferryline({ ...stage, host: sshd }, ['plan', 'nightly-archive'], 'ignore');
+    if (code === 0) return sshd;
+    await sshd.stop();
+  }
+  return startOwnServer(keys, stage.served);
+}
+
+async function play(stage: Stage): Promise<void> {
+  const { folder, served } = stage;
+  const data = join(folder, 'data');
+
+  title(stage, '1. The first run makes the archive equal to ./data');
+  await command(stage, ['run', 'nightly-archive'], 0);
+  await check(stage, 'every file is there, byte for byte; excluded ones stayed here', () =>
+    sameFiles(data, join(served, 'data'), excluded).then(
+      async (same) =>
+        same && !(await filesBelow(join(served, 'data'))).some((p) => excluded.test(p)),
+    ),
+  );
+
+  title(stage, '2. One file changes, one is new, one goes: only that moves');
+  await put(data, 'reports/2023-01.csv', 'month,total\n2023-01,corrected\n');
+  await put(data, 'reports/2027-01.csv', 'month,total\n2027-01,1\n');
+  await unlink(join(data, 'photos/12.jpg'));
+  await command(stage, ['run', 'nightly-archive', '-v'], 0);
+  await check(stage, '2 copied, 1 deleted (it is in the trash), 1 login', async () => {
+    const { files, sessions } = await lastReport(stage, 'nightly-archive');
+    return files.copied === 2 && files.deleted === 1 && sessions === 1;
+  });
+
+  title(stage, '3. What lands in ./outbox is delivered, then kept in ./sent');
+  for (const name of ['order-1.xml', 'order-2.xml']) {
+    await put(join(folder, 'outbox'), name, `<order name="${name}"/>\n`);
+  }
+  await command(stage, ['run', 'drop-folder'], 0);
+  await check(stage, './outbox is empty, the server and ./sent have both orders', async () => {
+    const orders = 'order-1.xml,order-2.xml';
+    const [left, there, sent] = await Promise.all(
+      [join(folder, 'outbox'), join(served, 'inbox'), join(folder, 'sent')].map(filesBelow),
+    );
+    return left?.length === 0 && `${there}` === orders && `${sent}` === orders;
+  });
+
+  title(stage, '4. A build is published; the next checkout has new mtimes and one new page');
+  await makeSite(join(folder, 'dist'), 'Version 1');
+  await command(stage, ['run', 'publish-site'], 0);
+  await makeSite(join(folder, 'dist'), 'Version 2');
+  await touchAll(join(folder, 'dist'));
+  await command(stage, ['run', 'publish-site', '--dry-run'], 0);
+  await check(stage, 'a dry run changes nothing', async () =>
+    (await readFile(join(served, 'www/index.html'), 'utf8')).includes('Version 1'),
+  );
+  await command(stage, ['run', 'publish-site'], 0);
+  await check(stage, 'contents were compared: 1 file went up', async () => {
+    const { files } = await lastReport(stage, 'publish-site');
+    return files.copied === 1 && (await sameFiles(join(folder, 'dist'), join(served, 'www')));
+  });
+
+  title(stage, '5. Most of ./data is lost: the mirror refuses to delete it from the archive');
+  const before = await filesBelow(join(served, 'data'));
+  await rm(join(data, 'reports'), { recursive: true });
+  await command(stage, ['run', 'nightly-archive'], exitCodes.refused);
+  await check(stage, 'exit code 7, and nothing was deleted', async () => {
+    const after = await filesBelow(join(served, 'data'));
+    return after.join('\n') === before.join('\n');
+  });
+
+  title(stage, '6. So it can be pulled back, without a job');
+  await command(stage, ['pull', 'archive:data', './restored'], 0);
+  await check(stage, './restored equals the archive, byte for byte', () =>
+    sameFiles(join(folder, 'restored'), join(served, 'data')),
+  );
+}

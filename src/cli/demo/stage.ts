@@ -1,0 +1,120 @@
+/** What a scene of the demo is played on: commands shown and run before the user's eyes, and promises that are checked. */
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Cancelled, FerryError } from '../../core/errors.js';
+import type { Report } from '../../core/events.js';
+import type { Output } from '../show/output.js';
+import type { DemoHost } from './host.js';
+
+const program = fileURLToPath(new URL('../main.js', import.meta.url));
+
+export interface Stage {
+  readonly folder: string;
+  /** The served folder as it is on disk. */
+  readonly served: string;
+  readonly host: DemoHost;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+export function title({ output }: Stage, text: string): void {
+  output.note('');
+  output.note(output.style.bold(text));
+}
+
+/** Shows a command and runs it; it must end with that exit code. */
+export async function command(
+  stage: Stage,
+  args: readonly string[],
+  expected: number,
+): Promise<void> {
+  showCommand(stage, args);
+  const code = await ferryline(stage, args, 'inherit');
+  if (code !== expected)
+    broken(`"ferryline ${args.join(' ')}" ended with ${code}, not ${expected}`);
+}
+
+export function showCommand({ output }: Stage, args: readonly string[]): void {
+  output.note(output.style.dim(`$ ferryline ${args.join(' ')}`));
+}
+
+/** Looks whether a promise holds, and says so. */
+export async function check({ output }: Stage, what: string, holds: () => Promise<boolean>) {
+  if (!(await holds())) broken(`it does not hold that ${what}`);
+  output.note(`${output.style.green('ok')}  ${what}`);
+}
+
+export function broken(what: string): never {
+  throw new FerryError('defect', `the demo broke its promise: ${what}`, {
+    hint: 'please report it with all of the above',
+  });
+}
+
+/** Runs a command to its end and resolves to its exit code; a signal ends it first. */
+export async function ferryline(
+  stage: Stage,
+  args: readonly string[],
+  stdio: 'inherit' | 'ignore',
+): Promise<number> {
+  const { signal } = stage;
+  if (signal.aborted) throw signal.reason;
+  const child = spawnFerryline(stage, args, [
+    'ignore',
+    stdio === 'inherit' ? 'inherit' : 'ignore',
+    stdio,
+  ]);
+  const pass = () => child.kill(exitedBy(signal) === 143 ? 'SIGTERM' : 'SIGINT');
+  signal.addEventListener('abort', pass);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  signal.removeEventListener('abort', pass);
+  if (signal.aborted) throw signal.reason;
+  return code ?? 1;
+}
+
+/** Starts this very program in the demo's folder, with what makes jobs.yml lead to the demo's server. */
+export function spawnFerryline(
+  { folder, host, output }: Stage,
+  args: readonly string[],
+  stdio: StdioOptions,
+  more: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  const { FERRYLINE_CONFIG: _, FERRYLINE_QUEUE: __, ...env } = process.env;
+  return spawn(process.execPath, [program, ...args, ...(output.color ? [] : ['--no-color'])], {
+    cwd: folder,
+    stdio,
+    env: {
+      ...env,
+      FERRYLINE_STATE_DIR: stateOf(folder),
+      ARCHIVE_HOST: '127.0.0.1',
+      ARCHIVE_PORT: String(host.port),
+      ARCHIVE_USER: host.username,
+      ARCHIVE_KEY: host.keyFile,
+      ARCHIVE_KNOWN_HOSTS: host.knownHostsFile,
+      ARCHIVE_ROOT: host.root,
+      ...more,
+    },
+  });
+}
+
+function exitedBy({ reason }: AbortSignal): number {
+  return reason instanceof Cancelled ? reason.exitCode : 130;
+}
+
+function stateOf(folder: string): string {
+  return join(folder, '..', 'state');
+}
+
+export async function lastReport({ folder }: Stage, job: string): Promise<Report> {
+  const runs = join(stateOf(folder), 'runs', job);
+  // Ids sort by the second, and two runs may share one: the report's own time decides.
+  const reports = await Promise.all(
+    (await readdir(runs)).map(
+      async (name) => JSON.parse(await readFile(join(runs, name), 'utf8')) as Report,
+    ),
+  );
+  const [latest] = reports.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+  return latest ?? broken(`job ${job} left no report`);
+}

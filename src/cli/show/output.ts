@@ -1,0 +1,125 @@
+/**
+ * The two streams of the command line: data goes to stdout, all else to stderr, secrets to
+ * neither. What is said is decided elsewhere (reporter.ts, the commands).
+ */
+import type { FerryError } from '../../core/errors.js';
+import { escapeText } from '../../core/text.js';
+import { type Redact, redactEvent, redactor } from '../../observe/redact.js';
+import { type Block, createBlock } from './block.js';
+import { createStyle, isLively, mayColour, type Style } from './style.js';
+
+/** `-q` is -1, `-v` 1, `-vv` 2. */
+export type Verbosity = -1 | 0 | 1 | 2;
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly verbosity: Verbosity;
+  readonly color: boolean;
+}
+
+export interface Output extends OutputOptions {
+  /** For what goes to stderr. */
+  readonly style: Style;
+  /** Lines at the foot of the terminal that change in place; undefined where there is no place for them. */
+  readonly block: Block | undefined;
+  /** A line on stdout. */
+  data(line: string): void;
+  /** An object as a line of NDJSON on stdout, its free text redacted. */
+  record(event: object): void;
+  /** The same for what is written elsewhere. */
+  redacted<T extends object>(event: T): T;
+  /** A line on stderr; not with `-q`. */
+  note(line: string): void;
+  /** A line on stderr, always. */
+  alert(line: string): void;
+  /** An error as people read it: what and where, why, what next. */
+  error(error: FerryError): void;
+  /** Values that none of the above may show from now on. */
+  hide(secrets: readonly string[]): void;
+  /** Writes what is held back and gives the terminal back as it was. */
+  flush(): void;
+}
+
+export interface Streams {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Characters gathered before they are written: a line a system call would slow down large runs. */
+const batch = 16 * 1024;
+
+export function createOutput(options: OutputOptions, streams: Streams): Output {
+  const { stdout, stderr, env } = streams;
+  const { json, verbosity } = options;
+  const style = createStyle(mayColour(stderr, env, options.color));
+  const lively = isLively(stderr, env) && verbosity >= 0 && !json;
+  const block = lively ? createBlock(stderr) : undefined;
+  let redact: Redact = (text) => text;
+  let held = '';
+  let scheduled = false;
+
+  const flushData = () => {
+    scheduled = false;
+    if (held === '') return;
+    const text = held;
+    held = '';
+    block?.clear();
+    stdout.write(text);
+  };
+  const data = (line: string) => {
+    held += `${line}\n`;
+    if (held.length >= batch) flushData();
+    else if (!scheduled) {
+      scheduled = true;
+      setImmediate(flushData);
+    }
+  };
+  const alert = (line: string) => {
+    flushData();
+    block?.clear();
+    stderr.write(`${redact(line)}\n`);
+  };
+
+  return {
+    ...options,
+    style,
+    block,
+    data: (line) => data(redact(line)),
+    record: (event) => data(JSON.stringify(redactEvent(event, redact))),
+    redacted: (event) => redactEvent(event, redact),
+    note(line) {
+      if (verbosity >= 0) alert(line);
+    },
+    alert,
+    error(error) {
+      const [first = '', ...more] = error.message.split('\n').map(safe);
+      alert(`${style.red('error:')} ${first}`);
+      for (const line of more) alert(`       ${line}`);
+      if (error.path !== undefined) {
+        const path = escapeText(error.path);
+        if (!error.message.includes(path)) alert(`  path: ${path}`);
+      }
+      if (error.hint !== undefined) alert(`  next: ${safe(error.hint)}`);
+      if (error.kind === 'defect' && verbosity >= 1) {
+        const { stack } = error.cause instanceof Error ? error.cause : error;
+        for (const line of (stack ?? '').split('\n').slice(1)) alert(safe(line));
+      }
+    },
+    hide(secrets) {
+      redact = redactor(secrets);
+    },
+    flush() {
+      flushData();
+      block?.end();
+    },
+  };
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what must not reach a terminal
+const control = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A message, whose paths are escaped already, without what else could move the cursor. */
+export function safe(message: string): string {
+  return message.replace(control, escapeText);
+}

@@ -1,0 +1,82 @@
+/** What became of a run and what a plan holds, as lines for people. Pure. */
+import type { ActionEvent, FileEvent, PlanEvent, Report } from '../../core/events.js';
+import { count, escapeText, formatBytes, formatDuration, grouped } from '../../core/text.js';
+import { safe } from './output.js';
+
+/** Failures that are shown one by one. */
+const shown = 20;
+
+/** `succeeded: 12 copied (3.4 MiB), 2 deleted, 4,988 unchanged in 4.2 s (830 KiB/s), 1 session, verified by size`. */
+export function summaryLine(report: Report): string {
+  const { files, bytes, seconds, sessions, verified } = report;
+  const parts: string[] = [];
+  const add = (n: number, what: string) => {
+    if (n > 0) parts.push(`${grouped(n)} ${what}`);
+  };
+  add(files.copied, `copied (${formatBytes(bytes)})`);
+  add(files.attrs, 'with new attributes');
+  add(files.deleted, 'deleted');
+  add(files.unchanged, 'unchanged');
+  add(files.skipped, 'skipped');
+  add(files.failed, 'failed');
+  const time = formatDuration(seconds * 1000);
+  if (parts.length === 0 && report.outcome !== 'succeeded')
+    return `${report.outcome} after ${time}`;
+  if (parts.length === 0) parts.push('nothing to do');
+  let line = `${report.outcome}: ${parts.join(', ')} in ${time}`;
+  // Of a few bytes in a moment a rate says nothing.
+  if (seconds >= 1 || (bytes >= 1024 ** 2 && seconds > 0)) {
+    if (bytes > 0) line += ` (${formatBytes(Math.round(bytes / seconds))}/s)`;
+  }
+  if (sessions > 0) line += `, ${count(sessions, 'session')}`;
+  if (files.copied > 0) {
+    line += verified === 'none' ? ', not verified' : `, verified by ${verified}`;
+  }
+  if (report.attempt > 1) line += `, attempt ${report.attempt}`;
+  return line;
+}
+
+/** The failures one by one, the first of them only. */
+export function failureLines({ failures, failuresOmitted }: Report): string[] {
+  const lines = failures
+    .slice(0, shown)
+    .map(({ path, kind, message }) => `${escapeText(path)}: ${safe(message)} (${kind})`);
+  const more = failures.length + failuresOmitted - lines.length;
+  if (more > 0) lines.push(`and ${grouped(more)} more`);
+  return lines;
+}
+
+/** `12 files to copy (3.4 MiB), 2 to delete`; `nothing to do`. */
+export function planLine(plan: PlanEvent): string {
+  const parts: string[] = [];
+  if (plan.mkdirs > 0) parts.push(`${count(plan.mkdirs, 'folder')} to make`);
+  if (plan.copies > 0) {
+    parts.push(`${count(plan.copies, 'file')} to copy (${formatBytes(plan.bytes)})`);
+  }
+  if (plan.attrs > 0) parts.push(`${count(plan.attrs, 'file')} to give new attributes`);
+  if (plan.deletes > 0) parts.push(`${grouped(plan.deletes)} to delete`);
+  if (plan.conflicts > 0) parts.push(count(plan.conflicts, 'conflict'));
+  return parts.length === 0 ? 'nothing to do' : parts.join(', ');
+}
+
+/** `copy      sub/report.pdf  (12 KiB, new)`. */
+export function actionLine({ action, path, bytes, kind, reason }: ActionEvent): string {
+  const facts: string[] = [];
+  if (bytes !== undefined) facts.push(formatBytes(bytes));
+  if (kind !== undefined && kind !== 'file') facts.push(kind);
+  if (reason !== undefined) facts.push(safe(reason));
+  const line = `${action.padEnd(8)}  ${escapeText(path)}`;
+  return facts.length === 0 ? line : `${line}  (${facts.join(', ')})`;
+}
+
+/** The same for what has been done. */
+export function fileLine({ action, path, bytes, kind, message }: FileEvent): string {
+  return actionLine({
+    event: 'action',
+    action,
+    path,
+    ...(bytes === undefined ? {} : { bytes }),
+    ...(kind === undefined ? {} : { kind }),
+    ...(message === undefined ? {} : { reason: message }),
+  });
+}

@@ -1,0 +1,74 @@
+/** `ferryline push|pull|mirror FROM TO`: a job from the command line alone. */
+import { FerryError } from '../../core/errors.js';
+import type { Operation } from '../../core/events.js';
+import type { Config, Location } from '../../core/job.js';
+import { escapeText } from '../../core/text.js';
+import { adHocJob } from '../../jobs/config/load.js';
+import { cleanPath, parseLocation } from '../../jobs/config/location.js';
+import { remoteFromSsh } from '../../ssh/ssh-config/ssh-host.js';
+import { isSshTarget } from '../../ssh/ssh-config/ssh-target.js';
+import { readConfigIfAny } from '../config-file.js';
+import type { Context } from '../context.js';
+import { type AdHocFlags, overridesFrom } from '../flags.js';
+import { runJobs } from '../run-jobs.js';
+
+export async function adHoc(
+  operation: Operation,
+  fromText: string,
+  toText: string,
+  flags: AdHocFlags,
+  context: Context,
+): Promise<number> {
+  const { home, env, cwd } = context.around;
+  // Only what looks like NAME:path can name a remote, so that nothing else needs a sound jobs.yml.
+  const config = [fromText, toText].some(mayNameRemote)
+    ? await readConfigIfAny(context)
+    : undefined;
+  const from = locate(fromText, config, flags, context);
+  const to = locate(toText, config, flags, context);
+  const job = adHocJob(
+    { operation, ...overridesFrom(flags) },
+    { from, to },
+    { env, home, folder: cwd },
+  );
+  const choices = {
+    dryRun: flags.dryRun === true,
+    retries: flags.retries ?? 0,
+    label: operation,
+  };
+  return runJobs([job], choices, context);
+}
+
+function mayNameRemote(text: string): boolean {
+  return /^[A-Za-z][A-Za-z0-9._-]*:(?!\/\/)/.test(text);
+}
+
+/** A remote of jobs.yml before an ssh host of that name; anything else is a local path. */
+function locate(
+  text: string,
+  config: Config | undefined,
+  flags: AdHocFlags,
+  { around, output }: Context,
+): Location {
+  const name = text.slice(0, Math.max(0, text.indexOf(':')));
+  const ofConfig = mayNameRemote(text) && config?.remotes.has(name) === true;
+  if (ofConfig || !isSshTarget(text)) {
+    if (ofConfig && (flags.identity !== undefined || flags.port !== undefined)) {
+      throw new FerryError(
+        'config',
+        `-i and -P are for ssh hosts, and ${name} is a remote of ${escapeText(config?.file ?? '')}`,
+        { hint: `change the remote there, or write user@${name}:path for the ssh host` },
+      );
+    }
+    const found = parseLocation(text, {
+      folder: around.cwd,
+      home: around.home,
+      remotes: config?.remotes ?? new Map(),
+    });
+    if (typeof found === 'object') return found;
+    throw new FerryError('config', `${escapeText(text)} ${found ?? 'names a broken remote'}`);
+  }
+  const { remote, path, notes } = remoteFromSsh(text, { key: flags.identity, port: flags.port });
+  for (const note of notes) output.note(`${output.style.yellow('warning:')} ${note}`);
+  return { remote, path: cleanPath(path), label: text };
+}

@@ -1,0 +1,18 @@
+/** `ferryline cancel RUN`: stops a run, or takes it out of the queue. */
+
+import type { Context } from '../context.js';
+import { daemonClient } from '../daemon-client.js';
+
+const sentences = {
+  waiting: 'is out of the queue',
+  active: 'stops at the next safe point',
+  ended: 'had ended already',
+} as const;
+
+export async function cancel(run: string, context: Context): Promise<number> {
+  const { output } = context;
+  const { was } = await daemonClient(context).cancel(run);
+  if (output.json) output.record({ event: 'cancel', time: new Date().toISOString(), run, was });
+  else output.note(`run ${run} ${sentences[was]}`);
+  return 0;
+}

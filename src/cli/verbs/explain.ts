@@ -1,0 +1,67 @@
+/** `ferryline explain JOB PATH`: why that path is or isn't transferred. The answer is workers/run/explain-path.ts's. */
+import type { Stat } from '../../core/entry.js';
+import { count, escapeText, formatBytes } from '../../core/text.js';
+import { type Explanation, explainPath } from '../../workers/run/explain-path.js';
+import { jobNamed, readConfig } from '../config-file.js';
+import type { Context } from '../context.js';
+import { overridesFrom, type RuleFlags } from '../flags.js';
+import { stateFolder } from '../folders.js';
+import { openPool } from '../run-jobs.js';
+import { safe } from '../show/output.js';
+
+export async function explain(
+  name: string,
+  path: string,
+  flags: RuleFlags,
+  context: Context,
+): Promise<number> {
+  const config = await readConfig(context, overridesFrom(flags), [name]);
+  const job = jobNamed(config, name);
+  const { output } = context;
+  const pool = openPool(context);
+  let explanation: Explanation;
+  try {
+    const state = stateFolder(context.around);
+    explanation = await explainPath(job, path, { pool, signal: context.stopSignal(), state });
+  } finally {
+    await pool.leave();
+  }
+  if (output.json) {
+    const time = new Date().toISOString();
+    output.record({ event: 'explain', time, job: job.name, ...explanation });
+    return 0;
+  }
+  output.data(`${escapeText(explanation.path)}: ${explanation.verdict}`);
+  output.data(`  why          ${safe(explanation.reason)}`);
+  const { rule } = explanation;
+  if (rule !== undefined) {
+    output.data(`  rule         ${escapeText(rule.pattern)}  (${safe(rule.where)})`);
+  }
+  output.data(`  source       ${statText(explanation.source)}`);
+  output.data(`  destination  ${statText(explanation.destination)}`);
+  return 0;
+}
+
+/** `file, 12 KiB, 2026-01-31T02:00:00Z, 0644`. */
+function statText(stat: Stat | undefined): string {
+  if (stat === undefined) return 'nothing there';
+  const facts: string[] = [stat.kind];
+  if (stat.kind === 'file') {
+    facts.push(
+      stat.size === undefined
+        ? 'size unknown'
+        : stat.size < 1024
+          ? formatBytes(stat.size)
+          : `${formatBytes(stat.size)} (${count(stat.size, 'byte')})`,
+    );
+  }
+  if (stat.mtime !== undefined) facts.push(timeText(stat.mtime));
+  facts.push(stat.mode.toString(8).padStart(4, '0'));
+  return facts.join(', ');
+}
+
+/** Whole seconds, as they are compared; a time no calendar has is shown as the number it is. */
+function timeText(mtime: number): string {
+  const date = new Date(Math.floor(mtime) * 1000);
+  return Number.isNaN(date.getTime()) ? `mtime ${mtime}` : date.toISOString().replace('.000Z', 'Z');
+}

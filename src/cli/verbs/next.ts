@@ -1,0 +1,74 @@
+/** `ferryline next [JOB]`: when the schedules start their jobs. When that is, is triggers/slots.ts's to say. */
+
+import type { Job } from '../../core/job.js';
+import { formatDuration } from '../../core/text.js';
+import { nextSlot, zoneOf } from '../../triggers/slots.js';
+import type { Zone } from '../../triggers/zone.js';
+import { jobNamed, readConfig } from '../config-file.js';
+import type { Context } from '../context.js';
+
+const shown = 5;
+const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+
+export async function next(name: string | undefined, context: Context): Promise<number> {
+  const { output } = context;
+  const config = await readConfig(context);
+  const jobs =
+    name === undefined
+      ? [...config.jobs.values()].filter(({ starts }) => starts.schedule.length > 0)
+      : [jobNamed(config, name)];
+  const now = Date.now();
+  for (const job of jobs) {
+    const zone = zoneOf(job.starts);
+    const slots = nextSlots(job, now);
+    if (output.json) {
+      output.record({
+        event: 'next',
+        time: new Date(now).toISOString(),
+        job: job.name,
+        timezone: zone.name,
+        slots: slots.map((slot) => new Date(slot).toISOString()),
+      });
+    } else if (job.starts.schedule.length === 0) output.data(`${job.name}: no schedule`);
+    else {
+      output.data(`${job.name}: ${zone.name}`);
+      const seconds = slots.some((slot) => slot % 60_000 !== 0);
+      for (const slot of slots)
+        output.data(`  ${wallText(slot, zone, seconds)}  ${fromNow(slot - now)}`);
+      if (slots.length === 0) output.data('  never in the next five years');
+    }
+  }
+  if (jobs.length === 0) output.note('no job has a schedule');
+  return 0;
+}
+
+function nextSlots(job: Job, now: number): number[] {
+  const slots: number[] = [];
+  for (let slot = nextSlot(job.starts, now); slot !== undefined; ) {
+    slots.push(slot);
+    slot = slots.length < shown ? nextSlot(job.starts, slot) : undefined;
+  }
+  return slots;
+}
+
+/** `Wed 2026-11-25 02:00 +01:00`, with seconds if asked for; the offset tells the passes of a fold apart. */
+function wallText(slot: number, zone: Zone, seconds: boolean): string {
+  const wall = zone.wall(slot);
+  const date = new Date(wall);
+  const [day = '', time = ''] = date.toISOString().split('T');
+  const minutes = Math.round((wall - slot) / 60_000);
+  const size = Math.abs(minutes);
+  const offset = [Math.floor(size / 60), size % 60].map((n) => String(n).padStart(2, '0'));
+  return [
+    weekdays[date.getUTCDay()],
+    day,
+    time.slice(0, seconds ? 8 : 5),
+    `${minutes < 0 ? '-' : '+'}${offset.join(':')}`,
+  ].join(' ');
+}
+
+/** `in 3 h 20 min`, `in 5 d 3 h`. */
+function fromNow(ms: number): string {
+  const hours = Math.floor(ms / 3_600_000);
+  return hours < 24 ? `in ${formatDuration(ms)}` : `in ${Math.floor(hours / 24)} d ${hours % 24} h`;
+}

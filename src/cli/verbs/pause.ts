@@ -1,0 +1,12 @@
+/** `ferryline pause JOB`: lets no run of a job start until `resume`. */
+
+import type { Context } from '../context.js';
+import { daemonClient } from '../daemon-client.js';
+
+export async function pause(job: string, context: Context): Promise<number> {
+  const { output } = context;
+  await daemonClient(context).pause(job);
+  if (output.json) output.record({ event: 'paused', time: new Date().toISOString(), job });
+  else output.note(`${job}: paused; \`ferryline resume ${job}\` lets it run again`);
+  return 0;
+}

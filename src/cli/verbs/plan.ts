@@ -1,0 +1,76 @@
+/** `ferryline plan JOB`: prints what `run` would do, from the same plan that `run` would carry out. */
+import type { PlanEvent } from '../../core/events.js';
+import type { Job } from '../../core/job.js';
+import { newRunId } from '../../core/run-id.js';
+import { type RunContext, runJob } from '../../workers/run/run-job.js';
+import { jobNamed, readConfig } from '../config-file.js';
+import type { Context } from '../context.js';
+import { overridesFrom, type RuleFlags } from '../flags.js';
+import { makeStateFolder } from '../folders.js';
+import { openPool } from '../run-jobs.js';
+import { writeSealed } from '../sealed-plan.js';
+import { createReporter } from '../show/reporter.js';
+
+export interface PlanFlags extends RuleFlags {
+  readonly exitCode?: boolean;
+  /** Where the sealed plan goes. */
+  readonly out?: string;
+}
+
+/** Exit code with `--exit-code` when there is something to do. */
+const notEmpty = 10;
+
+export async function plan(name: string, flags: PlanFlags, context: Context): Promise<number> {
+  const overrides = overridesFrom(flags);
+  const config = await readConfig(context, overrides, [name]);
+  const job = jobNamed(config, name);
+  const { exitCode, found } = await planJob(job, context, async (made, refusal) => {
+    if (flags.out === undefined) return;
+    const refused = refusal?.message ?? null;
+    const { digest } = made;
+    await writeSealed(
+      flags.out,
+      { ferryline: 'plan/1', config: config.file, job: name, overrides, digest, refused },
+      made,
+    );
+  });
+  const empty = found === undefined || isEmpty(found);
+  return exitCode === 0 && flags.exitCode === true && !empty ? notEmpty : exitCode;
+}
+
+async function planJob(
+  job: Job,
+  context: Context,
+  onPlan: NonNullable<RunContext['onPlan']>,
+): Promise<{ exitCode: number; found: PlanEvent | undefined }> {
+  const signal = context.stopSignal();
+  const state = await makeStateFolder(context.around);
+  const pool = openPool(context);
+  const reporter = createReporter(context.output, { job: job.name, plan: true, dryRun: true });
+  let found: PlanEvent | undefined;
+  try {
+    const report = await runJob(job, {
+      run: newRunId(Date.now()),
+      trigger: 'manual',
+      attempt: 1,
+      emit(event) {
+        if (event.event === 'plan') found = event;
+        reporter.emit(event);
+      },
+      signal,
+      pool,
+      state,
+      dryRun: true,
+      deepPlan: true,
+      onPlan,
+    });
+    return { exitCode: report.exitCode, found };
+  } finally {
+    reporter.end();
+    await pool.leave();
+  }
+}
+
+function isEmpty({ mkdirs, copies, attrs, deletes, conflicts }: PlanEvent): boolean {
+  return mkdirs + copies + attrs + deletes + conflicts === 0;
+}

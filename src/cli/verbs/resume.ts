@@ -1,0 +1,12 @@
+/** `ferryline resume JOB`: lets a paused job's runs start again. */
+
+import type { Context } from '../context.js';
+import { daemonClient } from '../daemon-client.js';
+
+export async function resume(job: string, context: Context): Promise<number> {
+  const { output } = context;
+  await daemonClient(context).resume(job);
+  if (output.json) output.record({ event: 'resumed', time: new Date().toISOString(), job });
+  else output.note(`${job}: runs again`);
+  return 0;
+}

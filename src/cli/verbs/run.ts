@@ -1,0 +1,20 @@
+/** `ferryline run JOB…`: runs jobs of jobs.yml here and now. */
+import { FerryError } from '../../core/errors.js';
+import { jobList, jobNamed, readConfig } from '../config-file.js';
+import type { Context } from '../context.js';
+import { overridesFrom, type RunFlags } from '../flags.js';
+import { runJobs } from '../run-jobs.js';
+
+export async function run(
+  names: readonly string[],
+  flags: RunFlags,
+  context: Context,
+): Promise<number> {
+  const config = await readConfig(context, overridesFrom(flags), names);
+  if (names.length === 0) {
+    throw new FerryError('config', 'run needs the name of a job', { hint: jobList(config) });
+  }
+  // All names are looked up before anything is done; one given twice runs once.
+  const jobs = [...new Set(names)].map((name) => jobNamed(config, name));
+  return runJobs(jobs, { dryRun: flags.dryRun === true, retries: flags.retries ?? 0 }, context);
+}

@@ -1,0 +1,109 @@
+/** `ferryline runs [JOB]`: waiting and running ones first, then ended runs and skipped slots, the newest first. */
+import type { RunView, SkippedSlot } from '../../core/request.js';
+import { runTime } from '../../core/run-id.js';
+import { formatBytes, formatDuration, grouped } from '../../core/text.js';
+import { saysNoDaemon } from '../../server/control/client.js';
+import type { RunList } from '../../server/controls.js';
+import type { Context } from '../context.js';
+import { daemonClient } from '../daemon-client.js';
+import { stateFolder } from '../folders.js';
+import { keptRuns } from '../kept-runs.js';
+import { safe } from '../show/output.js';
+import { localTime, tableLines } from '../show/table.js';
+
+export interface RunsFlags {
+  readonly limit?: number;
+}
+
+const defaultLimit = 20;
+
+export async function runs(
+  job: string | undefined,
+  { limit = defaultLimit }: RunsFlags,
+  context: Context,
+): Promise<number> {
+  const { output } = context;
+  const found = inOrder(await listed(job, limit, context)).slice(0, limit);
+  const now = new Date();
+  if (output.json) {
+    for (const item of found) output.record(eventOf(item, now.toISOString()));
+  } else if (found.length === 0) {
+    output.note(job === undefined ? 'no runs' : `no runs of ${job}`);
+  } else {
+    for (const line of runLines(found, now)) output.data(line);
+  }
+  return 0;
+}
+
+/** What the daemon lists; without one, what is kept of runs that ended. */
+async function listed(job: string | undefined, limit: number, context: Context): Promise<RunList> {
+  try {
+    return await daemonClient(context).runs(job, limit);
+  } catch (thrown) {
+    if (!saysNoDaemon(thrown)) throw thrown;
+    context.output.note('no daemon runs; only runs that have ended are listed');
+    return keptRuns(stateFolder(context.around), job, limit);
+  }
+}
+
+type Item =
+  | { readonly at: number; readonly run: RunView }
+  | { readonly at: number; readonly skipped: SkippedSlot };
+
+/** Pure. */
+export function inOrder({ runs: views, skipped: slots }: RunList): Item[] {
+  const items: Item[] = [
+    ...views.map((run) => ({ at: timeOf(run), run })),
+    ...slots.map((skipped) => ({ at: Date.parse(skipped.slot), skipped })),
+  ];
+  const isOver = (item: Item) => !('run' in item) || item.run.state === 'ended';
+  return items.sort((a, b) => Number(isOver(a)) - Number(isOver(b)) || b.at - a.at);
+}
+
+/** When it started; when it was asked for as long as it waits. */
+function timeOf({ run, report }: RunView): number {
+  return (report === undefined ? runTime(run) : Date.parse(report.startedAt)) ?? 0;
+}
+
+function eventOf(item: Item, time: string): object {
+  if ('run' in item) return { event: 'run-view', time, ...item.run };
+  return { event: 'slot', time, end: 'skipped', ...item.skipped };
+}
+
+const head = ['time', 'run', 'job', 'trigger', 'outcome', 'files', 'bytes', 'took', ''];
+
+/** What people read of it. Pure. */
+export function runLines(items: readonly Item[], now: Date): string[] {
+  const rows = items.map((item) => {
+    const when = localTime(new Date(item.at).toISOString(), now);
+    if ('run' in item) return [when, ...runCells(item.run)];
+    const { job, why } = item.skipped;
+    return [when, '-', job, 'schedule', 'skipped', '', '', '', safe(why)];
+  });
+  return tableLines([head, ...rows]);
+}
+
+function runCells({ run, job, trigger, slot, state, outcome, report }: RunView): string[] {
+  const front = [run, job, trigger, outcome ?? states[state]];
+  if (report === undefined) return front;
+  const { files, bytes, seconds, startedAt, error } = report;
+  const notes: string[] = [];
+  const late = slot === undefined ? 0 : Date.parse(startedAt) - Date.parse(slot);
+  if (late >= 1000) notes.push(`late by ${formatDuration(late)}`);
+  if (error !== undefined && error.kind !== outcome) notes.push(error.kind);
+  return [
+    ...front,
+    grouped(files.copied + files.attrs + files.deleted),
+    formatBytes(bytes),
+    formatDuration(seconds * 1000),
+    notes.join(', '),
+  ];
+}
+
+/** Of a run without an outcome; `delayed` ones wait for their next attempt. */
+const states: Readonly<Record<RunView['state'], string>> = {
+  waiting: 'waiting',
+  delayed: 'waiting (retry)',
+  active: 'running',
+  ended: 'ended',
+};

@@ -1,0 +1,74 @@
+/** `ferryline status`: the daemon, its queue, and a line for each job. */
+import type { JobView } from '../../core/request.js';
+import { formatDuration } from '../../core/text.js';
+import type { DaemonStatus } from '../../server/controls.js';
+import type { Context } from '../context.js';
+import { daemonClient } from '../daemon-client.js';
+import { safe } from '../show/output.js';
+import { localTime, tableLines } from '../show/table.js';
+
+export async function status(context: Context): Promise<number> {
+  const { output } = context;
+  const found = await daemonClient(context).status();
+  const now = new Date();
+  if (output.json) output.record({ event: 'status', time: now.toISOString(), ...found });
+  else for (const line of statusLines(found, now)) output.data(line);
+  return 0;
+}
+
+/** Columns of a terminal at least. */
+const columns = 80;
+
+/** What people read of it. Pure. */
+export function statusLines(status: DaemonStatus, now: Date): string[] {
+  const { pid, version, startedAt, roles, queue, config, jobs } = status;
+  const age = formatDuration(Math.max(0, now.getTime() - Date.parse(startedAt)));
+  const why = queue.message === undefined ? '' : `: ${safe(queue.message)}`;
+  const lines = [
+    `daemon  up for ${age}, process ${pid}, version ${version}`,
+    `roles   ${roles.join(', ')}`,
+    `queue   ${queue.kind}, ${queue.state}${why}`,
+    `config  ${safe(config.file)}, read ${localTime(config.loadedAt, now)}`,
+  ];
+  if (config.error !== undefined) {
+    lines.push('        as it is now it is not taken:');
+    for (const line of config.error.split('\n')) lines.push(`        ${safe(line)}`);
+  }
+  return [...lines, '', ...jobLines(jobs, now)];
+}
+
+/** A line a job; where a name is too long for that, each name has a line of its own. */
+function jobLines(jobs: readonly JobView[], now: Date): string[] {
+  if (jobs.length === 0) return ['no jobs'];
+  const head = ['job', 'does', 'next', 'now', 'last'];
+  const rows = jobs.map((view) => jobRow(view, now));
+  const lines = tableLines([head, ...rows]);
+  if (lines.every((line) => line.length <= columns)) return lines;
+  const rest = tableLines([head.slice(1), ...rows.map((row) => row.slice(1))]);
+  return rows.flatMap(([name = ''], n) => [
+    ...(n === 0 ? ['job', `  ${rest[0]}`] : []),
+    name,
+    `  ${rest[n + 1]}`,
+  ]);
+}
+
+function jobRow(view: JobView, now: Date): string[] {
+  const { last } = view;
+  return [
+    view.job,
+    view.operation,
+    view.nextSlot === undefined ? '-' : localTime(view.nextSlot, now),
+    stateOf(view),
+    last === undefined ? '-' : `${last.outcome} ${localTime(last.endedAt, now)}`,
+  ];
+}
+
+/** Of all that is so, what matters most; a watch that goes well only if there is nothing else to say. */
+function stateOf({ active, paused, waiting, watch }: JobView): string {
+  const states: string[] = [];
+  if (active.length > 0) states.push('running');
+  if (paused) states.push('paused');
+  else if (waiting > 0 && active.length === 0) states.push('waiting');
+  if (watch === 'degraded' || (watch !== undefined && states.length === 0)) states.push(watch);
+  return states.length === 0 ? '-' : states.join(', ');
+}

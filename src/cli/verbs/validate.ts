@@ -1,0 +1,23 @@
+/** `ferryline validate`: reads jobs.yml and says whether it would do, without connecting anywhere. */
+import { count, escapeText } from '../../core/text.js';
+import { readConfig } from '../config-file.js';
+import type { Context } from '../context.js';
+
+export async function validate(context: Context): Promise<number> {
+  const { output } = context;
+  const { file, jobs, remotes, warnings } = await readConfig(context);
+  if (output.json) {
+    output.record({
+      event: 'validate',
+      time: new Date().toISOString(),
+      file,
+      jobs: [...jobs.keys()],
+      remotes: [...remotes.keys()],
+      warnings: warnings.map((message) => ({ message })),
+    });
+    return 0;
+  }
+  output.note(escapeText(file));
+  output.data(`ok: ${count(jobs.size, 'job')}, ${count(remotes.size, 'remote')}`);
+  return 0;
+}

@@ -1,0 +1,627 @@
+/** The verbs that talk to the daemon: the built command line against a control socket that the test serves. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FerryError } from '../../../src/core/errors.js';
+import type { JobView, RunView } from '../../../src/core/request.js';
+import { openRunLog } from '../../../src/observe/run-log.js';
+import { type ControlServer, serveControl } from '../../../src/server/control.js';
+import { type Controls, noSuchJob, noSuchRun } from '../../../src/server/controls.js';
+import { saveReport } from '../../../src/state/reports.js';
+import { ferryline, startFerryline } from '../../kit/cli.js';
+import { aborted, givenControls, promised, reportOf, statusOf } from '../../kit/controls.js';
+import { temporaryFolder } from '../../kit/temporary.js';
+
+let cwd: string;
+let state: string;
+let server: ControlServer | undefined;
+
+beforeEach(async () => {
+  cwd = await temporaryFolder();
+  state = join(cwd, '.state');
+});
+afterEach(async () => {
+  await server?.close();
+  server = undefined;
+});
+
+async function daemon(given: Partial<Controls>) {
+  const controls = givenControls(given);
+  server = await serveControl(state, controls);
+  return controls;
+}
+
+/** In UTC, so that local times are known. */
+const options = () => ({ cwd, env: { TZ: 'UTC' } });
+const run = (...args: string[]) => ferryline(args, options());
+
+const year = new Date().getFullYear();
+const at = (time: string) => `${year}-11-24T${time}Z`;
+const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+
+describe('without a daemon', () => {
+  test.each([
+    ['status'],
+    ['enqueue', 'nightly'],
+    ['enqueue', 'nightly', 'other', '--wait'],
+    ['retry', 'r-1'],
+    ['cancel', 'r-1'],
+    ['pause', 'nightly'],
+    ['resume', 'nightly', '--json'],
+  ])('%s %s: 4, with the command that starts one', async (...args) => {
+    const result = await run(...args);
+    expect(result).toMatchObject({ code: 4, stdout: '' });
+    expect(result.stderr).toContain(`no daemon runs with the state folder ${state}`);
+    expect(result.stderr).toContain('next: `ferryline start` starts one');
+  });
+
+  test('that command names the configuration that was named', async () => {
+    const result = await run('status', '-c', "my jobs'.yml");
+    expect(result.code).toBe(4);
+    expect(result.stderr).toContain(`\`ferryline start -c 'my jobs'\\''.yml'\``);
+    expect((await run('status', '-c', 'a/b.yml')).stderr).toContain('`ferryline start -c a/b.yml`');
+  });
+
+  test('a socket that nobody listens on is no daemon', async () => {
+    const listener = `const net = require('node:net');
+      net.createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'));`;
+    mkdirSync(state);
+    await once(spawn(process.execPath, ['-e', listener, join(state, 'control.sock')]), 'exit');
+    expect(await run('status')).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('no daemon runs'),
+    });
+  });
+});
+
+describe('without a daemon, the state folder', () => {
+  const id = (time: string) => `${year}1124T${time}Z-aa`;
+
+  test('tells of the runs that ended', async () => {
+    for (const [job, time] of [
+      ['a', '010000'],
+      ['b', '030000'],
+      ['a', '020000'],
+    ] as const) {
+      const startedAt = at(time.replace(/(..)(?=.)/g, '$1:'));
+      await saveReport(state, reportOf(id(time), { job, startedAt }), 500);
+    }
+    const all = await run('runs');
+    expect(all).toMatchObject({
+      code: 0,
+      stderr: 'no daemon runs; only runs that have ended are listed\n',
+    });
+    expect(all.stdout.match(/^Nov 24 0\d:00 .* {2}[ab] /gm)).toHaveLength(3);
+    const { events } = await run('runs', 'a', '--limit', '1', '--json');
+    expect(events).toMatchObject([
+      { event: 'run-view', run: id('020000'), job: 'a', state: 'ended', outcome: 'succeeded' },
+    ]);
+    expect((await run('runs', '../runs/a')).stdout).toBe('');
+  });
+
+  test('has their logs', async () => {
+    const log = openRunLog({ ...logOptions(), run: id('010000') });
+    log.emit({ event: 'file', action: 'copy', path: 'x.txt', bytes: 3 });
+    log.emit({ event: 'run', ...reportOf(id('010000')) });
+    log.close();
+    const { code, stdout } = await run('logs', id('010000'));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^copy {6}x\.txt {2}\(3 B\)\nnightly: succeeded/);
+    const { events } = await run('logs', '-f', '--json', id('010000'));
+    expect(events.map(({ event }) => event)).toEqual(['file', 'run']);
+  });
+
+  test('lets a log be followed that a worker still writes', async () => {
+    const log = openRunLog({ ...logOptions(), run: id('010000') });
+    log.emit({ event: 'file', action: 'copy', path: 'x.txt', bytes: 3 });
+    log.close();
+    const live = startFerryline(['logs', '-f', id('010000')], options());
+    await live.said(/x\.txt/);
+    // Meanwhile one that does not follow comes to its end.
+    await run('logs', id('010000'));
+    expect(live.child.exitCode).toBeNull();
+    const more = openRunLog({ ...logOptions(), run: id('010000') });
+    more.emit({ event: 'run', ...reportOf(id('010000')) });
+    more.close();
+    expect(await live.ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('nightly: succeeded'),
+    });
+  });
+
+  test.each([['-f'], []])('has none of an unknown run: 2 (%s)', async (...flags) => {
+    for (const name of [id('010000'), '../../etc/passwd']) {
+      const result = await run('logs', name, ...flags);
+      expect(result).toMatchObject({ code: 2, stdout: '' });
+    }
+  });
+
+  const logOptions = () => ({
+    state,
+    debug: false,
+    redact: (text: string) => text,
+    onError: (error: Error) => {
+      throw error;
+    },
+  });
+});
+
+describe('status', () => {
+  const jobs: JobView[] = [
+    {
+      job: 'nightly-archive',
+      operation: 'mirror',
+      paused: false,
+      nextSlot: at('02:00:00'),
+      waiting: 0,
+      active: [],
+      last: { run: 'r-1', outcome: 'incomplete', endedAt: at('02:03:04') },
+    },
+    {
+      job: 'drop',
+      operation: 'push',
+      paused: false,
+      watch: 'degraded',
+      waiting: 0,
+      active: [],
+    },
+    { job: 'off', operation: 'pull', paused: true, waiting: 1, active: [] },
+    { job: 'soon', operation: 'pull', paused: false, waiting: 1, active: [] },
+    { job: 'quiet', operation: 'push', paused: false, watch: 'watching', waiting: 0, active: [] },
+    { job: 'busy', operation: 'push', paused: false, watch: 'watching', waiting: 1, active: ['r'] },
+  ];
+
+  test('fits into 80 columns', async () => {
+    await daemon({ status: async () => statusOf({ jobs }) });
+    const { code, stdout, stderr } = await run('status');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const lines = stdout.split('\n');
+    expect(lines[0]).toMatch(/^daemon {2}up for .*, process 4711, version 9\.8\.7$/);
+    expect(lines.slice(1, 3)).toEqual([
+      'roles   scheduler, watcher, worker, api',
+      'queue   embedded, up',
+    ]);
+    expect(lines[3]).toMatch(/^config {2}\/srv\/jobs\.yml, read /);
+    expect(lines.slice(4)).toEqual([
+      '',
+      'job              does    next          now       last',
+      'nightly-archive  mirror  Nov 24 02:00  -         incomplete Nov 24 02:03',
+      'drop             push    -             degraded  -',
+      'off              pull    -             paused    -',
+      'soon             pull    -             waiting   -',
+      'quiet            push    -             watching  -',
+      'busy             push    -             running   -',
+      '',
+    ]);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  test('gives long names lines of their own', async () => {
+    const long = { ...jobs[0], job: 'a'.repeat(64) } as JobView;
+    await daemon({ status: async () => statusOf({ jobs: [long] }) });
+    const { stdout } = await run('status');
+    expect(stdout.split('\n').slice(5)).toEqual([
+      'job',
+      '  does    next          now  last',
+      'a'.repeat(64),
+      '  mirror  Nov 24 02:00  -    incomplete Nov 24 02:03',
+      '',
+    ]);
+  });
+
+  test('tells what is wrong, and exits with 0 all the same', async () => {
+    await daemon({
+      status: async () =>
+        statusOf({
+          queue: { kind: 'redis', state: 'down', message: 'connect ECONNREFUSED \u001b[31m' },
+          config: {
+            file: '/srv/jobs.yml',
+            loadedAt: at('02:00:00'),
+            error: 'jobs.yml:3:4 wrong\njobs.yml:5:6 wrong too',
+          },
+        }),
+    });
+    const { code, stdout } = await run('status');
+    expect(code).toBe(0);
+    expect(stdout).toContain('queue   redis, down: connect ECONNREFUSED \\x1b[31m\n');
+    expect(stdout).toContain('        jobs.yml:3:4 wrong\n        jobs.yml:5:6 wrong too\n');
+    expect(stdout).toContain('\nno jobs\n');
+  });
+
+  test('--json is one event', async () => {
+    await daemon({ status: async () => statusOf({ jobs }) });
+    const { code, events } = await run('status', '--json');
+    expect(code).toBe(0);
+    expect(events).toEqual([{ event: 'status', time, ...statusOf({ jobs }) }]);
+  });
+});
+
+describe('runs', () => {
+  const ended = (id: string, startedAt: string, change: Partial<RunView> = {}): RunView => ({
+    run: id,
+    job: 'nightly',
+    trigger: 'schedule',
+    state: 'ended',
+    outcome: 'succeeded',
+    report: reportOf(id, { startedAt }),
+    ...change,
+  });
+  const found = {
+    runs: [
+      ended('r-old', at('01:00:00')),
+      ended('r-new', at('03:00:07'), { slot: at('03:00:00') }),
+      { run: `${year}1124T003000Z-aa`, job: 'b', trigger: 'manual', state: 'waiting' },
+      { run: `${year}1124T050000Z-bb`, job: 'b', trigger: 'watch', state: 'active' },
+      ended('r-bad', at('03:30:00'), {
+        outcome: 'failed',
+        report: reportOf('r-bad', {
+          startedAt: at('03:30:00'),
+          error: { kind: 'network', message: 'unreachable' },
+        }),
+      }),
+      ended('r-no', at('00:30:00'), {
+        outcome: 'refused',
+        report: reportOf('r-no', {
+          startedAt: at('00:30:00'),
+          error: { kind: 'refused', message: 'too many' },
+        }),
+      }),
+    ] satisfies RunView[],
+    skipped: [{ job: 'nightly', slot: at('02:00:00'), why: 'the run before was going on' }],
+  };
+
+  test('shows waiting and running ones first, then the newest', async () => {
+    const controls = await daemon({ runs: async () => found });
+    const { code, stdout } = await run('runs', 'nightly', '--limit', '50');
+    expect(code).toBe(0);
+    expect(controls.calls).toEqual(['runs nightly 50']);
+    expect(stdout.split('\n')).toEqual([
+      'time          run                  job      trigger   outcome    files  bytes    took',
+      `Nov 24 05:00  ${year}1124T050000Z-bb  b        watch     running`,
+      `Nov 24 00:30  ${year}1124T003000Z-aa  b        manual    waiting`,
+      'Nov 24 03:30  r-bad                nightly  schedule  failed     14     3.4 MiB  4.2 s  network',
+      'Nov 24 03:00  r-new                nightly  schedule  succeeded  14     3.4 MiB  4.2 s  late by 7.0 s',
+      'Nov 24 02:00  -                    nightly  schedule  skipped                           the run before was going on',
+      'Nov 24 01:00  r-old                nightly  schedule  succeeded  14     3.4 MiB  4.2 s',
+      'Nov 24 00:30  r-no                 nightly  schedule  refused    14     3.4 MiB  4.2 s',
+      '',
+    ]);
+  });
+
+  test('--json has a line a run and a line a skipped slot, in the same order', async () => {
+    const controls = await daemon({ runs: async () => found });
+    const { code, events } = await run('runs', '--json', '--limit', '5');
+    expect(code).toBe(0);
+    expect(controls.calls).toEqual(['runs  5']);
+    expect(events.map(({ event, run: id }) => [event, id])).toEqual([
+      ['run-view', `${year}1124T050000Z-bb`],
+      ['run-view', `${year}1124T003000Z-aa`],
+      ['run-view', 'r-bad'],
+      ['run-view', 'r-new'],
+      ['slot', undefined],
+    ]);
+    expect(events[3]).toEqual({ event: 'run-view', time, ...found.runs[1] });
+    expect(events[4]).toEqual({ event: 'slot', time, end: 'skipped', ...found.skipped[0] });
+  });
+
+  test('says when there are none', async () => {
+    await daemon({ runs: async () => ({ runs: [], skipped: [] }) });
+    expect(await run('runs')).toMatchObject({ code: 0, stdout: '', stderr: 'no runs\n' });
+    expect(await run('runs', '--json')).toMatchObject({ code: 0, stdout: '', stderr: '' });
+  });
+
+  test('of an unknown job: 2', async () => {
+    await daemon({
+      runs: async (job) => {
+        throw noSuchJob(job ?? '', ['nightly', 'b']);
+      },
+    });
+    const result = await run('runs', 'nigthly');
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toContain('there is no job "nigthly"');
+    expect(result.stderr).toContain('nightly, b');
+  });
+});
+
+describe('logs', () => {
+  const lines = [
+    { event: 'notice', time: at('02:00:00'), level: 'warning', message: 'a clock is off' },
+    { event: 'plan', time: at('02:00:00'), job: 'nightly', copies: 1 },
+    { event: 'file', time: at('02:00:01'), action: 'copy', path: 'a\n.txt', bytes: 12 },
+    { event: 'something-new', time: at('02:00:01') },
+    { event: 'notice', time: at('02:00:01'), level: 'info', message: 'almost there' },
+    { event: 'run', time: at('02:00:04'), ...reportOf('r-1') },
+  ].map((line) => JSON.stringify(line));
+
+  async function* written(rest: string[] = []) {
+    yield* [...lines, ...rest];
+  }
+
+  test('prints what `run -v` prints, on stdout', async () => {
+    const controls = await daemon({ log: () => written(['{"event":"fi']) });
+    const { code, stdout, stderr } = await run('logs', 'r-1');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(controls.calls).toEqual(['log r-1 false']);
+    expect(stdout.split('\n')).toEqual([
+      'warning: r-1: a clock is off',
+      'copy      a\\n.txt  (12 B)',
+      'nightly: almost there',
+      'nightly: succeeded: 12 copied (3.4 MiB), 2 deleted, 4,988 unchanged in 4.2 s (829 KiB/s), 1 session, verified by size',
+      '',
+    ]);
+  });
+
+  test('--json prints the lines as they are', async () => {
+    await daemon({ log: () => written(['{"event":"fi']) });
+    const { code, stdout } = await run('logs', 'r-1', '--json');
+    expect(code).toBe(0);
+    expect(stdout).toBe(`${lines.join('\n')}\n`);
+  });
+
+  test('-f prints while it is written and ends with the run', async () => {
+    const more = promised<void>();
+    const controls = await daemon({
+      async *log() {
+        yield lines[2] as string;
+        await more.promise;
+        yield lines[5] as string;
+      },
+    });
+    const live = startFerryline(['logs', '-f', 'r-1'], options());
+    await live.said(/^copy {6}a/m);
+    expect(live.stdout()).not.toContain('succeeded');
+    more.resolve();
+    const { code, stdout } = await live.ended;
+    expect(code).toBe(0);
+    expect(stdout).toContain('nightly: succeeded');
+    expect(controls.calls).toEqual(['log r-1 true']);
+  });
+
+  test('SIGINT ends -f: 130', async () => {
+    const left = promised<unknown>();
+    await daemon({
+      async *log(_run, _follow, signal) {
+        yield lines[2] as string;
+        left.resolve(await aborted(signal));
+      },
+    });
+    const live = startFerryline(['logs', '-f', 'r-1'], options());
+    await live.said(/copy/);
+    live.child.kill('SIGINT');
+    expect((await live.ended).code).toBe(130);
+    await left.promise;
+  });
+
+  test('whoever stops reading ends -f', async () => {
+    await daemon({
+      async *log(_run, _follow, signal) {
+        while (!signal.aborted) {
+          yield lines[2] as string;
+          await new Promise(setImmediate);
+        }
+      },
+    });
+    const live = startFerryline(['logs', '-f', 'r-1'], options());
+    await live.said(/copy/);
+    live.child.stdout.destroy();
+    expect((await live.ended).code).toBe(0);
+  });
+
+  test('of an unknown run: 2; of a log that breaks: what was there, then the error', async () => {
+    await daemon({
+      async *log(id) {
+        if (id !== 'r-1') throw noSuchRun(id);
+        yield lines[2] as string;
+        throw new FerryError('io', 'the log can’t be read: EIO');
+      },
+    });
+    expect(await run('logs', 'r-2')).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('there is no run "r-2"'),
+    });
+    expect(await run('logs', 'r-1')).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/^copy/),
+      stderr: expect.stringContaining('EIO'),
+    });
+  });
+});
+
+describe('enqueue', () => {
+  const accepts = { enqueue: async (job: string) => ({ run: `r-${job}`, joined: job === 'b' }) };
+  const known = {
+    status: async () =>
+      statusOf({
+        jobs: ['a', 'b'].map((job) => ({
+          ...{ job, operation: 'push', paused: false, waiting: 0, active: [] },
+        })) as JobView[],
+      }),
+  };
+
+  test('acknowledges on stderr, and with --json as an event', async () => {
+    const controls = await daemon({ ...accepts, ...known });
+    expect(await run('enqueue', 'a')).toEqual({
+      ...{ code: 0, stdout: '', events: [] },
+      stderr: 'a: enqueued, run r-a\n',
+    });
+    expect(await run('enqueue', 'a', '-q')).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    const { code, events, stderr } = await run('enqueue', 'a', 'b', 'a', '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(events).toEqual([
+      { event: 'enqueued', time, job: 'a', run: 'r-a', joined: false },
+      { event: 'enqueued', time, job: 'b', run: 'r-b', joined: true },
+    ]);
+    expect((await run('enqueue', 'b')).stderr).toBe('b: waits already, run r-b\n');
+    expect(controls.calls).toEqual([
+      ...['enqueue a', 'enqueue a', 'status', 'enqueue a', 'enqueue b', 'enqueue b'],
+    ]);
+  });
+
+  test('of several jobs, enqueues none when one is unknown: 2', async () => {
+    const controls = await daemon(known);
+    const result = await run('enqueue', 'a', 'c');
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain('there is no job "c"');
+    expect(controls.calls).toEqual(['status']);
+  });
+
+  test.each([
+    [7, 'refused'],
+    [3, 'incomplete'],
+    [0, 'succeeded'],
+  ] as const)('--wait exits with the report’s code %i', async (exitCode, outcome) => {
+    await daemon({
+      ...accepts,
+      outcome: async (id) =>
+        reportOf(id, {
+          outcome,
+          exitCode,
+          ...(exitCode === 7
+            ? { error: { kind: 'refused', message: 'too many', hint: 'look' } }
+            : {}),
+        }),
+    });
+    const people = await run('enqueue', 'a', '--wait');
+    expect(people).toMatchObject({ code: exitCode, stdout: '' });
+    expect(people.stderr).toContain(`nightly: ${outcome}: 12 copied`);
+    if (exitCode === 7) expect(people.stderr).toContain('error: nightly: too many\n  next: look');
+  });
+
+  test('--wait --json ends with the `run` event of `run`', async () => {
+    await daemon({ ...accepts, outcome: async (id) => reportOf(id) });
+    const { code, events } = await run('enqueue', 'a', '--wait', '--json');
+    expect(code).toBe(0);
+    expect(events.map(({ event }) => event)).toEqual(['enqueued', 'run']);
+    expect(events[1]).toEqual({ event: 'run', time, ...reportOf('r-a') });
+  });
+
+  test('--wait for several tells each when it ends, and exits with the worst code', async () => {
+    const first = promised<void>();
+    await daemon({
+      ...accepts,
+      ...known,
+      async outcome(id) {
+        if (id === 'r-b') return reportOf(id, { job: 'b', outcome: 'incomplete', exitCode: 3 });
+        await first.promise;
+        return reportOf(id, { job: 'a', outcome: 'failed', exitCode: 5 });
+      },
+    });
+    const live = startFerryline(['enqueue', 'a', 'b', '--wait', '--json'], options());
+    await live.said(/"job":"b".*"outcome":"incomplete"/);
+    first.resolve();
+    const { code, events } = await live.ended;
+    expect(code).toBe(5);
+    expect(events.slice(2).map(({ job, exitCode }) => [job, exitCode])).toEqual([
+      ['b', 3],
+      ['a', 5],
+    ]);
+  });
+
+  test('SIGINT only stops the waiting: 130, and the daemon is asked nothing more', async () => {
+    const asked = promised<void>();
+    const left = promised<unknown>();
+    const controls = await daemon({
+      ...accepts,
+      async outcome(_, signal) {
+        asked.resolve();
+        left.resolve(await aborted(signal));
+        throw signal.reason;
+      },
+    });
+    const live = startFerryline(['enqueue', 'a', '--wait'], options());
+    await asked.promise;
+    live.child.kill('SIGINT');
+    const { code, stderr } = await live.ended;
+    expect(code).toBe(130);
+    expect(stderr).toContain('a: run r-a goes on');
+    await left.promise;
+    expect(controls.calls).toEqual(['enqueue a', 'outcome r-a']);
+  });
+
+  test('a daemon that ends meanwhile: 4', async () => {
+    const asked = promised<void>();
+    await daemon({
+      ...accepts,
+      async outcome(_, signal) {
+        asked.resolve();
+        throw await aborted(signal);
+      },
+    });
+    const live = startFerryline(['enqueue', 'a', '--wait'], options());
+    await asked.promise;
+    await server?.close();
+    const { code, stderr } = await live.ended;
+    expect(code).toBe(4);
+    expect(stderr).toContain('error: the daemon stops');
+    expect(stderr).toContain('`ferryline runs`');
+  });
+
+  test('without a job: 2', async () => {
+    expect((await run('enqueue')).code).toBe(2);
+  });
+});
+
+describe('retry, cancel, pause, resume', () => {
+  test('retry enqueues a new run; --wait waits for that', async () => {
+    const controls = await daemon({
+      retry: async () => ({ run: 'r-2', joined: false }),
+      outcome: async (id) => reportOf(id, { exitCode: 3, outcome: 'incomplete' }),
+    });
+    expect(await run('retry', 'r-1')).toMatchObject({
+      code: 0,
+      stderr: 'run r-1 again: enqueued, run r-2\n',
+    });
+    const { code, events } = await run('retry', 'r-1', '--wait', '--json');
+    expect(code).toBe(3);
+    expect(events).toMatchObject([
+      { event: 'enqueued', run: 'r-2', joined: false, retryOf: 'r-1' },
+      { event: 'run', run: 'r-2', exitCode: 3 },
+    ]);
+    expect(controls.calls).toEqual(['retry r-1', 'retry r-1', 'outcome r-2']);
+  });
+
+  test.each([
+    ['waiting', 'is out of the queue'],
+    ['active', 'stops at the next safe point'],
+    ['ended', 'had ended already'],
+  ] as const)('cancel of one that is %s: 0', async (was, says) => {
+    await daemon({ cancel: async () => ({ was }) });
+    expect(await run('cancel', 'r-1')).toMatchObject({ code: 0, stderr: `run r-1 ${says}\n` });
+    expect((await run('cancel', 'r-1', '--json')).events).toEqual([
+      { event: 'cancel', time, run: 'r-1', was },
+    ]);
+  });
+
+  test('pause and resume', async () => {
+    const controls = await daemon({ pause: async () => {}, resume: async () => {} });
+    expect((await run('pause', 'a')).stderr).toContain('a: paused');
+    expect((await run('resume', 'a')).stderr).toContain('a: runs again');
+    expect((await run('pause', 'a', '--json')).events).toEqual([
+      { event: 'paused', time, job: 'a' },
+    ]);
+    expect((await run('resume', 'a', '--json')).events).toEqual([
+      { event: 'resumed', time, job: 'a' },
+    ]);
+    expect(controls.calls).toEqual(['pause a', 'resume a', 'pause a', 'resume a']);
+  });
+
+  test.each([
+    ['config', 2],
+    ['busy', 8],
+    ['refused', 7],
+    ['network', 4],
+    ['defect', 1],
+  ] as const)('an error of kind %s: %i', async (kind, code) => {
+    await daemon({
+      pause: async () => {
+        throw new FerryError(kind, 'it cannot be', { hint: 'do this' });
+      },
+    });
+    const result = await run('pause', 'a');
+    expect(result).toMatchObject({ code, stdout: '' });
+    expect(result.stderr).toContain('error: it cannot be\n  next: do this\n');
+  });
+});

@@ -22,26 +22,15 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   observe: ['core', 'state'],
   triggers: ['core', 'state', 'queue'],
   server: ['core', 'state', 'queue'],
-  daemon: ['core', 'jobs/plan', 'state', 'workers', 'workers/run', 'queue', 'observe'],
-  'daemon.ts': [
+  daemon: [
     ...['core', 'jobs/plan', 'state', 'endpoints', 'workers', 'workers/run', 'queue'],
-    ...['observe', 'triggers', 'server', 'daemon'],
+    ...['observe', 'triggers', 'server'],
   ],
   // a server of its own, for the demo and for tests
   'test-server': [],
   cli: [
-    ...[
-      'test-server',
-      'core',
-      'jobs/config',
-      'jobs/plan',
-      'state',
-      'ssh',
-      'endpoints',
-      'workers',
-      'workers/run',
-    ],
-    ...['queue', 'observe', 'triggers', 'server', 'daemon.ts'],
+    ...['core', 'jobs/config', 'jobs/plan', 'state', 'ssh', 'endpoints', 'workers', 'workers/run'],
+    ...['queue', 'observe', 'triggers', 'server', 'daemon', 'test-server'],
   ],
 };
 

@@ -1,6 +1,6 @@
 /** Tells that runs were enqueued, and waits for their ends (`--wait`). */
 import { asFerryError, Cancelled, exitCodes, worstExitCode } from '../core/errors.js';
-import type { Controls, Enqueued } from '../server/controls.js';
+import type { Controls, Enqueued } from '../server/control/controls.js';
 import type { Context } from './context.js';
 import { createReporter } from './show/reporter.js';
 

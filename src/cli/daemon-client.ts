@@ -1,6 +1,6 @@
 /** The daemon that a command talks to: the one of its state folder. */
 import { controlClient } from '../server/control/client.js';
-import type { Controls } from '../server/controls.js';
+import type { Controls } from '../server/control/controls.js';
 import type { Context } from './context.js';
 import { stateFolder } from './folders.js';
 

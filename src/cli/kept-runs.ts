@@ -1,6 +1,6 @@
 /** What the state folder keeps of runs, for `runs` and `logs` where no daemon answers. */
 import { readRunLog } from '../observe/read-run-log.js';
-import type { RunList } from '../server/controls.js';
+import type { RunList } from '../server/control/controls.js';
 import { listReports, readReport } from '../state/reports.js';
 
 /** The reports of the latest runs, of every job when none is named. Errors: `io`. */

@@ -4,8 +4,8 @@ import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Assignment, RunRequest, Verdict } from '../core/request.js';
 import { keepHold, lockDuration, stalledInterval } from './holds.js';
-import { answered, queueName } from './queue.js';
-import type { Store } from './store.js';
+import { answered, queueName } from './runs.js';
+import type { Store } from './store/store.js';
 
 export interface ConsumerOptions {
   readonly worker: string | undefined;

@@ -4,10 +4,10 @@ import { asFerryError } from '../core/errors.js';
 import { formatDuration } from '../core/text.js';
 import { openPauses, type Pauses } from './pauses.js';
 import { openPermits, type Permits } from './permits.js';
-import { openRunQueue, type RunQueue } from './queue.js';
+import { openRunQueue, type RunQueue } from './runs.js';
 import { openSignals, type Signals } from './signals.js';
 import { openSlots, type Slots } from './slots.js';
-import { openStore, type Store } from './store.js';
+import { openStore, type Store } from './store/store.js';
 
 export interface OpenQueueOptions {
   readonly url: string;

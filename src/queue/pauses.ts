@@ -5,8 +5,8 @@
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { readKeptFile, writeKeptFile } from '../state/kept-file.js';
-import { answered } from './queue.js';
-import { keepEvents, type Store } from './store.js';
+import { answered } from './runs.js';
+import { keepEvents, type Store } from './store/store.js';
 
 interface Account {
   readonly paused: boolean;

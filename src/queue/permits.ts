@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { type Job as Entry, Queue, Worker } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 import { endless, type Hold, keepHold, lockDuration, stalledInterval } from './holds.js';
-import { keepEvents, type Store } from './store.js';
+import { keepEvents, type Store } from './store/store.js';
 
 export interface Permit {
   /** Aborted when it may have gone to somebody else. */

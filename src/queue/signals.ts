@@ -1,8 +1,8 @@
 /** Short messages between the processes on a store, such as "cancel that run". Who isn't there misses them. */
 import { randomUUID } from 'node:crypto';
 import { QueueEvents, QueueEventsProducer } from 'bullmq';
-import { answered } from './queue.js';
-import type { Store } from './store.js';
+import { answered } from './runs.js';
+import type { Store } from './store/store.js';
 
 export interface SignalMap {
   /** Stop this run. */

@@ -6,8 +6,8 @@
 import { Queue, Worker } from 'bullmq';
 import type { SkippedSlot, SlotEnd } from '../core/request.js';
 import { endless, lockDuration, stalledInterval } from './holds.js';
-import { answered } from './queue.js';
-import { keepEvents, type Store } from './store.js';
+import { answered } from './runs.js';
+import { keepEvents, type Store } from './store/store.js';
 
 export interface SlotRequest {
   readonly job: string;

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { openPglite } from '../../src/queue/pglite.js';
+import { openPglite } from '../../src/queue/store/pglite.js';
 import { startFerryline, writeJobs } from '../kit/cli.js';
 import { startPostgres } from '../kit/postgres.js';
 import { startRedis } from '../kit/redis.js';

@@ -10,10 +10,10 @@ import type { Assignment, RunRequest, Verdict } from '../../src/core/request.js'
 import { type Consumer, consume } from '../../src/queue/consume.js';
 import { openPauses } from '../../src/queue/pauses.js';
 import { openPermits, type Permit } from '../../src/queue/permits.js';
-import { openRunQueue, type RunQueue } from '../../src/queue/queue.js';
+import { openRunQueue, type RunQueue } from '../../src/queue/runs.js';
 import { openSignals } from '../../src/queue/signals.js';
 import { openSlots, type SlotRequest } from '../../src/queue/slots.js';
-import type { Store } from '../../src/queue/store.js';
+import type { Store } from '../../src/queue/store/store.js';
 import { temporaryFolder } from '../kit/temporary.js';
 
 export interface QueueKit {

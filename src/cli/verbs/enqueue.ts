@@ -1,6 +1,6 @@
 /** `ferryline enqueue JOB…`: has the daemon run jobs. */
 
-import { noSuchJob } from '../../server/controls.js';
+import { noSuchJob } from '../../server/control/controls.js';
 import { type Asked, awaitRuns, tellEnqueued } from '../await-runs.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';

@@ -1,9 +1,9 @@
-/** `ferryline next [JOB]`: when the schedules start their jobs. When that is, is triggers/slots.ts's to say. */
+/** `ferryline next [JOB]`: when the schedules start their jobs. When that is, is triggers/schedule/slots.ts's to say. */
 
 import type { Job } from '../../core/job.js';
 import { formatDuration } from '../../core/text.js';
-import { nextSlot, zoneOf } from '../../triggers/slots.js';
-import type { Zone } from '../../triggers/zone.js';
+import { nextSlot, zoneOf } from '../../triggers/schedule/slots.js';
+import type { Zone } from '../../triggers/schedule/zone.js';
 import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 

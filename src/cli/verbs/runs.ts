@@ -3,7 +3,7 @@ import type { RunView, SkippedSlot } from '../../core/request.js';
 import { runTime } from '../../core/run-id.js';
 import { formatBytes, formatDuration, grouped } from '../../core/text.js';
 import { saysNoDaemon } from '../../server/control/client.js';
-import type { RunList } from '../../server/controls.js';
+import type { RunList } from '../../server/control/controls.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 import { stateFolder } from '../folders.js';

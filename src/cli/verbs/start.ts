@@ -10,7 +10,7 @@ import {
   queueBroken,
   type Role,
   startDaemon,
-} from '../../daemon.js';
+} from '../../daemon/daemon.js';
 import { parseDuration } from '../../jobs/config/units.js';
 import { createLog } from '../../observe/log.js';
 import { redactor } from '../../observe/redact.js';

@@ -1,7 +1,7 @@
 /** `ferryline status`: the daemon, its queue, and a line for each job. */
 import type { JobView } from '../../core/request.js';
 import { formatDuration } from '../../core/text.js';
-import type { DaemonStatus } from '../../server/controls.js';
+import type { DaemonStatus } from '../../server/control/controls.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 import { safe } from '../show/output.js';

@@ -15,9 +15,9 @@ import {
   noSuchJob,
   noSuchRun,
   type RunList,
-} from '../controls.js';
-import { type Reach, reachControlSocket } from '../socket.js';
-import { fromWire } from '../wire-error.js';
+} from './controls.js';
+import { type Reach, reachControlSocket } from './socket.js';
+import { fromWire } from './wire-error.js';
 
 interface Asking {
   readonly method: 'GET' | 'POST';

@@ -1,0 +1,84 @@
+/**
+ * What can be asked of a daemon. The daemon itself carries it out; over the control socket,
+ * server/control/client.ts offers the same. How it travels is control.ts's.
+ */
+import { FerryError } from '../../core/errors.js';
+import type { Report } from '../../core/events.js';
+import type { JobView, RunView, SkippedSlot } from '../../core/request.js';
+import { escapeText } from '../../core/text.js';
+
+export interface DaemonStatus {
+  readonly pid: number;
+  readonly version: string;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly roles: readonly string[];
+  readonly queue: {
+    readonly kind: 'embedded' | 'redis' | 'postgres';
+    readonly state: 'up' | 'down';
+    /** Why it is down. */
+    readonly message?: string;
+  };
+  readonly config: {
+    readonly file: string;
+    /** ISO 8601, UTC. */
+    readonly loadedAt: string;
+    /** Why the file as it is now was not taken. */
+    readonly error?: string;
+  };
+  readonly jobs: readonly JobView[];
+}
+
+/** The run that serves a request for one; `joined` when it was asked for already. */
+export interface Enqueued {
+  readonly run: string;
+  readonly joined: boolean;
+}
+
+export interface RunList {
+  readonly runs: readonly RunView[];
+  readonly skipped: readonly SkippedSlot[];
+}
+
+/**
+ * All errors are FerryErrors; a job or run that there isn't is `noSuchJob`'s or `noSuchRun`'s, an
+ * unreachable queue `network`.
+ */
+export interface Controls {
+  status(): Promise<DaemonStatus>;
+  /** The latest runs and skipped slots, at most `limit` of each; of every job when none is named. */
+  runs(job: string | undefined, limit: number): Promise<RunList>;
+  /** Resolves once the request is safe in the queue. */
+  enqueue(job: string): Promise<Enqueued>;
+  /** Resolves with the report of the run's last attempt, however long that takes. */
+  outcome(run: string, signal: AbortSignal): Promise<Report>;
+  /** Enqueues the job of an ended run again, as a new run. */
+  retry(run: string): Promise<Enqueued>;
+  /** Resolves with what the run was when it was asked to stop; one that has ended stays as it is. */
+  cancel(run: string): Promise<{ readonly was: 'waiting' | 'active' | 'ended' }>;
+  /** Lets no run of the job start until `resume`. */
+  pause(job: string): Promise<void>;
+  resume(job: string): Promise<void>;
+  /** The run's events as lines of JSON without their line ends; with `follow` until the run ends. */
+  log(run: string, follow: boolean, signal: AbortSignal): AsyncIterable<string>;
+}
+
+/** The code of the errors below, by which the API answers 404. */
+export const unknownName = 'UNKNOWN';
+
+/** The error for a job that isn't in jobs.yml. `names`: the jobs there are, where they are known. */
+export function noSuchJob(job: string, names: Iterable<string> = []): FerryError {
+  const list = [...names].join(', ');
+  return new FerryError('config', `there is no job "${escapeText(job)}"`, {
+    code: unknownName,
+    hint: list === '' ? '`ferryline status` lists the jobs' : `the jobs are ${list}`,
+  });
+}
+
+/** The error for a run that is neither in the queue nor among the reports kept. */
+export function noSuchRun(run: string): FerryError {
+  return new FerryError('config', `there is no run "${escapeText(run)}"`, {
+    code: unknownName,
+    hint: '`ferryline runs` lists those that are known; a job keeps as many as its `history` says',
+  });
+}

@@ -1,0 +1,61 @@
+/** Errors as they travel over the control API, both ways. Pure. */
+import { asFerryError, type ErrorKind, exitCodes, FerryError } from '../../core/errors.js';
+import { unknownName } from './controls.js';
+
+/** `{error: …}`: the body of every answer that is no success, and the last line of a broken log. */
+export interface WireError {
+  readonly error: {
+    readonly kind: ErrorKind;
+    readonly message: string;
+    readonly hint?: string;
+    readonly path?: string;
+    readonly code?: string;
+  };
+}
+
+/** The HTTP status of each kind; an unknown name is a 404. */
+const statuses = {
+  config: 400,
+  refused: 409,
+  busy: 409,
+  changed: 409,
+  conflict: 409,
+  defect: 500,
+  io: 500,
+  auth: 502,
+  'host-key': 502,
+  'hostile-peer': 502,
+  network: 503,
+  timeout: 504,
+} as const satisfies Readonly<Record<ErrorKind, number>>;
+
+export function toWire(thrown: unknown): WireError {
+  const { kind, message, hint, path, code } = asFerryError(thrown);
+  return {
+    error: {
+      kind,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(path === undefined ? {} : { path }),
+      ...(code === undefined ? {} : { code }),
+    },
+  };
+}
+
+export function statusOf({ error }: WireError): 404 | (typeof statuses)[ErrorKind] {
+  return error.code === unknownName ? 404 : statuses[error.kind];
+}
+
+/** The error in an answer's body; undefined where there is none. A kind of a later version is a defect here. */
+export function fromWire(body: unknown): FerryError | undefined {
+  const { error } = (typeof body === 'object' && body !== null ? body : {}) as Partial<WireError>;
+  if (typeof error !== 'object' || error === null || typeof error.message !== 'string') {
+    return undefined;
+  }
+  const { message, hint, path, code } = error;
+  return new FerryError(error.kind in exitCodes ? error.kind : 'defect', message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(path === undefined ? {} : { path }),
+    ...(code === undefined ? {} : { code }),
+  });
+}

@@ -1,0 +1,20 @@
+/** Why changes in some folders are not seen as they happen, and what to do about it: sentences for people. */
+import { escapeText } from '../../core/text.js';
+
+const until = 'so changes in some folders are found by the rescan only';
+
+export function noRoot(root: string): string {
+  return `the folder ${escapeText(root)} does not exist; it is watched as soon as it does`;
+}
+
+/** `error` is the system's, of putting a watch on the folder. Limits: inotify(7). */
+export function unwatched(folder: string, error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'ENOSPC':
+      return `the system gives no more watches, ${until}: raise fs.inotify.max_user_watches (sysctl), or exclude folders`;
+    case 'EMFILE':
+      return `the system gives no more watchers, ${until}: raise fs.inotify.max_user_instances (sysctl) and the limit of open files`;
+    default:
+      return `${escapeText(folder)} can't be watched (${escapeText(error.message)}), so changes in it are found by the rescan only`;
+  }
+}

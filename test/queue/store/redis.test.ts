@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { consume } from '../../../src/queue/consume.js';
+import { openRunQueue } from '../../../src/queue/runs.js';
+import { openStore } from '../../../src/queue/store/store.js';
+import { startRedis } from '../../kit/redis.js';
+import { queueSuite } from '../../suites/queue-suite.js';
+
+queueSuite('Redis', async () => {
+  const redis = await startRedis();
+  const open = () =>
+    openStore({ url: redis.url, folder: '', onTrouble: () => {}, onWarning: () => {} });
+  const stores = [await open(), await open()] as const;
+  return {
+    stores,
+    async stop() {
+      await Promise.all(stores.map((store) => store.close()));
+      await redis.stop();
+    },
+  };
+});
+
+test('a worker that began while Redis was away takes runs once it is back', async () => {
+  const redis = await startRedis();
+  const store = await openStore({
+    url: redis.url,
+    folder: '',
+    onTrouble: () => {},
+    onWarning: () => {},
+  });
+  await redis.kill9();
+  const taken = new Promise<string>((resolve) => {
+    consume(store, {
+      worker: undefined,
+      concurrency: 1,
+      async carryOut({ request }) {
+        resolve(request.run);
+        return { next: 'retry', why: 'that it was taken is enough', after: 60_000 };
+      },
+      onGivenUp: () => {},
+      onError: () => {},
+    });
+  });
+  const runs = openRunQueue(store, () => {});
+  await redis.restart();
+  const request = { run: 'r1', job: 'job', trigger: 'manual' } as const;
+  await runs.request(request, { worker: undefined, attempts: 2 });
+  expect(await taken).toBe('r1');
+  await store.close();
+  await redis.stop();
+});

@@ -1,0 +1,415 @@
+/** The scheduler under a clock of the test's own: a wall that jumps, and a time that only passes. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  createScheduler,
+  type ScheduledJob,
+  type ScheduleOptions,
+} from '../../../src/triggers/schedule/schedule.js';
+import { type MissedRules, slotsBetween } from '../../../src/triggers/schedule/slots.js';
+
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+const at = (date: string) => Date.parse(date);
+const iso = (ms: number) => new Date(ms).toISOString().replace(/(?::00)?\.000Z$/, 'Z');
+
+function daily(schedule: string | string[], more: Partial<MissedRules> = {}): MissedRules {
+  return {
+    schedule: [schedule].flat(),
+    timezone: 'UTC',
+    missed: 'latest',
+    missedWithin: undefined,
+    ...more,
+  };
+}
+
+/** A scheduler, all that it offers as `JOB SLOT HOW`, and its clock. */
+function scene(start: string, onSlot?: ScheduleOptions['onSlot']) {
+  const timers = new Set<{ readonly due: number; readonly then: () => void }>();
+  const told: string[] = [];
+  const errors: unknown[] = [];
+  let passed = 0;
+  let wall = at(start);
+  let wakes = 0;
+  const scheduler = createScheduler({
+    async onSlot(job, slot, how) {
+      await onSlot?.(job, slot, how);
+      told.push(`${job} ${iso(slot)} ${how}`);
+    },
+    async onSkip(job, slot, why) {
+      told.push(`${job} ${iso(slot)} skip: ${why}`);
+    },
+    onError: (job, thrown) => errors.push(`${job}: ${(thrown as Error).message}`),
+    now: () => wall,
+    setTimer(ms, then) {
+      const timer = { due: passed + ms, then };
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+  });
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  return {
+    scheduler,
+    told,
+    errors,
+    timers,
+    wakes: () => wakes,
+    wall: () => wall,
+    settle,
+    /** What was told since it was last asked. */
+    news: () => told.splice(0),
+    set: async (jobs: Record<string, MissedRules | ScheduledJob>) => {
+      const entries = Object.entries(jobs).map(([name, given]): [string, ScheduledJob] => [
+        name,
+        'starts' in given ? given : { starts: given, seenUntil: wall },
+      ]);
+      scheduler.set(new Map(entries));
+      await settle();
+    },
+    /** Time passes, and the wall clock with it. */
+    async pass(ms: number) {
+      const end = passed + ms;
+      for (;;) {
+        const [first] = [...timers].sort((a, b) => a.due - b.due);
+        if (first === undefined || first.due > end) break;
+        wall += first.due - passed;
+        passed = first.due;
+        timers.delete(first);
+        wakes++;
+        first.then();
+        await settle();
+      }
+      wall += end - passed;
+      passed = end;
+    },
+    /** The wall clock is set, or the machine sleeps: no timer's time passes. */
+    jump(ms: number) {
+      wall += ms;
+    },
+  };
+}
+
+const later = 'skip: missed; a later slot makes up for it (missed: latest)';
+
+describe('slots come due', () => {
+  test('at their time, each once, over all jobs', async () => {
+    const { set, pass, news, scheduler } = scene('2026-01-01T00:00Z');
+    await set({ a: daily('*/30 * * * *'), b: daily(['0 1 * * *', '5 1 * * *']), c: daily([]) });
+    expect(iso(scheduler.next('a') ?? 0)).toBe('2026-01-01T00:30Z');
+    expect([scheduler.next('c'), scheduler.next('d')]).toEqual([undefined, undefined]);
+    await pass(29 * minute);
+    expect(news()).toEqual([]);
+    await pass(37 * minute);
+    expect(news()).toEqual([
+      'a 2026-01-01T00:30Z due',
+      'a 2026-01-01T01:00Z due',
+      'b 2026-01-01T01:00Z due',
+      'b 2026-01-01T01:05Z due',
+    ]);
+    expect(iso(scheduler.next('b') ?? 0)).toBe('2026-01-02T01:00Z');
+  });
+
+  test('no slot is offered while the one before it is', async () => {
+    const gates: (() => void)[] = [];
+    const offered: number[] = [];
+    const { set, pass, news, settle } = scene('2026-01-01T00:00Z', (_job, slot) => {
+      offered.push(slot);
+      return new Promise((resolve) => gates.push(resolve));
+    });
+    await set({ a: daily('* * * * *', { missed: 'all', missedWithin: hour }) });
+    await pass(3 * minute);
+    expect(offered.map(iso)).toEqual(['2026-01-01T00:01Z']);
+    for (let i = 0; i < 3; i++) {
+      gates[i]?.();
+      await settle();
+    }
+    expect(news()).toEqual([
+      'a 2026-01-01T00:01Z due',
+      'a 2026-01-01T00:02Z due',
+      'a 2026-01-01T00:03Z due',
+    ]);
+  });
+
+  test('over the hour that DST leaves out, and the one it repeats', async () => {
+    const zone = { timezone: 'Europe/Berlin' };
+    const spring = scene('2026-03-29T00:10Z');
+    await spring.set({ time: daily('30 2 * * *', zone), pace: daily('30 * * * *', zone) });
+    await spring.pass(2 * hour);
+    expect(spring.news()).toEqual([
+      'pace 2026-03-29T00:30Z due',
+      'time 2026-03-29T01:00Z due',
+      'pace 2026-03-29T01:30Z due',
+    ]);
+    const autumn = scene('2026-10-25T00:10Z');
+    await autumn.set({ time: daily('30 2 * * *', zone), pace: daily('30 * * * *', zone) });
+    await autumn.pass(2 * hour);
+    expect(autumn.news()).toEqual([
+      'time 2026-10-25T00:30Z due',
+      'pace 2026-10-25T00:30Z due',
+      'pace 2026-10-25T01:30Z due',
+    ]);
+  });
+});
+
+describe('missed slots', () => {
+  const jobs = {
+    none: daily('0 * * * *', { missed: 'none', missedWithin: 3 * hour }),
+    latest: daily('0 * * * *', { missed: 'latest', missedWithin: 3 * hour }),
+    all: daily('0 * * * *', { missed: 'all', missedWithin: 2 * hour }),
+  };
+  const old = (within: string) => `skip: missed by more than ${within} (missedWithin)`;
+
+  test('at start are those since the last one seen', async () => {
+    const { set, news } = scene('2026-01-01T04:30Z');
+    const seenUntil = at('2026-01-01T02:00Z');
+    await set({ all: { starts: jobs.all, seenUntil } });
+    expect(news()).toEqual(['all 2026-01-01T03:00Z catch-up', 'all 2026-01-01T04:00Z catch-up']);
+  });
+
+  test('of a suspend are noticed within half a minute', async () => {
+    const { set, pass, jump, news } = scene('2026-01-01T00:10Z');
+    await set(jobs);
+    jump(4 * hour);
+    await pass(30 * second);
+    expect(news().sort()).toEqual([
+      `all 2026-01-01T01:00Z ${old('2 h 0 min')}`,
+      `all 2026-01-01T02:00Z ${old('2 h 0 min')}`,
+      'all 2026-01-01T03:00Z catch-up',
+      'all 2026-01-01T04:00Z catch-up',
+      `latest 2026-01-01T01:00Z ${old('3 h 0 min')}`,
+      `latest 2026-01-01T02:00Z ${later}`,
+      `latest 2026-01-01T03:00Z ${later}`,
+      'latest 2026-01-01T04:00Z catch-up',
+      'none 2026-01-01T01:00Z skip: missed: none',
+      'none 2026-01-01T02:00Z skip: missed: none',
+      'none 2026-01-01T03:00Z skip: missed: none',
+      'none 2026-01-01T04:00Z skip: missed: none',
+    ]);
+  });
+
+  test('are not made up for where one is due just then', async () => {
+    const { set, pass, jump, news } = scene('2026-01-01T00:59:59Z');
+    await set(jobs);
+    jump(hour);
+    await pass(30 * second);
+    expect(news().sort()).toEqual([
+      'all 2026-01-01T01:00Z catch-up',
+      'all 2026-01-01T02:00Z due',
+      `latest 2026-01-01T01:00Z ${later}`,
+      'latest 2026-01-01T02:00Z due',
+      'none 2026-01-01T01:00Z skip: missed: none',
+      'none 2026-01-01T02:00Z due',
+    ]);
+  });
+
+  test('a minute late is due, more is missed', async () => {
+    for (const [late, how] of [
+      [minute, 'due'],
+      [minute + 1, 'skip: missed: none'],
+    ] as const) {
+      const { set, pass, jump, news } = scene('2026-01-01T00:59:59Z');
+      await set({ none: jobs.none });
+      jump(late);
+      await pass(second);
+      expect(news()).toEqual([`none 2026-01-01T01:00Z ${how}`]);
+    }
+  });
+
+  test('of a clock set a day ahead make one run, and none again when it is set back', async () => {
+    const { set, pass, jump, news, scheduler } = scene('2026-01-01T12:00Z');
+    await set({ a: daily('0 2 * * *') });
+    jump(day);
+    await pass(minute);
+    expect(news()).toEqual(['a 2026-01-02T02:00Z catch-up']);
+    jump(-day);
+    await pass(day);
+    expect(news()).toEqual([]);
+    expect(iso(scheduler.next('a') ?? 0)).toBe('2026-01-03T02:00Z');
+    await pass(day);
+    expect(news()).toEqual(['a 2026-01-03T02:00Z due']);
+  });
+
+  test('are none of a clock set back: no slot runs twice', async () => {
+    const { set, pass, jump, news } = scene('2026-01-02T01:00Z');
+    await set({ a: daily('0 * * * *') });
+    await pass(90 * minute);
+    expect(news()).toEqual(['a 2026-01-02T02:00Z due']);
+    jump(-day);
+    await pass(day);
+    expect(news()).toEqual([]);
+    await pass(hour);
+    expect(news()).toEqual(['a 2026-01-02T03:00Z due']);
+  });
+});
+
+describe('a slot that was refused', () => {
+  test('comes again after a moment, the others do not', async () => {
+    let refusals = 2;
+    const { set, pass, news, errors } = scene('2026-01-01T00:00Z', async (job) => {
+      if (job === 'a' && refusals-- > 0) throw new Error('no queue');
+    });
+    await set({ a: daily('0 1 * * *'), b: daily('0 1 * * *') });
+    await pass(hour);
+    expect([news(), errors]).toEqual([['b 2026-01-01T01:00Z due'], ['a: no queue']]);
+    await pass(10 * second);
+    expect(news()).toEqual(['a 2026-01-01T01:00Z due']);
+    expect(errors).toHaveLength(2);
+    await pass(hour);
+    expect(news()).toEqual([]);
+  });
+
+  test('for long is a missed one', async () => {
+    let refuse = true;
+    const { set, pass, news } = scene('2026-01-01T00:00Z', async () => {
+      if (refuse) throw new Error('no queue');
+    });
+    await set({ a: daily('0 1 * * *'), b: daily('0 1 * * *', { missed: 'none' }) });
+    await pass(2 * hour);
+    refuse = false;
+    await pass(minute);
+    expect(news()).toEqual([
+      'b 2026-01-01T01:00Z skip: missed: none',
+      'a 2026-01-01T01:00Z catch-up',
+    ]);
+  });
+});
+
+describe('a reload', () => {
+  test('begins at the present where the schedule or its zone changed', async () => {
+    const { set, pass, news } = scene('2026-01-01T00:00Z');
+    await set({ a: daily('0 1 * * *'), b: daily('0 1 * * *') });
+    await pass(2.5 * hour);
+    news();
+    const seenUntil = 0;
+    await set({
+      a: { starts: daily('30 * * * *'), seenUntil },
+      b: { starts: daily('0 1 * * *', { timezone: 'Etc/GMT+1' }), seenUntil },
+    });
+    expect(news()).toEqual([]);
+    await pass(hour);
+    expect(news()).toEqual(['a 2026-01-01T03:30Z due']);
+  });
+
+  test('forgets nothing that was seen of a job that stays', async () => {
+    const { set, pass, news, jump } = scene('2026-01-01T00:00Z');
+    await set({ a: daily('0 1 * * *') });
+    await pass(2 * hour);
+    expect(news()).toEqual(['a 2026-01-01T01:00Z due']);
+    jump(day);
+    await set({ a: { starts: daily('0 1 * * *', { missed: 'none' }), seenUntil: 0 } });
+    expect(news()).toEqual(['a 2026-01-02T01:00Z skip: missed: none']);
+  });
+
+  test('ends what is not in it, its retries too', async () => {
+    const { set, pass, timers, errors } = scene('2026-01-01T00:00Z', async () => {
+      throw new Error('no queue');
+    });
+    await set({ a: daily('* * * * *') });
+    await pass(minute);
+    expect(errors).toHaveLength(1);
+    await set({});
+    expect(timers.size).toBe(0);
+    await pass(hour);
+    expect(errors).toHaveLength(1);
+  });
+
+  test('while slots are offered lets that one end, and offers no more of the old schedule', async () => {
+    let open = () => {};
+    const offered: string[] = [];
+    const { set, pass, news, settle } = scene('2026-01-01T00:03Z', (_job, slot) => {
+      offered.push(iso(slot));
+      return new Promise((resolve) => (open = resolve));
+    });
+    const starts = daily('* * * * *', { missed: 'all', missedWithin: hour });
+    await set({ a: { starts, seenUntil: at('2026-01-01T00:00Z') } });
+    await set({ a: daily('0 1 * * *') });
+    open();
+    await settle();
+    expect(news()).toEqual(['a 2026-01-01T00:01Z catch-up']);
+    await pass(hour);
+    expect(offered).toEqual(['2026-01-01T00:01Z', '2026-01-01T01:00Z']);
+  });
+
+  test('with another schedule, after the clock was set back, runs no moment twice', async () => {
+    const { set, pass, news, jump } = scene('2026-01-01T00:00Z');
+    await set({ a: daily('0 * * * *') });
+    await pass(2 * hour);
+    news();
+    jump(-2 * hour);
+    await set({ a: daily('*/30 * * * *') });
+    await pass(2.5 * hour);
+    expect(news()).toEqual(['a 2026-01-01T02:30Z due']);
+  });
+});
+
+test('stop leaves no timer', async () => {
+  const { set, pass, news, scheduler, timers } = scene('2026-01-01T00:00Z');
+  await set({ a: daily('* * * * *') });
+  expect(timers.size).toBe(1);
+  scheduler.stop();
+  expect(timers.size).toBe(0);
+  await pass(hour);
+  expect(news()).toEqual([]);
+});
+
+test('a thousand jobs share one timer, which wakes for a slot or twice a minute', async () => {
+  const { set, pass, news, timers, wakes } = scene('2026-01-01T00:00Z');
+  const jobs = Array.from({ length: 1000 }, (_, i): [string, MissedRules] => [
+    `job-${i}`,
+    daily(`${i % 60} ${(i % 3) + 1} * * *`),
+  ]);
+  await set(Object.fromEntries(jobs));
+  expect(timers.size).toBe(1);
+  await pass(day);
+  expect(new Set(news()).size).toBe(1000);
+  expect(timers.size).toBe(1);
+  expect(wakes()).toBeLessThanOrEqual(2 * 24 * 60 + 180);
+});
+
+test('whatever the clock does, each slot ends once and in order', async () => {
+  const step = fc.oneof(
+    fc.record({ pass: fc.integer({ min: 1, max: 3 * hour }) }),
+    fc.record({ jump: fc.integer({ min: -day, max: day }) }),
+    fc.constant({ reload: true } as const),
+  );
+  const rules = fc.record({
+    schedule: fc.constantFrom('*/15 * * * *', '0 * * * *', '*/20 1-4 * * *', '30 2 * * *'),
+    timezone: fc.constantFrom('UTC', 'Europe/Berlin'),
+    missed: fc.constantFrom('none', 'latest', 'all'),
+    missedWithin: fc.constantFrom(undefined, hour, 2 * day),
+  });
+  const begins = fc.constantFrom('2026-01-01T00:00Z', '2026-03-28T22:00Z', '2026-10-24T22:00Z');
+  await fc.assert(
+    fc.asyncProperty(
+      begins,
+      rules,
+      fc.array(step, { maxLength: 12 }),
+      fc.array(fc.boolean(), { maxLength: 20 }),
+      async (start, { schedule, ...more }, steps, refusals) => {
+        let latest = at(start);
+        const it = scene(start, async () => {
+          if (refusals.pop() === true) throw new Error('refused');
+        });
+        const starts = daily(schedule, more);
+        await it.set({ a: starts });
+        for (const one of steps) {
+          if ('pass' in one) await it.pass(one.pass);
+          else if ('jump' in one) it.jump(one.jump);
+          else await it.set({ a: { starts, seenUntil: 0 } });
+          latest = Math.max(latest, it.wall());
+        }
+        // Long enough for the clock to be again where it was, and for the retry of what is refused last.
+        await it.pass(Math.max(0, latest - it.wall()) + 10 * minute);
+        refusals.length = 0;
+        await it.pass(10 * second);
+        const ended = it.news().map((line) => at(line.split(' ')[1] ?? ''));
+        const slots = slotsBetween(starts, at(start), it.wall(), 10_000);
+        expect(ended.map(iso)).toEqual(slots.map(iso));
+      },
+    ),
+    { numRuns: 60 },
+  );
+});

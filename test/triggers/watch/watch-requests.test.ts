@@ -1,0 +1,39 @@
+/** What a watch asks for again after a run that did not do all of it. */
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createWatchRequests } from '../../../src/triggers/watch/watch-requests.js';
+import { reportOf } from '../../kit/controls.js';
+
+/** The folders of the first request and of the one that follows on a run in which `paths` failed. */
+async function askedFor(folders: readonly string[], paths: readonly string[]) {
+  const asked: (readonly string[] | undefined)[] = [];
+  const requests = createWatchRequests({
+    retry: { backoff: 1, maxBackoff: 1 },
+    async request(some) {
+      asked.push(some);
+      return { run: `${asked.length}` };
+    },
+    async endOf(run) {
+      if (run !== '1') return undefined;
+      const failures = paths.map((path) => ({ path, kind: 'io' as const, message: 'no' }));
+      return reportOf(run, { outcome: 'incomplete', exitCode: 3, failures });
+    },
+    isPaused: () => false,
+    onError: (error) => {
+      throw error;
+    },
+  });
+  onTestFinished(() => requests.stop());
+  requests.settled(folders);
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  return asked;
+}
+
+test('the folders of the paths that failed, and no others', async () => {
+  const [, again] = await askedFor(['a', 'b', 'c'], ['b/x', 'b/y', 'c/z']);
+  expect(again).toEqual(['b', 'c']);
+});
+
+test('all of them where a path is not what it was, since a secret was taken out', async () => {
+  const [first, again] = await askedFor(['a', 'b-pa55word'], ['b-[secret]/x']);
+  expect(again).toEqual(first);
+});

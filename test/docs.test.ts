@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
 import { loadConfig } from '../src/jobs/config/load.js';
-import { ferryline } from './kit/cli.js';
+import { ferryline } from './kit/daemons/cli.js';
 import { context } from './kit/loading.js';
 
 const project = join(import.meta.dirname, '..');

@@ -7,7 +7,7 @@ import {
   makeStateFolder,
   stateFolder,
 } from '../../src/cli/folders.js';
-import { temporaryFolder } from '../kit/temporary.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
 
 let home: string;
 let cwd: string;

@@ -4,8 +4,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { ferryline, writeJobs } from '../kit/cli.js';
-import { temporaryFolder } from '../kit/temporary.js';
+import { ferryline, writeJobs } from '../kit/daemons/cli.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
 
 let cwd: string;
 

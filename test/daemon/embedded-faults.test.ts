@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isRoot } from '../kit/account.js';
-import { startFerryline } from '../kit/cli.js';
-import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
+import { startFerryline } from '../kit/daemons/cli.js';
+import { eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
+import { readTree } from '../kit/files/tree.js';
 import { openScene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { readTree } from '../kit/tree.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 beforeAll(async () => {

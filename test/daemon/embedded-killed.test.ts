@@ -1,9 +1,9 @@
 /** The daemon on one box, killed again and again while requests come in: what was acknowledged is done. */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { startFerryline, writeJobs } from '../kit/cli.js';
-import { eventually, startDaemon } from '../kit/daemon.js';
+import { startFerryline, writeJobs } from '../kit/daemons/cli.js';
+import { eventually, startDaemon } from '../kit/daemons/daemon.js';
 import { openScene, remoteIn } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 beforeAll(async () => {

@@ -2,10 +2,10 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startFerryline } from '../kit/cli.js';
-import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
+import { startFerryline } from '../kit/daemons/cli.js';
+import { eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
 import { openScene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 beforeAll(async () => {

@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { eventually, killDaemons, runsOf, startDaemon } from '../kit/daemon.js';
-import { startProxy } from '../kit/proxy.js';
-import { type Redis, startRedis } from '../kit/redis.js';
+import { eventually, killDaemons, runsOf, startDaemon } from '../kit/daemons/daemon.js';
+import { randomBytes } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { randomBytes } from '../kit/tree.js';
+import { startProxy } from '../kit/servers/proxy.js';
+import { type Redis, startRedis } from '../kit/servers/redis.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let redis: Redis;

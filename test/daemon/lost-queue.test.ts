@@ -1,9 +1,9 @@
 /** A queue that goes away under a daemon, and does not come back. */
 import { expect, test } from 'vitest';
-import { type Daemon, eventually, runsOf, startDaemon } from '../kit/daemon.js';
-import { startRedis } from '../kit/redis.js';
+import { type Daemon, eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
 import { openScene } from '../kit/scene.js';
-import { startSshd } from '../kit/sshd.js';
+import { startRedis } from '../kit/servers/redis.js';
+import { startSshd } from '../kit/servers/sshd.js';
 
 test('is told once, hides no report, and does not keep the daemon from stopping', async () => {
   const [sshd, redis] = await Promise.all([startSshd(), startRedis()]);

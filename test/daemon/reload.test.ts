@@ -2,12 +2,12 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { writeJobs } from '../kit/cli.js';
-import { eventually, startDaemon } from '../kit/daemon.js';
-import { startProxy } from '../kit/proxy.js';
-import { type Redis, startRedis } from '../kit/redis.js';
+import { writeJobs } from '../kit/daemons/cli.js';
+import { eventually, startDaemon } from '../kit/daemons/daemon.js';
 import { openScene, remoteIn } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
+import { startProxy } from '../kit/servers/proxy.js';
+import { type Redis, startRedis } from '../kit/servers/redis.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let redis: Redis;

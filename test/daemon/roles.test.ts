@@ -2,11 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type JsonEvent, writeJobs } from '../kit/cli.js';
-import { eventually, startDaemon } from '../kit/daemon.js';
-import { type Redis, startRedis } from '../kit/redis.js';
+import { type JsonEvent, writeJobs } from '../kit/daemons/cli.js';
+import { eventually, startDaemon } from '../kit/daemons/daemon.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
+import { type Redis, startRedis } from '../kit/servers/redis.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let redis: Redis;

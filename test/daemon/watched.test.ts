@@ -13,12 +13,12 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { writeJobs } from '../kit/cli.js';
-import { type Daemon, eventually, startDaemon } from '../kit/daemon.js';
-import { type Redis, startRedis } from '../kit/redis.js';
+import { writeJobs } from '../kit/daemons/cli.js';
+import { type Daemon, eventually, startDaemon } from '../kit/daemons/daemon.js';
+import { readTree } from '../kit/files/tree.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { readTree } from '../kit/tree.js';
+import { type Redis, startRedis } from '../kit/servers/redis.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let redis: Redis;

@@ -12,9 +12,9 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { giveTo, serverAccount } from '../kit/account.js';
+import { readTree, sameTree, writeTree } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { readTree, sameTree, writeTree } from '../kit/tree.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let scene: Scene;

@@ -2,15 +2,15 @@
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { startFerryline } from '../kit/cli.js';
-import { startEvil } from '../kit/evil.js';
-import { freePort } from '../kit/free-port.js';
-import { makeKey } from '../kit/keys.js';
-import { listing } from '../kit/misdeeds.js';
+import { startFerryline } from '../kit/daemons/cli.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
+import { randomBytes, readTree, sameTree } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { temporaryFolder } from '../kit/temporary.js';
-import { randomBytes, readTree, sameTree } from '../kit/tree.js';
+import { freePort } from '../kit/servers/free-port.js';
+import { listing } from '../kit/servers/hostile-replies.js';
+import { startEvil } from '../kit/servers/hostile-server.js';
+import { makeKey } from '../kit/servers/keys.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let scene: Scene;

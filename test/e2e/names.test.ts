@@ -2,10 +2,10 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { giveTo, serverAccount } from '../kit/account.js';
-import { odd } from '../kit/hostile-names.js';
+import { odd } from '../kit/files/hostile-names.js';
+import { randomBytes, readTree, sameTree } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { randomBytes, readTree, sameTree } from '../kit/tree.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let scene: Scene;

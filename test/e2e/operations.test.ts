@@ -3,10 +3,10 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { giveTo, serverAccount } from '../kit/account.js';
-import { writeJobs } from '../kit/cli.js';
+import { writeJobs } from '../kit/daemons/cli.js';
+import { mtimeOf, readTree, sameTree, writeTree } from '../kit/files/tree.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { mtimeOf, readTree, sameTree, writeTree } from '../kit/tree.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let other: Sshd;

@@ -1,10 +1,10 @@
 /** A job's rules, one by one: what is in scope, what counts as different, what becomes of links and modes. */
 import { chmodSync, lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../kit/files/temporary.js';
+import { mtimeOf, randomBytes, readTree, sameTree, setMtimes } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { temporaryFolder } from '../kit/temporary.js';
-import { mtimeOf, randomBytes, readTree, sameTree, setMtimes } from '../kit/tree.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let scene: Scene;

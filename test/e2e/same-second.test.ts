@@ -12,11 +12,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startFerryline } from '../kit/cli.js';
-import { eventually } from '../kit/daemon.js';
+import { startFerryline } from '../kit/daemons/cli.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { mtimeOf } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { mtimeOf } from '../kit/tree.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let scene: Scene;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { failing, faulty } from '../kit/faulty.js';
-import { memoryEndpoint } from '../kit/memory.js';
+import { failing, faulty } from '../kit/servers/faulty.js';
+import { memoryEndpoint } from '../kit/servers/memory.js';
 import { endpointSuite, outsideOfMemory } from '../suites/endpoint-suite.js';
 
 endpointSuite('memory', async () => {

@@ -5,9 +5,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { statusCode } from '../../src/test-server/sftp-server.js';
-import { type Asked, type Behave, type Behaviour, type Evil, startEvil } from '../kit/evil.js';
+import { randomBytes, sameTree } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { randomBytes, sameTree } from '../kit/tree.js';
+import {
+  type Asked,
+  type Behave,
+  type Behaviour,
+  type Evil,
+  startEvil,
+} from '../kit/servers/hostile-server.js';
 
 let evil: Evil;
 let scene: Scene;

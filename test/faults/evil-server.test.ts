@@ -4,8 +4,11 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { demoExtensions } from '../../src/test-server/folder.js';
-import type { JsonEvent } from '../kit/cli.js';
-import { type Asked, type Behave, type Evil, type EvilOptions, startEvil } from '../kit/evil.js';
+import type { JsonEvent } from '../kit/daemons/cli.js';
+import { measured } from '../kit/daemons/usage.js';
+import { lookOn } from '../kit/files/onlooker.js';
+import { randomBytes, readTree, sameTree } from '../kit/files/tree.js';
+import { openScene, type Scene } from '../kit/scene.js';
 import {
   brokenReplies,
   emptyData,
@@ -14,11 +17,14 @@ import {
   isRename,
   shortEof,
   tooMuchData,
-} from '../kit/misdeeds.js';
-import { lookOn } from '../kit/onlooker.js';
-import { openScene, type Scene } from '../kit/scene.js';
-import { randomBytes, readTree, sameTree } from '../kit/tree.js';
-import { measured } from '../kit/usage.js';
+} from '../kit/servers/hostile-replies.js';
+import {
+  type Asked,
+  type Behave,
+  type Evil,
+  type EvilOptions,
+  startEvil,
+} from '../kit/servers/hostile-server.js';
 
 let evil: Evil;
 let scene: Scene;

@@ -1,10 +1,10 @@
 /** Rows 1, 5 and 6: what a bad line does to a run. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { lookOn } from '../kit/onlooker.js';
-import { type Proxy as Line, type LineRules, startProxy } from '../kit/proxy.js';
+import { lookOn } from '../kit/files/onlooker.js';
+import { random, randomBytes, readTree, sameTree } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { random, randomBytes, readTree, sameTree } from '../kit/tree.js';
+import { type Proxy as Line, type LineRules, startProxy } from '../kit/servers/proxy.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let proxy: Line;

@@ -1,10 +1,10 @@
 /** Row 37 of the fault matrix, through the built CLI: a folder of a million entries, and one without end. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Evil, startEvil } from '../kit/evil.js';
-import { longListing } from '../kit/misdeeds.js';
+import { measured } from '../kit/daemons/usage.js';
+import { readTree } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { readTree } from '../kit/tree.js';
-import { measured } from '../kit/usage.js';
+import { longListing } from '../kit/servers/hostile-replies.js';
+import { type Evil, startEvil } from '../kit/servers/hostile-server.js';
 
 let evil: Evil;
 let scene: Scene;

@@ -5,7 +5,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Asked, type Behave, type Evil, type EvilOptions, startEvil } from '../kit/evil.js';
+import { randomBytes, readTree, sameTree } from '../kit/files/tree.js';
+import { openScene, type Scene } from '../kit/scene.js';
 import {
   hidesSizes,
   ignoresAttributes,
@@ -13,9 +14,14 @@ import {
   oneOf,
   refusesAttributes,
   storesOtherBytes,
-} from '../kit/misdeeds.js';
-import { openScene, type Scene } from '../kit/scene.js';
-import { randomBytes, readTree, sameTree } from '../kit/tree.js';
+} from '../kit/servers/hostile-replies.js';
+import {
+  type Asked,
+  type Behave,
+  type Evil,
+  type EvilOptions,
+  startEvil,
+} from '../kit/servers/hostile-server.js';
 
 let evil: Evil;
 let scene: Scene;

@@ -1,12 +1,12 @@
 /** Cancelled runs: in the middle of a large file, waiting in the queue or for their turn, and in the hands of another process. */
 import { readdirSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { writeJobs } from '../kit/cli.js';
-import { type AwaitedRun, type Member, startMember } from '../kit/company.js';
-import { eventually } from '../kit/daemon.js';
-import { type Redis, startRedis } from '../kit/redis.js';
+import { writeJobs } from '../kit/daemons/cli.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { type AwaitedRun, type Member, startMember } from '../kit/daemons/daemons.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
+import { type Redis, startRedis } from '../kit/servers/redis.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let redis: Redis;

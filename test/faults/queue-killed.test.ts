@@ -1,12 +1,12 @@
 /** MATRIX rows 25 and 26: runs whose worker is killed, and a run asked for twice. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startMember } from '../kit/company.js';
-import { eventually, runsOf, startDaemon } from '../kit/daemon.js';
+import { eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
+import { startMember } from '../kit/daemons/daemons.js';
 import { openScene } from '../kit/scene.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
+import { sharedStores, storeForTest } from '../kit/servers/stores.js';
 import { openSlowScene } from '../kit/slow-scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { sharedStores, storeForTest } from '../kit/stores.js';
 
 let sshd: Sshd;
 beforeAll(async () => {

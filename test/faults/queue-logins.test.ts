@@ -1,12 +1,12 @@
 /** MATRIX row 49: a server that allows two logins, twenty jobs and two workers. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { writeJobs } from '../kit/cli.js';
-import { type Member, startMember } from '../kit/company.js';
-import { eventually } from '../kit/daemon.js';
-import { type InProcess, startInProcess } from '../kit/in-process.js';
+import { writeJobs } from '../kit/daemons/cli.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { type Member, startMember } from '../kit/daemons/daemons.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type SharedStore, sharedStores } from '../kit/stores.js';
+import { type InProcess, startInProcess } from '../kit/servers/in-process.js';
+import { type SharedStore, sharedStores } from '../kit/servers/stores.js';
 
 const jobs = Array.from({ length: 20 }, (_, i) => `job-${i}`);
 

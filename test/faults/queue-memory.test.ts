@@ -1,11 +1,11 @@
 /** MATRIX row 29: a Redis that has no memory left. */
 import { existsSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
-import { startMember } from '../kit/company.js';
-import { eventually } from '../kit/daemon.js';
-import { startRedis } from '../kit/redis.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { startMember } from '../kit/daemons/daemons.js';
 import { openScene } from '../kit/scene.js';
-import { startSshd } from '../kit/sshd.js';
+import { startRedis } from '../kit/servers/redis.js';
+import { startSshd } from '../kit/servers/sshd.js';
 
 test('requests are refused with the reason, what a watch saw is kept, and all goes on afterwards', async () => {
   const [sshd, redis] = await Promise.all([startSshd(), startRedis()]);

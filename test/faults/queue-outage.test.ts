@@ -1,13 +1,13 @@
 /** MATRIX row 27: the queue's server is killed and comes back, with what it kept or without. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { writeJobs } from '../kit/cli.js';
-import { type Member, startMember } from '../kit/company.js';
-import { eventually } from '../kit/daemon.js';
-import { startRedis } from '../kit/redis.js';
+import { writeJobs } from '../kit/daemons/cli.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { type Member, startMember } from '../kit/daemons/daemons.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { type SharedStore, sharedStores } from '../kit/stores.js';
+import { startRedis } from '../kit/servers/redis.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
+import { type SharedStore, sharedStores } from '../kit/servers/stores.js';
 
 let sshd: Sshd;
 beforeAll(async () => {

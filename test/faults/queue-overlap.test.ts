@@ -2,12 +2,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { startMember } from '../kit/company.js';
-import { eventually } from '../kit/daemon.js';
-import { type Redis, startRedis } from '../kit/redis.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { startMember } from '../kit/daemons/daemons.js';
 import { openScene } from '../kit/scene.js';
+import { type Redis, startRedis } from '../kit/servers/redis.js';
+import { startSshd } from '../kit/servers/sshd.js';
 import { openSlowScene } from '../kit/slow-scene.js';
-import { startSshd } from '../kit/sshd.js';
 
 let redis: Redis;
 beforeAll(async () => {

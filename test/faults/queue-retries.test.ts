@@ -1,13 +1,13 @@
 /** Attempts of a run: which failures are tried again, when, and what `runs` shows of it; its `timeout`. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { type Member, startMember } from '../kit/company.js';
-import { eventually } from '../kit/daemon.js';
-import { makeKey } from '../kit/keys.js';
-import { startProxy } from '../kit/proxy.js';
-import { type Redis, startRedis } from '../kit/redis.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { type Member, startMember } from '../kit/daemons/daemons.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
+import { makeKey } from '../kit/servers/keys.js';
+import { startProxy } from '../kit/servers/proxy.js';
+import { type Redis, startRedis } from '../kit/servers/redis.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let redis: Redis;

@@ -1,12 +1,12 @@
 /** MATRIX row 28, and a queue that can't be reached when the daemon starts. */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { startFerryline } from '../kit/cli.js';
-import { memberEnv } from '../kit/company.js';
-import { freePort } from '../kit/free-port.js';
-import { type Redis, startRedis } from '../kit/redis.js';
+import { startFerryline } from '../kit/daemons/cli.js';
+import { memberEnv } from '../kit/daemons/daemons.js';
 import { openScene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { sharedStores, storeForTest } from '../kit/stores.js';
+import { freePort } from '../kit/servers/free-port.js';
+import { type Redis, startRedis } from '../kit/servers/redis.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
+import { sharedStores, storeForTest } from '../kit/servers/stores.js';
 
 let sshd: Sshd;
 let redis: Redis;

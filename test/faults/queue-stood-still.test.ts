@@ -1,10 +1,10 @@
 /** MATRIX row 26: a worker stopped past its lock, then continued. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startMember } from '../kit/company.js';
+import { startMember } from '../kit/daemons/daemons.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
+import { sharedStores, storeForTest } from '../kit/servers/stores.js';
 import { openSlowScene } from '../kit/slow-scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { sharedStores, storeForTest } from '../kit/stores.js';
 
 let sshd: Sshd;
 beforeAll(async () => {

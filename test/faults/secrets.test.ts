@@ -4,11 +4,11 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { openPglite } from '../../src/queue/store/pglite.js';
-import { startFerryline, writeJobs } from '../kit/cli.js';
-import { startPostgres } from '../kit/postgres.js';
-import { startRedis } from '../kit/redis.js';
+import { startFerryline, writeJobs } from '../kit/daemons/cli.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
+import { startPostgres } from '../kit/servers/postgres.js';
+import { startRedis } from '../kit/servers/redis.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 const queuePassword = 'canary-queue-9f41';
 const passphrase = 'canary-passphrase-77aa';

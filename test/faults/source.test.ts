@@ -5,12 +5,12 @@
  */
 import { chmodSync, mkdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Asked, type Evil, startEvil } from '../kit/evil.js';
-import { listingFails } from '../kit/misdeeds.js';
-import { lookOn } from '../kit/onlooker.js';
+import { lookOn } from '../kit/files/onlooker.js';
+import { readTree, sameTree } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { readTree, sameTree } from '../kit/tree.js';
+import { listingFails } from '../kit/servers/hostile-replies.js';
+import { type Asked, type Evil, startEvil } from '../kit/servers/hostile-server.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let evil: Evil;

@@ -7,14 +7,14 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Algorithms } from 'ssh2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ferryline } from '../kit/cli.js';
-import { type InProcess, startInProcess } from '../kit/in-process.js';
-import { makeKey } from '../kit/keys.js';
-import { terrapinProne, weakAlgorithms } from '../kit/misdeeds.js';
+import { ferryline } from '../kit/daemons/cli.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
+import { readTree } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { temporaryFolder } from '../kit/temporary.js';
-import { readTree } from '../kit/tree.js';
+import { terrapinProne, weakAlgorithms } from '../kit/servers/hostile-replies.js';
+import { type InProcess, startInProcess } from '../kit/servers/in-process.js';
+import { makeKey } from '../kit/servers/keys.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 const tree = { a: 'a', 'b/c': 'c' };
 

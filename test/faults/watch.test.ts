@@ -2,12 +2,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startFerryline } from '../kit/cli.js';
-import { eventually, startDaemon } from '../kit/daemon.js';
-import { type Redis, startRedis } from '../kit/redis.js';
+import { startFerryline } from '../kit/daemons/cli.js';
+import { eventually, startDaemon } from '../kit/daemons/daemon.js';
+import { readTree } from '../kit/files/tree.js';
 import { openScene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/sshd.js';
-import { readTree } from '../kit/tree.js';
+import { type Redis, startRedis } from '../kit/servers/redis.js';
+import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 let sshd: Sshd;
 let redis: Redis;

@@ -7,9 +7,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Remote } from '../../src/core/remote.js';
 import type { Endpoint } from '../../src/endpoints/endpoint.js';
-import { type Evil, type EvilOptions, startEvil } from './evil.js';
-import { escapes } from './hostile-names.js';
-import { startInProcess } from './in-process.js';
+import { escapes } from './files/hostile-names.js';
 import {
   brokenReplies,
   emptyData,
@@ -25,9 +23,11 @@ import {
   terrapinProne,
   tooMuchData,
   weakAlgorithms,
-} from './misdeeds.js';
-import { type LineRules, startProxy } from './proxy.js';
-import { connect } from './remote.js';
+} from './servers/hostile-replies.js';
+import { type Evil, type EvilOptions, startEvil } from './servers/hostile-server.js';
+import { startInProcess } from './servers/in-process.js';
+import { type LineRules, startProxy } from './servers/proxy.js';
+import { connect } from './servers/remote.js';
 
 const { signal } = new AbortController();
 const undo: (() => Promise<void>)[] = [];

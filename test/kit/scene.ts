@@ -5,9 +5,15 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { giveTo, serverAccount } from './account.js';
-import { ferryline, type JsonEvent, type Result, type RunOptions, writeJobs } from './cli.js';
-import { temporaryFolder } from './temporary.js';
-import { type Tree, writeTree } from './tree.js';
+import {
+  ferryline,
+  type JsonEvent,
+  type Result,
+  type RunOptions,
+  writeJobs,
+} from './daemons/cli.js';
+import { temporaryFolder } from './files/temporary.js';
+import { type Tree, writeTree } from './files/tree.js';
 
 /** A server as the kit's starters give it. */
 export interface Server {

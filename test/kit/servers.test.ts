@@ -4,15 +4,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { startInProcess } from './in-process.js';
-import { startPostgres } from './postgres.js';
-import { startProftpd } from './proftpd.js';
-import { startRclone } from './rclone.js';
-import type { RealServer } from './real-server.js';
-import { startRedis } from './redis.js';
-import { startSshd } from './sshd.js';
-import { temporaryFolder } from './temporary.js';
-import { readTree } from './tree.js';
+import { temporaryFolder } from './files/temporary.js';
+import { readTree } from './files/tree.js';
+import { startInProcess } from './servers/in-process.js';
+import { startPostgres } from './servers/postgres.js';
+import { startProftpd } from './servers/proftpd.js';
+import { startRclone } from './servers/rclone.js';
+import type { RealServer } from './servers/real-server.js';
+import { startRedis } from './servers/redis.js';
+import { startSshd } from './servers/sshd.js';
 
 async function sftp(
   server: Omit<RealServer, 'folder' | 'stop' | 'log' | 'root' | 'hostKeyFingerprint'>,

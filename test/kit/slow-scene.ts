@@ -2,9 +2,9 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { eventually } from './daemon.js';
+import { eventually } from './daemons/daemon.js';
 import { openScene, remoteIn, type Scene } from './scene.js';
-import type { Sshd } from './sshd.js';
+import type { Sshd } from './servers/sshd.js';
 
 export interface SlowScene extends Scene {
   /** Another jobs.yml with the same job, which takes no time by it. */

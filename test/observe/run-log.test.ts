@@ -7,7 +7,7 @@ import { readRunLog } from '../../src/observe/read-run-log.js';
 import { redactor } from '../../src/observe/redact.js';
 import { openRunLog, type RunLogOptions } from '../../src/observe/run-log.js';
 import { removeRunLogs } from '../../src/observe/run-log-files.js';
-import { temporaryFolder } from '../kit/temporary.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
 
 const run = '20261124T020000Z-aaaaaaaa';
 const ended = (change: Partial<RunEnd> = {}): RunEnd => ({

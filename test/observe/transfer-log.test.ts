@@ -13,7 +13,7 @@ import { expect, test } from 'vitest';
 import type { FileEvent } from '../../src/core/events.js';
 import { redactor } from '../../src/observe/redact.js';
 import { openTransferLog, type TransferLogOptions } from '../../src/observe/transfer-log.js';
-import { temporaryFolder } from '../kit/temporary.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
 
 const of = { job: 'nightly', run: '20261124T020000Z-aaaaaaaa', remote: 'archive' };
 const copied = (path: string, more: Partial<FileEvent> = {}): FileEvent => ({

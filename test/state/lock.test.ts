@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
 import { acquireJobLock } from '../../src/state/lock.js';
-import { temporaryFolder } from '../kit/temporary.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
 
 // Other processes run what users get.
 const built = fileURLToPath(new URL('../../dist/state/lock.js', import.meta.url));

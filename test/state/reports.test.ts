@@ -8,7 +8,7 @@ import type { Job } from '../../src/core/job.js';
 import { type ListOptions, listReports, readReport, saveReport } from '../../src/state/reports.js';
 import { backoffAfter, worthAnotherAttempt } from '../../src/workers/attempts.js';
 import { reportOfNoStart } from '../../src/workers/run/report.js';
-import { temporaryFolder } from '../kit/temporary.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
 
 const now = new Date('2026-11-24T02:00:00.250Z');
 const job = { name: 'nightly', operation: 'mirror' } as Job;

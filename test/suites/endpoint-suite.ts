@@ -9,9 +9,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Entry } from '../../src/core/entry.js';
 import { FerryError } from '../../src/core/errors.js';
 import type { Endpoint, OpenMode } from '../../src/endpoints/endpoint.js';
-import { escapes, odd, tooLong } from '../kit/hostile-names.js';
-import type { MemoryEndpoint } from '../kit/memory.js';
-import { type Tree, writeTree } from '../kit/tree.js';
+import { escapes, odd, tooLong } from '../kit/files/hostile-names.js';
+import { type Tree, writeTree } from '../kit/files/tree.js';
+import type { MemoryEndpoint } from '../kit/servers/memory.js';
 import { fileTests } from './endpoint-suite-files.js';
 
 /** The place behind an endpoint, reached without it. */

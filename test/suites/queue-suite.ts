@@ -14,7 +14,7 @@ import { openRunQueue, type RunQueue } from '../../src/queue/runs.js';
 import { openSignals } from '../../src/queue/signals.js';
 import { openSlots, type SlotRequest } from '../../src/queue/slots.js';
 import type { Store } from '../../src/queue/store/store.js';
-import { temporaryFolder } from '../kit/temporary.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
 
 export interface QueueKit {
   /** Two views of the store, open. */

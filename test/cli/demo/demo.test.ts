@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ferryline } from '../../kit/cli.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { ferryline } from '../../kit/daemons/cli.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 
 const leftovers = () => readdirSync(tmpdir()).filter((name) => name.startsWith('ferryline-demo-'));
 

@@ -10,9 +10,15 @@ import { openRunLog } from '../../../src/observe/run-log.js';
 import { type Controls, noSuchJob, noSuchRun } from '../../../src/server/control/controls.js';
 import { type ControlServer, serveControl } from '../../../src/server/control/server.js';
 import { saveReport } from '../../../src/state/reports.js';
-import { ferryline, startFerryline } from '../../kit/cli.js';
-import { aborted, givenControls, promised, reportOf, statusOf } from '../../kit/controls.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { ferryline, startFerryline } from '../../kit/daemons/cli.js';
+import {
+  aborted,
+  givenControls,
+  promised,
+  reportOf,
+  statusOf,
+} from '../../kit/daemons/controls.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 
 let cwd: string;
 let state: string;

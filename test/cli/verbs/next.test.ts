@@ -1,7 +1,7 @@
 /** `ferryline next`: the times themselves are test/triggers' matter. */
 import { beforeEach, expect, test } from 'vitest';
-import { ferryline, type JsonEvent, writeJobs } from '../../kit/cli.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { ferryline, type JsonEvent, writeJobs } from '../../kit/daemons/cli.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 
 let cwd: string;
 

@@ -5,10 +5,10 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { ferryline, startFerryline, writeJobs } from '../../kit/cli.js';
-import { type Sshd, startSshd } from '../../kit/sshd.js';
-import { temporaryFolder } from '../../kit/temporary.js';
-import { randomBytes, readTree, sameTree, writeTree } from '../../kit/tree.js';
+import { ferryline, startFerryline, writeJobs } from '../../kit/daemons/cli.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
+import { randomBytes, readTree, sameTree, writeTree } from '../../kit/files/tree.js';
+import { type Sshd, startSshd } from '../../kit/servers/sshd.js';
 
 const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 

@@ -8,9 +8,9 @@ import { type TrustOptions, trust } from '../../../src/cli/verbs/trust.js';
 import { FerryError } from '../../../src/core/errors.js';
 import type { Remote } from '../../../src/core/remote.js';
 import { remoteFromHost } from '../../../src/ssh/ssh-config/ssh-host.js';
-import { makeKey } from '../../kit/keys.js';
-import { type Sshd, startSshd } from '../../kit/sshd.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
+import { makeKey } from '../../kit/servers/keys.js';
+import { type Sshd, startSshd } from '../../kit/servers/sshd.js';
 
 let one: Sshd;
 let two: Sshd;

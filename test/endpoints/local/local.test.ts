@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { vi } from 'vitest';
 import { openSide } from '../../../src/endpoints/open.js';
 import { createPool } from '../../../src/endpoints/sftp/pool.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 import { endpointSuite, outsideOf } from '../../suites/endpoint-suite.js';
 
 async function open() {

@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { openSide } from '../../../src/endpoints/open.js';
 import { createPool } from '../../../src/endpoints/sftp/pool.js';
-import { type Behave, startEvil } from '../../kit/evil.js';
-import { remoteFor } from '../../kit/remote.js';
+import { type Behave, startEvil } from '../../kit/servers/hostile-server.js';
+import { remoteFor } from '../../kit/servers/remote.js';
 
 const chunk = 255 * 1024;
 

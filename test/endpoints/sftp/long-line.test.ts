@@ -5,10 +5,10 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Endpoint } from '../../../src/endpoints/endpoint.js';
 import { openSide, type Side } from '../../../src/endpoints/open.js';
 import { createPool, type SessionPool } from '../../../src/endpoints/sftp/pool.js';
-import { type Proxy as Line, startProxy } from '../../kit/proxy.js';
-import { remoteFor } from '../../kit/remote.js';
-import { type Sshd, startSshd } from '../../kit/sshd.js';
-import { randomBytes } from '../../kit/tree.js';
+import { randomBytes } from '../../kit/files/tree.js';
+import { type Proxy as Line, startProxy } from '../../kit/servers/proxy.js';
+import { remoteFor } from '../../kit/servers/remote.js';
+import { type Sshd, startSshd } from '../../kit/servers/sshd.js';
 
 /** Milliseconds; long enough for all channels that a session ever takes, however busy the machine. */
 const roundTrip = 70;

@@ -1,12 +1,12 @@
 /** The endpoint suite over SFTP: our in-process server, OpenSSH as it is and stripped, ProFTPD, rclone. */
 
-import { startEvil } from '../../kit/evil.js';
-import { startInProcess } from '../../kit/in-process.js';
-import { startProftpd } from '../../kit/proftpd.js';
-import { startRclone } from '../../kit/rclone.js';
-import type { RealServer } from '../../kit/real-server.js';
-import { connect } from '../../kit/remote.js';
-import { startSshd } from '../../kit/sshd.js';
+import { startEvil } from '../../kit/servers/hostile-server.js';
+import { startInProcess } from '../../kit/servers/in-process.js';
+import { startProftpd } from '../../kit/servers/proftpd.js';
+import { startRclone } from '../../kit/servers/rclone.js';
+import type { RealServer } from '../../kit/servers/real-server.js';
+import { connect } from '../../kit/servers/remote.js';
+import { startSshd } from '../../kit/servers/sshd.js';
 import { endpointSuite, type Lack, type Opened, outsideOf } from '../../suites/endpoint-suite.js';
 
 async function open(server: RealServer): Promise<Opened> {

@@ -7,7 +7,7 @@ import {
   type WatchOptions,
   watchFolder,
 } from '../../../src/triggers/watch/watch.js';
-import { temporaryFolder } from '../temporary.js';
+import { temporaryFolder } from '../files/temporary.js';
 
 export interface Watched {
   /** A path below the root. */

@@ -1,5 +1,5 @@
 import { openStore } from '../../../src/queue/store/store.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 import { queueSuite } from '../../suites/queue-suite.js';
 
 queueSuite('embedded', async () => {

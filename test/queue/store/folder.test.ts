@@ -13,8 +13,8 @@ import { createPostgresBackend, Queue } from 'bullmq';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { openFolder } from '../../../src/queue/store/embedded.js';
 import { giveTo, isRoot, serverAccount } from '../../kit/account.js';
-import { temporaryFolder } from '../../kit/temporary.js';
-import { randomBytes } from '../../kit/tree.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
+import { randomBytes } from '../../kit/files/tree.js';
 
 let sound: string;
 beforeAll(async () => {

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 import { openFolder } from '../../../src/queue/store/embedded.js';
 import { openPglite, tidy } from '../../../src/queue/store/pglite.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 
 const quiet = (message: string) => {
   throw new Error(message);

@@ -1,5 +1,5 @@
 import { openStore } from '../../../src/queue/store/store.js';
-import { startPostgres } from '../../kit/postgres.js';
+import { startPostgres } from '../../kit/servers/postgres.js';
 import { queueSuite } from '../../suites/queue-suite.js';
 
 queueSuite('PostgreSQL', async () => {

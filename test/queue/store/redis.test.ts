@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { consume } from '../../../src/queue/consume.js';
 import { openRunQueue } from '../../../src/queue/runs.js';
 import { openStore } from '../../../src/queue/store/store.js';
-import { startRedis } from '../../kit/redis.js';
+import { startRedis } from '../../kit/servers/redis.js';
 import { queueSuite } from '../../suites/queue-suite.js';
 
 queueSuite('Redis', async () => {

@@ -11,8 +11,14 @@ import { controlClient } from '../../../src/server/control/client.js';
 import { type Controls, noSuchJob, noSuchRun } from '../../../src/server/control/controls.js';
 import { type ControlServer, serveControl } from '../../../src/server/control/server.js';
 import { reachControlSocket } from '../../../src/server/control/socket.js';
-import { aborted, givenControls, promised, reportOf, statusOf } from '../../kit/controls.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import {
+  aborted,
+  givenControls,
+  promised,
+  reportOf,
+  statusOf,
+} from '../../kit/daemons/controls.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 
 let state: string;
 let servers: ControlServer[];

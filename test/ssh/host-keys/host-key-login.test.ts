@@ -6,9 +6,9 @@ import { FerryError } from '../../../src/core/errors.js';
 import type { Remote } from '../../../src/core/remote.js';
 import { remoteFromSsh } from '../../../src/ssh/ssh-config/ssh-host.js';
 import { connectSsh2 } from '../../../src/ssh/ssh2/connect-ssh2.js';
-import { makeKey } from '../../kit/keys.js';
-import { type Sshd, startSshd } from '../../kit/sshd.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
+import { makeKey } from '../../kit/servers/keys.js';
+import { type Sshd, startSshd } from '../../kit/servers/sshd.js';
 
 let server: Sshd;
 let home: string;

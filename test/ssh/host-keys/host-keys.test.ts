@@ -12,8 +12,8 @@ import {
   verifyHostKey,
 } from '../../../src/ssh/host-keys/host-keys.js';
 import { lookupName, namesHost, parseKnownHosts } from '../../../src/ssh/host-keys/known-hosts.js';
-import { type KeyPair, makeKey } from '../../kit/keys.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
+import { type KeyPair, makeKey } from '../../kit/servers/keys.js';
 
 let folder: string;
 let ed: KeyPair;

@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { FerryError } from '../../../src/core/errors.js';
 import { readSshConfig } from '../../../src/ssh/ssh-config/ssh-config.js';
 import type { SshContext } from '../../../src/ssh/ssh-config/ssh-config-lines.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 
 let home: string;
 let context: SshContext;

@@ -6,8 +6,8 @@ import type { Remote } from '../../../src/core/remote.js';
 import type { SshContext } from '../../../src/ssh/ssh-config/ssh-config-lines.js';
 import { remoteFromHost, remoteFromSsh } from '../../../src/ssh/ssh-config/ssh-host.js';
 import { isSshTarget, parseTarget } from '../../../src/ssh/ssh-config/ssh-target.js';
-import { makeKey } from '../../kit/keys.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
+import { makeKey } from '../../kit/servers/keys.js';
 
 let home: string;
 let context: SshContext;

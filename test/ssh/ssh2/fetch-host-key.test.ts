@@ -4,8 +4,8 @@ import { afterEach, expect, test } from 'vitest';
 import { FerryError } from '../../../src/core/errors.js';
 import { fingerprint, keyType } from '../../../src/ssh/host-keys/host-keys.js';
 import { fetchHostKey, type HostKeyRequest } from '../../../src/ssh/ssh2/fetch-host-key.js';
-import { freePort } from '../../kit/free-port.js';
-import { type Sshd, startSshd } from '../../kit/sshd.js';
+import { freePort } from '../../kit/servers/free-port.js';
+import { type Sshd, startSshd } from '../../kit/servers/sshd.js';
 
 const open: { stop: () => Promise<unknown> }[] = [];
 

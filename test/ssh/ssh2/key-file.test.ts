@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { FerryError } from '../../../src/core/errors.js';
 import { checkKeyFile, readKeys } from '../../../src/ssh/ssh2/key-file.js';
-import { type KeyPair, makeKey } from '../../kit/keys.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
+import { type KeyPair, makeKey } from '../../kit/servers/keys.js';
 
 const secret = 'correct horse canary';
 let folder: string;

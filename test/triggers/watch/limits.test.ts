@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from 'vitest';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 
 const built = new URL('../../../dist/triggers/watch/watch.js', import.meta.url).href;
 

@@ -13,7 +13,7 @@ import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { settle, watched } from '../../kit/daemons/watching.js';
-import { random } from '../../kit/tree.js';
+import { random } from '../../kit/files/tree.js';
 
 /** Makes, writes, replaces, moves and removes files and folders, with little breath between. */
 async function storm(root: string, seed: number): Promise<void> {

@@ -1,7 +1,7 @@
 /** What a watch asks for again after a run that did not do all of it. */
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createWatchRequests } from '../../../src/triggers/watch/watch-requests.js';
-import { reportOf } from '../../kit/controls.js';
+import { reportOf } from '../../kit/daemons/controls.js';
 
 /** The folders of the first request and of the one that follows on a run in which `paths` failed. */
 async function askedFor(folders: readonly string[], paths: readonly string[]) {

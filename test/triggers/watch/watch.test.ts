@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { settle, type Watched, watched } from '../../kit/daemons/watching.js';
-import { temporaryFolder } from '../../kit/temporary.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 
 const open: Watched[] = [];
 async function watching(options: Parameters<typeof watched>[0] = {}): Promise<Watched> {

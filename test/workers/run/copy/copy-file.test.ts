@@ -4,8 +4,8 @@ import { Budget } from '../../../../src/core/at-once.js';
 import type { Endpoint } from '../../../../src/endpoints/endpoint.js';
 import { Buffers } from '../../../../src/workers/run/copy/buffers.js';
 import { copyFile } from '../../../../src/workers/run/copy/copy-file.js';
-import { memoryEndpoint } from '../../../kit/memory.js';
-import { randomBytes } from '../../../kit/tree.js';
+import { randomBytes } from '../../../kit/files/tree.js';
+import { memoryEndpoint } from '../../../kit/servers/memory.js';
 
 const content = randomBytes(8 * 1024 * 1024, 3);
 const attributes = {

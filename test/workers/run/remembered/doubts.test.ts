@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import type { Reading } from '../../../../src/jobs/plan/doubt.js';
 import { type Doubts, openDoubts } from '../../../../src/workers/run/remembered/doubts.js';
+import { temporaryFolder } from '../../../kit/files/temporary.js';
 import { jobOf, withJob } from '../../../kit/loading.js';
-import { memoryEndpoint } from '../../../kit/memory.js';
-import { temporaryFolder } from '../../../kit/temporary.js';
+import { memoryEndpoint } from '../../../kit/servers/memory.js';
 
 const { signal } = new AbortController();
 const job = jobOf(withJob(''));

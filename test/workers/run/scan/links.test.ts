@@ -1,7 +1,7 @@
 /** What becomes of a link at the source, and that none leads out of it. */
 import { describe, expect, test } from 'vitest';
 import { resolveLink, within } from '../../../../src/workers/run/scan/links.js';
-import { memoryEndpoint } from '../../../kit/memory.js';
+import { memoryEndpoint } from '../../../kit/servers/memory.js';
 
 const { signal } = new AbortController();
 

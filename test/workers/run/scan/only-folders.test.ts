@@ -9,13 +9,13 @@ import type { Plan } from '../../../../src/jobs/plan/plan.js';
 import { planRules } from '../../../../src/workers/run/plan-rules.js';
 import { runJob } from '../../../../src/workers/run/run-job.js';
 import { scan } from '../../../../src/workers/run/scan/scan.js';
-import { type Faulty, failing, faulty } from '../../../kit/faulty.js';
-import { type InProcess, startInProcess } from '../../../kit/in-process.js';
+import { temporaryFolder } from '../../../kit/files/temporary.js';
+import { readTree, type Tree } from '../../../kit/files/tree.js';
 import { jobOf, load, withJob } from '../../../kit/loading.js';
-import { type MemoryOptions, memoryEndpoint } from '../../../kit/memory.js';
 import { openScene, type Scene } from '../../../kit/scene.js';
-import { temporaryFolder } from '../../../kit/temporary.js';
-import { readTree, type Tree } from '../../../kit/tree.js';
+import { type Faulty, failing, faulty } from '../../../kit/servers/faulty.js';
+import { type InProcess, startInProcess } from '../../../kit/servers/in-process.js';
+import { type MemoryOptions, memoryEndpoint } from '../../../kit/servers/memory.js';
 
 const { signal } = new AbortController();
 

@@ -5,7 +5,7 @@ import { Scope } from '../../../../src/jobs/plan/filter.js';
 import { planRules } from '../../../../src/workers/run/plan-rules.js';
 import { scan } from '../../../../src/workers/run/scan/scan.js';
 import { jobOf, withJob } from '../../../kit/loading.js';
-import { memoryEndpoint } from '../../../kit/memory.js';
+import { memoryEndpoint } from '../../../kit/servers/memory.js';
 
 const folders = 64;
 /** So many files in each that no more folders are wanted once that is known. */

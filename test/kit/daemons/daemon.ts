@@ -1,8 +1,8 @@
 /** `ferryline start` as a child process, and what tests ask of it through the command line. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
+import type { Scene } from '../scene.js';
 import { type JsonEvent, type Live, startFerryline } from './cli.js';
-import type { Scene } from './scene.js';
 
 export interface Daemon extends Live {
   /** SIGTERM, and its end. */

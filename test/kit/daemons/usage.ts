@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { temporaryFolder } from './temporary.js';
+import { temporaryFolder } from '../files/temporary.js';
 
 export interface Usage {
   /** The most memory it ever held, MiB. */

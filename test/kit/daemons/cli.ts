@@ -8,7 +8,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 
-const project = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const project = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const main = join(project, 'dist/cli/main.js');
 
 export interface RunOptions {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Account } from './account.js';
+import type { Account } from '../account.js';
 
 export interface ServerProcess {
   readonly pid: number;

@@ -1,12 +1,12 @@
 /** `rclone serve sftp` on a free loopback port, as an ordinary user. It shows its folder as `/`. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { giveTo, serverAccount } from './account.js';
+import { giveTo, serverAccount } from '../account.js';
+import { temporaryFolder } from '../files/temporary.js';
 import { makeKey } from './keys.js';
 import type { RealServer } from './real-server.js';
 import { startRestartable } from './restartable.js';
 import { startProcess } from './server-process.js';
-import { temporaryFolder } from './temporary.js';
 
 /** Starts a server of `root` (default: a fresh folder); the caller stops it. */
 export async function startRclone(

@@ -5,10 +5,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { giveTo, isRoot, serverAccount } from './account.js';
+import { giveTo, isRoot, serverAccount } from '../account.js';
+import { temporaryFolder } from '../files/temporary.js';
 import { type Restartable, startRestartable } from './restartable.js';
 import { startProcess } from './server-process.js';
-import { temporaryFolder } from './temporary.js';
 
 export interface Postgres extends Restartable {
   /** `postgres://ferry@127.0.0.1:PORT/postgres`; no password is asked for. */

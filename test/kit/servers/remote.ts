@@ -1,8 +1,8 @@
 /** The kit's servers as remotes and endpoints, for tests below the command line. */
-import type { Remote } from '../../src/core/remote.js';
-import type { Endpoint } from '../../src/endpoints/endpoint.js';
-import { openSide } from '../../src/endpoints/open.js';
-import { createPool } from '../../src/endpoints/sftp/pool.js';
+import type { Remote } from '../../../src/core/remote.js';
+import type { Endpoint } from '../../../src/endpoints/endpoint.js';
+import { openSide } from '../../../src/endpoints/open.js';
+import { createPool } from '../../../src/endpoints/sftp/pool.js';
 import type { RealServer } from './real-server.js';
 import type { Sshd } from './sshd.js';
 

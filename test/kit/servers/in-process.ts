@@ -6,10 +6,10 @@ import {
   type SshServer,
   type SshServerOptions,
   startDemoServer,
-} from '../../src/test-server/ssh-server.js';
+} from '../../../src/test-server/ssh-server.js';
+import { temporaryFolder } from '../files/temporary.js';
 import { makeKey } from './keys.js';
 import type { RealServer } from './real-server.js';
-import { temporaryFolder } from './temporary.js';
 
 export interface InProcess extends RealServer, Omit<SshServer, 'host' | 'port' | 'stop'> {
   readonly password: string;

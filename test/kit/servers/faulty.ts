@@ -1,6 +1,6 @@
 /** An endpoint with scripted faults around any other: fails, waits, or lets a test act before or after a call. */
-import { FerryError } from '../../src/core/errors.js';
-import type { Endpoint, Handle } from '../../src/endpoints/endpoint.js';
+import { FerryError } from '../../../src/core/errors.js';
+import type { Endpoint, Handle } from '../../../src/endpoints/endpoint.js';
 
 export type Method =
   | Exclude<keyof Endpoint, 'label' | 'root' | 'can'>

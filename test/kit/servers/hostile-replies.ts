@@ -12,8 +12,8 @@ import {
   statusReply,
   string,
   u32,
-} from '../../src/test-server/sftp-server.js';
-import type { Asked, Behave, Behaviour } from './evil.js';
+} from '../../../src/test-server/sftp-server.js';
+import type { Asked, Behave, Behaviour } from './hostile-server.js';
 
 /** Whether a request renames, by either verb. */
 export function isRename(asked: Asked): boolean {

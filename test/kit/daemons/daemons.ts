@@ -1,9 +1,9 @@
 /** Several daemons on one queue, each with a state folder of its own, as on several machines. */
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
+import type { Scene } from '../scene.js';
 import { type JsonEvent, type Result, startFerryline } from './cli.js';
 import { type Daemon, eventually, startDaemon } from './daemon.js';
-import type { Scene } from './scene.js';
 
 export interface MemberOptions {
   /** More arguments of `start`. */

@@ -1,7 +1,7 @@
 /** A daemon's `Controls` that a test writes: every call is recorded, and those not given are refused. */
-import { FerryError } from '../../src/core/errors.js';
-import type { Report } from '../../src/core/events.js';
-import type { Controls, DaemonStatus } from '../../src/server/control/controls.js';
+import { FerryError } from '../../../src/core/errors.js';
+import type { Report } from '../../../src/core/events.js';
+import type { Controls, DaemonStatus } from '../../../src/server/control/controls.js';
 
 export interface GivenControls extends Controls {
   /** `enqueue nightly` … in the order they came. */

@@ -6,12 +6,12 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { giveTo, serverAccount } from './account.js';
+import { giveTo, serverAccount } from '../account.js';
+import { temporaryFolder } from '../files/temporary.js';
 import { makeKey } from './keys.js';
 import type { RealServer } from './real-server.js';
 import { startRestartable } from './restartable.js';
 import { startProcess } from './server-process.js';
-import { temporaryFolder } from './temporary.js';
 
 export interface Proftpd extends RealServer {
   readonly password: string;

@@ -5,11 +5,11 @@
 import { rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Account, giveTo, isRoot, ownAccount, serverAccount } from './account.js';
+import { type Account, giveTo, isRoot, ownAccount, serverAccount } from '../account.js';
+import { temporaryFolder } from '../files/temporary.js';
 import { freePort } from './free-port.js';
 import { type KeyType, makeKey } from './keys.js';
 import { type ServerProcess, startProcess } from './server-process.js';
-import { temporaryFolder } from './temporary.js';
 
 export interface SshdOptions {
   /** The login folder; it is given to the server's account. Default: a fresh temporary one. */

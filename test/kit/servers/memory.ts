@@ -2,11 +2,11 @@
  * An endpoint in memory, held to the contract by the same suite as the real ones, for tests of what
  * stands above endpoints. It answers in the order asked, each answer in a later turn of the event loop.
  */
-import type { Attributes, Entry, Kind, Stat } from '../../src/core/entry.js';
-import { nameOf, parentOf } from '../../src/core/entry.js';
-import { FerryError } from '../../src/core/errors.js';
-import type { Capabilities, Endpoint, Handle, OpenMode } from '../../src/endpoints/endpoint.js';
-import type { Tree } from './tree.js';
+import type { Attributes, Entry, Kind, Stat } from '../../../src/core/entry.js';
+import { nameOf, parentOf } from '../../../src/core/entry.js';
+import { FerryError } from '../../../src/core/errors.js';
+import type { Capabilities, Endpoint, Handle, OpenMode } from '../../../src/endpoints/endpoint.js';
+import type { Tree } from '../files/tree.js';
 
 interface Node {
   readonly kind: Kind;

@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { giveTo, serverAccount } from './account.js';
+import { giveTo, serverAccount } from '../account.js';
+import { temporaryFolder } from '../files/temporary.js';
 import { type Restartable, startRestartable } from './restartable.js';
 import { startProcess } from './server-process.js';
-import { temporaryFolder } from './temporary.js';
 
 export interface Redis extends Restartable {
   /** `redis://127.0.0.1:PORT` */

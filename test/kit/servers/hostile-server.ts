@@ -4,9 +4,9 @@
  * Ready-made misdeeds are in misdeeds.ts.
  */
 import { mkdir, realpath } from 'node:fs/promises';
-import { answerFromFolder, demoExtensions } from '../../src/test-server/folder.js';
-import { type Request, serveSftp, statusReply } from '../../src/test-server/sftp-server.js';
-import { startSshServer } from '../../src/test-server/ssh-server.js';
+import { answerFromFolder, demoExtensions } from '../../../src/test-server/folder.js';
+import { type Request, serveSftp, statusReply } from '../../../src/test-server/sftp-server.js';
+import { startSshServer } from '../../../src/test-server/ssh-server.js';
 import { type InProcess, type InProcessOptions, prepare, writeKnownHosts } from './in-process.js';
 
 /** A request as a test sees it. */

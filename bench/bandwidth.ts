@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { main } from './contenders.js';
-import type { DaemonScene } from './daemon-cases.js';
+import type { DaemonScene } from './daemon-scene.js';
 import { startLine } from './delay.js';
 import { measure } from './measure.js';
 import { verdict } from './samples.js';

@@ -2,10 +2,10 @@
 import { bandwidth } from './bandwidth.js';
 import { firstByte } from './daemon-first-byte.js';
 import { idle, thousand } from './daemon-idle.js';
+import type { DaemonScene } from './daemon-scene.js';
 import { soak } from './daemon-soak.js';
 import { watch } from './daemon-watch.js';
 import { fair } from './fair.js';
-import type { Server } from './server.js';
 
 export interface DaemonCase {
   readonly name: string;
@@ -13,17 +13,6 @@ export interface DaemonCase {
   readonly about: string;
   /** Measures, and resolves to the results as Markdown. */
   readonly run: (scene: DaemonScene) => Promise<string>;
-}
-
-export interface DaemonScene {
-  readonly server: Server;
-  /** The case's own folder, which the server serves too. */
-  readonly folder: string;
-  /** Measurements asked for; absent: as many as the case takes by itself. */
-  readonly runs: number | undefined;
-  /** Below 1: less of everything, to try the benchmark itself. */
-  readonly scale: number;
-  readonly signal: AbortSignal;
 }
 
 export const daemonCases: readonly DaemonCase[] = [

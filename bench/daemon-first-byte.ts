@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDaemon, writeJobs } from './daemon.js';
-import type { DaemonScene } from './daemon-cases.js';
+import type { DaemonScene } from './daemon-scene.js';
 import { cells, lookAt } from './samples.js';
 import { type StoreName, startStore, storeNames } from './stores.js';
 

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Daemon, startDaemon, writeJobs } from './daemon.js';
-import type { DaemonScene } from './daemon-cases.js';
+import type { DaemonScene } from './daemon-scene.js';
 import { verdict } from './samples.js';
 import { type StoreName, startStore, storeNames } from './stores.js';
 

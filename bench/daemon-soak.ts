@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bytesBelow, type Daemon, startDaemon, type Usage, writeJobs } from './daemon.js';
-import type { DaemonScene } from './daemon-cases.js';
+import type { DaemonScene } from './daemon-scene.js';
 import { type Store, startStore, storeNames } from './stores.js';
 
 const perMinute = 100;

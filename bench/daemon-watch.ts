@@ -6,7 +6,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startDaemon, writeJobs } from './daemon.js';
-import type { DaemonScene } from './daemon-cases.js';
+import type { DaemonScene } from './daemon-scene.js';
 import { median } from './report.js';
 import { cells, lookAt, ms, verdict } from './samples.js';
 

@@ -119,7 +119,7 @@ function ask(socketPath: string, method: string, path: string): Promise<unknown>
 /** Clock ticks a second: Linux tells all programs 100, whatever its own are. */
 const ticks = 100;
 
-export function usageOf(pid: number): Usage {
+function usageOf(pid: number): Usage {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const kibibytes = (name: string) => Number(status.match(`${name}:\\s+(\\d+)`)?.[1]);
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

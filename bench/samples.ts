@@ -3,7 +3,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { median } from './report.js';
 
 /** The value that the given part of all values doesn't exceed. */
-export function percentile(values: readonly number[], part: number): number {
+function percentile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? NaN;
 }

@@ -1,10 +1,10 @@
 /** Holds the arrows of docs/architecture.md: who may import whom, read from the imports themselves. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-const src = join(dirname(fileURLToPath(import.meta.url)), '../src');
+const project = join(import.meta.dirname, '..');
+const src = join(project, 'src');
 
 /** Each room of the house and the rooms, or single files, it may import, itself aside. A room is a folder of src; of two that hold a file the deeper counts. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
@@ -98,6 +98,43 @@ test('imports point one way', () => {
     }
   }
   expect(wrong).toEqual([]);
+});
+
+test('no files import each other in a circle, for types neither, in src, bench or test', () => {
+  const files = ['src', 'bench', 'test'].flatMap((folder) => {
+    const names = readdirSync(join(project, folder), { recursive: true, encoding: 'utf8' });
+    return names.filter((name) => /(?<!\.d)\.ts$/.test(name)).map((name) => `${folder}/${name}`);
+  });
+  const importsOfFile = new Map(
+    files.map((file) => {
+      const names = importsOf(readFileSync(join(project, file), 'utf8'));
+      const targets = names
+        .filter((name) => name.startsWith('.'))
+        .map((name) => normalize(join(dirname(file), name)).replace(/\.js$/, '.ts'));
+      return [file, targets];
+    }),
+  );
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]) => {
+    if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(' -> '));
+    if (done.has(file) || way.includes(file)) return;
+    for (const target of importsOfFile.get(file) ?? []) visit(target, [...way, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  expect(circles).toEqual([]);
+});
+
+test('rooms do not need each other in a circle', () => {
+  const reaches = (from: string, to: string, seen = new Set<string>()): boolean =>
+    (arrows[from] ?? []).some((next) => {
+      const room = next in arrows ? next : '';
+      if (room === to) return true;
+      if (room === '' || seen.has(room)) return false;
+      return reaches(room, to, seen.add(room));
+    });
+  expect(Object.keys(arrows).filter((room) => reaches(room, room))).toEqual([]);
 });
 
 test('core and jobs are pure: no files, no net, no clock, no chance', () => {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { FerryError } from '../core/errors.js';
+import { present } from '../core/present.js';
 
 /** As commander hands them over; everything but switches is text. */
 export interface RuleFlags {
@@ -106,10 +107,6 @@ function modesFrom(text: string | undefined): unknown {
 
 function afterFrom(text: string | undefined): unknown {
   return text?.startsWith('archive=') ? { archive: text.slice('archive='.length) } : text;
-}
-
-function present(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** A flag's whole number from `least` to `most`; a usage error otherwise. */

@@ -95,7 +95,7 @@ export interface RunEnd extends Report {
 }
 
 /** A sentence for people: what goes on, or a warning. */
-export interface Notice {
+interface Notice {
   readonly event: 'notice';
   readonly level: 'info' | 'warning';
   readonly message: string;
@@ -112,7 +112,7 @@ export interface Progress {
 }
 
 /** A line of the session transcript (`-vv`): what was done, asked and answered. Never holds a secret. */
-export interface Transcript {
+interface Transcript {
   readonly event: 'transcript';
   /** The remote's name. */
   readonly remote: string;

@@ -1,27 +1,47 @@
-/** How names, sizes, rates and times are shown to people. */
+/** Text for people: what is safe on a terminal and in a log, and how sizes, rates and times are shown. */
 
-/** What stands in place of a secret that was taken out of a text. */
+/** Replaces a secret that was taken out of a text. */
 export const secretMark = '[secret]';
 
-const printable = /^[\x20-\x5b\x5d-\x7e]*$/;
-// C0, DEL, C1, line and paragraph separators, bidirectional controls, zero-width characters, lone surrogates, BOM.
+/**
+ * Characters that a terminal acts on or that hide what a reader sees: C0, DEL and C1 (CSI among them),
+ * soft hyphen, line and paragraph separators, bidirectional controls, invisible characters, the byte
+ * order mark, and halves of surrogate pairs. Every output of ferryline escapes exactly these.
+ */
 const unsafe =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are exactly what must not reach a terminal
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\\]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+const printable = /^[\x20-\x7e]*$/;
 
-/** A path or any text from outside as one line that is safe on a terminal: control and direction characters as `\n`, `\x1b`, `\u202e`. */
+/**
+ * A message as one line that is safe on a terminal: what is unsafe becomes `\n`, `\x1b`, `\u202e`.
+ * Backslashes stay, since names in a message are escaped already (`escapeText`).
+ */
+export function terminalSafe(message: string): string {
+  return printable.test(message) ? message : message.replace(unsafe, escaped);
+}
+
+/** A name or any text from outside as part of a message: as `terminalSafe`, with backslashes doubled, so that it can be told apart. */
 export function escapeText(text: string): string {
-  if (printable.test(text)) return text;
-  return text.replace(unsafe, (c) => {
-    if (c === '\n') return '\\n';
-    if (c === '\r') return '\\r';
-    if (c === '\t') return '\\t';
-    if (c === '\\') return '\\\\';
-    const code = c.charCodeAt(0);
-    return code < 0x100
-      ? `\\x${code.toString(16).padStart(2, '0')}`
-      : `\\u${code.toString(16).padStart(4, '0')}`;
-  });
+  const doubled = text.includes('\\') ? text.replaceAll('\\', '\\\\') : text;
+  return terminalSafe(doubled);
+}
+
+/** A value as one line of JSON that is safe on a terminal, too; parsed, it is the value again. */
+export function jsonLine(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'null';
+  return printable.test(text) ? text : text.replace(unsafe, (c) => `\\u${hex(c, 4)}`);
+}
+
+function escaped(c: string): string {
+  if (c === '\n') return '\\n';
+  if (c === '\r') return '\\r';
+  if (c === '\t') return '\\t';
+  return c < '\u0100' ? `\\x${hex(c, 2)}` : `\\u${hex(c, 4)}`;
+}
+
+function hex(c: string, digits: number): string {
+  return c.charCodeAt(0).toString(16).padStart(digits, '0');
 }
 
 /** Bytes for people: `999 B`, `1.5 MiB`. */

@@ -33,8 +33,6 @@ export interface Capabilities {
   readonly fsync: boolean;
   /** Whether an existing file can be opened again and written at an offset without losing the rest; what isn't known to do so is not asked to. */
   readonly offsetWrites: boolean;
-  /** Hashes the side can make by itself. */
-  readonly serverHash: readonly string[];
   readonly caseSensitive: boolean;
   /** Files that may be open at once. */
   readonly maxHandles: number;

@@ -4,10 +4,10 @@
  */
 import { Writable } from 'node:stream';
 import { createLogger, format, transports } from 'winston';
-import { jsonLine, oneLine } from './lines.js';
+import { jsonLine, terminalSafe } from '../core/text.js';
 import type { Redact } from './redact.js';
 
-export type Level = 'error' | 'warn' | 'info' | 'debug';
+type Level = 'error' | 'warn' | 'info' | 'debug';
 
 /** What belongs to a message: text, numbers, lists and objects of them, errors. The log's own names are taken. */
 export type Fields = Readonly<Record<string, unknown>> & {
@@ -145,12 +145,13 @@ function personLine(coloured: boolean): (line: Line) => string {
   const paint = (code: number, text: string) => (coloured ? `\x1b[${code}m${text}\x1b[0m` : text);
   return ({ time, level, message, fields }) => {
     const pairs = Object.entries(fields).map(
-      ([key, value]) => `${paint(2, `${oneLine(key)}=`)}${shown(value)}`,
+      ([key, value]) => `${paint(2, `${terminalSafe(key)}=`)}${shown(value)}`,
     );
     const when = paint(2, `${localTime(time)}`);
-    return [`${when} ${paint(colours[level], level.padEnd(5))} ${oneLine(message)}`, ...pairs].join(
-      '  ',
-    );
+    return [
+      `${when} ${paint(colours[level], level.padEnd(5))} ${terminalSafe(message)}`,
+      ...pairs,
+    ].join('  ');
   };
 }
 
@@ -162,7 +163,7 @@ function localTime(time: Date): string {
 /** A value after its key: bare where nothing in it could be taken for the next one. */
 function shown(value: unknown): string {
   if (typeof value === 'string' && /^[^\s"'=\\\p{C}]+$/u.test(value)) return value;
-  return oneLine(JSON.stringify(value) ?? '');
+  return jsonLine(value);
 }
 
 /** A field's value as JSON can hold it, redacted however deep. */

@@ -4,8 +4,8 @@
  */
 import { statSync } from 'node:fs';
 import type { RunEvent } from '../core/events.js';
+import { jsonLine } from '../core/text.js';
 import { openLineFile } from './line-file.js';
-import { jsonLine } from './lines.js';
 import { type Redact, redactEvent } from './redact.js';
 import { runLogPath } from './run-log-files.js';
 

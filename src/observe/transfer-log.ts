@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 import type { FileEvent } from '../core/events.js';
+import { jsonLine } from '../core/text.js';
 import { openLineFile } from './line-file.js';
-import { jsonLine } from './lines.js';
 import type { Redact } from './redact.js';
 
 export interface TransferLogOptions {
@@ -21,7 +21,7 @@ export interface TransferLogOptions {
 }
 
 /** Whose files are told of. */
-export interface TransferOf {
+interface TransferOf {
   readonly job: string;
   readonly run: string;
   /** The name of the remote the files go to or come from. */

@@ -17,7 +17,7 @@ import { followerId } from '../core/run-id.js';
 import { keepEvents, type Store } from './store/store.js';
 
 /** What of a job's definition its entries need. */
-export interface RunRules {
+interface RunRules {
   /** The name of the workers that alone may take it. */
   readonly worker: string | undefined;
   /** Attempts in all. */

@@ -4,7 +4,7 @@ import { QueueEvents, QueueEventsProducer } from 'bullmq';
 import { answered } from './runs.js';
 import type { Store } from './store/store.js';
 
-export interface SignalMap {
+interface SignalMap {
   /** Stop this run. */
   readonly cancel: { readonly run: string };
   /** Somebody waits for a permit of that name. */

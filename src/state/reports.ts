@@ -46,7 +46,7 @@ export async function saveReport(
 }
 
 /** The run whose report a file's name says it is; undefined for any other file. */
-export function runOfFile(name: string): string | undefined {
+function runOfFile(name: string): string | undefined {
   const run = name.endsWith('.json') ? name.slice(0, -5) : '';
   return runTime(run) === undefined ? undefined : run;
 }

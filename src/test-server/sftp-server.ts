@@ -116,7 +116,7 @@ function drained(stream: Duplex): Promise<void> {
 }
 
 /** Parses one packet without its length. Throws RangeError where it ends too soon. */
-export function parseRequest(packet: Buffer): Request {
+function parseRequest(packet: Buffer): Request {
   let at = 5;
   const u32 = () => {
     at += 4;

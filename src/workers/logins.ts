@@ -22,7 +22,7 @@ export interface Logins {
 /** Milliseconds an idle session is kept. */
 const warm = 60_000;
 
-export function permitName(remote: Remote): string {
+function permitName(remote: Remote): string {
   return `remote-${remote.name}`;
 }
 

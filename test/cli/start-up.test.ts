@@ -33,6 +33,7 @@ test('before a verb is known, only the command line itself is loaded', () => {
     'cli/show/style.ts',
     'commander',
     'core/errors.ts',
+    'core/present.ts',
     'core/text.ts',
     'observe/redact.ts',
   ]);

@@ -69,7 +69,7 @@ export const everything: ScopeRules = {
   maxAge: undefined,
 };
 
-export const plainRules: PlanRules = {
+const plainRules: PlanRules = {
   operation: 'push',
   compare: 'auto',
   existing: 'replace',

@@ -59,7 +59,7 @@ export interface Scene {
   run(...flags: string[]): Promise<RunResult>;
 }
 
-export interface RunResult extends Result {
+interface RunResult extends Result {
   /** The last event. */
   readonly report: JsonEvent;
 }

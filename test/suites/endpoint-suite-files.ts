@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
 import type { Handle, OpenMode } from '../../src/endpoints/endpoint.js';
 import { randomBytes } from '../kit/files/tree.js';
-import type { Suite } from './endpoint-suite.js';
+import type { Suite } from './endpoint-under-test.js';
 
 export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite): void {
   /** Opens, works, closes whatever happens. */

@@ -3,7 +3,7 @@
  * neither. What is said is decided elsewhere (reporter.ts, the commands).
  */
 import type { FerryError } from '../../core/errors.js';
-import { escapeText } from '../../core/text.js';
+import { escapeText, jsonLine, terminalSafe } from '../../core/text.js';
 import { type Redact, redactEvent, redactor } from '../../observe/redact.js';
 import { type Block, createBlock } from './block.js';
 import { createStyle, isLively, mayColour, type Style } from './style.js';
@@ -86,24 +86,24 @@ export function createOutput(options: OutputOptions, streams: Streams): Output {
     style,
     block,
     data: (line) => data(redact(line)),
-    record: (event) => data(JSON.stringify(redactEvent(event, redact))),
+    record: (event) => data(jsonLine(redactEvent(event, redact))),
     redacted: (event) => redactEvent(event, redact),
     note(line) {
       if (verbosity >= 0) alert(line);
     },
     alert,
     error(error) {
-      const [first = '', ...more] = error.message.split('\n').map(safe);
+      const [first = '', ...more] = error.message.split('\n').map(terminalSafe);
       alert(`${style.red('error:')} ${first}`);
       for (const line of more) alert(`       ${line}`);
       if (error.path !== undefined) {
         const path = escapeText(error.path);
         if (!error.message.includes(path)) alert(`  path: ${path}`);
       }
-      if (error.hint !== undefined) alert(`  next: ${safe(error.hint)}`);
+      if (error.hint !== undefined) alert(`  next: ${terminalSafe(error.hint)}`);
       if (error.kind === 'defect' && verbosity >= 1) {
         const { stack } = error.cause instanceof Error ? error.cause : error;
-        for (const line of (stack ?? '').split('\n').slice(1)) alert(safe(line));
+        for (const line of (stack ?? '').split('\n').slice(1)) alert(terminalSafe(line));
       }
     },
     hide(secrets) {
@@ -114,12 +114,4 @@ export function createOutput(options: OutputOptions, streams: Streams): Output {
       block?.end();
     },
   };
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what must not reach a terminal
-const control = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
-
-/** A message, whose paths are escaped already, without what else could move the cursor. */
-export function safe(message: string): string {
-  return message.replace(control, escapeText);
 }

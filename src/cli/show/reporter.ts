@@ -2,7 +2,7 @@
 
 import { FerryError } from '../../core/errors.js';
 import type { ActionEvent, Emit, PlanEvent, Report, RunEvent } from '../../core/events.js';
-import { grouped } from '../../core/text.js';
+import { grouped, terminalSafe } from '../../core/text.js';
 import { createMeter, progressBlock, progressLine } from './meter.js';
 import type { Output } from './output.js';
 import { actionLine, failureLines, fileLine, planLine, summaryLine } from './summary.js';
@@ -118,7 +118,7 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
           if (output.verbosity >= 1 && !asked) output.note(fileLine(event));
           return;
         case 'notice': {
-          const text = `${job}: ${event.message}`;
+          const text = `${job}: ${terminalSafe(event.message)}`;
           if (event.level === 'warning') output.note(`${style.yellow('warning:')} ${text}`);
           else if (output.verbosity >= 1) output.note(text);
           return;
@@ -144,7 +144,7 @@ function isEmpty({ mkdirs, copies, attrs, deletes, conflicts }: PlanEvent): bool
 /** A line of the session transcript, in the manner of a file-transfer client's log. */
 export function showTranscript(output: Output, remote: string, kind: string, text: string): void {
   if (output.verbosity < 2) return;
-  output.note(`${output.style.dim(remote)}  ${`${kind}:`.padEnd(10)}${text}`);
+  output.note(`${output.style.dim(remote)}  ${`${kind}:`.padEnd(10)}${terminalSafe(text)}`);
 }
 
 /** The report's error with the job in front, unless the message begins with it. */

@@ -1,7 +1,13 @@
 /** What became of a run and what a plan holds, as lines for people. Pure. */
 import type { ActionEvent, FileEvent, PlanEvent, Report } from '../../core/events.js';
-import { count, escapeText, formatBytes, formatDuration, grouped } from '../../core/text.js';
-import { safe } from './output.js';
+import {
+  count,
+  escapeText,
+  formatBytes,
+  formatDuration,
+  grouped,
+  terminalSafe,
+} from '../../core/text.js';
 
 /** Failures that are shown one by one. */
 const shown = 20;
@@ -40,7 +46,7 @@ export function summaryLine(report: Report): string {
 export function failureLines({ failures, failuresOmitted }: Report): string[] {
   const lines = failures
     .slice(0, shown)
-    .map(({ path, kind, message }) => `${escapeText(path)}: ${safe(message)} (${kind})`);
+    .map(({ path, kind, message }) => `${escapeText(path)}: ${terminalSafe(message)} (${kind})`);
   const more = failures.length + failuresOmitted - lines.length;
   if (more > 0) lines.push(`and ${grouped(more)} more`);
   return lines;
@@ -64,7 +70,7 @@ export function actionLine({ action, path, bytes, kind, reason }: ActionEvent): 
   const facts: string[] = [];
   if (bytes !== undefined) facts.push(formatBytes(bytes));
   if (kind !== undefined && kind !== 'file') facts.push(kind);
-  if (reason !== undefined) facts.push(safe(reason));
+  if (reason !== undefined) facts.push(terminalSafe(reason));
   const line = `${action.padEnd(8)}  ${escapeText(path)}`;
   return facts.length === 0 ? line : `${line}  (${facts.join(', ')})`;
 }

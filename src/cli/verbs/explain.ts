@@ -1,13 +1,12 @@
 /** `ferryline explain JOB PATH`: why that path is or isn't transferred. The answer is workers/run/explain-path.ts's. */
 import type { Stat } from '../../core/entry.js';
-import { count, escapeText, formatBytes } from '../../core/text.js';
+import { count, escapeText, formatBytes, terminalSafe } from '../../core/text.js';
 import { type Explanation, explainPath } from '../../workers/run/explain-path.js';
 import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { overridesFrom, type RuleFlags } from '../flags.js';
 import { stateFolder } from '../folders.js';
 import { openPool } from '../run-jobs.js';
-import { safe } from '../show/output.js';
 
 export async function explain(
   name: string,
@@ -32,10 +31,10 @@ export async function explain(
     return 0;
   }
   output.data(`${escapeText(explanation.path)}: ${explanation.verdict}`);
-  output.data(`  why          ${safe(explanation.reason)}`);
+  output.data(`  why          ${terminalSafe(explanation.reason)}`);
   const { rule } = explanation;
   if (rule !== undefined) {
-    output.data(`  rule         ${escapeText(rule.pattern)}  (${safe(rule.where)})`);
+    output.data(`  rule         ${escapeText(rule.pattern)}  (${terminalSafe(rule.where)})`);
   }
   output.data(`  source       ${statText(explanation.source)}`);
   output.data(`  destination  ${statText(explanation.destination)}`);

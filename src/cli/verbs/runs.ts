@@ -1,14 +1,13 @@
 /** `ferryline runs [JOB]`: waiting and running ones first, then ended runs and skipped slots, the newest first. */
 import type { RunView, SkippedSlot } from '../../core/request.js';
 import { runTime } from '../../core/run-id.js';
-import { formatBytes, formatDuration, grouped } from '../../core/text.js';
+import { formatBytes, formatDuration, grouped, terminalSafe } from '../../core/text.js';
 import { saysNoDaemon } from '../../server/control/client.js';
 import type { RunList } from '../../server/control/controls.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 import { stateFolder } from '../folders.js';
 import { keptRuns } from '../kept-runs.js';
-import { safe } from '../show/output.js';
 import { localTime, tableLines } from '../show/table.js';
 
 export interface RunsFlags {
@@ -51,7 +50,7 @@ type Item =
   | { readonly at: number; readonly skipped: SkippedSlot };
 
 /** Pure. */
-export function inOrder({ runs: views, skipped: slots }: RunList): Item[] {
+function inOrder({ runs: views, skipped: slots }: RunList): Item[] {
   const items: Item[] = [
     ...views.map((run) => ({ at: timeOf(run), run })),
     ...slots.map((skipped) => ({ at: Date.parse(skipped.slot), skipped })),
@@ -73,12 +72,12 @@ function eventOf(item: Item, time: string): object {
 const head = ['time', 'run', 'job', 'trigger', 'outcome', 'files', 'bytes', 'took', ''];
 
 /** What people read of it. Pure. */
-export function runLines(items: readonly Item[], now: Date): string[] {
+function runLines(items: readonly Item[], now: Date): string[] {
   const rows = items.map((item) => {
     const when = localTime(new Date(item.at).toISOString(), now);
     if ('run' in item) return [when, ...runCells(item.run)];
     const { job, why } = item.skipped;
-    return [when, '-', job, 'schedule', 'skipped', '', '', '', safe(why)];
+    return [when, '-', job, 'schedule', 'skipped', '', '', '', terminalSafe(why)];
   });
   return tableLines([head, ...rows]);
 }

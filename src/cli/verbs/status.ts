@@ -1,10 +1,9 @@
 /** `ferryline status`: the daemon, its queue, and a line for each job. */
 import type { JobView } from '../../core/request.js';
-import { formatDuration } from '../../core/text.js';
+import { formatDuration, terminalSafe } from '../../core/text.js';
 import type { DaemonStatus } from '../../server/control/controls.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
-import { safe } from '../show/output.js';
 import { localTime, tableLines } from '../show/table.js';
 
 export async function status(context: Context): Promise<number> {
@@ -23,16 +22,16 @@ const columns = 80;
 export function statusLines(status: DaemonStatus, now: Date): string[] {
   const { pid, version, startedAt, roles, queue, config, jobs } = status;
   const age = formatDuration(Math.max(0, now.getTime() - Date.parse(startedAt)));
-  const why = queue.message === undefined ? '' : `: ${safe(queue.message)}`;
+  const why = queue.message === undefined ? '' : `: ${terminalSafe(queue.message)}`;
   const lines = [
     `daemon  up for ${age}, process ${pid}, version ${version}`,
     `roles   ${roles.join(', ')}`,
     `queue   ${queue.kind}, ${queue.state}${why}`,
-    `config  ${safe(config.file)}, read ${localTime(config.loadedAt, now)}`,
+    `config  ${terminalSafe(config.file)}, read ${localTime(config.loadedAt, now)}`,
   ];
   if (config.error !== undefined) {
     lines.push('        as it is now it is not taken:');
-    for (const line of config.error.split('\n')) lines.push(`        ${safe(line)}`);
+    for (const line of config.error.split('\n')) lines.push(`        ${terminalSafe(line)}`);
   }
   return [...lines, '', ...jobLines(jobs, now)];
 }

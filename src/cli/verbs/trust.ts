@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline/promises';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
-import { count, escapeText } from '../../core/text.js';
+import { count, escapeText, jsonLine } from '../../core/text.js';
 import { appendLines } from '../../ssh/host-keys/append-known-hosts.js';
 import {
   describeKey,
@@ -249,5 +249,5 @@ function eventLine(remote: Remote, { key, standing }: Candidate): string {
     fingerprint: fingerprint(key),
     added: standing.kind !== 'known',
   };
-  return `${JSON.stringify(event)}\n`;
+  return `${jsonLine(event)}\n`;
 }

@@ -18,7 +18,7 @@ const kinds: readonly Kind[] = ['file', 'folder', 'link', 'special'];
 /** Beside the kinds: an entry that can't be carried over. */
 const unusable = 4;
 
-export function kindOf(stats: Stats): Kind {
+function kindOf(stats: Stats): Kind {
   if (stats.isFile()) return 'file';
   if (stats.isDirectory()) return 'folder';
   return stats.isSymbolicLink() ? 'link' : 'special';

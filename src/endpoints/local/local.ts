@@ -112,7 +112,6 @@ export function openLocal(root: string, label: string, caseSensitive = true): Lo
     clockOffset: 0,
     fsync: true,
     offsetWrites: true,
-    serverHash: [],
     caseSensitive,
     // below the 4,096 that systems allow at least, up to which Node lifts its own limit
     maxHandles: 2000,

@@ -58,7 +58,6 @@ export function openSftp(
     clockOffset: 0,
     fsync: features.fsync,
     offsetWrites: features.offsetWrites,
-    serverHash: [],
     caseSensitive,
     maxHandles: features.limits.handles,
     maxRead: features.limits.read,

@@ -7,7 +7,7 @@ export interface Sources {
   readonly readFile: (path: string) => string;
 }
 
-export type Interpolated =
+type Interpolated =
   | { readonly value: string; readonly filled: boolean }
   | { readonly error: string };
 
@@ -18,7 +18,7 @@ const variable = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
  * in is not looked at again. `filled`: whether anything but literal text was used. The error never
  * holds a value, only the name that is missing.
  */
-export function interpolate(text: string, sources: Sources): Interpolated {
+function interpolate(text: string, sources: Sources): Interpolated {
   let value = '';
   let filled = false;
   let at = 0;

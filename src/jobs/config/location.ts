@@ -87,7 +87,7 @@ export function cleanPath(text: string): string {
 }
 
 /** Whether a clean path is the folder or lies below it. */
-export function isWithin(path: string, folder: string): boolean {
+function isWithin(path: string, folder: string): boolean {
   if (path === folder) return true;
   if (folder === '') return !path.startsWith('/');
   return path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);

@@ -104,7 +104,7 @@ function flatten(config: SSHConfig, shown: string): Directive[] {
 }
 
 /** A path for people: `~` for the home folder. */
-export function showPath(file: string, context: SshContext): string {
+function showPath(file: string, context: SshContext): string {
   const inHome = relative(context.home, file);
   const shown = inHome !== '' && !inHome.startsWith('..') ? `~${sep}${inHome}` : file;
   return escapeText(shown);

@@ -32,7 +32,7 @@ export interface AdHoc {
 }
 
 /** The user's own home, environment and machine. */
-export function processContext(): SshContext {
+function processContext(): SshContext {
   return {
     home: homedir(),
     user: userName(process.env),

@@ -4,7 +4,7 @@
  */
 
 /** A time during which a zone's clock runs evenly: wall = instant + offset. */
-export interface Piece {
+interface Piece {
   /** Milliseconds since the epoch; whole seconds. */
   readonly from: number;
   /** Not part of it any more. */

@@ -30,7 +30,7 @@ function mustBe(isOurs: () => boolean, path: string): void {
  * still ours, since another worker may have taken it over while this process stood still. Bytes in
  * a temporary file of our own harm nobody, so handles are left as they are.
  */
-export function held(side: Endpoint, isOurs: () => boolean): Endpoint {
+function held(side: Endpoint, isOurs: () => boolean): Endpoint {
   const check = (path: string) => mustBe(isOurs, path);
   return {
     ...side,

@@ -7,7 +7,8 @@ import { startRclone } from '../../kit/servers/rclone.js';
 import type { RealServer } from '../../kit/servers/real-server.js';
 import { connect } from '../../kit/servers/remote.js';
 import { startSshd } from '../../kit/servers/sshd.js';
-import { endpointSuite, type Lack, type Opened, outsideOf } from '../../suites/endpoint-suite.js';
+import { endpointSuite, outsideOf } from '../../suites/endpoint-suite.js';
+import type { Lack, Opened } from '../../suites/endpoint-under-test.js';
 
 async function open(server: RealServer): Promise<Opened> {
   const { endpoint, close } = await connect(server);

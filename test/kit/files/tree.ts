@@ -81,25 +81,6 @@ export function readTree(folder: string, options: { ours?: boolean } = {}): Tree
   return tree;
 }
 
-/** A tree as `readTree` would show it: sorted, buffers as text or hash, no line for folders that are not empty. */
-export function asRead(tree: Tree): Tree {
-  const paths = Object.keys(tree);
-  return Object.fromEntries(
-    Object.entries(tree)
-      .filter(
-        ([path]) => !path.endsWith('/') || !paths.some((p) => p !== path && p.startsWith(path)),
-      )
-      .map(([path, content]) => [
-        path,
-        typeof content === 'string'
-          ? show(Buffer.from(content))
-          : Buffer.isBuffer(content)
-            ? show(content)
-            : content,
-      ]),
-  );
-}
-
 /** Whether two folders hold the same names, kinds, bytes and link targets. */
 export function sameTree(a: string, b: string): boolean {
   const left = readTree(a);
@@ -141,22 +122,6 @@ export function randomBytes(length: number, seed = 1): Buffer {
   for (; i + 4 <= length; i += 4) bytes.writeUInt32LE((next() * 4294967296) >>> 0, i);
   for (; i < length; i++) bytes[i] = (next() * 256) >>> 0;
   return bytes;
-}
-
-/** A tree that only the seed decides: `files` files of 0 to `maxSize` bytes, nested at most three deep. */
-export function randomTree(
-  seed: number,
-  { files = 20, maxSize = 2_000 }: { files?: number; maxSize?: number } = {},
-): Tree {
-  const next = random(seed);
-  const tree: Record<string, Buffer> = {};
-  for (let i = 0; i < files; i++) {
-    const depth = Math.floor(next() * 4);
-    const folders = Array.from({ length: depth }, () => `d${Math.floor(next() * 3)}`);
-    const size = Math.floor(next() * (maxSize + 1));
-    tree[[...folders, `f${i}`].join('/')] = randomBytes(size, seed * 1_000 + i);
-  }
-  return tree;
 }
 
 function show(bytes: Buffer): string {

@@ -94,29 +94,3 @@ export function failing(
     },
   };
 }
-
-/** A point where calls wait until a test lets them go on. */
-export function gate(): {
-  /** Resolves when someone waits. */
-  readonly reached: Promise<void>;
-  /** To be awaited in a script. */
-  readonly pass: () => Promise<void>;
-  readonly open: () => void;
-} {
-  let arrive = () => {};
-  let open = () => {};
-  const reached = new Promise<void>((resolve) => {
-    arrive = resolve;
-  });
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return {
-    reached,
-    pass: () => {
-      arrive();
-      return opened;
-    },
-    open: () => open(),
-  };
-}

@@ -157,9 +157,6 @@ export function longListing(folder: string, total = Number.POSITIVE_INFINITY): B
   });
 }
 
-/** Lists nothing but the same empty NAME for ever. */
-export const emptyNames: Behave = inEvery('READDIR', (asked) => nameReply(asked.id, []));
-
 /** A listing that begins well and then fails. */
 export function listingFails(folder: string): Behave {
   const begun = new Set<string>();
@@ -193,7 +190,7 @@ export const terrapinProne: Algorithms = {
 const attributeFlags = { SIZE: 1, UIDGID: 2, PERMISSIONS: 4, TIMES: 8 };
 
 /** An ATTRS or NAME reply with every SIZE taken out; other replies as they are. */
-export function withoutSizes(reply: Buffer): Buffer {
+function withoutSizes(reply: Buffer): Buffer {
   const type = reply[4];
   if (type !== 104 && type !== 105) return reply;
   const parts: Buffer[] = [];

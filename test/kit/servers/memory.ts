@@ -47,7 +47,6 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
     clockOffset: 0,
     fsync: true,
     offsetWrites: true,
-    serverHash: [],
     caseSensitive: true,
     maxHandles: 1000,
     maxRead: 256 * 1024,

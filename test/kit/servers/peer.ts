@@ -55,7 +55,7 @@ export const say = {
     packet(104, id, names.length, ...names.flatMap((name) => [string(name), '', 0])),
 };
 
-export class Peer {
+class Peer {
   /** Whole packets that came, INIT included, in their order. */
   readonly heard: Buffer[] = [];
   /** Chunks that the client wrote to its stream, the very buffers. */

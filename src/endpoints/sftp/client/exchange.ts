@@ -23,7 +23,7 @@ import { describeStatus, statusError } from './status.js';
 import { commandName, packet, type Reader, readExtensions, status, violation } from './wire.js';
 
 /** A line for the transcript: what was asked, what was answered. */
-export type Trace = (kind: 'command' | 'response', text: string) => void;
+type Trace = (kind: 'command' | 'response', text: string) => void;
 
 export interface ChannelOptions {
   /** Milliseconds of silence, or of being overtaken, after which an operation has failed. */

@@ -8,7 +8,7 @@ import type { Seen } from '../../../jobs/plan/plan.js';
 import type { Doubts } from '../remembered/doubts.js';
 import type { Buffers } from './buffers.js';
 
-export interface CopyRules {
+interface CopyRules {
   readonly modes: Modes;
   readonly verify: 'size' | 'checksum';
   readonly fsync: boolean;

@@ -6,16 +6,9 @@
 import { randomUUID } from 'node:crypto';
 import { type Job as Entry, Queue, Worker } from 'bullmq';
 import { FerryError } from '../core/errors.js';
+import type { Permit } from '../core/permit.js';
 import { endless, type Hold, keepHold, lockDuration, stalledInterval } from './holds.js';
 import { keepEvents, type Store } from './store/store.js';
-
-export interface Permit {
-  /** Aborted when it may have gone to somebody else. */
-  readonly lost: AbortSignal;
-  isOurs(): boolean;
-  /** Gives it back; a second call does nothing. */
-  release(): Promise<void>;
-}
 
 export interface Permits {
   /** Waits for one of `count` permits of that name, first come first served within this process. Rejects with the signal's reason. */

@@ -5,9 +5,9 @@
  */
 import { setMaxListeners } from 'node:events';
 import { FerryError } from '../core/errors.js';
+import type { Permit, TakePermit } from '../core/permit.js';
 import type { Remote } from '../core/remote.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
-import type { Permit, TakePermit } from './permit.js';
 
 export interface Logins {
   /** Waits until this process may be logged in on all of these remotes; resolves to what gives that back. Rejects with the signal's reason. */

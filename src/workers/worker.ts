@@ -8,12 +8,12 @@ import { Budget } from '../core/at-once.js';
 import { Cancelled, FerryError } from '../core/errors.js';
 import type { Emit, Report, Trigger } from '../core/events.js';
 import type { Job } from '../core/job.js';
+import type { Permit, TakePermit } from '../core/permit.js';
 import type { Assignment, ListenToRun, RunRequest, Verdict } from '../core/request.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { acquireJobLock, type Lock } from '../state/lock.js';
 import { backoffAfter, worthAnotherAttempt } from './attempts.js';
 import type { Logins } from './logins.js';
-import type { Permit, TakePermit } from './permit.js';
 import { reportOfRequest } from './run/report.js';
 import { remotesOf, runJob } from './run/run-job.js';
 

@@ -1,9 +1,9 @@
-/** What a worker needs of permits, whoever keeps them: the right to be one of n over all processes. */
+/** A counting semaphore shared by all processes: what a worker asks for and the queue keeps. */
 
 export interface Permit {
-  /** Aborted when it may have gone to somebody else. */
+  /** Aborted when another process may have got the permit. */
   readonly lost: AbortSignal;
-  /** Whether it is surely ours at this moment. */
+  /** Whether the permit is certainly ours at this moment. */
   isOurs(): boolean;
   /** Gives it back; a second call does nothing. */
   release(): Promise<void>;

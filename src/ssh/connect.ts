@@ -1,11 +1,11 @@
-/** Connects by the transport that a remote asks for; only that one's code is loaded. */
+/** Connects with the transport that a remote asks for; the code of the other one is not loaded. */
 import type { Connect } from './transport.js';
 
-export const connect: Connect = async (remote, tell, signal) => {
+export const connect: Connect = async (remote, log, signal) => {
   if (remote.openssh === undefined) {
     const { connectSsh2 } = await import('./ssh2/connect-ssh2.js');
-    return connectSsh2(remote, tell, signal);
+    return connectSsh2(remote, log, signal);
   }
   const { connectOpenssh } = await import('./openssh/connect-openssh.js');
-  return connectOpenssh(remote, tell, signal);
+  return connectOpenssh(remote, log, signal);
 };

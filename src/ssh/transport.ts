@@ -1,31 +1,31 @@
 /**
- * The seam under the SFTP client: something logs in once and then hands out SFTP channels. ssh2
- * does it here; another way to reach a server (the system's ssh) is another `Connect`.
+ * The interface between SSH and the SFTP client: a `Connect` logs in once, its `Transport` opens
+ * SFTP channels. There are two: ssh2 in this process, and the system's ssh.
  */
 import type { Duplex } from 'node:stream';
 import type { FerryError } from '../core/errors.js';
 import type { Remote } from '../core/remote.js';
 
 export interface Transport {
-  /** A channel opened in the same go as the login. */
+  /** The channel that was opened together with the login. */
   readonly first: Duplex;
   /** How the server names its software: `OpenSSH_9.2p1 Debian-2`. */
   readonly serverSoftware: string;
-  /** SSH logins made for it, jump hosts counted. */
+  /** SSH logins made for it, those on jump hosts included. */
   readonly logins: number;
-  /** Settles, never rejecting, with the reason when the connection has ended. */
+  /** Resolves with the reason once the connection has ended; never rejects. */
   readonly ended: Promise<FerryError>;
-  /** One more SFTP channel on the same connection; an `io` error when the server allows no more. */
+  /** Opens another SFTP channel on the same connection; an `io` error if the server allows no more. */
   openChannel(signal: AbortSignal): Promise<Duplex>;
-  /** Ends the connection, politely at first; resolves when it has ended. */
+  /** Ends the connection, by force if the server does not answer the goodbye; resolves once it has ended. */
   close(): Promise<void>;
 }
 
-/** What a session tells of itself: one line for the transcript. A `notice` is a status that people want to know without one. */
-export type Tell = (kind: 'notice' | 'status' | 'command' | 'response', text: string) => void;
+/** Receives one line of a session's transcript. A `notice` is a status that users see without `-vv`, too. */
+export type SessionLog = (kind: 'notice' | 'status' | 'command' | 'response', text: string) => void;
 
 /**
- * Logs in. Errors: `network` (unreachable, cut, silent), `host-key` before any credential is sent,
- * `auth`, `config` (a key file that can't be used), or the signal's reason.
+ * Logs in. Errors: `network` (unreachable, cut, silent), `host-key` (before any credential is
+ * sent), `auth`, `config` (a key file that can't be used), or the signal's reason.
  */
-export type Connect = (remote: Remote, tell: Tell, signal: AbortSignal) => Promise<Transport>;
+export type Connect = (remote: Remote, log: SessionLog, signal: AbortSignal) => Promise<Transport>;

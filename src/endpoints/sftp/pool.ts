@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { connect as connectRemote } from '../../ssh/connect.js';
-import type { Connect, Tell } from '../../ssh/transport.js';
+import type { Connect, SessionLog } from '../../ssh/transport.js';
 import { Depth } from './client/queue-depth.js';
 import { Gate } from './client/request-gate.js';
 import { Session } from './session.js';
@@ -49,7 +49,7 @@ interface Place {
   session: Session | undefined;
   opening: Promise<Session> | undefined;
   logins: number;
-  readonly tell: Tell;
+  readonly tell: SessionLog;
   /** Holds back what the server is not to have yet, over all sessions with it. */
   readonly gate: Gate;
   /** When the session was lost, ms; undefined once one has worked again. */
@@ -73,7 +73,7 @@ export function createPool(options: PoolOptions = {}): SessionPool {
     let place = places.get(remote.name);
     if (place === undefined) {
       const { transcript, notice } = options;
-      const tell: Tell = (kind, text) => {
+      const tell: SessionLog = (kind, text) => {
         if (kind === 'notice') notice?.(remote.name, text);
         transcript?.(remote.name, kind === 'notice' ? 'status' : kind, text);
       };

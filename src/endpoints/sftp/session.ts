@@ -4,7 +4,7 @@
  */
 import type { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
-import type { Connect, Tell, Transport } from '../../ssh/transport.js';
+import type { Connect, SessionLog, Transport } from '../../ssh/transport.js';
 import { type Limits, SftpChannel } from './client/channel.js';
 import type { Gate } from './client/request-gate.js';
 import { Handles } from './handle-limit.js';
@@ -57,7 +57,7 @@ export class Session {
     first: SftpChannel,
     features: Promise<Features>,
     base: Promise<string>,
-    tell: Tell,
+    tell: SessionLog,
   ) {
     this.transport = transport;
     this.handles = new Handles((open) =>
@@ -78,7 +78,7 @@ export class Session {
   static async open(
     remote: Remote,
     connect: Connect,
-    tell: Tell,
+    tell: SessionLog,
     signal: AbortSignal,
     gate: Gate,
     trace: boolean,

@@ -12,7 +12,7 @@ import { Duplex } from 'node:stream';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
-import type { Tell, Transport } from '../transport.js';
+import type { SessionLog, Transport } from '../transport.js';
 import { type OpensshFacts, opensshError } from './openssh-error.js';
 
 /** Seconds between keepalive questions; three unanswered ones end the connection. */
@@ -25,16 +25,16 @@ const longestControlPath = 88;
 /** See `Connect` in transport.ts. */
 export async function connectOpenssh(
   remote: Remote,
-  tell: Tell,
+  log: SessionLog,
   signal: AbortSignal,
 ): Promise<Transport> {
   const where = `${remote.name}: ${escapeText(remote.host)} by ssh`;
   const facts = { where, pinned: remote.hostKey, deadline: remote.deadline };
   const folder = await controlFolder();
   const control = join(folder, 'c');
-  tell('status', `starting ssh to ${escapeText(remote.host)}`);
+  log('status', `starting ssh to ${escapeText(remote.host)}`);
   // -v tells which software the server runs, when a login has succeeded, and why one has not.
-  const master = startSsh(remote, control, ['-v', '-o', 'ControlMaster=yes'], tell);
+  const master = startSsh(remote, control, ['-v', '-o', 'ControlMaster=yes'], log);
   // at once: whoever closes may be about to end the process
   const clear = () => rmSync(folder, { recursive: true, force: true });
   const ended = master.ended.then((said) => {
@@ -51,13 +51,13 @@ export async function connectOpenssh(
     await close();
     throw error;
   }
-  tell('status', 'logged in');
+  log('status', 'logged in');
   return {
     first: master.stream,
     serverSoftware: master.software(),
     logins: master.logins(),
     ended,
-    openChannel: (abort) => openChannel(remote, control, where, tell, abort),
+    openChannel: (abort) => openChannel(remote, control, where, log, abort),
     close,
   };
 }
@@ -83,7 +83,7 @@ interface Ssh {
 /** Characters of stderr that are kept: what ended it is said last. */
 const mostSaid = 64 * 1024;
 
-function startSsh(remote: Remote, control: string, more: readonly string[], tell: Tell): Ssh {
+function startSsh(remote: Remote, control: string, more: readonly string[], log: SessionLog): Ssh {
   const options = [
     'BatchMode=yes',
     'StrictHostKeyChecking=yes',
@@ -120,7 +120,7 @@ function startSsh(remote: Remote, control: string, more: readonly string[], tell
     for (const one of lines) {
       if (/^(?:debug1: )?Authenticated to /.test(one)) logins++;
       software = /^debug1: .* remote software version (.*)$/.exec(one)?.[1] ?? software;
-      tell('status', `ssh: ${escapeText(one.replace(/^debug1: /, ''))}`);
+      log('status', `ssh: ${escapeText(one.replace(/^debug1: /, ''))}`);
       for (const listener of listeners) listener(one);
     }
   });
@@ -171,7 +171,7 @@ async function openChannel(
   remote: Remote,
   control: string,
   where: string,
-  tell: Tell,
+  log: SessionLog,
   signal: AbortSignal,
 ): Promise<Duplex> {
   signal.throwIfAborted();
@@ -180,7 +180,7 @@ async function openChannel(
     remote,
     control,
     ['-o', 'ControlMaster=no', '-o', 'ProxyCommand=false'],
-    tell,
+    log,
   );
   void ssh.ended.then((said) => {
     const why = escapeText(said.trim().split('\n').at(-1) ?? '');

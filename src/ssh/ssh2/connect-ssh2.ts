@@ -13,7 +13,7 @@ import { escapeText } from '../../core/text.js';
 import { dial, joinWrites } from '../dial.js';
 import { fingerprint, type HostKeyRules, keyType, verifyHostKey } from '../host-keys/host-keys.js';
 import { hostKeyRules } from '../host-keys/read-known-hosts.js';
-import type { Tell, Transport } from '../transport.js';
+import type { SessionLog, Transport } from '../transport.js';
 import { connectionError, type LogInFacts } from './connection-error.js';
 import { joinIdentification } from './identification.js';
 import { readKeys } from './key-file.js';
@@ -50,10 +50,10 @@ interface Connection {
 /** See `Connect` in transport.ts. */
 export async function connectSsh2(
   remote: Remote,
-  tell: Tell,
+  log: SessionLog,
   signal: AbortSignal,
 ): Promise<Transport> {
-  const connection = await connect(remote, true, tell, signal);
+  const connection = await connect(remote, true, log, signal);
   const { client, ended, logins, where, close } = connection;
   return {
     first: connection.channel as Duplex,
@@ -86,17 +86,17 @@ export async function openThroughJump(
 async function connect(
   remote: Remote,
   wantsSftp: boolean,
-  tell: Tell,
+  log: SessionLog,
   signal: AbortSignal,
 ): Promise<Connection> {
   const where = `${remote.name}: ${escapeText(remote.host)} port ${remote.port}`;
   const { auth } = remote;
-  const keys = await readKeys(auth, (sentence) => tell('status', sentence));
+  const keys = await readKeys(auth, (sentence) => log('status', sentence));
   const rules = await hostKeyRules(remote, remote.hostKey);
-  const jump = remote.jump && (await connect(remote.jump, false, tell, signal));
+  const jump = remote.jump && (await connect(remote.jump, false, log, signal));
   let sock: Duplex | undefined;
   try {
-    tell('status', `connecting to ${escapeText(remote.host)} port ${remote.port}`);
+    log('status', `connecting to ${escapeText(remote.host)} port ${remote.port}`);
     const dialling = jump
       ? forward(jump, remote, where, signal)
       : dial(remote.host, remote.port, where, remote.deadline, signal);
@@ -105,7 +105,7 @@ async function connect(
     const stream = sock;
     joinWrites(stream);
     joinIdentification(stream);
-    const logins = loginsFor(remote, keys, tell);
+    const logins = loginsFor(remote, keys, log);
     const { client, channel, ended } = await logIn(
       {
         sock: stream,
@@ -118,7 +118,7 @@ async function connect(
         authHandler: logins.next,
       } as ConnectConfig,
       {
-        ...{ where, rules, tell, tried: logins.tried, atOnce: logins.atOnce },
+        ...{ where, rules, log, tried: logins.tried, atOnce: logins.atOnce },
         ...{ deadline: remote.deadline, wantsSftp },
       },
       signal,
@@ -177,7 +177,7 @@ function loadSftpClient(): typeof SftpClientType {
 
 interface LogIn extends LogInFacts {
   readonly rules: HostKeyRules;
-  readonly tell: Tell;
+  readonly log: SessionLog;
   readonly wantsSftp: boolean;
   /** Whether the first login can be sent before the server has said anything of logins. */
   readonly atOnce: boolean;
@@ -189,7 +189,7 @@ function logIn(
   signal: AbortSignal,
   sock: Duplex,
 ): Promise<Pick<Connection, 'client' | 'channel' | 'ended'>> {
-  const { where, tell } = about;
+  const { where, log } = about;
   const SftpClient = loadSftpClient();
   // its default callbacks print to stdout
   const sftp = new SftpClient('ferryline', { error() {}, end() {}, close() {} });
@@ -226,7 +226,7 @@ function logIn(
     const abort = () => settle(() => reject(signal.reason));
     signal.addEventListener('abort', abort, { once: true });
     client.on('handshake', (negotiated: NegotiatedAlgorithms) => {
-      tell(
+      log(
         'status',
         `${negotiated.kex}, host key ${negotiated.serverHostKey}, ${negotiated.cs.cipher}`,
       );
@@ -253,7 +253,7 @@ function logIn(
     };
     const channel = new Promise<ClientChannel | undefined>((opened, failed) => {
       client.once('ready', () => {
-        tell('status', 'logged in');
+        log('status', 'logged in');
         if (!about.wantsSftp) opened(undefined);
         else
           client.subsys('sftp', (error, stream) => {
@@ -286,9 +286,9 @@ function logIn(
       .connect({
         ...config,
         hostVerifier: (key: Buffer) => {
-          tell('status', `host key ${keyType(key)} ${fingerprint(key)}`);
+          log('status', `host key ${keyType(key)} ${fingerprint(key)}`);
           const decided = verifyHostKey(about.rules, key);
-          if (decided.ok) tell('status', `host key accepted by ${decided.by}`);
+          if (decided.ok) log('status', `host key accepted by ${decided.by}`);
           else verdict = decided.error;
           return decided.ok;
         },

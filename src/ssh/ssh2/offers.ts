@@ -3,7 +3,7 @@ import type { AuthenticationType, NegotiatedAlgorithms } from 'ssh2';
 import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import { type HostKeyRules, knownKeyTypes } from '../host-keys/host-keys.js';
-import type { Tell } from '../transport.js';
+import type { SessionLog } from '../transport.js';
 import type { PrivateKey } from './key-file.js';
 
 /** In order of preference; AES-GCM is 15 to 40 % faster than chacha20 where the CPU has AES. No SHA-1, no CBC. */
@@ -98,7 +98,7 @@ interface Attempt {
  * The ways to log in, in order: keys that were named, the agent, keys found by default, password.
  * `next` is an ssh2 `authHandler`; `tried` grows with each one sent.
  */
-export function loginsFor(remote: Remote, keys: readonly PrivateKey[], tell: Tell) {
+export function loginsFor(remote: Remote, keys: readonly PrivateKey[], log: SessionLog) {
   const { auth, username } = remote;
   const ofKeys: Attempt[] = keys.map(({ path, key }) => ({
     words: `key ${escapeText(path)}`,
@@ -162,7 +162,7 @@ export function loginsFor(remote: Remote, keys: readonly PrivateKey[], tell: Tel
         attempt = attempts.shift();
       if (attempt !== undefined) {
         tried.push(attempt.words);
-        tell('status', `logging in as ${escapeText(username)} with ${attempt.words}`);
+        log('status', `logging in as ${escapeText(username)} with ${attempt.words}`);
       }
       go(attempt?.auth ?? false);
     },

@@ -1,6 +1,6 @@
 /**
- * Which paths a job is about. Filters speak .gitignore's language (patterns.ts), case
- * counts, dotfiles match. Out of scope means never copied, replaced or deleted.
+ * Which paths are in a job's scope. Filters are .gitignore patterns (patterns.ts): case-sensitive,
+ * and they match dotfiles. A path out of scope is never copied, replaced or deleted.
  */
 import { type Entry, isOurs, join, nameOf, reservedFolder, type Stat } from '../../core/entry.js';
 import type { ScopeRules } from '../../core/job.js';
@@ -10,7 +10,7 @@ import { Patterns } from './patterns.js';
 export interface OutOfScope {
   /** The pattern, or the limit, that decided. */
   readonly rule: string;
-  /** Where it stands: `exclude`, `include`, an ignore file's path with line, `minAge` … */
+  /** Where the rule is: `exclude`, `include`, an ignore file's path with line, `minAge` … */
   readonly where: string;
 }
 
@@ -53,7 +53,7 @@ export class Scope {
     this.#limits = [minSize, maxSize, minAge, maxAge, quiet].some((limit) => limit !== undefined);
   }
 
-  /** `now` is ms since the epoch; `reserved` are folders below the root that no job is ever about (the trash). */
+  /** `now` is ms since the epoch; `reserved` are folders below the root that are never in scope (the trash). */
   static of(rules: ScopeRules, now: number, reserved: readonly string[] = []): Scope {
     return new Scope({
       rules,
@@ -80,35 +80,36 @@ export class Scope {
   }
 
   /**
-   * What puts a path out of scope by its name, for everything below it too; undefined when nothing
-   * does. Whoever asks has asked for the folders above it before.
+   * The rule that puts a path, and everything below it, out of scope by its name; undefined if none
+   * does. The caller must have asked about the folders above it first.
    */
   excludes(path: string, isFolder: boolean, name = nameOf(path)): OutOfScope | undefined {
     if (isOurs(name)) return { rule: name, where: 'names of ferryline itself' };
     if (this.#reserved.includes(path)) return { rule: path, where: 'folders of ferryline itself' };
     if (name === this.ignoreFile && !isFolder) return { rule: name, where: 'ignoreFile' };
     if (this.#exclude === undefined && this.#layers.length === 0) return undefined;
-    const asked = isFolder ? `${path}/` : path;
-    const excluded = this.#exclude?.ask(asked, false);
+    const subject = isFolder ? `${path}/` : path;
+    const excluded = this.#exclude?.match(subject, false);
     if (excluded?.verdict === 'excluded') return { rule: excluded.pattern, where: 'exclude' };
     for (let i = 0; i < this.#layers.length; i++) {
       const { folder, file, patterns } = this.#layers[i] as Layer;
-      // only a deeper file can have taken back a folder that this one excludes
-      const answer = patterns.ask(folder === '' ? asked : asked.slice(folder.length + 1), i > 0);
-      if (answer.verdict === 'excluded')
-        return { rule: answer.pattern, where: `${file}:${answer.line}` };
-      if (answer.verdict === 'taken back') break;
+      // only a deeper ignore file can have re-included a folder that this one excludes
+      const below = folder === '' ? subject : subject.slice(folder.length + 1);
+      const match = patterns.match(below, i > 0);
+      if (match.verdict === 'excluded')
+        return { rule: match.pattern, where: `${file}:${match.line}` };
+      if (match.verdict === 'included') break;
     }
     return undefined;
   }
 
-  /** Whether `include` takes a path that nothing excludes. A folder that it doesn't take may hold files that it does. */
+  /** Whether `include` matches a path that nothing excludes. A folder it does not match may hold files that it does. */
   includes(path: string, isFolder: boolean): boolean {
     if (this.#include === undefined) return true;
-    return this.#include.ask(isFolder ? `${path}/` : path, false).verdict === 'excluded';
+    return this.#include.match(isFolder ? `${path}/` : path, false).verdict === 'excluded';
   }
 
-  /** What puts a file out of scope by its size or age; `stat` is the source's, or the destination's where the source has none. */
+  /** The rule that puts a file out of scope by its size or age. `stat` is the source's, or the destination's if the source lacks the file. */
   limits(stat: Stat | Entry): OutOfScope | undefined {
     if (!this.#limits) return undefined;
     const { minSize, maxSize, minAge, maxAge, quiet } = this.#rules;

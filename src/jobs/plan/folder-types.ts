@@ -1,24 +1,25 @@
-/** What goes into the plan of one folder, and what comes out. The planning itself is plan-folder.ts. */
+/** The input and output of planning one folder. The planning itself is plan-folder.ts. */
 import type { Entry, Stat } from '../../core/entry.js';
 import type { Operation } from '../../core/events.js';
 import type { CompareRules } from './compare.js';
 import type { Doubt } from './doubt.js';
-import type { Action, Equal, Mkdir, Problem, Seen, Skip } from './plan.js';
+import type { Action, Equal, Mkdir, PathProblem, Skip, Snapshot } from './plan.js';
 
 export interface PlanRules extends CompareRules {
   readonly operation: Operation;
   readonly symlinks: 'skip' | 'follow' | 'preserve';
   readonly caseSensitive: boolean;
-  /** Whether files found equal are listed too: `after` acts on them as on those copied. */
+  /** Whether equal files are listed too: `after` treats them like copied ones. */
   readonly listEqual: boolean;
   /** Copies in doubt, by path; absent: none. */
   readonly doubts?: ReadonlyMap<string, Doubt>;
 }
 
-/** One entry of the source as the plan sees it; a followed link carries where it leads. */
+/** One entry of the source as the plan sees it. */
 export interface SourceEntry extends Entry {
+  /** The path a followed link leads to. */
   readonly from?: string;
-  /** `preserve`: where the link points, once it is known to stay inside the root. */
+  /** `preserve`: the link's target, known to be inside the root. */
   readonly target?: string;
   /** Why a link is passed over. */
   readonly passed?: string;
@@ -30,14 +31,14 @@ export interface DestinationEntry extends Entry {
 
 export interface FolderPair {
   readonly path: string;
-  /** The folder's place at the source, another one below a followed link. */
+  /** The folder's path at the source; it differs from `path` below a followed link. */
   readonly from: string;
   /** Undefined where the side has no such folder. */
   readonly source: readonly SourceEntry[] | undefined;
   readonly destination: readonly DestinationEntry[] | undefined;
 }
 
-/** A folder to look into next; on which sides it stands. */
+/** A folder to plan next, and the sides on which it exists. */
 export interface Descent {
   readonly path: string;
   readonly from: string;
@@ -60,15 +61,15 @@ export interface Undecided {
 /** What one folder adds to the plan. */
 export interface FolderPlan {
   readonly actions: Action[];
-  readonly conflicts: Problem[];
-  readonly failures: Problem[];
+  readonly conflicts: PathProblem[];
+  readonly failures: PathProblem[];
   readonly skips: Skip[];
   readonly undecided: Undecided[];
   readonly equal: Equal[];
   readonly descend: Descent[];
-  /** Folders of the source that the destination lacks; made when something is to be in them. */
+  /** Folders of the source that the destination lacks; they are made only if something goes into them. */
   readonly missing: Mkdir[];
-  /** Whether the destination's folder holds something that stays, so that it stays too. */
+  /** Whether the destination's folder holds something that is kept, so that the folder is kept too. */
   keeps: boolean;
   /** Files in scope; links too, where they are preserved. */
   unchanged: number;
@@ -77,7 +78,7 @@ export interface FolderPlan {
   compared: number;
 }
 
-/** What a plan keeps of an entry. */
-export function seen({ kind, size, mtime, mode }: Stat): Seen {
+/** The part of an entry that a plan keeps. */
+export function snapshotOf({ kind, size, mtime, mode }: Stat): Snapshot {
   return { kind, size, mtime, mode };
 }

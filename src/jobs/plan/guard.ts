@@ -4,31 +4,31 @@ import type { DeleteRules } from '../../core/job.js';
 import { count } from '../../core/text.js';
 import type { Plan } from './plan.js';
 
-/** What the guard must know beside the plan. */
+/** What the guard needs to know in addition to the plan. */
 export interface Facts {
   readonly sourceExists: boolean;
-  /** Whether the path that `delete.require` names stands below the source's root; true when it names none. */
+  /** Whether the path named by `delete.require` exists below the source's root; true if none is named. */
   readonly requirePresent: boolean;
 }
 
-/** The reason to refuse the plan, of kind `refused`; undefined when it may be carried out. */
+/** The reason to refuse the plan, an error of kind `refused`; undefined if the plan may be carried out. */
 export function guard(plan: Plan, rules: DeleteRules, facts: Facts): FerryError | undefined {
   const refuse = (message: string, hint: string) => new FerryError('refused', message, { hint });
   if (!facts.sourceExists)
     return refuse(
       `the source ${plan.from} does not exist`,
-      'check the path, and that what should be mounted there is mounted; nothing was changed',
+      'check the path and whether its file system is mounted; nothing was changed',
     );
   if (!facts.requirePresent)
     return refuse(
       `${rules.require} is not in the source ${plan.from}`,
-      'it is named by `delete.require` as the sign that the source is really there; mount it, or make the file',
+      '`delete.require` names it as proof that the source is really there; mount the source, or create that file',
     );
   if (plan.operation !== 'mirror') return undefined;
   if (plan.sourceFiles === 0 && plan.destinationFiles > 0 && !rules.allowEmptySource)
     return refuse(
-      `the source ${plan.from} holds no file in scope, while the destination ${plan.to} holds ${count(plan.destinationFiles, 'file')}`,
-      'check that the source is mounted; `delete: { allowEmptySource: true }` (--allow-empty-source) says that it may be empty',
+      `the source ${plan.from} has no file in scope, while the destination ${plan.to} has ${count(plan.destinationFiles, 'file')}`,
+      'check that the source is mounted; if it may be empty, set `delete: { allowEmptySource: true }` (--allow-empty-source)',
     );
   const files = deletedFiles(plan);
   const limit = deleteLimit(plan.destinationFiles, rules);
@@ -40,7 +40,7 @@ export function guard(plan: Plan, rules: DeleteRules, facts: Facts): FerryError 
   return undefined;
 }
 
-/** Files and links the plan deletes; folders don't count. */
+/** The number of files and links the plan deletes; folders do not count. */
 export function deletedFiles(plan: Plan): number {
   return plan.deletes.reduce((n, { seen }) => (seen.kind === 'folder' ? n : n + 1), 0);
 }
@@ -54,10 +54,10 @@ function deleteLimit(
     : { files: (destinationFiles * max.percent) / 100, words: `delete.max (${max.percent} %)` };
 }
 
-/** Why none of a plan's deletions may be carried out, though the rest may; undefined when they may. */
+/** Why the plan's deletions must not be carried out, although the rest may; undefined if they may. */
 export function withheld(plan: Plan): string | undefined {
   if (plan.failures.length > 0)
-    return `${count(plan.failures.length, 'path')} could not be read or carried over`;
+    return `${count(plan.failures.length, 'path')} could not be read or copied`;
   if (plan.conflicts.length > 0) return count(plan.conflicts.length, 'conflict');
   return undefined;
 }

@@ -1,19 +1,19 @@
-/** Brings the entries of two listings together by name, and finds names that would become one. */
+/** Pairs the entries of two listings by name, and finds names that would collide at the destination. */
 
 interface Named {
   readonly name: string;
 }
 
-/** Entries of both sides whose names are, or would become, one name at the destination. */
+/** Entries of both sides whose names are, or would become, the same name at the destination. */
 export interface Group<S, D> {
   readonly source: readonly S[];
   readonly destination: readonly D[];
 }
 
 /**
- * Calls `pair` for each name with what stands there on either side, and returns the groups that
- * are not that simple: several names, or one name twice in a listing. Two names are in one group
- * when they are equal after NFC or, on a case-insensitive side, after NFC and case folding.
+ * Calls `pair` for each name with the entries of that name on both sides, and returns the groups
+ * that are not that simple: several names, or one name twice in a listing. Two names are in one
+ * group if they are equal after NFC or, on a case-insensitive side, after NFC and case folding.
  */
 export function pairUp<S extends Named, D extends Named>(
   source: readonly S[],
@@ -22,23 +22,23 @@ export function pairUp<S extends Named, D extends Named>(
   pair: (source: S | undefined, destination: D | undefined) => void,
 ): Group<S, D>[] {
   const key = caseSensitive ? composed : folded;
-  /** Where each name stands in the destination's listing. */
-  const places = new Map<string, number>();
-  /** What each of the destination's entries belongs to: -1 nothing yet, then the source's place. */
+  /** The index of each name in the destination's listing. */
+  const indexes = new Map<string, number>();
+  /** For each of the destination's entries the index of its partner in the source's listing, or -1. */
   const partners = new Int32Array(destination.length).fill(-1);
   const odd = new Set<string>();
   for (let i = 0; i < destination.length; i++) {
     const at = key((destination[i] as D).name);
-    if (places.size === places.set(at, i).size) odd.add(at);
+    if (indexes.size === indexes.set(at, i).size) odd.add(at);
   }
   const alone: number[] = [];
   for (let i = 0; i < source.length; i++) {
     const { name } = source[i] as S;
     const at = key(name);
-    const place = places.get(at);
-    if (place === undefined) alone.push(i);
-    else if (partners[place] !== -1 || (destination[place] as D).name !== name) odd.add(at);
-    else partners[place] = i;
+    const index = indexes.get(at);
+    if (index === undefined) alone.push(i);
+    else if (partners[index] !== -1 || (destination[index] as D).name !== name) odd.add(at);
+    else partners[index] = i;
   }
   if (alone.length > 1) {
     const seen = new Set<string>();
@@ -73,17 +73,17 @@ function groupUp<S extends Named, D extends Named>(
   return [...groups.values()];
 }
 
-/** Whether two names are the same but for case and nothing else, so that a rename makes one of the other. */
+/** Whether two names differ only in case, so that a rename turns one into the other. */
 export function sameButCase(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
 
-/** A name as NFC. Most are ASCII, and stay what they are. */
+/** The name in NFC. ASCII names, the common case, are NFC already. */
 function composed(name: string): string {
   return isAscii(name) ? name : name.normalize('NFC');
 }
 
-/** Upper case first makes one of what lower case alone keeps apart: final sigma, long s, sharp s. */
+/** The name with its case folded. Upper case comes first: lower case alone would keep final sigma, long s and sharp s apart. */
 function folded(name: string): string {
   return isAscii(name)
     ? name.toLowerCase()

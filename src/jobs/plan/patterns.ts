@@ -1,7 +1,7 @@
 /**
- * .gitignore patterns as git reads them (the `ignore` package), with two things added: memory that
- * does not grow with the paths asked about, and an answer for a path below a folder that these
- * patterns exclude but a deeper ignore file took back in.
+ * .gitignore patterns as git reads them (the `ignore` package), with two additions: memory does not
+ * grow with the number of paths matched, and a path can be matched below a folder that these
+ * patterns exclude but a deeper ignore file includes again.
  */
 import { createRequire } from 'node:module';
 import type { Ignore } from 'ignore';
@@ -9,27 +9,27 @@ import type { Ignore } from 'ignore';
 // the package's types describe a namespace with a call signature, which `import` cannot call under NodeNext
 type MakeIgnore = (options: { ignorecase: boolean; allowRelativePaths: boolean }) => Ignore;
 const require = createRequire(import.meta.url);
-/** Loaded when the first patterns are met. */
+/** Loaded when the first patterns are compiled. */
 const ignore: MakeIgnore = (options) => (require('ignore') as MakeIgnore)(options);
 
-/** Paths after which the compiled patterns are made anew: the package remembers each one it was asked about. */
-const remembered = 4096;
+/** Paths matched before the patterns are compiled again, since the package caches every path it has tested. */
+const pathsPerCompile = 4096;
 
-export interface Answer {
-  readonly verdict: 'excluded' | 'taken back' | 'none';
+export interface PatternMatch {
+  readonly verdict: 'excluded' | 'included' | 'none';
   /** The pattern that excludes it, and its line, counted from 1. */
   readonly pattern: string;
   readonly line: number;
 }
 
-const none: Answer = { verdict: 'none', pattern: '', line: 0 };
-const takenBack: Answer = { verdict: 'taken back', pattern: '', line: 0 };
+const none: PatternMatch = { verdict: 'none', pattern: '', line: 0 };
+const included: PatternMatch = { verdict: 'included', pattern: '', line: 0 };
 
 export class Patterns {
   readonly #lines: readonly string[];
   #compiled: Ignore;
-  #asked = 0;
-  /** Patterns that take `folder` back in, for what is below it. */
+  #matched = 0;
+  /** Patterns that include `folder` again, for paths below it. */
   #reopened: { readonly folder: string; readonly patterns: Patterns } | undefined;
 
   constructor(lines: readonly string[]) {
@@ -38,22 +38,22 @@ export class Patterns {
   }
 
   /**
-   * What the last pattern that matches says of a path relative to where the patterns stand; folders
-   * end in a slash. `entered` tells that the folder of the path is known to be in scope, whatever
-   * these patterns say of it.
+   * The last pattern that matches a path; the path is relative to the folder of the patterns, and a
+   * folder's ends in a slash. With `entered` the path's folder is known to be in scope, whatever
+   * these patterns say about it.
    */
-  ask(path: string, entered: boolean): Answer {
+  match(path: string, entered: boolean): PatternMatch {
     if (entered) {
       const folder = path.slice(0, path.lastIndexOf('/', path.length - 2) + 1);
-      if (folder !== '' && this.ask(folder, false).verdict === 'excluded')
-        return this.#reopen(folder).ask(path, false);
+      if (folder !== '' && this.match(folder, false).verdict === 'excluded')
+        return this.#reopen(folder).match(path, false);
     }
-    if (++this.#asked > remembered) {
+    if (++this.#matched > pathsPerCompile) {
       this.#compiled = compile(this.#lines);
-      this.#asked = 0;
+      this.#matched = 0;
     }
     const { ignored, unignored, rule } = this.#compiled.test(path);
-    if (!ignored) return unignored ? takenBack : none;
+    if (!ignored) return unignored ? included : none;
     const line = Number(rule?.mark ?? 0);
     return { verdict: 'excluded', pattern: this.#lines[line - 1] ?? '', line };
   }
@@ -74,7 +74,7 @@ function compile(lines: readonly string[]): Ignore {
   );
 }
 
-/** Only a segment of exactly `**` crosses folders (gitignore(5): other consecutive asterisks are regular ones); the package lets `y**` do so, too. */
+/** Only a segment of exactly `**` matches across folders (gitignore(5): "other consecutive asterisks are considered regular asterisks"); the package lets `y**` do so, too. */
 function plainStars(pattern: string): string {
   const negated = pattern.startsWith('!');
   const segments = (negated ? pattern.slice(1) : pattern).split('/');
@@ -84,7 +84,7 @@ function plainStars(pattern: string): string {
   return `${negated ? '!' : ''}${plain.join('/')}`;
 }
 
-/** A path as a pattern that matches only it. */
+/** A pattern that matches only this path. */
 function literal(path: string): string {
   return path.replace(/[\\*?[\]! #]/g, '\\$&');
 }

@@ -1,11 +1,11 @@
 /**
- * One folder's part of the plan: its two listings, name by name. A total and deterministic function
- * of its arguments; what goes in and out is folder-plan.ts, what the whole comes to plan.ts. Pure.
+ * Plans one folder: compares its two listings name by name. A total and deterministic function of
+ * its arguments; its input and output are described in folder-types.ts, the whole plan in plan.ts.
  *
- * Most entries of most runs are equal, so that way is short and leaves nothing behind but a count.
+ * Most entries of most runs are equal, so their path is short and leaves nothing but a count.
  */
 import { byBytes, type Entry, isOurs, join } from '../../core/entry.js';
-import { compareFiles, mayReplace, type Verdict } from './compare.js';
+import { type Comparison, compareFiles, mayReplace } from './compare.js';
 import type { Scope } from './filter.js';
 import {
   type Descent,
@@ -14,14 +14,14 @@ import {
   type FolderPlan,
   type PlanRules,
   type SourceEntry,
-  seen,
+  snapshotOf,
   type Undecided,
 } from './folder-types.js';
 import { type Group, pairUp, sameButCase } from './pair.js';
 import type { Mkdir } from './plan.js';
 
-/** What planning one folder needs at every step. */
-interface Look {
+/** The folder being planned: its listings, the rules, and the plan so far. */
+interface Folder {
   readonly plan: FolderPlan;
   readonly pair: FolderPair;
   readonly scope: Scope;
@@ -45,48 +45,48 @@ export function planFolder(pair: FolderPair, scope: Scope, rules: PlanRules): Fo
     destinationFiles: 0,
     compared: 0,
   };
-  const look: Look = { plan, pair, scope, rules };
+  const folder: Folder = { plan, pair, scope, rules };
   const groups = pairUp(
     pair.source ?? [],
     pair.destination ?? [],
     rules.caseSensitive,
-    (source, destination) => planEntry(look, source, destination),
+    (source, destination) => planEntry(folder, source, destination),
   );
-  for (const group of groups) planGroup(look, group);
+  for (const group of groups) planGroup(folder, group);
   return plan;
 }
 
-/** Names that would be one name: a change of case, an entry listed twice, or a collision. */
-function planGroup(look: Look, { source, destination }: Group<SourceEntry, DestinationEntry>) {
+/** Plans names that are or would become the same: a change of case, an entry listed twice, or a collision. */
+function planGroup(folder: Folder, { source, destination }: Group<SourceEntry, DestinationEntry>) {
   if (source.length === 0) {
-    // what collides only among the destination's own entries is nobody's conflict
+    // the destination's own entries may collide with each other
     for (const name of namesOf(destination)) {
       const [entry, again] = destination.filter((it) => it.name === name);
-      if (again === undefined) planEntry(look, undefined, entry);
-      else listedTwice(look, again);
+      if (again === undefined) planEntry(folder, undefined, entry);
+      else listedTwice(folder, again);
     }
     return;
   }
-  const { plan, pair, rules } = look;
+  const { plan, pair, rules } = folder;
   if (destination.length > 0) plan.keeps = true;
-  const ours = source.filter((entry) => !isOut(look, entry, entry));
+  const ours = source.filter((entry) => !isOut(folder, entry, entry));
   const [first] = ours;
   if (first === undefined) return;
   if (ours.length === 1 && destination.length <= 1) {
     const [other] = destination;
     const one = other === undefined || other.name === first.name;
     if (one || (!rules.caseSensitive && isRenamed(first.name, other.name, source)))
-      return planEntry(look, first, other);
+      return planEntry(folder, first, other);
   }
   plan.sourceFiles += ours.filter((entry) => isCarried(entry, rules)).length;
   const names = namesOf([...ours, ...destination]);
-  if (names.length === 1) return listedTwice(look, first);
+  if (names.length === 1) return listedTwice(folder, first);
   plan.compared += names.length;
   for (const name of names)
     plan.conflicts.push({
       path: join(pair.path, name),
       kind: 'conflict',
-      message: `its name collides with "${names.find((it) => it !== name)}": both would be one name at the destination`,
+      message: `its name collides with "${names.find((it) => it !== name)}": both would have the same name at the destination`,
     });
 }
 
@@ -94,26 +94,26 @@ function namesOf(entries: readonly Entry[]): string[] {
   return [...new Set(entries.map(({ name }) => name))].sort(byBytes);
 }
 
-/** Whether the destination's entry is the source's under a name of another case, and not one that the source has, too. */
+/** Whether the destination's entry is the source's with its name in another case, and the source has no entry of that name. */
 function isRenamed(name: string, was: string, source: readonly SourceEntry[]): boolean {
   return sameButCase(name, was) && !source.some((entry) => entry.name === was);
 }
 
-/** A listing that names something twice was changed while it was read: it proves nothing of that name. */
-function listedTwice(look: Look, entry: Entry): void {
-  const { plan, pair } = look;
+/** A folder that lists a name twice changed while it was read, so its listing proves nothing about that name. */
+function listedTwice(folder: Folder, entry: Entry): void {
+  const { plan, pair } = folder;
   plan.compared++;
   plan.keeps = true;
-  if (isOut(look, entry, undefined)) return;
+  if (isOut(folder, entry, undefined)) return;
   plan.failures.push({
     path: join(pair.path, entry.name),
     kind: 'io',
-    message: 'the listing of its folder names it twice, so something changed it meanwhile',
+    message: 'its folder lists it twice, so the folder changed while it was read',
   });
 }
 
-/** Whether an entry is out of scope; its size and age are told by `measured`. A folder that `include` doesn't take may hold what it does. */
-function isOut({ pair, scope }: Look, entry: Entry, measured: Entry | undefined): boolean {
+/** Whether an entry is out of scope; `measured` has the size and age that count. `include` is not asked about folders, which may hold files it matches. */
+function isOut({ pair, scope }: Folder, entry: Entry, measured: Entry | undefined): boolean {
   const path = join(pair.path, entry.name);
   const isFolder = entry.kind === 'folder';
   return (
@@ -123,13 +123,13 @@ function isOut({ pair, scope }: Look, entry: Entry, measured: Entry | undefined)
   );
 }
 
-/** One name: what stands at the source, what at the destination. */
+/** Plans one name, given the entries of that name on both sides. */
 function planEntry(
-  look: Look,
+  folder: Folder,
   source: SourceEntry | undefined,
   destination: DestinationEntry | undefined,
 ): void {
-  const { plan, pair, scope, rules } = look;
+  const { plan, pair, scope, rules } = folder;
   plan.compared++;
   if (destination !== undefined && source !== undefined) plan.keeps = true;
   const entry = source ?? (destination as DestinationEntry);
@@ -139,12 +139,12 @@ function planEntry(
   if (scope.excludes(path, isFolder, name) !== undefined) {
     if (destination !== undefined) plan.keeps = true;
     if (source !== undefined && isOurs(name))
-      plan.skips.push({ path, kind: 'temporary', message: "a name of ferryline's own files" });
+      plan.skips.push({ path, kind: 'temporary', message: 'a temporary file of ferryline' });
     return;
   }
   const problem = entry.problem ?? (source === undefined ? undefined : destination?.problem);
   if (problem !== undefined && (source !== undefined || rules.operation === 'mirror')) {
-    plan.failures.push({ path, kind: 'io', message: `${problem}, so it can't be carried over` });
+    plan.failures.push({ path, kind: 'io', message: `${problem}, so it can't be copied` });
     if (destination !== undefined) plan.keeps = true;
     return;
   }
@@ -154,7 +154,7 @@ function planEntry(
     return;
   }
   if (source === undefined) {
-    planSurplus(look, path, destination as DestinationEntry, included);
+    planSurplus(folder, path, destination as DestinationEntry, included);
     return;
   }
   if (kind === 'special') {
@@ -166,18 +166,18 @@ function planEntry(
     return;
   }
   if (!isFolder) plan.sourceFiles++;
-  if (destination === undefined) planNew(look, path, source, included);
+  if (destination === undefined) planNew(folder, path, source, included);
   else if (
     destination.kind === kind &&
-    (destination.name === name || !isOut(look, destination, undefined))
+    (destination.name === name || !isOut(folder, destination, undefined))
   )
-    planBoth(look, path, source, destination);
-  else planReplacement(look, path, source, destination, included);
+    planBoth(folder, path, source, destination);
+  else planReplacement(folder, path, source, destination, included);
 }
 
-/** Only the destination has it. */
+/** Plans an entry that only the destination has. */
 function planSurplus(
-  { plan, rules }: Look,
+  { plan, rules }: Folder,
   path: string,
   destination: DestinationEntry,
   included: boolean,
@@ -189,32 +189,32 @@ function planSurplus(
     return;
   }
   const isFolder = destination.kind === 'folder';
-  // emptied first, removed when nothing stays in it: sealPlan knows
+  // its contents go first; sealPlan keeps the folder if something stays in it
   if (isFolder) plan.descend.push(emptied(path));
   if (counts || (isFolder && included))
-    plan.actions.push({ action: 'delete', path, seen: seen(destination) });
+    plan.actions.push({ action: 'delete', path, seen: snapshotOf(destination) });
   else plan.keeps = true;
 }
 
-/** A folder that only the destination has, to be looked through for what goes. */
+/** A folder that only the destination has, entered to find what to delete. */
 function emptied(path: string): Descent {
   return { path, from: path, source: false, destination: true, mode: 0 };
 }
 
-/** Whether a run carries such an entry, so that a mirror may take away the destination's. */
+/** Whether a run copies this kind of entry, so that a mirror may delete the destination's. */
 function isCarried({ kind }: Entry, { symlinks }: PlanRules): boolean {
   return kind === 'file' || (kind === 'link' && symlinks === 'preserve');
 }
 
-/** Where the source's bytes for an entry of this folder are. */
-function placeOf(pair: FolderPair, entry: SourceEntry): string {
+/** The source's path of an entry of this folder. */
+function sourcePath(pair: FolderPair, entry: SourceEntry): string {
   return entry.from ?? join(pair.from, entry.name);
 }
 
-/** Nothing stands in its way. */
-function planNew(look: Look, path: string, source: SourceEntry, included: boolean): void {
-  const { plan, pair, rules } = look;
-  const from = placeOf(pair, source);
+/** Plans an entry that the destination lacks. */
+function planNew(folder: Folder, path: string, source: SourceEntry, included: boolean): void {
+  const { plan, pair, rules } = folder;
+  const from = sourcePath(pair, source);
   if (source.kind === 'folder') {
     const make: Mkdir = { action: 'mkdir', path, mode: source.mode };
     if (rules.operation === 'mirror' && included) plan.actions.push(make);
@@ -228,115 +228,115 @@ function planNew(look: Look, path: string, source: SourceEntry, included: boolea
       action: 'copy',
       path,
       from,
-      source: seen(source),
+      source: snapshotOf(source),
       destination: undefined,
       reason: 'new',
     });
 }
 
-/** The same kind of thing on both sides. */
+/** Plans an entry of the same kind on both sides. */
 function planBoth(
-  look: Look,
+  folder: Folder,
   path: string,
   source: SourceEntry,
   destination: DestinationEntry,
 ): void {
-  const { plan, pair, rules } = look;
+  const { plan, pair, rules } = folder;
   if (source.kind === 'folder') {
-    const from = placeOf(pair, source);
+    const from = sourcePath(pair, source);
     plan.descend.push({ path, from, source: true, destination: true, mode: source.mode });
     return;
   }
   plan.destinationFiles++;
   if (source.kind === 'link') {
-    planLinks(look, path, source, destination);
+    planLinks(folder, path, source, destination);
     return;
   }
-  const verdict = compareFiles(source, destination, rules, rules.doubts?.get(path));
+  const result = compareFiles(source, destination, rules, rules.doubts?.get(path));
   const sameName = source.name === destination.name;
-  if (sameName && !rules.listEqual && (verdict.is === 'equal' || verdict.is === 'kept')) {
+  if (sameName && !rules.listEqual && (result.is === 'equal' || result.is === 'kept')) {
     plan.unchanged++;
     return;
   }
   const both: Undecided = {
     path,
-    from: placeOf(pair, source),
+    from: sourcePath(pair, source),
     source,
     destination,
     ...(sameName ? {} : { rename: join(pair.path, destination.name) }),
   };
-  if (verdict.is === 'undecided') plan.undecided.push(both);
-  else apply(plan, both, verdict, rules);
+  if (result.is === 'undecided') plan.undecided.push(both);
+  else apply(plan, both, result, rules);
 }
 
 function planLinks(
-  { plan, pair, rules }: Look,
+  { plan, pair, rules }: Folder,
   path: string,
   source: SourceEntry,
   destination: DestinationEntry,
 ): void {
   const target = source.target as string;
-  const was = seen(destination);
+  const was = snapshotOf(destination);
   if (target !== destination.target && mayReplace(source, destination, rules))
     plan.actions.push({ action: 'link', path, target, destination: was });
   else if (target === destination.target && source.name !== destination.name)
     plan.actions.push({
       action: 'attrs',
       path,
-      source: { ...seen(source), mtime: undefined }, // a link's own mtime is not carried
+      source: { ...snapshotOf(source), mtime: undefined }, // a link's own mtime is not copied
       destination: was,
       rename: join(pair.path, destination.name),
     });
   else plan.unchanged++;
 }
 
-/** Adds what a verdict on two files asks for. */
+/** Adds the action that follows from comparing two files. */
 export function apply(
   plan: Pick<FolderPlan, 'actions' | 'equal' | 'unchanged'>,
   { path, from, source, destination, rename }: Undecided,
-  verdict: Verdict,
+  result: Comparison,
   rules: Pick<PlanRules, 'listEqual'>,
 ): void {
   const change = {
     path,
-    source: seen(source),
-    destination: seen(destination),
+    source: snapshotOf(source),
+    destination: snapshotOf(destination),
     ...(rename === undefined ? {} : { rename }),
   };
-  if (verdict.is === 'different')
-    plan.actions.push({ action: 'copy', from, reason: verdict.reason, ...change });
-  else if (verdict.is === 'attrs' || (verdict.is === 'equal' && rename !== undefined))
+  if (result.is === 'different')
+    plan.actions.push({ action: 'copy', from, reason: result.reason, ...change });
+  else if (result.is === 'attrs' || (result.is === 'equal' && rename !== undefined))
     plan.actions.push({ action: 'attrs', ...change });
   else {
     plan.unchanged++;
-    if (rules.listEqual && verdict.is === 'equal')
+    if (rules.listEqual && result.is === 'equal')
       plan.equal.push({ path, from, source: change.source });
   }
 }
 
-/** Another kind of thing stands in its way, or the same under a name that is out of scope. */
+/** Plans an entry where the destination has one of another kind, or one whose name is out of scope. */
 function planReplacement(
-  look: Look,
+  folder: Folder,
   path: string,
   source: SourceEntry,
   destination: DestinationEntry,
   included: boolean,
 ): void {
-  const { plan, rules } = look;
+  const { plan, rules } = folder;
   const isFolder = destination.kind === 'folder';
-  const own = join(look.pair.path, destination.name);
-  const out = isOut(look, destination, destination) || !look.scope.includes(own, isFolder);
-  const gives = rules.operation === 'mirror' && (isFolder || isCarried(destination, rules));
-  if (out || !gives) {
+  const own = join(folder.pair.path, destination.name);
+  const out = isOut(folder, destination, destination) || !folder.scope.includes(own, isFolder);
+  const mayDelete = rules.operation === 'mirror' && (isFolder || isCarried(destination, rules));
+  if (out || !mayDelete) {
     plan.conflicts.push({
       path,
       kind: 'conflict',
-      message: `a ${destination.kind}${out ? ' out of scope' : ''} stands where the source has a ${source.kind}`,
+      message: `the destination has a ${destination.kind}${out ? ' out of scope' : ''} where the source has a ${source.kind}`,
     });
     return;
   }
-  plan.actions.push({ action: 'delete', path, seen: seen(destination) });
+  plan.actions.push({ action: 'delete', path, seen: snapshotOf(destination) });
   if (isFolder) plan.descend.push(emptied(path));
   else plan.destinationFiles++;
-  planNew(look, path, source, included);
+  planNew(folder, path, source, included);
 }

@@ -1,17 +1,17 @@
 /**
- * The plan: the exact list of actions that makes the destination right. Here is what it consists
- * of, and `sealPlan`, which folds what plan-folder.ts found in each folder into the plan that is
- * printed, guarded and carried out. Pure: no file system, no clock.
+ * The plan: the exact list of actions that makes the destination right. This file defines its parts
+ * and `sealPlan`, which turns the results of plan-folder.ts into the plan that is printed, guarded
+ * and carried out. Pure: no file system, no clock.
  *
- * Only actions and counts are kept; an unchanged entry is gone as soon as it was compared.
+ * Only actions and counts are kept; an unchanged entry is dropped as soon as it has been compared.
  */
 import { createHash } from 'node:crypto';
 import { byBytes, parentOf, type Stat } from '../../core/entry.js';
 import type { ErrorKind } from '../../core/errors.js';
 import type { Operation } from '../../core/events.js';
 
-/** What was seen of a file, for the digest and for checking that nothing moved since. */
-export interface Seen {
+/** An entry's attributes at the time of the scan, for the digest and for detecting later changes. */
+export interface Snapshot {
   readonly kind: Stat['kind'];
   readonly size: number | undefined;
   readonly mtime: number | undefined;
@@ -27,50 +27,51 @@ export interface Mkdir {
 export interface Copy {
   readonly action: 'copy';
   readonly path: string;
-  /** Where the source's bytes are, when a followed link leads elsewhere below its root. */
+  /** The source's path; it differs from `path` behind a followed link. */
   readonly from: string;
-  readonly source: Seen;
-  /** What it replaces. */
-  readonly destination: Seen | undefined;
+  readonly source: Snapshot;
+  /** The entry it replaces. */
+  readonly destination: Snapshot | undefined;
   /** `new`, `size`, `newer`, `older`, `content`, `in doubt` … */
   readonly reason: string;
-  /** A name that differs only in case, renamed first (case-insensitive sides). */
+  /** The destination's current path if it differs only in case; it is renamed first (case-insensitive sides). */
   readonly rename?: string;
 }
 
-/** A link to be made as it is (`symlinks: preserve`). */
+/** A link to be recreated with the same target (`symlinks: preserve`). */
 export interface Link {
   readonly action: 'link';
   readonly path: string;
   readonly target: string;
-  readonly destination: Seen | undefined;
+  readonly destination: Snapshot | undefined;
 }
 
 /** The same bytes under another mtime, or under a name that differs in case. */
 export interface SetAttributes {
   readonly action: 'attrs';
   readonly path: string;
-  readonly source: Seen;
-  readonly destination: Seen;
+  readonly source: Snapshot;
+  readonly destination: Snapshot;
   readonly rename?: string;
 }
 
 export interface Delete {
   readonly action: 'delete';
   readonly path: string;
-  readonly seen: Seen;
+  /** The entry as it was scanned. The name is part of the plan's digest. */
+  readonly seen: Snapshot;
 }
 
 export type Action = Mkdir | Copy | Link | SetAttributes | Delete;
 
-/** A path that can't be done, by itself or because of what stands in its way. */
-export interface Problem {
+/** A path that cannot be carried out, because of the entry itself or of another one in its way. */
+export interface PathProblem {
   readonly path: string;
   readonly kind: ErrorKind;
   readonly message: string;
 }
 
-/** A path passed over by policy. */
+/** A path skipped by policy. */
 export interface Skip {
   readonly path: string;
   readonly kind: 'link' | 'special' | 'temporary';
@@ -81,7 +82,7 @@ export interface Skip {
 export interface Equal {
   readonly path: string;
   readonly from: string;
-  readonly source: Seen;
+  readonly source: Snapshot;
 }
 
 /** The whole plan. Lists are sorted by path bytes. */
@@ -95,19 +96,19 @@ export interface Plan {
   readonly attrs: readonly SetAttributes[];
   /** Files and links, then folders, innermost first. */
   readonly deletes: readonly Delete[];
-  readonly conflicts: readonly Problem[];
-  /** Paths that can't be done: unreadable folders, names that can't be carried over. */
-  readonly failures: readonly Problem[];
+  readonly conflicts: readonly PathProblem[];
+  /** Paths that cannot be carried out: unreadable folders, names that cannot be transferred. */
+  readonly failures: readonly PathProblem[];
   readonly skips: readonly Skip[];
-  /** Files found equal, where `after` is to act on them; no part of the digest. */
+  /** Equal files, listed only if `after` has to handle them; not part of the digest. */
   readonly equal: readonly Equal[];
   readonly unchanged: number;
-  /** Files in scope on either side before the run; links count where they are preserved. */
+  /** Files in scope on each side before the run; links count if they are preserved. */
   readonly sourceFiles: number;
   readonly destinationFiles: number;
-  /** Bytes the copies move. */
+  /** Bytes the copies transfer. */
   readonly bytes: number;
-  /** SHA-256 over job, roots and actions with what was seen of both sides, hexadecimal. */
+  /** SHA-256 over job, roots and actions with the snapshots of both sides, hexadecimal. */
   readonly digest: string;
 }
 
@@ -119,10 +120,10 @@ export interface Gathered {
   readonly to: string;
   readonly actions: readonly Action[];
   readonly missing: ReadonlyMap<string, Mkdir>;
-  /** Destination folders that hold something that stays. */
+  /** Destination folders that hold something that is kept. */
   readonly keepers: ReadonlySet<string>;
-  readonly conflicts: readonly Problem[];
-  readonly failures: readonly Problem[];
+  readonly conflicts: readonly PathProblem[];
+  readonly failures: readonly PathProblem[];
   readonly skips: readonly Skip[];
   readonly equal: readonly Equal[];
   readonly unchanged: number;
@@ -133,13 +134,13 @@ export interface Gathered {
 const byPath = (a: { readonly path: string }, b: { readonly path: string }) =>
   byBytes(a.path, b.path);
 
-/** Folds what all folders gave into the plan. */
+/** Makes the plan from the results of all folders. */
 export function sealPlan(gathered: Gathered): Plan {
   const { actions, keepers, missing } = gathered;
   const conflicts = [...gathered.conflicts];
   const blocked = new Set<string>();
   const made = new Set(actions.filter((a) => a.action !== 'delete').map((a) => a.path));
-  // A folder with something in it that stays is not removed; where a file was to take its place, that is a conflict.
+  // a folder that holds something that is kept is not removed; if a file was to replace it, that is a conflict
   const deletes = actions.filter((action): action is Delete => {
     if (action.action !== 'delete') return false;
     if (action.seen.kind !== 'folder' || !keepers.has(action.path)) return true;
@@ -148,7 +149,7 @@ export function sealPlan(gathered: Gathered): Plan {
       conflicts.push({
         path: action.path,
         kind: 'conflict',
-        message: 'the folder in its way holds entries that stay',
+        message: 'the folder in its place holds entries that are kept',
       });
     }
     return false;
@@ -197,8 +198,8 @@ function orderDeletes(deletes: readonly Delete[]): Delete[] {
   return [...deletes.filter(({ seen: { kind } }) => kind !== 'folder'), ...folders.reverse()];
 }
 
-/** Characters: a call for each action would cost more than the hash itself. */
-const hashedAtOnce = 64 * 1024;
+/** Characters hashed in one call: a call for each action would cost more than the hashing itself. */
+const charactersPerUpdate = 64 * 1024;
 
 function digestOf(plan: Omit<Plan, 'digest'>): string {
   const hash = createHash('sha256');
@@ -206,7 +207,7 @@ function digestOf(plan: Omit<Plan, 'digest'>): string {
   for (const list of [plan.mkdirs, plan.copies, plan.attrs, plan.deletes, plan.conflicts])
     for (const action of list) {
       text += `[${JSON.stringify(action)}]\n`;
-      if (text.length < hashedAtOnce) continue;
+      if (text.length < charactersPerUpdate) continue;
       hash.update(text);
       text = '';
     }

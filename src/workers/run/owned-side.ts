@@ -4,7 +4,7 @@ import type { Endpoint } from '../../endpoints/endpoint.js';
 import type { Side } from '../../endpoints/open.js';
 
 /** A side whose endpoints are all held. */
-export function heldSide(side: Side, isOurs: () => boolean): Side {
+export function ownedSide(side: Side, isOurs: () => boolean): Side {
   const { makeRoot, elsewhere } = side;
   return {
     ...side,

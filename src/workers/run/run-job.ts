@@ -18,11 +18,11 @@ import { guard } from '../../jobs/plan/guard.js';
 import type { Plan } from '../../jobs/plan/plan.js';
 import { reapOld, recoverAside } from './copy/leftovers.js';
 import { readTemporary } from './copy/temporary-names.js';
-import { heldSide } from './owned-side.js';
+import { ownedSide } from './owned-side.js';
 import { tellActions, tellPlan } from './plan-events.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { type Doubts, openDoubts } from './remembered/doubts.js';
-import { recall } from './remembered/server-facts.js';
+import { recallFacts } from './remembered/server-facts.js';
 import { endOf } from './report.js';
 import { type Scan, scan } from './scan/scan.js';
 import { Tally } from './tally.js';
@@ -125,7 +125,7 @@ async function carryOut(
   let doubts: Doubts | undefined;
   const open = async (place: Location, role: 'from' | 'to', ahead: boolean) => {
     const found = await openSide(place, role, pool, signal, ahead);
-    const side = context.isOurs === undefined ? found : heldSide(found, context.isOurs);
+    const side = context.isOurs === undefined ? found : ownedSide(found, context.isOurs);
     opened.push(side);
     return side;
   };
@@ -242,7 +242,7 @@ async function factsFor(job: Job, source: Side, scanned: Scan, signal: AbortSign
 async function recallSides(job: Job, source: Side, destination: Side, state: string) {
   const keep: (() => Promise<void>)[] = [];
   for (const [{ remote }, side] of [[job.from, source] as const, [job.to, destination] as const])
-    if (remote !== undefined) keep.push(await recall(state, remote, side.endpoint.can));
+    if (remote !== undefined) keep.push(await recallFacts(state, remote, side.endpoint.can));
   return keep;
 }
 

@@ -84,7 +84,7 @@ const table: Readonly<Record<string, Row>> = {
 
   'an empty source in front of a destination that is not': {
     plan: plan([], 3, { sourceFiles: 0 }),
-    refused: './data holds no file in scope, while the destination archive:data holds 3 files',
+    refused: './data has no file in scope, while the destination archive:data has 3 files',
   },
   'both empty': { plan: plan([], 0, { sourceFiles: 0 }) },
   'an empty source that may be': {
@@ -143,7 +143,7 @@ describe('withheld', () => {
 
   test('a failure or a conflict withholds all deletions', () => {
     expect(withheld(plan(files(1), 2, { failures: [problem] }))).toBe(
-      '1 path could not be read or carried over',
+      '1 path could not be read or copied',
     );
     expect(withheld(plan(files(1), 2, { conflicts: [problem, problem] }))).toBe('2 conflicts');
   });

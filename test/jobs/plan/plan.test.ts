@@ -24,7 +24,7 @@ type Rows = Readonly<Record<string, Row>>;
 const mirror = { operation: 'mirror' } as const;
 const pull = { operation: 'pull' } as const;
 const folding = { caseSensitive: false } as const;
-const outside = 'a folder out of scope stands where the source has a file';
+const outside = 'the destination has a folder out of scope where the source has a file';
 
 const rows: Readonly<Record<string, Rows>> = {
   'what differs is copied': {
@@ -155,8 +155,8 @@ const rows: Readonly<Record<string, Rows>> = {
     'push: a conflict': {
       ...{ source: { a: '1 @5', 'b/x': '1 @5' }, destination: { 'a/x': '1 @5', b: '1 @5' } },
       gives: [
-        'conflict a: a folder stands where the source has a file',
-        'conflict b: a file stands where the source has a folder',
+        'conflict a: the destination has a folder where the source has a file',
+        'conflict b: the destination has a file where the source has a folder',
       ],
     },
     'mirror: a deletion and a copy': {
@@ -167,7 +167,7 @@ const rows: Readonly<Record<string, Rows>> = {
     'entries out of scope inside make it a conflict, and nothing there is touched': {
       ...{ source: { a: '1 @5' }, destination: { 'a/x.log': '1 @5', 'a/y': '1 @5' } },
       when: { ...mirror, exclude: ['*.log'] },
-      gives: ['conflict a: the folder in its way holds entries that stay'],
+      gives: ['conflict a: the folder in its place holds entries that are kept'],
     },
     'an empty folder that is itself out of scope is not removed': {
       ...{ source: { cache: '1 @5' }, destination: { cache: 'folder' } },
@@ -180,21 +180,21 @@ const rows: Readonly<Record<string, Rows>> = {
         destination: { a: '99 @5' },
         when: { ...mirror, maxSize: 9 },
       },
-      gives: ['conflict a: a file out of scope stands where the source has a folder'],
+      gives: ['conflict a: the destination has a file out of scope where the source has a folder'],
     },
     'nor when a link is to take its place': {
       ...{ source: { a: '-> x' }, destination: { a: '99 @5' } },
       when: { ...mirror, maxSize: 9, symlinks: 'preserve' },
-      gives: ['conflict a: a file out of scope stands where the source has a link'],
+      gives: ['conflict a: the destination has a file out of scope where the source has a link'],
     },
     'a file that include does not take is not removed for a folder': {
       ...{ source: { 'a/x.txt': '1 @5' }, destination: { a: '1 @5' } },
       when: { ...mirror, include: ['*.txt'] },
-      gives: ['conflict a: a file out of scope stands where the source has a folder'],
+      gives: ['conflict a: the destination has a file out of scope where the source has a folder'],
     },
     'a FIFO in the way is a conflict even in a mirror': {
       ...{ source: { a: '1 @5' }, destination: { a: 'fifo' }, when: mirror },
-      gives: ['conflict a: a special stands where the source has a file'],
+      gives: ['conflict a: the destination has a special where the source has a file'],
     },
   },
   links: {
@@ -208,8 +208,8 @@ const rows: Readonly<Record<string, Rows>> = {
       ...{ source: { a: '1 @5', 'b/x': '1 @5' }, destination: { a: '-> z', b: '-> z' } },
       when: mirror,
       gives: [
-        'conflict a: a link stands where the source has a file',
-        'conflict b: a link stands where the source has a folder',
+        'conflict a: the destination has a link where the source has a file',
+        'conflict b: the destination has a link where the source has a folder',
       ],
     },
     'follow copies what it leads to': {
@@ -246,7 +246,7 @@ const rows: Readonly<Record<string, Rows>> = {
     },
     'push: a file where a link stands is a conflict': {
       ...{ source: { a: '1 @5' }, destination: { a: '-> z' }, when: { symlinks: 'preserve' } },
-      gives: ['conflict a: a link stands where the source has a file'],
+      gives: ['conflict a: the destination has a link where the source has a file'],
     },
     'a mirror with preserve replaces a link by a file or folder, and the reverse': {
       source: { a: '1 @5', b: 'folder', c: '-> a' },
@@ -262,7 +262,7 @@ const rows: Readonly<Record<string, Rows>> = {
     },
     'a name that cannot be represented fails': {
       source: { 'b\ufffd': 'badly named' },
-      gives: ["fail b\ufffd: its name is not valid UTF-8, so it can't be carried over"],
+      gives: ["fail b\ufffd: its name is not valid UTF-8, so it can't be copied"],
     },
     'at the destination only a mirror minds': {
       destination: { 'b\ufffd': 'badly named' },
@@ -271,14 +271,11 @@ const rows: Readonly<Record<string, Rows>> = {
     'and it does not delete it': {
       destination: { 'd/b\ufffd': 'badly named', 'd/a': '1 @5' },
       when: mirror,
-      gives: [
-        'delete d/a',
-        "fail d/b\ufffd: its name is not valid UTF-8, so it can't be carried over",
-      ],
+      gives: ['delete d/a', "fail d/b\ufffd: its name is not valid UTF-8, so it can't be copied"],
     },
     'it is not taken for a file that really has that name': {
       ...{ source: { 'b\ufffd': '1 @5' }, destination: { 'b\ufffd': 'badly named' } },
-      gives: ["fail b\ufffd: its name is not valid UTF-8, so it can't be carried over"],
+      gives: ["fail b\ufffd: its name is not valid UTF-8, so it can't be copied"],
     },
     'out of scope it is nobody’s business': {
       source: { 'b\ufffd': 'badly named' },
@@ -290,7 +287,7 @@ const rows: Readonly<Record<string, Rows>> = {
       again: { source: ['a'] },
       gives: [
         'copy b (new)',
-        'fail a: the listing of its folder names it twice, so something changed it meanwhile',
+        'fail a: its folder lists it twice, so the folder changed while it was read',
       ],
     },
     'and is not deleted': {
@@ -299,7 +296,7 @@ const rows: Readonly<Record<string, Rows>> = {
       again: { destination: ['d/a'] },
       gives: [
         'delete d/b',
-        'fail d/a: the listing of its folder names it twice, so something changed it meanwhile',
+        'fail d/a: its folder lists it twice, so the folder changed while it was read',
       ],
     },
   },
@@ -314,23 +311,23 @@ const rows: Readonly<Record<string, Rows>> = {
       source: { 'e\u0301': '1 @5', '\u00e9': '1 @5', z: '1 @5' },
       gives: [
         'copy z (new)',
-        'conflict e\u0301: its name collides with "\u00e9": both would be one name at the destination',
-        'conflict \u00e9: its name collides with "e\u0301": both would be one name at the destination',
+        'conflict e\u0301: its name collides with "\u00e9": both would have the same name at the destination',
+        'conflict \u00e9: its name collides with "e\u0301": both would have the same name at the destination',
       ],
     },
     'one of each side, never overwritten': {
       ...{ source: { 'e\u0301': '1 @5' }, destination: { '\u00e9': '1 @9' }, when: mirror },
       gives: [
-        'conflict e\u0301: its name collides with "\u00e9": both would be one name at the destination',
-        'conflict \u00e9: its name collides with "e\u0301": both would be one name at the destination',
+        'conflict e\u0301: its name collides with "\u00e9": both would have the same name at the destination',
+        'conflict \u00e9: its name collides with "e\u0301": both would have the same name at the destination',
       ],
     },
     'two that differ in case, where case does not count': {
       source: { a: '1 @5', A: '1 @5' },
       when: folding,
       gives: [
-        'conflict A: its name collides with "a": both would be one name at the destination',
-        'conflict a: its name collides with "A": both would be one name at the destination',
+        'conflict A: its name collides with "a": both would have the same name at the destination',
+        'conflict a: its name collides with "A": both would have the same name at the destination',
       ],
     },
     'where it counts they are two files': {
@@ -340,8 +337,8 @@ const rows: Readonly<Record<string, Rows>> = {
     'sharp s and SS may be one name: a conflict rather than a rename': {
       ...{ source: { straße: '1 @5' }, destination: { STRASSE: '1 @5' }, when: folding },
       gives: [
-        'conflict STRASSE: its name collides with "straße": both would be one name at the destination',
-        'conflict straße: its name collides with "STRASSE": both would be one name at the destination',
+        'conflict STRASSE: its name collides with "straße": both would have the same name at the destination',
+        'conflict straße: its name collides with "STRASSE": both would have the same name at the destination',
       ],
     },
     'one out of scope does not collide': {
@@ -380,14 +377,14 @@ const rows: Readonly<Record<string, Rows>> = {
         destination: { a: '1 @9' },
         when: { ...folding, exclude: ['a'] },
       },
-      gives: ['conflict A: a file out of scope stands where the source has a file'],
+      gives: ['conflict A: the destination has a file out of scope where the source has a file'],
     },
     'nor one that the source has, too': {
       ...{ source: { a: '1 @999', A: '1 @5' }, destination: { A: '1 @5' } },
       when: { ...folding, maxAge: 10_000 },
       gives: [
-        'conflict A: its name collides with "a": both would be one name at the destination',
-        'conflict a: its name collides with "A": both would be one name at the destination',
+        'conflict A: its name collides with "a": both would have the same name at the destination',
+        'conflict a: its name collides with "A": both would have the same name at the destination',
       ],
     },
     'nor does it reach into our own folder': {
@@ -396,7 +393,9 @@ const rows: Readonly<Record<string, Rows>> = {
         destination: { '.ferryline/x': '1 @9' },
         when: folding,
       },
-      gives: ['conflict .Ferryline: a folder out of scope stands where the source has a folder'],
+      gives: [
+        'conflict .Ferryline: the destination has a folder out of scope where the source has a folder',
+      ],
     },
   },
   scope: {
@@ -459,7 +458,7 @@ const rows: Readonly<Record<string, Rows>> = {
       gives: [
         'mkdir d',
         'copy d/.ferryline (new)',
-        "skip temporary .a.0123456789abcdef.t00000-abcdefgh.ferrypart: a name of ferryline's own files",
+        'skip temporary .a.0123456789abcdef.t00000-abcdefgh.ferrypart: a temporary file of ferryline',
       ],
     },
     'a name that only resembles ours is a name like any other': {

@@ -4,7 +4,7 @@ import type { Budget } from '../../../core/at-once.js';
 import type { Stat } from '../../../core/entry.js';
 import type { Modes } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
-import type { Seen } from '../../../jobs/plan/plan.js';
+import type { Snapshot } from '../../../jobs/plan/plan.js';
 import type { Doubts } from '../remembered/doubts.js';
 import type { Buffers } from './buffers.js';
 
@@ -43,9 +43,9 @@ export interface CopyRequest {
   readonly path: string;
   /** The source's path. */
   readonly from: string;
-  readonly source: Seen;
+  readonly source: Snapshot;
   /** What the final name held when it was scanned. */
-  readonly destination: Seen | undefined;
+  readonly destination: Snapshot | undefined;
 }
 
 export interface Copied {

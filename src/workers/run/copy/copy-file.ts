@@ -14,7 +14,7 @@ import { largestChunk, moveChunks, requestsFor } from './chunks.js';
 import { hashOf, hashOfFile, sameContent } from './content.js';
 import type { Copied, CopyContext, CopyRequest } from './copy-context.js';
 import { attributesFor, finish } from './finish.js';
-import { openTemporary, publish, resumeAbove, type Target } from './temporary.js';
+import { openTemporary, publish, resumeAbove, type TemporaryFile } from './temporary.js';
 
 /** Bytes moved in one request. */
 function chunkSize({ source, destination }: CopyContext): number {
@@ -152,7 +152,7 @@ async function stage(
   before: Stat,
   readAt: number,
   context: CopyContext,
-  send: (target: Target, attributes: Attributes) => Promise<Sent>,
+  send: (target: TemporaryFile, attributes: Attributes) => Promise<Sent>,
 ): Promise<Staged> {
   const { source, destination, rules } = context;
   const { path } = request;
@@ -200,7 +200,7 @@ function isPassing(error: unknown): boolean {
 
 async function sendChunks(
   from: Handle,
-  target: Target,
+  target: TemporaryFile,
   before: Stat,
   size: number,
   attributes: Attributes,
@@ -255,7 +255,7 @@ function changed(message: string): FerryError {
 /** Makes sure that the stored bytes are those that were read. */
 async function verify(
   request: CopyRequest,
-  target: Target,
+  target: TemporaryFile,
   sent: Sent,
   context: CopyContext,
 ): Promise<'checksum'> {

@@ -4,12 +4,12 @@ import { FerryError } from '../../../core/errors.js';
 import type { Modes } from '../../../core/job.js';
 import { mustCount } from '../../../endpoints/set-stat-refusal.js';
 import { comparable } from '../../../jobs/plan/compare.js';
-import type { Seen } from '../../../jobs/plan/plan.js';
+import type { Snapshot } from '../../../jobs/plan/plan.js';
 import type { CopyContext } from './copy-context.js';
-import type { Target } from './temporary.js';
+import type { TemporaryFile } from './temporary.js';
 
 /** What the new file is to carry. */
-export function attributesFor(source: Stat, old: Seen | undefined, modes: Modes): Attributes {
+export function attributesFor(source: Stat, old: Snapshot | undefined, modes: Modes): Attributes {
   const time = source.mtime === undefined ? {} : { mtime: source.mtime };
   if (modes === 'source') return { ...time, mode: source.mode & 0o777 };
   if (modes !== 'server') return { ...time, mode: modes.files };
@@ -21,7 +21,7 @@ export function attributesFor(source: Stat, old: Seen | undefined, modes: Modes)
  * at what is there now. Returns what is stored, its size and mtime checked.
  */
 export async function finish(
-  target: Pick<Target, 'path' | 'handle'>,
+  target: Pick<TemporaryFile, 'path' | 'handle'>,
   attributes: Attributes,
   size: number,
   context: CopyContext,

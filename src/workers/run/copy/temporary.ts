@@ -8,7 +8,7 @@ import { asidePath, temporaryPath } from './temporary-names.js';
 /** A file above this is gone on with after a cut; below, it is sent again. */
 export const resumeAbove = 8 * 1024 * 1024;
 
-export interface Target {
+export interface TemporaryFile {
   readonly path: string;
   readonly handle: Handle;
   /** Where to go on, bytes: what lies before is known to be there. */
@@ -21,7 +21,7 @@ export async function openTemporary(
   mark: string,
   size: number,
   context: CopyContext,
-): Promise<Target> {
+): Promise<TemporaryFile> {
   const { destination, rules, signal, leftovers } = context;
   const path = temporaryPath(request.path, mark, rules.start);
   const found = leftovers.get(mark);
@@ -46,9 +46,9 @@ async function claimOne(
   path: string,
   size: number,
   context: CopyContext,
-): Promise<Target | undefined> {
+): Promise<TemporaryFile | undefined> {
   const goOn = size > resumeAbove && context.destination.can.offsetWrites;
-  let claimed: Target | undefined;
+  let claimed: TemporaryFile | undefined;
   for (const leftover of found) {
     const next =
       goOn && claimed === undefined ? await claim(leftover, path, size, context) : undefined;
@@ -64,7 +64,7 @@ async function claim(
   path: string,
   size: number,
   { destination, signal }: CopyContext,
-): Promise<Target | undefined> {
+): Promise<TemporaryFile | undefined> {
   try {
     const there = await destination.stat(leftover, signal);
     const length = there?.size ?? 0;

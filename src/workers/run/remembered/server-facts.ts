@@ -34,7 +34,7 @@ async function learntOf(state: string, remote: Remote): Promise<Learnt | undefin
 }
 
 /** Puts what is known of the remote's server into `can`. What comes back keeps what `can` has learnt since. */
-export async function recall(
+export async function recallFacts(
   state: string,
   remote: Remote,
   can: Capabilities,

@@ -12,10 +12,10 @@ import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Descent, FolderPlan } from '../../../jobs/plan/folder-types.js';
 
 /** A folder that is asked for, or only on the way to one. */
-export interface Asked {
+export interface RequestedFolder {
   readonly itself: boolean;
   /** By name. */
-  readonly below: ReadonlyMap<string, Asked>;
+  readonly below: ReadonlyMap<string, RequestedFolder>;
 }
 
 interface Growing {
@@ -24,7 +24,7 @@ interface Growing {
 }
 
 /** Folders below the root (`''` is the root) as a tree. */
-export function askedFolders(folders: readonly string[]): Asked {
+export function requestedFolders(folders: readonly string[]): RequestedFolder {
   const root: Growing = { itself: false, below: new Map() };
   for (const folder of folders) {
     let at = root;
@@ -73,7 +73,10 @@ export function withoutDeletions(plan: FolderPlan): FolderPlan {
 }
 
 /** Whether a limited scan enters a folder, and what is asked for below it; below a new one, all is. */
-export function entered(asked: Asked, next: Descent): { readonly asked?: Asked } | undefined {
+export function entered(
+  asked: RequestedFolder,
+  next: Descent,
+): { readonly asked?: RequestedFolder } | undefined {
   const below = asked.below.get(nameOf(next.path));
   if (asked.itself && !next.destination) return {};
   return below === undefined ? undefined : { asked: below };

@@ -21,8 +21,8 @@ import {
   type Equal,
   type Gathered,
   type Mkdir,
+  type PathProblem,
   type Plan,
-  type Problem,
   type Skip,
   sealPlan,
 } from '../../../jobs/plan/plan.js';
@@ -30,10 +30,10 @@ import { apply, planFolder } from '../../../jobs/plan/plan-folder.js';
 import { memoryFor, sameContent } from '../copy/content.js';
 import { resolveLink } from './links.js';
 import {
-  type Asked,
-  askedFolders,
   entered,
   entriesOnTheWay,
+  type RequestedFolder,
+  requestedFolders,
   vanished,
   withoutDeletions,
 } from './only-folders.js';
@@ -89,7 +89,7 @@ interface Task {
   /** Resolved source folders on the way here, while links are followed: a link back to one would never end. */
   readonly trail: readonly string[];
   /** In a limited scan: what is asked for here and below. Absent: everything. */
-  readonly asked?: Asked;
+  readonly asked?: RequestedFolder;
 }
 
 /** Scans both sides. Rejects only with what ends the run; an unreadable folder becomes a failure of the plan. */
@@ -99,8 +99,8 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     actions: [] as Action[],
     missing: new Map<string, Mkdir>(),
     keepers: new Set<string>(),
-    conflicts: [] as Problem[],
-    failures: [] as Problem[],
+    conflicts: [] as PathProblem[],
+    failures: [] as PathProblem[],
     skips: [] as Skip[],
     equal: [] as Equal[],
     unchanged: 0,
@@ -137,7 +137,7 @@ export async function scan(request: ScanRequest): Promise<Scan> {
     side: Endpoint,
     path: string,
     wanted: boolean,
-    asked: Asked | undefined,
+    asked: RequestedFolder | undefined,
   ): Promise<Entry[] | undefined> => {
     if (!wanted) return undefined;
     try {
@@ -308,7 +308,7 @@ export async function scan(request: ScanRequest): Promise<Scan> {
       destination: true,
       scope: request.scope,
       trail: [''],
-      ...(request.folders === undefined ? {} : { asked: askedFolders(request.folders) }),
+      ...(request.folders === undefined ? {} : { asked: requestedFolders(request.folders) }),
     },
     foldersAtOnce(source, destination, () => ({ folders: visited, entries: compared })),
     visit,

@@ -3,7 +3,7 @@ import { parentOf } from '../../../core/entry.js';
 import type { Plan } from '../../../jobs/plan/plan.js';
 
 /** Paths that take the place of something of another kind, with all below them: they come last. */
-export function latePart(plan: Plan): ReadonlySet<string> {
+export function replacedPaths(plan: Plan): ReadonlySet<string> {
   const gone = new Set(plan.deletes.map(({ path }) => path));
   const made = [...plan.mkdirs, ...plan.copies].map(({ path }) => path);
   const replaced = new Set(made.filter((path) => gone.has(path)));

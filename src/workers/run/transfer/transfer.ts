@@ -31,7 +31,7 @@ import type { Tally } from '../tally.js';
 import { type AfterAction, createAfter } from './after.js';
 import { bandwidthOf } from './bandwidth.js';
 import { replaceEntry } from './replace-entry.js';
-import { isUnder, latePart } from './replacements.js';
+import { isUnder, replacedPaths } from './replacements.js';
 import { createRemover, pruneTrash, type Remover } from './trash.js';
 
 export interface TransferRequest {
@@ -144,7 +144,7 @@ class Transfer {
   async all(): Promise<void> {
     const { plan, limited, destination, tally, job } = this.#request;
     const { signal } = this.#context;
-    const late = latePart(plan);
+    const late = replacedPaths(plan);
     const wholeMirror = job.operation === 'mirror' && !limited;
     if (plan.mkdirs.length + plan.copies.length > 0 || wholeMirror)
       await destination.makeRoot(signal);

@@ -7,8 +7,8 @@ import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { connect as connectRemote } from '../../ssh/connect.js';
 import type { Connect, SessionLog } from '../../ssh/transport.js';
-import { Depth } from './client/queue-depth.js';
-import { Gate } from './client/request-gate.js';
+import { QueueDepth } from './client/queue-depth.js';
+import { RequestGate } from './client/request-gate.js';
 import { Session } from './session.js';
 
 export interface SessionPool {
@@ -20,7 +20,7 @@ export interface SessionPool {
   /** The remote's session if it is up right now. */
   live(remote: Remote): Session | undefined;
   /** How many requests the remote's server is to have at once, whichever session it is. */
-  depth(remote: Remote): Depth;
+  depth(remote: Remote): QueueDepth;
   /** Tells that an operation was answered: the patience with a lost session starts anew. */
   worked(remote: Remote): void;
   /** SSH logins made so far for these remotes, jump hosts and reconnects counted. */
@@ -51,7 +51,7 @@ interface Place {
   logins: number;
   readonly tell: SessionLog;
   /** Holds back what the server is not to have yet, over all sessions with it. */
-  readonly gate: Gate;
+  readonly gate: RequestGate;
   /** When the session was lost, ms; undefined once one has worked again. */
   lostAt: number | undefined;
   /** When and why a lost session was given up. */
@@ -82,7 +82,7 @@ export function createPool(options: PoolOptions = {}): SessionPool {
         opening: undefined,
         logins: 0,
         tell,
-        gate: new Gate(new Depth((limit) => tell('notice', pace(limit)))),
+        gate: new RequestGate(new QueueDepth((limit) => tell('notice', pace(limit)))),
         lostAt: undefined,
         givenUp: undefined,
       };

@@ -5,8 +5,8 @@
 import type { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import type { Connect, SessionLog, Transport } from '../../ssh/transport.js';
-import { type Limits, SftpChannel } from './client/channel.js';
-import type { Gate } from './client/request-gate.js';
+import { type ServerLimits, SftpChannel } from './client/channel.js';
+import type { RequestGate } from './client/request-gate.js';
 import { Handles } from './handle-limit.js';
 
 /** What this server turned out to offer. */
@@ -18,11 +18,11 @@ export interface Features {
   readonly ordered: boolean;
   /** Whether a file can be opened again and written at an offset: known of OpenSSH and ProFTPD; `rclone serve sftp` destroys what was there. */
   readonly offsetWrites: boolean;
-  readonly limits: Limits;
+  readonly limits: ServerLimits;
 }
 
 /** What servers without `limits@openssh.com` take: the draft asks for 32 KiB of data (§3), and sftp-server processes seldom have more than 1,024 files. */
-const plainLimits: Limits = { packet: 34_000, read: 32_768, write: 32_768, handles: 200 };
+const plainLimits: ServerLimits = { packet: 34_000, read: 32_768, write: 32_768, handles: 200 };
 const mostChunk = 255 * 1024;
 /** Milliseconds of round trip for which one channel more pays: its 2 MiB then still leave 300 MB/s. */
 const roundTripPerChannel = 7;
@@ -80,7 +80,7 @@ export class Session {
     connect: Connect,
     tell: SessionLog,
     signal: AbortSignal,
-    gate: Gate,
+    gate: RequestGate,
     trace: boolean,
   ): Promise<Session> {
     const transport = await connect(remote, tell, signal);

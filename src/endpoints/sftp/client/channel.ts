@@ -1,12 +1,13 @@
 /**
- * The SFTP version 3 client: every request of the draft that ferryline makes, and OpenSSH's
- * extensions, over any duplex stream. Many may be in flight; requests made in one turn of the
- * event loop leave as one write; data arrives straight in the caller's buffer. It knows nothing
- * of SSH, roots or retries. Byte layouts are in wire.ts, waiting and failing in exchange.ts.
+ * The SFTP version 3 client: the requests of the draft that ferryline makes and OpenSSH's
+ * extensions, over any duplex stream. Many requests may be in flight; those made in one turn of the
+ * event loop are sent as one write, and data arrives directly in the caller's buffer. The client
+ * knows nothing of SSH, roots or retries. Byte layouts are in wire.ts, waiting and failing in
+ * exchange.ts.
  *
- * Errors are FerryErrors without a path: `io` with a POSIX `code` where the server refused,
- * `network` where the stream or the server's patience ended, `hostile-peer` where it broke the
- * protocol. Section numbers are draft-ietf-secsh-filexfer-02's.
+ * Errors are FerryErrors without a path: `io` with a POSIX `code` if the server refused, `network`
+ * if the stream ended or the server fell silent, `hostile-peer` if it broke the protocol. Section
+ * numbers are those of draft-ietf-secsh-filexfer-02.
  */
 import type { Duplex } from 'node:stream';
 import type { Attributes } from '../../../core/entry.js';
@@ -14,14 +15,14 @@ import { FerryError } from '../../../core/errors.js';
 import type { Ending } from '../../endpoint.js';
 import { type ChannelOptions, Exchange } from './exchange.js';
 import {
-  aboutString,
-  aboutStrings,
-  reading,
-  settingAttributes,
+  attributesRequest,
+  readRequest,
   stringLength,
-  syncing,
-  type Text,
-  writing,
+  stringRequest,
+  stringsRequest,
+  syncRequest,
+  type WireString,
+  writeRequest,
 } from './requests.js';
 import {
   attributesLength,
@@ -33,8 +34,8 @@ import {
   writeAttributes,
 } from './wire.js';
 
-/** `limits@openssh.com` (PROTOCOL (OpenSSH) §4.8); 0 means the server states none. */
-export interface Limits {
+/** The reply to `limits@openssh.com` (PROTOCOL (OpenSSH) §4.8), bytes and a number of handles; 0 means that the server states no limit. */
+export interface ServerLimits {
   readonly packet: number;
   readonly read: number;
   readonly write: number;
@@ -48,12 +49,12 @@ export class SftpChannel {
     this.#exchange = new Exchange(stream, options);
   }
 
-  /** Resolves once the server has said VERSION. Requests may be made before; they wait at the server. */
+  /** Resolves once the server has sent VERSION. Requests may be made before; they wait at the server. */
   get ready(): Promise<void> {
     return this.#exchange.version;
   }
 
-  /** Settles, never rejecting, with the reason when the channel has ended. */
+  /** Resolves with the reason once the channel has ended; never rejects. */
   get ended(): Promise<FerryError> {
     return this.#exchange.ended;
   }
@@ -63,27 +64,27 @@ export class SftpChannel {
     return this.#exchange.failure;
   }
 
-  /** Requests waiting for an answer. */
+  /** Requests waiting for an answer or to be sent. */
   get inFlight(): number {
     return this.#exchange.inFlight;
   }
 
-  /** Milliseconds from a question to its answer: the fewest so far. */
+  /** The shortest time from a request to its answer so far, milliseconds; Infinity before the first. */
   get roundTrip(): number {
     return this.#exchange.roundTrip;
   }
 
-  /** Extensions the server offers, name to version. */
+  /** Extensions that the server offers, name to version. */
   get extensions(): ReadonlyMap<string, string> {
     return this.#exchange.extensions;
   }
 
-  /** Ends the channel; everything waiting is rejected with `reason`. */
+  /** Ends the channel; all waiting requests are rejected with `reason`. */
   close(reason: FerryError): void {
     this.#exchange.fail(reason);
   }
 
-  /** OPEN (§6.3): the handle. */
+  /** OPEN (§6.3); resolves to the handle. */
   open(path: string, flags: number, attributes: Attributes, signal?: AbortSignal): Promise<Buffer> {
     return this.#exchange.ask({
       type: packet.OPEN,
@@ -98,23 +99,23 @@ export class SftpChannel {
     }) as Promise<Buffer>;
   }
 
-  /** READ (§6.4) into all of `target`: the bytes read, 0 at the end of the file. May be short. */
+  /** READ (§6.4) into `target`; resolves to the bytes read, 0 at the end of the file. They may be fewer than fit. */
   read(handle: Buffer, offset: number, target: Buffer, signal?: AbortSignal): Promise<number> {
-    return this.#exchange.ask(reading(handle, offset, target, signal)) as Promise<number>;
+    return this.#exchange.ask(readRequest(handle, offset, target, signal)) as Promise<number>;
   }
 
   /**
-   * WRITE (§6.4). `data` is the channel's until this settles; after an abort it may still be on
-   * its way, so that it must not be written to again.
+   * WRITE (§6.4). `data` must not change until this settles; after an abort it must never change
+   * again, since it may still be waiting to be sent.
    */
   write(handle: Buffer, offset: number, data: Buffer, signal?: AbortSignal): Promise<void> {
-    return this.#exchange.ask(writing(handle, offset, data, signal)) as Promise<void>;
+    return this.#exchange.ask(writeRequest(handle, offset, data, signal)) as Promise<void>;
   }
 
   /**
-   * A file's end in one go, where requests are carried out in order: WRITE of `data` at 0 where
-   * there is any, FSETSTAT, fsync where asked for, FSTAT, CLOSE. Rejects with the first refusal
-   * but FSETSTAT's, which comes back beside what FSTAT says.
+   * Finishes a file in one round trip, on a server that carries out requests in order: WRITE of
+   * `data` at 0 if there is any, FSETSTAT, fsync if asked for, FSTAT, CLOSE. Rejects with the first
+   * refusal other than FSETSTAT's, which is returned as `unset`.
    */
   async finish(
     handle: Buffer,
@@ -122,12 +123,13 @@ export class SftpChannel {
     signal: AbortSignal,
   ): Promise<{ readonly stat: RawStat; readonly unset: FerryError | undefined }> {
     const requests = [
-      settingAttributes(packet.FSETSTAT, handle, '', attributes, signal),
-      ...(sync ? [syncing(handle, signal)] : []),
-      aboutString(packet.FSTAT, handle, '', signal),
-      aboutString(packet.CLOSE, handle, ''),
+      attributesRequest(packet.FSETSTAT, handle, '', attributes, signal),
+      ...(sync ? [syncRequest(handle, signal)] : []),
+      stringRequest(packet.FSTAT, handle, '', signal),
+      stringRequest(packet.CLOSE, handle, ''),
     ];
-    if (data !== undefined && data.length > 0) requests.unshift(writing(handle, 0, data, signal));
+    if (data !== undefined && data.length > 0)
+      requests.unshift(writeRequest(handle, 0, data, signal));
     const answers = await this.#exchange.askAll(requests);
     let unset: FerryError | undefined;
     let stat: unknown;
@@ -141,16 +143,16 @@ export class SftpChannel {
     return { stat: stat as RawStat, unset };
   }
 
-  /** READ into `target` from 0 on, FSTAT and CLOSE in one go, where requests are carried out in order: the bytes read. May be short. */
+  /** READ into `target` from 0, FSTAT and CLOSE in one round trip, on a server that carries out requests in order. `bytes` may be fewer than fit. */
   async readWhole(
     handle: Buffer,
     target: Buffer,
     signal: AbortSignal,
   ): Promise<{ readonly bytes: number; readonly stat: RawStat }> {
     const answers = await this.#exchange.askAll([
-      reading(handle, 0, target, signal),
-      aboutString(packet.FSTAT, handle, '', signal),
-      aboutString(packet.CLOSE, handle, ''),
+      readRequest(handle, 0, target, signal),
+      stringRequest(packet.FSTAT, handle, '', signal),
+      stringRequest(packet.CLOSE, handle, ''),
     ]);
     const [bytes, stat] = answers;
     for (const answer of answers.slice(0, 2)) if (answer instanceof FerryError) throw answer;
@@ -167,12 +169,12 @@ export class SftpChannel {
     return this.#withString(packet.FSTAT, handle, '', signal) as Promise<RawStat>;
   }
 
-  /** LSTAT (§6.8): a link itself. */
+  /** LSTAT (§6.8): does not follow a link. */
   lstat(path: string, signal?: AbortSignal): Promise<RawStat> {
     return this.#withPath(packet.LSTAT, path, signal) as Promise<RawStat>;
   }
 
-  /** STAT (§6.8): what a link leads to. */
+  /** STAT (§6.8): follows links. */
   stat(path: string, signal?: AbortSignal): Promise<RawStat> {
     return this.#withPath(packet.STAT, path, signal) as Promise<RawStat>;
   }
@@ -192,7 +194,7 @@ export class SftpChannel {
     return this.#withPath(packet.OPENDIR, path, signal) as Promise<Buffer>;
   }
 
-  /** READDIR (§6.7): some entries, undefined when there are no more. */
+  /** READDIR (§6.7); resolves to some entries, undefined when there are no more. */
   readdir(handle: Buffer, signal?: AbortSignal): Promise<RawEntry[] | undefined> {
     return this.#withString(packet.READDIR, handle, '', signal) as Promise<RawEntry[] | undefined>;
   }
@@ -212,7 +214,7 @@ export class SftpChannel {
     return this.#withPath(packet.RMDIR, path, signal) as Promise<void>;
   }
 
-  /** REALPATH (§6.11): the canonical absolute path. */
+  /** REALPATH (§6.11); resolves to the canonical absolute path. */
   realpath(path: string, signal?: AbortSignal): Promise<string> {
     return this.#withPath(packet.REALPATH, path, signal) as Promise<string>;
   }
@@ -222,7 +224,7 @@ export class SftpChannel {
     return this.#withPath(packet.READLINK, path, signal) as Promise<string>;
   }
 
-  /** RENAME (§6.5): fails where something stands, on servers that follow the draft. */
+  /** RENAME (§6.5): fails if `to` exists, on servers that follow the draft. */
   rename(from: string, to: string, signal?: AbortSignal): Promise<void> {
     return this.#withStrings(packet.RENAME, [from, to], `${from} to ${to}`, signal);
   }
@@ -232,7 +234,7 @@ export class SftpChannel {
     return this.#withStrings(packet.SYMLINK, [target, path], `${path} to ${target}`, signal);
   }
 
-  /** `posix-rename@openssh.com` (PROTOCOL (OpenSSH) §4.3): replaces in one step. */
+  /** `posix-rename@openssh.com` (PROTOCOL (OpenSSH) §4.3): replaces an existing file in one step. */
   posixRename(from: string, to: string, signal?: AbortSignal): Promise<void> {
     const fields = ['posix-rename@openssh.com', from, to];
     return this.#withStrings(packet.EXTENDED, fields, `${from} over ${to}`, signal);
@@ -240,54 +242,59 @@ export class SftpChannel {
 
   /** `fsync@openssh.com` (PROTOCOL (OpenSSH) §4.6). */
   fsync(handle: Buffer, signal?: AbortSignal): Promise<void> {
-    return this.#exchange.ask(syncing(handle, signal)) as Promise<void>;
+    return this.#exchange.ask(syncRequest(handle, signal)) as Promise<void>;
   }
 
   /** `limits@openssh.com` (PROTOCOL (OpenSSH) §4.8). */
-  limits(signal?: AbortSignal): Promise<Limits> {
+  limits(signal?: AbortSignal): Promise<ServerLimits> {
     return this.#withStrings(packet.EXTENDED, ['limits@openssh.com'], '', signal, readLimits);
   }
 
-  /** `statvfs@openssh.com` (PROTOCOL (OpenSSH) §4.4): bytes an ordinary user can still store at `path`. */
+  /** `statvfs@openssh.com` (PROTOCOL (OpenSSH) §4.4); resolves to the bytes that an ordinary user can still store at `path`. */
   freeBytes(path: string, signal?: AbortSignal): Promise<number> {
     const fields = ['statvfs@openssh.com', path];
     return this.#withStrings(packet.EXTENDED, fields, path, signal, readFreeBytes);
   }
 
-  // ---- asking ----
+  // ---- requests of one shape ----
 
-  #withString(type: number, string: Text, words: string, signal?: AbortSignal): Promise<unknown> {
-    return this.#exchange.ask(aboutString(type, string, words, signal));
+  #withString(
+    type: number,
+    string: WireString,
+    description: string,
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    return this.#exchange.ask(stringRequest(type, string, description, signal));
   }
 
   #withPath(type: number, path: string, signal?: AbortSignal): Promise<unknown> {
     return this.#withString(type, path, path, signal);
   }
 
-  #withStrings<Answer = void>(
+  #withStrings<Reply = void>(
     type: number,
-    fields: readonly Text[],
-    words: string,
+    fields: readonly WireString[],
+    description: string,
     signal: AbortSignal | undefined,
-    reply?: (reader: Reader) => Answer,
-  ): Promise<Answer> {
-    const request = aboutStrings(type, fields, words, signal, reply);
-    return this.#exchange.ask(request) as Promise<Answer>;
+    reply?: (reader: Reader) => Reply,
+  ): Promise<Reply> {
+    const request = stringsRequest(type, fields, description, signal, reply);
+    return this.#exchange.ask(request) as Promise<Reply>;
   }
 
   #withAttributes(
     type: number,
-    string: Text,
-    words: string,
+    string: WireString,
+    description: string,
     attributes: Attributes,
     signal?: AbortSignal,
   ): Promise<void> {
-    const request = settingAttributes(type, string, words, attributes, signal);
+    const request = attributesRequest(type, string, description, attributes, signal);
     return this.#exchange.ask(request) as Promise<void>;
   }
 }
 
-function readLimits(reader: Reader): Limits {
+function readLimits(reader: Reader): ServerLimits {
   return { packet: reader.u64(), read: reader.u64(), write: reader.u64(), handles: reader.u64() };
 }
 
@@ -297,6 +304,6 @@ function readFreeBytes(reader: Reader): number {
   reader.u64(); // f_blocks
   reader.u64(); // f_bfree
   const available = reader.u64();
-  for (let i = 0; i < 6; i++) reader.u64(); // files, id, flags, longest name
+  for (let i = 0; i < 6; i++) reader.u64(); // f_files to f_namemax
   return fragment * available;
 }

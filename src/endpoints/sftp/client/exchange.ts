@@ -1,74 +1,74 @@
 /**
- * Questions and answers on one SFTP stream: which request waits, which answer is its own, and what
- * happens to all of them when the stream ends. Which requests there are is in protocol.ts, when
- * waiting has lasted too long in patience.ts.
+ * Requests and answers on one SFTP stream: which requests wait, which answer belongs to which, and
+ * what happens to all of them when the stream ends. The requests themselves are in channel.ts and
+ * requests.ts, the measure of silence in silence.ts.
  *
- * A peer that breaks the protocol ends the exchange with a hostile-peer error; nothing it sends
- * makes us hang, spin, or hold more than one packet. Silence is an error after `deadline` ms; an
- * answer that later ones overtake for that long, too. Bytes in either direction count as life, so
- * that a slow line is no silence.
+ * A peer that breaks the protocol ends the exchange with a hostile-peer error; nothing it sends can
+ * make the client hang, spin, or hold more than one packet. Silence for `deadline` ms is an error, and
+ * so is a request that answers to later ones overtake for as long. Bytes in either direction end a
+ * silence, so that a slow line is not an error.
  */
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { asFerryError, FerryError } from '../../../core/errors.js';
 import { escapeText } from '../../../core/text.js';
-import { InFlight, type Numbered } from './in-flight.js';
+import { InFlight, type NumberedRequest } from './in-flight.js';
 import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
-import { answers, describeAnswer, readAnswer } from './replies.js';
-import { Gate } from './request-gate.js';
-import { encode, type Request } from './requests.js';
-import { Patience, silence } from './silence.js';
+import { describeReply, readReply, replyTypes } from './replies.js';
+import { RequestGate } from './request-gate.js';
+import { encode, type SftpRequest } from './requests.js';
+import { SilenceClock, silenceError } from './silence.js';
 import { describeStatus, statusError } from './status.js';
 import { commandName, packet, type Reader, readExtensions, status, violation } from './wire.js';
 
-/** A line for the transcript: what was asked, what was answered. */
+/** Takes one request or answer as a line of the transcript. */
 type Trace = (kind: 'command' | 'response', text: string) => void;
 
 export interface ChannelOptions {
-  /** Milliseconds of silence, or of being overtaken, after which an operation has failed. */
+  /** Milliseconds of silence, or of being overtaken, after which the exchange fails. */
   readonly deadline: number;
-  /** Holds requests back that the server is not to have yet; channels of a session share one. Absent: one that holds none back until it finds that fewer are faster. */
-  readonly gate?: Gate;
+  /** Limits the requests at the server; the channels of a session share one. Default: a gate of its own. */
+  readonly gate?: RequestGate;
   readonly trace?: Trace | undefined;
 }
 
-interface Pending extends Numbered {
-  /** The packet type asked with. */
+interface PendingRequest extends NumberedRequest {
+  /** The request's packet type. */
   readonly type: number;
-  /** The packet type of the right answer; undefined where that is STATUS. */
-  readonly answer: number | undefined;
-  readonly reply: ((reader: Reader) => unknown) | undefined;
+  /** The packet type of the reply; undefined where it is STATUS. */
+  readonly replyType: number | undefined;
+  readonly readReply: ((reader: Reader) => unknown) | undefined;
   /** Where DATA goes. */
   readonly target: Buffer | undefined;
   readonly signal: AbortSignal | undefined;
-  /** When it was asked, in `performance.now()`'s ms. */
+  /** When it was sent, ms of `performance.now()`. */
   readonly since: number;
-  /** File data with it or its answer. */
+  /** Bytes of file data in the request or its answer. */
   bytes: number;
-  /** Set once the caller has gone; the answer is then only cleaned up after. */
+  /** Set when the signal has ended the caller's wait; a handle that still arrives is then closed. */
   abandoned: boolean;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
 export class Exchange {
-  /** Extensions the server offers, name to version; known once `version` has resolved. */
+  /** Extensions that the server offers, name to version; empty until `version` has resolved. */
   extensions: ReadonlyMap<string, string> = new Map();
-  /** Resolves once the server has said VERSION. Requests may be made before; they wait at the server. */
+  /** Resolves once the server has sent VERSION. Requests may be made before; they wait at the server. */
   readonly version: Promise<void>;
-  /** Settles, never rejecting, with the reason when the exchange has ended. */
+  /** Resolves with the reason once the exchange has ended; never rejects. */
   readonly ended: Promise<FerryError>;
 
   readonly #stream: Duplex;
   readonly #options: ChannelOptions;
-  readonly #gate: Gate;
+  readonly #gate: RequestGate;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
-  readonly #pending = new InFlight<Pending>();
+  readonly #pending = new InFlight<PendingRequest>();
   readonly #watched = new WeakSet<AbortSignal>();
-  readonly #patience: Patience;
-  readonly #clock: NodeJS.Timeout;
+  readonly #silence: SilenceClock;
+  readonly #ticking: NodeJS.Timeout;
   readonly #begun = performance.now();
   #versionKnown = false;
   #onVersion: (error?: FerryError) => void = () => {};
@@ -76,29 +76,29 @@ export class Exchange {
   #failure: FerryError | undefined;
   #roundTrip = Number.POSITIVE_INFINITY;
   #held = 0;
-  #asked = 0;
+  #sent = 0;
   #newestAnswered = 0;
 
   constructor(stream: Duplex, options: ChannelOptions) {
     this.#stream = stream;
     this.#options = options;
-    this.#gate = options.gate ?? new Gate();
+    this.#gate = options.gate ?? new RequestGate();
     this.ended = new Promise((resolve) => {
       this.#onEnd = resolve;
     });
     this.version = new Promise((resolve, reject) => {
       this.#onVersion = (error) => (error ? reject(error) : resolve());
     });
-    this.version.catch(() => {}); // whoever asks hears of it; nobody has to
-    this.#patience = new Patience(options.deadline);
-    this.#outbox = new Outbox(stream, () => this.#patience.renew());
+    this.version.catch(() => {}); // rejections are handled by the awaiting caller, if there is one
+    this.#silence = new SilenceClock(options.deadline);
+    this.#outbox = new Outbox(stream, () => this.#silence.reset());
     this.#inbox = new Inbox({
       onPacket: (id, type, reader) => this.#take(id, type, reader),
       onDataStart: (id, length) => this.#startData(id, length),
       onDataEnd: (id, length) => this.#endData(id, length),
     });
     stream.on('data', (chunk: Buffer) => {
-      this.#patience.renew();
+      this.#silence.reset();
       try {
         this.#inbox.feed(chunk);
       } catch (error) {
@@ -115,13 +115,13 @@ export class Exchange {
       );
     for (const event of ['end', 'close']) stream.on(event, () => lost());
     stream.on('error', lost);
-    this.#clock = setInterval(() => this.#tick(), this.#patience.interval);
-    this.#clock.unref();
+    this.#ticking = setInterval(() => this.#tick(), this.#silence.intervalMs);
+    this.#ticking.unref();
     if (stream.destroyed || stream.readableEnded) lost();
     else this.#sendInit();
   }
 
-  /** Requests waiting for an answer, or to be sent. */
+  /** Requests waiting for an answer or to be sent. */
   get inFlight(): number {
     return this.#pending.size + this.#held;
   }
@@ -132,23 +132,23 @@ export class Exchange {
   }
 
   /**
-   * Milliseconds from a question to its answer: the fewest so far, since what else a question waits
-   * for, at the server or in a busy process here, only adds to it. Infinity before VERSION.
+   * The shortest time from a request to its answer so far, milliseconds: any other wait, at the
+   * server or in this process, only adds to the line's own time. Infinity before VERSION.
    */
   get roundTrip(): number {
     return this.#roundTrip;
   }
 
-  /** Sends a request; settles with its answer. Rejects at once when the exchange has ended or the signal has fired. */
-  ask(request: Request): Promise<unknown> {
+  /** Sends a request; settles with its answer. Rejects at once if the exchange has ended or the signal is aborted. */
+  ask(request: SftpRequest): Promise<unknown> {
     return new Promise((resolve, reject) => this.#send(request, resolve, reject));
   }
 
   /**
-   * Sends requests in one go; resolves once each is answered, to the answers in order, in which a
-   * refusal is its error. Rejects as soon as a request's signal has fired.
+   * Sends requests together; resolves to their answers in the same order once all have arrived, a
+   * refusal being its error. Rejects as soon as a request's signal is aborted.
    */
-  askAll(requests: readonly Request[]): Promise<readonly unknown[]> {
+  askAll(requests: readonly SftpRequest[]): Promise<readonly unknown[]> {
     return new Promise((resolve, reject) => {
       const answers: unknown[] = new Array(requests.length);
       let left = requests.length;
@@ -165,7 +165,7 @@ export class Exchange {
   }
 
   #send(
-    request: Request,
+    request: SftpRequest,
     resolve: (answer: unknown) => void,
     reject: (error: unknown) => void,
   ): void {
@@ -186,13 +186,13 @@ export class Exchange {
     });
   }
 
-  /** Whether it can't be sent any more. */
-  #isOver({ signal }: Request): boolean {
+  /** Whether a request will not be sent any more. */
+  #isOver({ signal }: SftpRequest): boolean {
     return this.#failure !== undefined || signal?.aborted === true;
   }
 
   #sendNow(
-    request: Request,
+    request: SftpRequest,
     resolve: (answer: unknown) => void,
     reject: (error: unknown) => void,
   ): void {
@@ -202,14 +202,14 @@ export class Exchange {
       return;
     }
     if (signal !== undefined) this.#watch(signal);
-    const order = ++this.#asked;
+    const order = ++this.#sent;
     const id = order >>> 0;
     if (request.describe !== undefined)
       this.#options.trace?.('command', `${id} ${escapeText(request.describe())}`);
     try {
       encode(this.#outbox, id, request);
     } catch (error) {
-      this.fail(asFerryError(error)); // with half a request in it the outbox must never be sent
+      this.fail(asFerryError(error)); // half a request may be in the outbox, which must not be sent
       reject(this.#failure);
       return;
     }
@@ -217,8 +217,8 @@ export class Exchange {
       id,
       order,
       type,
-      answer: request.reply === undefined ? answers[type] : packet.EXTENDED_REPLY,
-      reply: request.reply,
+      replyType: request.reply === undefined ? replyTypes[type] : packet.EXTENDED_REPLY,
+      readReply: request.reply,
       target: request.target,
       signal,
       since: performance.now(),
@@ -230,11 +230,11 @@ export class Exchange {
     this.#gate.sent();
   }
 
-  /** Ends the exchange; everything waiting is rejected with `error`. */
+  /** Ends the exchange; all waiting requests are rejected with `error`. */
   fail(error: FerryError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
-    clearInterval(this.#clock);
+    clearInterval(this.#ticking);
     this.#outbox.close();
     this.#inbox.stop();
     const waiting = this.#pending.all();
@@ -254,24 +254,24 @@ export class Exchange {
 
   // ---- answers ----
 
-  /** The request an answer belongs to, if it may be answered so. */
-  #answered(id: number, type: number): Pending {
+  /** The request with this id; throws if a packet of this type cannot answer it. */
+  #answered(id: number, type: number): PendingRequest {
     if (!this.#versionKnown) throw violation(`${commandName(type)} before VERSION`);
     const pending = this.#pending.get(id);
-    if (pending === undefined) throw violation(`an answer to request ${id}, which was not made`);
-    if (type !== packet.STATUS && pending.answer !== type)
+    if (pending === undefined) throw violation(`an answer to request ${id}, which nobody made`);
+    if (type !== packet.STATUS && pending.replyType !== type)
       throw violation(`${commandName(pending.type)} answered with ${commandName(type)}`);
     return pending;
   }
 
-  #settle(pending: Pending): void {
+  #settle(pending: PendingRequest): void {
     this.#pending.remove(pending);
     this.#newestAnswered = Math.max(this.#newestAnswered, pending.order);
     const now = this.#timed(pending.since);
     this.#gate.answered(pending.since, now, pending.bytes, this.#roundTrip);
   }
 
-  /** A question asked then was answered now. */
+  /** Measures the round trip of a request sent at `since`; returns the time now. */
   #timed(since: number): number {
     const now = performance.now();
     this.#roundTrip = Math.min(this.#roundTrip, now - since);
@@ -280,9 +280,9 @@ export class Exchange {
 
   #startData(id: number, length: number): Buffer | undefined {
     const pending = this.#answered(id, packet.DATA);
-    const asked = pending.target?.length ?? 0;
+    const wanted = pending.target?.length ?? 0;
     if (length === 0) throw violation('a READ answered with no data and no end of file');
-    if (length > asked) throw violation(`a READ of ${asked} bytes answered with ${length}`);
+    if (length > wanted) throw violation(`a READ of ${wanted} bytes answered with ${length}`);
     return pending.abandoned ? undefined : pending.target;
   }
 
@@ -304,9 +304,9 @@ export class Exchange {
       this.#takeStatus(pending, reader);
       return;
     }
-    const value = pending.reply ? pending.reply(reader) : readAnswer(pending.type, reader);
+    const value = pending.readReply ? pending.readReply(reader) : readReply(pending.type, reader);
     reader.end();
-    this.#options.trace?.('response', `${id} ${describeAnswer(type, value)}`);
+    this.#options.trace?.('response', `${id} ${describeReply(type, value)}`);
     this.#settle(pending);
     if (pending.abandoned) {
       if (type === packet.HANDLE) this.#closeOrphan(value as Buffer);
@@ -315,8 +315,8 @@ export class Exchange {
   }
 
   #takeVersion(version: number, reader: Reader): void {
-    if (version !== 3) throw violation(`it speaks SFTP version ${version}, not 3`);
-    if (this.#versionKnown) throw violation('VERSION came twice');
+    if (version !== 3) throw violation(`it answered with SFTP version ${version}, not 3`);
+    if (this.#versionKnown) throw violation('it sent VERSION twice');
     this.#versionKnown = true;
     this.#timed(this.#begun);
     this.extensions = readExtensions(reader);
@@ -327,14 +327,14 @@ export class Exchange {
     this.#onVersion();
   }
 
-  #takeStatus(pending: Pending, reader: Reader): void {
+  #takeStatus(pending: PendingRequest, reader: Reader): void {
     const code = reader.u32();
-    // message and language came with version 3; some servers still leave them out
+    // version 3 added message and language; some servers leave them out
     const message = reader.left > 0 ? reader.text() : '';
     if (reader.left > 0) reader.skipString();
     reader.end();
-    // checked before it is settled: what a violation finds unsettled is rejected with it
-    if (code === status.OK && pending.answer !== undefined)
+    // checked before it is settled: a violation rejects only requests that are still pending
+    if (code === status.OK && pending.replyType !== undefined)
       throw violation(`${commandName(pending.type)} answered with a bare OK`);
     this.#options.trace?.('response', `${pending.id} ${describeStatus(code, message)}`);
     this.#settle(pending);
@@ -344,7 +344,7 @@ export class Exchange {
     else pending.reject(statusError(code, message));
   }
 
-  /** A handle whose asker has gone would stay open at the server. */
+  /** Closes a handle that nobody waits for any more; it would stay open at the server. */
   #closeOrphan(handle: Buffer): void {
     this.ask({
       type: packet.CLOSE,
@@ -356,11 +356,11 @@ export class Exchange {
 
   // ---- ends ----
 
-  /** One listener a signal, however many requests carry it. */
+  /** Rejects a signal's requests once it is aborted; one listener a signal, however many requests carry it. */
   #watch(signal: AbortSignal): void {
     if (this.#watched.has(signal)) return;
     this.#watched.add(signal);
-    setMaxListeners(0, signal); // a run's signal has a listener for each channel, which is no leak
+    setMaxListeners(0, signal); // a run's signal has one listener for each channel, which is no leak
     const abandon = () => {
       for (const pending of this.#pending.all()) {
         if (pending.signal !== signal || pending.abandoned) continue;
@@ -377,8 +377,8 @@ export class Exchange {
     const oldest = this.#pending.oldest();
     if (oldest === undefined && this.#versionKnown) return;
     const order = oldest?.order ?? 0;
-    if (!this.#patience.tick(order, this.#newestAnswered > order)) return;
+    if (!this.#silence.tick(order, this.#newestAnswered > order)) return;
     const what = this.#versionKnown && oldest ? commandName(oldest.type) : 'INIT';
-    this.fail(silence(what, this.#options.deadline));
+    this.fail(silenceError(what, this.#options.deadline));
   }
 }

@@ -1,21 +1,21 @@
 /**
- * Requests on their way, by id. A Map alone would do but for V8: each table that a Map outgrows
- * keeps what was in it and points at the next one, so that once one of them is old, all that is
- * ever in flight stays alive until the next full collection.
+ * Requests in flight, by id. It is no plain Map because of V8: each table that a Map outgrows keeps
+ * its contents and points at the next table, so that once one of them is in the old generation,
+ * every request stays alive until the next full collection.
  */
 
-export interface Numbered {
-  /** How many requests had been made with it, from 1. */
+export interface NumberedRequest {
+  /** The request's place in the order of sending, from 1. */
   readonly order: number;
   /** `order`, cut to 32 bits. */
   readonly id: number;
 }
 
-export class InFlight<T extends Numbered> {
-  /** By the id's low bits: a power of two, and at least twice as many as are in flight. */
+export class InFlight<T extends NumberedRequest> {
+  /** By the id's low bits. The length is a power of two and at least twice the number in flight. */
   #slots: (T | undefined)[] = new Array(64).fill(undefined);
-  /** The few that so many later ones overtook that their slot was wanted. */
-  readonly #late = new Map<number, T>();
+  /** Requests evicted from their slot by a newer one with the same low bits. */
+  readonly #evicted = new Map<number, T>();
   #size = 0;
 
   get size(): number {
@@ -24,26 +24,26 @@ export class InFlight<T extends Numbered> {
 
   get(id: number): T | undefined {
     const request = this.#slots[this.#slot(id)];
-    return request?.id === id ? request : this.#late.get(id);
+    return request?.id === id ? request : this.#evicted.get(id);
   }
 
   add(request: T): void {
     if (2 * ++this.#size > this.#slots.length) this.#grow();
     const at = this.#slot(request.id);
     const there = this.#slots[at];
-    if (there !== undefined) this.#late.set(there.id, there);
+    if (there !== undefined) this.#evicted.set(there.id, there);
     this.#slots[at] = request;
   }
 
-  /** Forgets one that is here. */
+  /** Removes a request, which must be here. */
   remove({ id }: T): void {
     const at = this.#slot(id);
     if (this.#slots[at]?.id === id) this.#slots[at] = undefined;
-    else this.#late.delete(id);
+    else this.#evicted.delete(id);
     this.#size--;
   }
 
-  /** The one that waits the longest. */
+  /** The request that has waited longest. */
   oldest(): T | undefined {
     let oldest: T | undefined;
     for (const request of this.all())
@@ -51,14 +51,14 @@ export class InFlight<T extends Numbered> {
     return oldest;
   }
 
-  /** All of them, in no particular order. */
+  /** All requests, in no particular order. */
   all(): T[] {
-    return [...this.#late.values(), ...this.#slots.filter((request) => request !== undefined)];
+    return [...this.#evicted.values(), ...this.#slots.filter((request) => request !== undefined)];
   }
 
   clear(): void {
     this.#slots.fill(undefined);
-    this.#late.clear();
+    this.#evicted.clear();
     this.#size = 0;
   }
 

@@ -1,25 +1,25 @@
 /**
- * What arrives: cuts a byte stream into SFTP packets. Nothing is held but the packet in progress,
- * and file data is copied once, from the chunk it came in to where the caller wants it.
+ * Cuts the incoming byte stream into SFTP packets. Only the packet in progress is held, and file data
+ * is copied once, from the chunk it arrived in to the caller's buffer.
  */
 import { escapeText } from '../../../core/text.js';
-import { largestPacket, packet, Reader, violation } from './wire.js';
+import { largestPacketBytes, packet, Reader, violation } from './wire.js';
 
-/** Length, type, and the id (VERSION's version number stands where others have the id). */
+/** Length, type and id; VERSION has its version number where other packets have the id. */
 const headerLength = 9;
-/** DATA's own length is taken with the header, so that its bytes can go straight to their place. */
+/** DATA's own length is read with the header, so that its bytes can go straight to the caller's buffer. */
 const dataHeaderLength = headerLength + 4;
 
 export interface InboxHandlers {
-  /** A whole packet but DATA; `reader` stands behind the id and is valid during the call only. */
+  /** A whole packet other than DATA arrived; `reader` begins after the id and is valid only during the call. */
   readonly onPacket: (id: number, type: number, reader: Reader) => void;
-  /** DATA begins: where its `length` bytes go; undefined throws them away. */
+  /** A DATA packet begins. Returns where its `length` bytes go; undefined discards them. */
   readonly onDataStart: (id: number, length: number) => Buffer | undefined;
-  /** All of a DATA packet's bytes are in place. */
+  /** All bytes of a DATA packet have arrived. */
   readonly onDataEnd: (id: number, length: number) => void;
 }
 
-interface Body {
+interface PartialPacket {
   readonly id: number;
   readonly length: number;
   at: number;
@@ -27,7 +27,7 @@ interface Body {
   readonly bytes: Buffer;
 }
 
-interface Data {
+interface PartialData {
   readonly id: number;
   readonly length: number;
   at: number;
@@ -38,15 +38,15 @@ export class Inbox {
   readonly #handlers: InboxHandlers;
   readonly #head = Buffer.allocUnsafe(dataHeaderLength);
   #headLength = 0;
-  #body: Body | undefined;
-  #data: Data | undefined;
+  #body: PartialPacket | undefined;
+  #data: PartialData | undefined;
   #stopped = false;
 
   constructor(handlers: InboxHandlers) {
     this.#handlers = handlers;
   }
 
-  /** Takes the next bytes; throws a hostile-peer error when they break the protocol. */
+  /** Reads the next bytes; throws a hostile-peer error if they break the protocol. */
   feed(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length && !this.#stopped) {
@@ -56,7 +56,7 @@ export class Inbox {
     }
   }
 
-  /** Throws away what is still to come of a DATA packet that has begun; its place is its owner's again. */
+  /** Discards the rest of a DATA packet that has begun: its target is not written to any more. */
   discard(id: number): void {
     if (this.#data?.id === id) this.#data.target = undefined;
   }
@@ -86,14 +86,14 @@ export class Inbox {
     return this.#begin(this.#head, 0, chunk, at);
   }
 
-  /** A header stands in `head`, its packet goes on at `at` in `chunk`. */
+  /** Begins a packet whose header is in `head` and whose body starts at `at` in `chunk`. */
   #begin(head: Buffer, headAt: number, chunk: Buffer, at: number): number {
     const packetLength = checkLength(head, headAt);
     const type = head[headAt + 4] as number;
     const id = head.readUInt32BE(headAt + 5);
     if (type === packet.DATA) {
       const length = head.readUInt32BE(headAt + headerLength);
-      if (packetLength !== length + 9) throw violation('a DATA packet whose lengths disagree');
+      if (packetLength !== length + 9) throw violation('a DATA packet whose two lengths disagree');
       this.#data = { id, length, at: 0, target: this.#handlers.onDataStart(id, length) };
       return at;
     }
@@ -106,7 +106,7 @@ export class Inbox {
     return at;
   }
 
-  #feedBody(body: Body, chunk: Buffer, at: number): number {
+  #feedBody(body: PartialPacket, chunk: Buffer, at: number): number {
     const end = Math.min(chunk.length, at + body.length - body.at);
     chunk.copy(body.bytes, body.at, at, end);
     body.at += end - at;
@@ -117,7 +117,7 @@ export class Inbox {
     return end;
   }
 
-  #feedData(data: Data, chunk: Buffer, at: number): number {
+  #feedData(data: PartialData, chunk: Buffer, at: number): number {
     const end = Math.min(chunk.length, at + data.length - data.at);
     if (data.target !== undefined) chunk.copy(data.target, data.at, at, end);
     data.at += end - at;
@@ -129,12 +129,12 @@ export class Inbox {
   }
 }
 
-/** A packet's length, if there are packets of that length. */
+/** A packet's length; throws if no packet can have it. */
 function checkLength(head: Buffer, at: number): number {
   const length = head.readUInt32BE(at);
-  if (length >= headerLength - 4 && length <= largestPacket) return length;
+  if (length >= headerLength - 4 && length <= largestPacketBytes) return length;
   const text = head.toString('latin1', at, at + 4);
-  // what a shell's start-up file prints comes before the first packet and reads as a length
+  // output of a shell's start-up file arrives before the first packet, where it looks like a length
   throw /^[\t\r\n\x20-\x7e]{4}$/.test(text)
     ? violation(
         `text where a packet begins: "${escapeText(text)}…"`,

@@ -1,40 +1,40 @@
 /**
- * What leaves: requests encoded in one turn of the event loop are joined into one write, so that
- * dozens of small ones share an SSH packet. Large data goes out from the caller's own buffer.
+ * Sends requests: those encoded in one turn of the event loop are joined into one write, so that
+ * dozens of small ones share an SSH packet. Large data is sent from the caller's own buffer.
  */
 import type { Writable } from 'node:stream';
 
-/** Output that leaves before the turn is over, so that the server works beside us. */
-const enough = 64 * 1024;
-/** A buffer takes that much and one more request with its data. */
-const bufferSize = enough + 40 * 1024;
-/** Buffers kept for the next turns. */
-const mostSpare = 8;
+/** With this much output waiting, it is sent before the turn ends, so that the server can begin to work. */
+const flushAtBytes = 64 * 1024;
+/** Room for that much output and one more request with its data. */
+const bufferBytes = flushAtBytes + 40 * 1024;
+/** At most this many buffers are kept for later turns. */
+const mostSpareBuffers = 8;
 
 export class Outbox {
-  /** The bytes being encoded; may be another one after `reserve`. */
-  buffer: Buffer = Buffer.allocUnsafeSlow(bufferSize);
+  /** Where requests are encoded; `reserve` may replace it. */
+  buffer: Buffer = Buffer.allocUnsafeSlow(bufferBytes);
   readonly #stream: Writable;
   readonly #onSent: () => void;
-  /** What of `buffer` is encoded, and what of that waits in `#pieces` already. */
+  /** Bytes of `buffer` that are reserved, and how many of them are in `#pieces` already. */
   #length = 0;
   #pieced = 0;
-  /** What waits to leave, in order. */
+  /** Waiting to be sent, in order, and how many bytes that is. */
   #pieces: Buffer[] = [];
   #waiting = 0;
   readonly #spare: Buffer[] = [];
   #scheduled = false;
   #closed = false;
 
-  /** `onSent` is called each time the stream has taken a piece. */
+  /** `onSent` is called each time the stream has written a piece. */
   constructor(stream: Writable, onSent: () => void) {
     this.#stream = stream;
     this.#onSent = onSent;
   }
 
-  /** Makes room for `length` bytes; returns where in `buffer` they start. */
+  /** Reserves `length` bytes; returns where in `buffer` they start. */
   reserve(length: number): number {
-    if (this.#waiting + this.#length - this.#pieced >= enough) this.#flush();
+    if (this.#waiting + this.#length - this.#pieced >= flushAtBytes) this.#flush();
     if (this.#length + length > this.buffer.length) {
       this.#flush();
       if (length > this.buffer.length) this.buffer = Buffer.allocUnsafeSlow(length);
@@ -51,14 +51,14 @@ export class Outbox {
     return at;
   }
 
-  /** Puts `data` behind what was reserved so far, uncopied; it must stay as it is until sent. */
+  /** Appends `data` after the bytes reserved so far, without copying it; it must not change until it is sent. */
   append(data: Buffer): void {
     this.#cut();
     this.#pieces.push(data);
     this.#waiting += data.length;
   }
 
-  /** A string of the protocol (§5 of RFC 4251): its length and its bytes; text as UTF-8. */
+  /** Writes a string (RFC 4251 §5): its length and its bytes, text as UTF-8. Returns the offset after it, as the other puts do. */
   putString(at: number, string: Buffer | string): number {
     const length =
       typeof string === 'string'
@@ -82,7 +82,7 @@ export class Outbox {
     this.#pieces = [];
   }
 
-  /** Moves what was encoded since the last piece behind the pieces. */
+  /** Appends what was encoded since the last piece to the pieces. */
   #cut(): void {
     if (this.#length === this.#pieced) return;
     this.#pieces.push(this.buffer.subarray(this.#pieced, this.#length));
@@ -100,12 +100,13 @@ export class Outbox {
     this.#waiting = 0;
     this.#length = 0;
     this.#pieced = 0;
-    this.buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(bufferSize);
-    // the stream takes pieces in order: with the last of them it is done with the buffer, too
+    this.buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(bufferBytes);
+    // the stream writes pieces in order: after the last one the buffer is free again
     const last = pieces.length - 1;
     const done = () => {
       this.#onSent();
-      if (buffer.length === bufferSize && this.#spare.length < mostSpare) this.#spare.push(buffer);
+      if (buffer.length === bufferBytes && this.#spare.length < mostSpareBuffers)
+        this.#spare.push(buffer);
     };
     for (const [i, piece] of pieces.entries())
       this.#stream.write(piece, i === last ? done : this.#onSent);

@@ -1,6 +1,6 @@
 /**
- * Which answer belongs to which request of SFTP version 3, and what is in it. Pure; bytes are in
- * wire.ts, waiting for answers in exchange.ts.
+ * Which reply answers which request of SFTP version 3, and how its body is read. Pure; byte layouts
+ * are in wire.ts, waiting for replies in exchange.ts.
  */
 import { isUtf8 } from 'node:buffer';
 import { FerryError } from '../../../core/errors.js';
@@ -17,10 +17,10 @@ import {
 } from './wire.js';
 
 /**
- * The answer each request has when it succeeds (draft-ietf-secsh-filexfer-02 §6); absent where
- * that is STATUS. An EXTENDED's depends on its name.
+ * The reply to each request type that succeeds (draft-ietf-secsh-filexfer-02 §6); absent where it is
+ * STATUS. The reply to EXTENDED depends on its name.
  */
-export const answers: Readonly<Record<number, number>> = {
+export const replyTypes: Readonly<Record<number, number>> = {
   [packet.OPEN]: packet.HANDLE,
   [packet.OPENDIR]: packet.HANDLE,
   [packet.READ]: packet.DATA,
@@ -33,10 +33,10 @@ export const answers: Readonly<Record<number, number>> = {
 };
 
 /**
- * The body of a right answer (but DATA, STATUS and EXTENDED_REPLY) to the request type `asked`.
- * An error is returned, not thrown, where the answer keeps to the protocol and is of no use to us.
+ * Reads the body of the reply (other than DATA, STATUS and EXTENDED_REPLY) to a request of type
+ * `asked`. Returns an error, without throwing it, if the reply keeps to the protocol but is of no use.
  */
-export function readAnswer(
+export function readReply(
   asked: number,
   reader: Reader,
 ): Buffer | RawEntry[] | RawStat | string | FerryError {
@@ -54,7 +54,7 @@ export function readAnswer(
   }
 }
 
-/** NAME with one name and attributes that mean nothing (draft-ietf-secsh-filexfer-02 §6.10, §6.11). */
+/** NAME with one name and dummy attributes (draft-ietf-secsh-filexfer-02 §6.10, §6.11). */
 function readPath(asked: number, reader: Reader): string | FerryError {
   const count = reader.u32();
   if (count !== 1) throw violation(`${commandName(asked)} answered with ${count} names`);
@@ -68,8 +68,8 @@ function readPath(asked: number, reader: Reader): string | FerryError {
       });
 }
 
-/** An answer as one line of the transcript. */
-export function describeAnswer(type: number, value: unknown): string {
+/** A reply as one line of the transcript. */
+export function describeReply(type: number, value: unknown): string {
   if (Array.isArray(value)) return `${value.length} names`;
   if (typeof value === 'string') return `NAME ${escapeText(value)}`;
   if (type !== packet.ATTRS) return commandName(type);

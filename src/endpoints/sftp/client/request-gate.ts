@@ -1,67 +1,69 @@
 /**
- * Where requests wait that the server is not to have yet, over all channels of a session. What
- * belongs to something open goes before what opens another, so that with few requests at once few
- * files are open, too.
+ * Holds requests back that the server should not have yet, over all channels of a session. Requests
+ * for files that are open already go before those that open another, so that few requests at once
+ * also means few open files.
  */
-import { Depth } from './queue-depth.js';
+import { QueueDepth } from './queue-depth.js';
 
-/** A request that waits. */
-export interface Held {
+/** A request that waits to be sent. */
+export interface HeldRequest {
   /** Whether it opens a file or a folder. */
   readonly opens: boolean;
   /** Whether it will not be sent any more. */
   isOver(): boolean;
-  /** Sends it, or settles it where it is over. */
+  /** Sends it, or rejects it if it is over. */
   go(): void;
 }
 
-export class Gate {
-  readonly depth: Depth;
+export class RequestGate {
+  readonly depth: QueueDepth;
   #inFlight = 0;
-  #first: Held[] = [];
-  #later: Held[] = [];
+  #onOpen: HeldRequest[] = [];
+  #opening: HeldRequest[] = [];
 
-  constructor(depth = new Depth()) {
+  constructor(depth = new QueueDepth()) {
     this.depth = depth;
   }
 
   /** Whether a request has to wait. */
   get isFull(): boolean {
-    return this.#inFlight >= this.depth.limit || this.#first.length > 0 || this.#later.length > 0;
+    return (
+      this.#inFlight >= this.depth.limit || this.#onOpen.length > 0 || this.#opening.length > 0
+    );
   }
 
-  hold(held: Held): void {
-    (held.opens ? this.#later : this.#first).push(held);
+  hold(held: HeldRequest): void {
+    (held.opens ? this.#opening : this.#onOpen).push(held);
   }
 
-  /** One is on its way. */
+  /** Counts a request that was sent. */
   sent(): void {
     this.#inFlight++;
   }
 
-  /** One was answered; the arguments are Depth.answered's. */
+  /** Counts an answer; the arguments are those of `QueueDepth.answered`. */
   answered(since: number, now: number, bytes: number, roundTrip: number): void {
     this.#inFlight--;
     this.depth.answered(since, now, bytes, roundTrip, this.#inFlight);
     this.#release();
   }
 
-  /** So many will never be answered. */
+  /** Drops `count` requests that will get no answer. */
   lost(count: number): void {
     this.#inFlight -= count;
     this.#release();
   }
 
-  /** Settles those that are over without their turn. */
+  /** Rejects the held requests that are over, wherever they are in the line. */
   dismiss(): void {
-    const over = [...this.#first, ...this.#later].filter((held) => held.isOver());
-    this.#first = this.#first.filter((held) => !held.isOver());
-    this.#later = this.#later.filter((held) => !held.isOver());
+    const over = [...this.#onOpen, ...this.#opening].filter((held) => held.isOver());
+    this.#onOpen = this.#onOpen.filter((held) => !held.isOver());
+    this.#opening = this.#opening.filter((held) => !held.isOver());
     for (const held of over) held.go();
   }
 
   #release(): void {
-    while (this.#first.length + this.#later.length > 0 && this.#inFlight < this.depth.limit)
-      (this.#first.shift() ?? this.#later.shift())?.go();
+    while (this.#onOpen.length + this.#opening.length > 0 && this.#inFlight < this.depth.limit)
+      (this.#onOpen.shift() ?? this.#opening.shift())?.go();
   }
 }

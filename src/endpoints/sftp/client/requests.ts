@@ -1,32 +1,32 @@
 /**
- * What a request of SFTP version 3 is, and the bodies of those that are asked for in more than one
- * way, or have a shape in common. Section numbers are draft-ietf-secsh-filexfer-02's.
+ * A request of SFTP version 3, and the bodies that several requests or methods share. Section
+ * numbers are those of draft-ietf-secsh-filexfer-02.
  */
 import type { Attributes } from '../../../core/entry.js';
 import type { Outbox } from './outbox.js';
 import { attributesLength, commandName, packet, type Reader, writeAttributes } from './wire.js';
 
-export interface Request {
+export interface SftpRequest {
   readonly type: number;
   /** Bytes of the body that `encode` writes. */
   readonly length: number;
   readonly encode: (out: Outbox, at: number) => void;
   readonly signal?: AbortSignal | undefined;
-  /** READ: where the answer goes. */
+  /** READ: where the data goes. */
   readonly target?: Buffer;
-  /** WRITE: data sent behind the body from its own buffer. */
+  /** WRITE: data sent after the body from its own buffer. */
   readonly trailing?: Buffer;
-  /** EXTENDED: reads its EXTENDED_REPLY; without it, the answer is a STATUS. */
+  /** EXTENDED: reads its EXTENDED_REPLY; absent if the reply is STATUS. */
   readonly reply?: ((reader: Reader) => unknown) | undefined;
-  /** For the transcript. */
+  /** The request as a line of the transcript. */
   readonly describe?: () => string;
 }
 
 /** Bytes before a body: length, type and id (§3). */
 const headerLength = 9;
 
-/** Puts the whole packet into the outbox. */
-export function encode(out: Outbox, id: number, request: Request): void {
+/** Encodes a whole packet into the outbox. */
+export function encode(out: Outbox, id: number, request: SftpRequest): void {
   const { type, length, trailing } = request;
   const at = out.reserve(headerLength + length);
   out.putU32(at, headerLength - 4 + length + (trailing?.length ?? 0));
@@ -36,23 +36,23 @@ export function encode(out: Outbox, id: number, request: Request): void {
   if (trailing !== undefined) out.append(trailing);
 }
 
-/** A WRITE's data up to this size is copied in beside its neighbours; larger goes from its own buffer. */
-const largestInline = 32 * 1024;
+/** A WRITE's data is copied into the outbox up to this size; larger data is sent from its own buffer. */
+const largestInlineBytes = 32 * 1024;
 
 /** A path or a handle. */
-export type Text = string | Buffer;
+export type WireString = string | Buffer;
 
-/** Bytes of a string as the protocol has it. */
-export function stringLength(string: Text): number {
+/** Bytes that a string takes in a packet: its length field and its text as UTF-8. */
+export function stringLength(string: WireString): number {
   return 4 + Buffer.byteLength(string);
 }
 
-export function reading(
+export function readRequest(
   handle: Buffer,
   offset: number,
   target: Buffer,
   signal?: AbortSignal,
-): Request {
+): SftpRequest {
   return {
     type: packet.READ,
     length: 16 + handle.length,
@@ -65,13 +65,13 @@ export function reading(
   };
 }
 
-export function writing(
+export function writeRequest(
   handle: Buffer,
   offset: number,
   data: Buffer,
   signal?: AbortSignal,
-): Request {
-  const inline = data.length <= largestInline;
+): SftpRequest {
+  const inline = data.length <= largestInlineBytes;
   return {
     type: packet.WRITE,
     length: 16 + handle.length + (inline ? data.length : 0),
@@ -85,32 +85,32 @@ export function writing(
   };
 }
 
-export function syncing(handle: Buffer, signal?: AbortSignal): Request {
-  return aboutStrings(packet.EXTENDED, ['fsync@openssh.com', handle], '', signal);
+export function syncRequest(handle: Buffer, signal?: AbortSignal): SftpRequest {
+  return stringsRequest(packet.EXTENDED, ['fsync@openssh.com', handle], '', signal);
 }
 
-export function aboutString(
+export function stringRequest(
   type: number,
-  string: Text,
-  words: string,
+  string: WireString,
+  description: string,
   signal?: AbortSignal,
-): Request {
+): SftpRequest {
   return {
     type,
     length: stringLength(string),
     encode: (out, at) => out.putString(at, string),
     signal,
-    describe: () => `${commandName(type)} ${words}`.trimEnd(),
+    describe: () => `${commandName(type)} ${description}`.trimEnd(),
   };
 }
 
-export function aboutStrings(
+export function stringsRequest(
   type: number,
-  fields: readonly Text[],
-  words: string,
+  fields: readonly WireString[],
+  description: string,
   signal: AbortSignal | undefined,
   reply?: (reader: Reader) => unknown,
-): Request {
+): SftpRequest {
   return {
     type,
     length: fields.reduce((sum, field) => sum + stringLength(field), 0),
@@ -121,17 +121,17 @@ export function aboutStrings(
     signal,
     reply,
     describe: () =>
-      `${type === packet.EXTENDED ? fields[0] : commandName(type)} ${words}`.trimEnd(),
+      `${type === packet.EXTENDED ? fields[0] : commandName(type)} ${description}`.trimEnd(),
   };
 }
 
-export function settingAttributes(
+export function attributesRequest(
   type: number,
-  string: Text,
-  words: string,
+  string: WireString,
+  description: string,
   attributes: Attributes,
   signal?: AbortSignal,
-): Request {
+): SftpRequest {
   return {
     type,
     length: stringLength(string) + attributesLength(attributes),
@@ -139,6 +139,6 @@ export function settingAttributes(
       writeAttributes(out.buffer, out.putString(at, string), attributes);
     },
     signal,
-    describe: () => `${commandName(type)} ${words}`.trimEnd(),
+    describe: () => `${commandName(type)} ${description}`.trimEnd(),
   };
 }

@@ -1,43 +1,45 @@
 /**
- * When waiting for a server has lasted too long: after a deadline without a byte in either
- * direction, or with the oldest request overtaken by others' answers for as long. Time is counted
- * in ticks, so that a process stopped for a while does not take its own sleep for the server's.
+ * When a server has been silent for too long: a deadline passed without a byte in either direction,
+ * or the oldest request was overtaken by answers to later ones for as long. Time is counted in
+ * ticks, so that a process that was stopped for a while does not blame the server for it.
  */
 import { FerryError } from '../../../core/errors.js';
 
-export class Patience {
+export class SilenceClock {
   /** Milliseconds between two calls of `tick`. */
-  readonly interval: number;
-  readonly #most: number;
-  #quiet = 0;
+  readonly intervalMs: number;
+  readonly #mostTicks: number;
+  #quietTicks = 0;
   #oldest: number | undefined;
-  #overtaken = 0;
+  #overtakenTicks = 0;
 
-  /** `deadline` in milliseconds. */
-  constructor(deadline: number) {
-    this.interval = Math.min(1000, deadline / 4);
-    this.#most = Math.ceil(deadline / this.interval) + 1; // the first tick may come at once
+  constructor(deadlineMs: number) {
+    this.intervalMs = Math.min(1000, deadlineMs / 4);
+    this.#mostTicks = Math.ceil(deadlineMs / this.intervalMs) + 1; // the first tick may come at once
   }
 
-  /** Something moved. */
-  renew(): void {
-    this.#quiet = 0;
+  /** A byte was sent or received: the silence starts anew. */
+  reset(): void {
+    this.#quietTicks = 0;
   }
 
-  /** Called every `interval` while something is awaited; whether that has lasted too long. */
+  /**
+   * Called every `intervalMs` while an answer is awaited; returns whether that has lasted too long.
+   * `oldest` is the order of the oldest request, `overtaken` whether a later one was answered.
+   */
   tick(oldest: number, overtaken: boolean): boolean {
-    this.#quiet++;
-    this.#overtaken = overtaken && oldest === this.#oldest ? this.#overtaken + 1 : 0;
+    this.#quietTicks++;
+    this.#overtakenTicks = overtaken && oldest === this.#oldest ? this.#overtakenTicks + 1 : 0;
     this.#oldest = oldest;
-    return this.#quiet >= this.#most || this.#overtaken >= this.#most;
+    return this.#quietTicks >= this.#mostTicks || this.#overtakenTicks >= this.#mostTicks;
   }
 }
 
-/** What it then is: no answer to `what` within `deadline` milliseconds. */
-export function silence(what: string, deadline: number): FerryError {
+/** The error for a request (`what`) that got no answer within `deadlineMs`. */
+export function silenceError(what: string, deadlineMs: number): FerryError {
   return new FerryError(
     'network',
-    `the server did not answer ${what} within ${deadline / 1000} s`,
+    `the server did not answer ${what} within ${deadlineMs / 1000} s`,
     {
       code: 'ETIMEDOUT',
       hint: 'run it again; raise `deadline` of this remote if the server is only slow',

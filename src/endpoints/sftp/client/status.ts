@@ -1,6 +1,6 @@
 /**
- * What a server's STATUS means, as an error with a POSIX code. OpenSSH's version 3 answers a bare
- * FAILURE for most things; others put the reason into its message, or use later versions' codes.
+ * A server's STATUS as an error with a POSIX code. OpenSSH reports a bare FAILURE for most errors;
+ * other servers put the reason into its message, or use codes of later protocol versions.
  */
 import { FerryError } from '../../../core/errors.js';
 import { escapeText } from '../../../core/text.js';
@@ -9,7 +9,7 @@ const statusCodes: Readonly<Record<number, readonly [code: string, words: string
   2: ['ENOENT', 'no such file or folder'],
   3: ['EACCES', 'permission denied'],
   4: ['EFAILURE', 'the server reports only "failure"'],
-  5: ['EINVAL', 'the server does not take such a request or name'],
+  5: ['EINVAL', 'the server rejects this request or name'],
   8: ['ENOTSUP', 'the server does not support this'],
   11: ['EEXIST', 'something with this name exists'],
   12: ['EROFS', 'read-only file system'],
@@ -20,8 +20,8 @@ const statusCodes: Readonly<Record<number, readonly [code: string, words: string
   24: ['EISDIR', 'it is a folder'],
 };
 
-/** Words servers put in a bare FAILURE's message, by what they mean. */
-const statusWords: readonly (readonly [RegExp, number])[] = [
+/** What servers write in the message of a FAILURE, and the status code it stands for. */
+const failureMessages: readonly (readonly [RegExp, number])[] = [
   [/exists/i, 11],
   [/no space/i, 14],
   [/quota/i, 15],
@@ -33,10 +33,10 @@ const statusWords: readonly (readonly [RegExp, number])[] = [
   [/permission denied/i, 3],
 ];
 
-/** STATUS with another code than OK or EOF, as an error without a path; `code` is a POSIX name. */
+/** The error for a STATUS other than OK and EOF; it has no path, and its `code` is a POSIX name. */
 export function statusError(code: number, message: string): FerryError {
   const refined =
-    code === 4 ? (statusWords.find(([pattern]) => pattern.test(message))?.[1] ?? code) : code;
+    code === 4 ? (failureMessages.find(([pattern]) => pattern.test(message))?.[1] ?? code) : code;
   const [name, words] = statusCodes[refined] ?? ['EFAILURE', `the server answered status ${code}`];
   const said = message.slice(0, 200);
   return new FerryError(

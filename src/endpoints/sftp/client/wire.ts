@@ -1,7 +1,7 @@
 /**
  * The bytes of SFTP version 3: packet types, status codes, attributes, and a reader that never
- * looks past its packet. Pure; which answer belongs to which request is in answers.ts, who sends
- * what when in protocol.ts.
+ * reads past its packet. Pure; which reply answers which request is in replies.ts, when requests are
+ * sent in exchange.ts.
  *
  * Sources: draft-ietf-secsh-filexfer-02; PROTOCOL (OpenSSH) §4 for the extensions.
  */
@@ -57,15 +57,15 @@ const attribute = {
   EXTENDED: 0x80000000,
 } as const;
 
-/** OpenSSH sends and takes no packet above 256 KiB; a little room for others' framing. */
-export const largestPacket = 256 * 1024 + 1024;
-/** A handle is at most 256 bytes (draft-ietf-secsh-filexfer-02 §7). */
-const longestHandle = 256;
+/** A longer packet is a violation. OpenSSH limits packets to 256 KiB; the rest allows for other servers' framing. */
+export const largestPacketBytes = 256 * 1024 + 1024;
+/** A longer handle is a violation (draft-ietf-secsh-filexfer-02 §7). */
+const longestHandleBytes = 256;
 
 const strangerHint =
   'nothing more was sent to it; check that this is the server you mean, and tell its operator';
 
-/** The peer broke the protocol: ends the session. */
+/** The error for a peer that broke the protocol; it ends the session. */
 export function violation(what: string, hint = strangerHint): FerryError {
   return new FerryError('hostile-peer', `the server broke the SFTP protocol: ${what}`, { hint });
 }
@@ -97,7 +97,7 @@ export class Reader {
     return this.#bytes.readUInt32BE(this.#take(4));
   }
 
-  /** A 64-bit count as a number; beyond 2^53 the nearest one there is. */
+  /** A 64-bit integer; above 2^53 the nearest number. */
   u64(): number {
     const at = this.#take(8);
     return this.#bytes.readUInt32BE(at) * 0x1_0000_0000 + this.#bytes.readUInt32BE(at + 4);
@@ -116,12 +116,12 @@ export class Reader {
     return this.#bytes.toString('utf8', at, at + length);
   }
 
-  /** A name: its bytes only where the text doesn't tell all about them. */
+  /** A name, and why it can't be carried over if that is so. */
   name(): { readonly text: string; readonly problem: string | undefined } {
     const length = this.u32();
     const at = this.#take(length);
     const text = this.#bytes.toString('utf8', at, at + length);
-    // whatever is not valid UTF-8 decodes to U+FFFD, which may stand in a valid name, too
+    // invalid UTF-8 decodes to U+FFFD, which a valid name may contain as well
     const problem =
       text.includes('\ufffd') && !isUtf8(this.#bytes.subarray(at, at + length))
         ? 'its name is not valid UTF-8'
@@ -138,22 +138,22 @@ export class Reader {
   /** A handle, copied. */
   handle(): Buffer {
     const handle = this.bytes();
-    if (handle.length === 0 || handle.length > longestHandle)
+    if (handle.length === 0 || handle.length > longestHandleBytes)
       throw violation(`a handle of ${handle.length} bytes`);
     return Buffer.from(handle);
   }
 
   end(): void {
-    if (this.left !== 0) throw violation(`${this.left} bytes too many in a packet`);
+    if (this.left !== 0) throw violation(`a packet with ${this.left} bytes too many`);
   }
 }
 
-/** Seconds in an SFTP v3 time field: unsigned, 32 bits. */
-const latestTime = 0xffff_ffff;
+/** Times are 32 bits, unsigned, in SFTP v3; later ones are cut to this. */
+const latestSecond = 0xffff_ffff;
 
-/** An mtime as the protocol can carry it: whole seconds, rounded down, within 0 and 2^32 - 1. */
+/** An mtime as the protocol can carry it: whole seconds, rounded down, from 0 to 2^32 - 1. */
 export function wireTime(seconds: number): number {
-  return Math.min(Math.max(Math.floor(seconds), 0), latestTime);
+  return Math.min(Math.max(Math.floor(seconds), 0), latestSecond);
 }
 
 const kinds: ReadonlyMap<number, Kind> = new Map([
@@ -163,7 +163,7 @@ const kinds: ReadonlyMap<number, Kind> = new Map([
 ]);
 
 export interface RawStat extends Omit<Stat, 'kind'> {
-  /** Undefined when the server sent no permissions, which hold the type, or none of its bits. */
+  /** Undefined if the server sent no permissions, whose upper bits hold the type, or left those bits zero. */
   readonly kind: Kind | undefined;
 }
 
@@ -203,14 +203,14 @@ export interface RawEntry extends RawStat {
   readonly problem?: string;
 }
 
-/** NAME (draft-ietf-secsh-filexfer-02 §7) as READDIR's answer: `.` and `..` left out, names checked. */
+/** NAME (draft-ietf-secsh-filexfer-02 §7) as the reply to READDIR, without `.` and `..`. A name that could lead outside the folder is a hostile-peer error. */
 export function readEntries(reader: Reader): RawEntry[] {
   const count = reader.u32();
   if (count > reader.left / 12) throw violation('more names than the packet holds');
   const entries: RawEntry[] = [];
   for (let i = 0; i < count; i++) {
     const { text: name, problem: unusable } = reader.name();
-    reader.skipString(); // the `ls -l` line, for people only
+    reader.skipString(); // the `ls -l` line
     const stat = readAttributes(reader);
     if (name === '.' || name === '..') continue;
     if (name === '' || name.includes('/') || name.includes('\0'))
@@ -231,12 +231,12 @@ export function readEntries(reader: Reader): RawEntry[] {
   return entries;
 }
 
-/** An entry whose type is known. */
+/** Whether the server sent the entry's type. */
 export function isTyped(entry: RawEntry): entry is Entry {
   return entry.kind !== undefined;
 }
 
-/** Extensions offered in VERSION (draft-ietf-secsh-filexfer-02 §4), by name; at most 64 of them are kept. */
+/** Extensions offered in VERSION (draft-ietf-secsh-filexfer-02 §4), name to version; the first 64 are kept. */
 export function readExtensions(reader: Reader): Map<string, string> {
   const extensions = new Map<string, string>();
   while (reader.left > 0 && extensions.size < 64) {
@@ -246,12 +246,12 @@ export function readExtensions(reader: Reader): Map<string, string> {
   return extensions;
 }
 
-/** Bytes that ATTRS with these attributes take. */
+/** Bytes that these attributes take as ATTRS. */
 export function attributesLength(attributes: Attributes): number {
   return 4 + (attributes.mode === undefined ? 0 : 4) + (attributes.mtime === undefined ? 0 : 8);
 }
 
-/** Writes ATTRS; atime is set to mtime, since v3 sends both or none. Returns the offset behind. */
+/** Writes ATTRS and returns the offset after it. atime is set to mtime, since v3 sends both or neither. */
 export function writeAttributes(out: Buffer, at: number, attributes: Attributes): number {
   const { mode, mtime } = attributes;
   let next = out.writeUInt32BE(
@@ -270,7 +270,7 @@ export function writeAttributes(out: Buffer, at: number, attributes: Attributes)
 
 const names = new Map<number, string>(Object.entries(packet).map(([name, type]) => [type, name]));
 
-/** A packet type by its name in the draft. */
+/** A packet type's name in the draft. */
 export function commandName(type: number): string {
   return names.get(type) ?? `packet type ${type}`;
 }

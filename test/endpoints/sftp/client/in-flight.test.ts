@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { InFlight, type Numbered } from '../../../../src/endpoints/sftp/client/in-flight.js';
+import { InFlight, type NumberedRequest } from '../../../../src/endpoints/sftp/client/in-flight.js';
 
 const request = (order: number) => ({ order, id: order >>> 0 });
 
@@ -8,8 +8,8 @@ test('it holds what a map would, in whatever order answers come', () => {
   const steps = fc.array(fc.oneof(fc.constant('ask'), fc.nat()), { maxLength: 600 });
   fc.assert(
     fc.property(steps, (all) => {
-      const ring = new InFlight<Numbered>();
-      const map = new Map<number, Numbered>();
+      const ring = new InFlight<NumberedRequest>();
+      const map = new Map<number, NumberedRequest>();
       let order = 0;
       for (const step of all) {
         if (step === 'ask') {
@@ -17,7 +17,7 @@ test('it holds what a map would, in whatever order answers come', () => {
           ring.add(next);
           map.set(next.id, next);
         } else if (map.size > 0) {
-          const gone = [...map.values()][step % map.size] as Numbered;
+          const gone = [...map.values()][step % map.size] as NumberedRequest;
           expect(ring.get(gone.id)).toBe(gone);
           ring.remove(gone);
           map.delete(gone.id);
@@ -34,7 +34,7 @@ test('it holds what a map would, in whatever order answers come', () => {
 });
 
 test('one that waits for long keeps its place while thousands come and go', () => {
-  const ring = new InFlight<Numbered>();
+  const ring = new InFlight<NumberedRequest>();
   const slow = request(1);
   ring.add(slow);
   for (let order = 2; order < 10_000; order++) {
@@ -47,7 +47,7 @@ test('one that waits for long keeps its place while thousands come and go', () =
 });
 
 test('an id that was answered, or never asked, is nobody’s', () => {
-  const ring = new InFlight<Numbered>();
+  const ring = new InFlight<NumberedRequest>();
   ring.add(request(1));
   for (const id of [0, 2, 65, 1 + 2 ** 31, 0xffff_ffff]) expect(ring.get(id)).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 /** The search for how many requests a server is to have at once, on servers that are formulas. */
 import { describe, expect, test } from 'vitest';
-import { Depth } from '../../../../src/endpoints/sftp/client/queue-depth.js';
+import { QueueDepth } from '../../../../src/endpoints/sftp/client/queue-depth.js';
 
 interface Server {
   /** Answers a second, with so many requests at once, at a time (s). */
@@ -17,7 +17,7 @@ const busy: Server = { roundTrip: 1, rate: (atOnce) => 2000 * Math.min(1, atOnce
 interface Course {
   /** Each limit that came to stand. */
   readonly limits: readonly number[];
-  readonly depth: Depth;
+  readonly depth: QueueDepth;
   /** Answers in all, and those while less was tried than stood. */
   readonly answers: number;
   readonly tried: number;
@@ -29,7 +29,7 @@ function serve(
   { demand = 256, seconds = 120, begin = Number.POSITIVE_INFINITY } = {},
 ): Course {
   const limits: number[] = [];
-  const depth = new Depth((limit) => limits.push(limit));
+  const depth = new QueueDepth((limit) => limits.push(limit));
   depth.kept = begin;
   let answers = 0;
   let tried = 0;
@@ -114,7 +114,7 @@ test('nothing is told from requests that are too few to be held back', () => {
 test('a pause is no slowness', () => {
   // from 1.5 s to 31.5 s nothing is asked for
   const limits: number[] = [];
-  const depth = new Depth((limit) => limits.push(limit));
+  const depth = new QueueDepth((limit) => limits.push(limit));
   for (let now = 0; now < 10_000; now += 0.5) {
     const at = now < 1500 ? now : now + 30_000;
     const atOnce = Math.min(256, depth.limit);

@@ -1,12 +1,12 @@
 /** Requests that a server is not to have yet: their order, and what becomes of them when they are over. */
 import { beforeEach, expect, test } from 'vitest';
 import { FerryError } from '../../../../src/core/errors.js';
-import { Gate } from '../../../../src/endpoints/sftp/client/request-gate.js';
+import { RequestGate } from '../../../../src/endpoints/sftp/client/request-gate.js';
 import { conversation, quiet, say, watch } from '../../../kit/servers/peer.js';
 
-let gate: Gate;
+let gate: RequestGate;
 beforeEach(() => {
-  gate = new Gate();
+  gate = new RequestGate();
   gate.depth.kept = 2;
 });
 

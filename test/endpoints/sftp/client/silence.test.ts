@@ -1,42 +1,42 @@
 /** When waiting has lasted too long, tick by tick. */
 import { expect, test } from 'vitest';
-import { Patience } from '../../../../src/endpoints/sftp/client/silence.js';
+import { SilenceClock } from '../../../../src/endpoints/sftp/client/silence.js';
 
 test.each([
   [30_000, 1_000],
   [1_500, 375],
   [20, 5],
 ])('a deadline of %d ms is looked at every %d ms', (deadline, interval) => {
-  expect(new Patience(deadline).interval).toBe(interval);
+  expect(new SilenceClock(deadline).intervalMs).toBe(interval);
 });
 
 test('silence is too long once the deadline has surely passed', () => {
-  const patience = new Patience(30_000);
-  for (let tick = 1; tick <= 30; tick++) expect(patience.tick(1, false)).toBe(false);
-  expect(patience.tick(1, false)).toBe(true);
+  const clock = new SilenceClock(30_000);
+  for (let tick = 1; tick <= 30; tick++) expect(clock.tick(1, false)).toBe(false);
+  expect(clock.tick(1, false)).toBe(true);
 });
 
 test('whatever moves renews it', () => {
-  const patience = new Patience(30_000);
+  const clock = new SilenceClock(30_000);
   for (let tick = 0; tick < 200; tick++) {
-    if (tick % 30 === 0) patience.renew();
-    expect(patience.tick(1, false)).toBe(false);
+    if (tick % 30 === 0) clock.reset();
+    expect(clock.tick(1, false)).toBe(false);
   }
 });
 
 test('one request overtaken again and again is too long, though others move', () => {
-  const patience = new Patience(30_000);
+  const clock = new SilenceClock(30_000);
   const ticks = Array.from({ length: 40 }, () => {
-    patience.renew();
-    return patience.tick(7, true);
+    clock.reset();
+    return clock.tick(7, true);
   });
   expect(ticks.indexOf(true)).toBe(31);
 });
 
 test('a server that answers out of order starves nobody', () => {
-  const patience = new Patience(30_000);
+  const clock = new SilenceClock(30_000);
   for (let tick = 0; tick < 200; tick++) {
-    patience.renew();
-    expect(patience.tick(tick >> 2, true)).toBe(false);
+    clock.reset();
+    expect(clock.tick(tick >> 2, true)).toBe(false);
   }
 });

@@ -73,9 +73,10 @@ async function openEmbedded({ folder, ...options }: StoreOptions): Promise<Store
 }
 
 async function openPostgres({ url, onTrouble }: StoreOptions): Promise<Store> {
-  const [{ default: pg }, { createPostgresBackend, runMigrations }] = await Promise.all([
+  const [{ default: pg }, { runMigrations }, { createCompleteBackend }] = await Promise.all([
     import('pg'),
     import('bullmq'),
+    import('./complete-events.js'),
   ]);
   const pool = new pg.Pool({
     connectionString: url,
@@ -113,7 +114,7 @@ async function openPostgres({ url, onTrouble }: StoreOptions): Promise<Store> {
   return {
     kind: 'postgres',
     options: () => shared,
-    backend: createPostgresBackend,
+    backend: createCompleteBackend,
     ping,
     close: () => pool.end(),
   };

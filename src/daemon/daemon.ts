@@ -35,9 +35,9 @@ import { slotDecider } from '../triggers/schedule/decide-slot.js';
 import { createScheduler } from '../triggers/schedule/schedule.js';
 import { openSeen } from '../triggers/schedule/seen-slots.js';
 import { createWatches } from '../triggers/watch/watches.js';
-import { createLogins } from '../workers/logins.js';
+import { Logins } from '../workers/logins.js';
 import { reportOfRequest } from '../workers/run/report.js';
-import { attemptsOf, createWorker } from '../workers/worker.js';
+import { attemptsOf, RunWorker } from '../workers/worker.js';
 import { type Closable, closeAll, drain } from './ending.js';
 import { createJobsInUse } from './jobs-in-use.js';
 
@@ -165,8 +165,8 @@ async function assemble(
 
   // what carries runs out
   const pool = createPool({ notice: (remote, text) => log.info(`${remote}: ${text}`) });
-  const logins = createLogins(pool, (...asked) => queue.permits.take(...asked));
-  const worker = createWorker({
+  const logins = new Logins(pool, (...asked) => queue.permits.take(...asked));
+  const worker = new RunWorker({
     pool,
     state,
     name: workerName(names),

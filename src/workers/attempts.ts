@@ -1,10 +1,10 @@
-/** Whether and when a run is worth another attempt. Who makes it (the queue, `--retries`) is decided elsewhere. */
+/** Whether and when a run is worth another attempt. The queue, or `--retries` of `ferryline run`, makes it. */
 import type { ErrorKind } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
 
-/** What another attempt can't change: somebody has to act first. */
-const final: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
+/** Errors that another attempt cannot change: somebody has to act first. */
+const finalKinds: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
   'auth',
   'host-key',
   'config',
@@ -13,10 +13,10 @@ const final: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
   'defect',
 ]);
 
-/** Whether running again may end better. */
+/** Whether another attempt may end better. */
 export function worthAnotherAttempt(report: Report): boolean {
   if (report.outcome !== 'failed' && report.outcome !== 'incomplete') return false;
-  return report.error === undefined || !final.has(report.error.kind);
+  return report.error === undefined || !finalKinds.has(report.error.kind);
 }
 
 /** Milliseconds to wait after attempt number `attempt` (1, 2, …): doubled each time, up to the job's limit. */

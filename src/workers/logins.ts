@@ -1,166 +1,172 @@
 /**
- * The logins of this process: one warm session a remote, shared by its runs, each with a permit so
- * that a remote's `maxSessions` holds over all processes. An idle session keeps its permit for a
- * minute, since the next run may want it, and gives it up at once when another process asks.
+ * The logins of this process: one warm session for each remote, shared by its runs and covered by
+ * permits, so that a remote's `maxSessions` holds over all processes. An idle session keeps its
+ * permits for a minute, since the next run may need it, and gives them up at once when another
+ * process waits for one.
  */
 import { setMaxListeners } from 'node:events';
+import { unlessAborted } from '../core/abort.js';
 import { FerryError } from '../core/errors.js';
 import type { Permit, TakePermit } from '../core/permit.js';
 import type { Remote } from '../core/remote.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 
-export interface Logins {
-  /** Waits until this process may be logged in on all of these remotes; resolves to what gives that back. Rejects with the signal's reason. */
-  use(remotes: readonly Remote[], signal: AbortSignal): Promise<() => void>;
-  /** Somebody waits for a permit of that name. */
-  wanted(permit: string): void;
-  /** The remotes have new definitions: sessions to others end when nobody uses them. */
-  keepOnly(remotes: ReadonlyMap<string, Remote>): void;
-  close(): Promise<void>;
-}
+/** Milliseconds an idle session is kept before it is closed. */
+const keepIdleMs = 60_000;
 
-/** Milliseconds an idle session is kept. */
-const warm = 60_000;
-
-function permitName(remote: Remote): string {
-  return `remote-${remote.name}`;
-}
-
-interface Seat {
+/** This process's login on one remote. */
+interface Login {
   readonly remote: Remote;
   /** Permits of the remote and its jump hosts; empty while this process may not be logged in. */
   permits: readonly Permit[];
   users: number;
-  /** Whether it is given up as soon as nobody uses it; newcomers wait until it was taken anew. */
+  /** Whether it ends as soon as nobody uses it; newcomers wait until its permits are taken again. */
   leaving: boolean;
+  /** Settles when the permits have been taken, or could not be. */
   taking: Promise<void> | undefined;
-  /** Settles what waits for it to be given up. */
-  left: (() => void)[];
+  /** Called once the login has ended. */
+  leftListeners: (() => void)[];
   timer: NodeJS.Timeout | undefined;
 }
 
-export function createLogins(pool: SessionPool, take: TakePermit): Logins {
-  const seats = new Map<string, Seat>();
-  const closing = new AbortController();
-  setMaxListeners(0, closing.signal);
+export class Logins {
+  readonly #pool: SessionPool;
+  readonly #take: TakePermit;
+  /** By remote name. */
+  readonly #logins = new Map<string, Login>();
+  readonly #closing = new AbortController();
 
-  const seatOf = (remote: Remote): Seat => {
-    let seat = seats.get(remote.name);
-    const gone = seat?.permits.length === 0 && seat.taking === undefined && !seat.leaving;
-    if (seat === undefined || gone) {
-      seat = {
-        remote,
-        permits: [],
-        users: 0,
-        leaving: false,
-        taking: undefined,
-        left: [],
-        timer: undefined,
-      };
-      seats.set(remote.name, seat);
+  constructor(pool: SessionPool, take: TakePermit) {
+    this.#pool = pool;
+    this.#take = take;
+    setMaxListeners(0, this.#closing.signal);
+  }
+
+  /**
+   * Waits until this process may be logged in on all of these remotes; resolves to a function that
+   * ends the use. Rejects with the signal's reason, and with a `config` error if a remote's
+   * `maxSessions` can never be enough.
+   */
+  async use(remotes: readonly Remote[], signal: AbortSignal): Promise<() => void> {
+    for (const { name, count, times } of permitsFor(remotes)) {
+      if (times > count)
+        throw new FerryError(
+          'config',
+          `the run needs ${times} logins at once on ${name.slice('remote-'.length)}, whose maxSessions is ${count}`,
+          { hint: 'raise maxSessions, or reach one of the remotes by another jump host' },
+        );
     }
-    return seat;
-  };
+    const used: Login[] = [];
+    const release = () => {
+      for (const login of used.splice(0)) this.#release(login);
+    };
+    try {
+      for (const remote of byName(remotes)) used.push(await this.#join(remote, signal));
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return release;
+  }
 
-  const leave = async (seat: Seat) => {
-    clearTimeout(seat.timer);
-    const { permits } = seat;
-    seat.permits = [];
-    // The login ends before somebody else may make one.
-    await pool.drop(seat.remote);
-    await Promise.all(permits.map((permit) => permit.release()));
-    seat.leaving = false;
-    for (const go of seat.left.splice(0)) go();
-  };
+  /** Gives up logins that hold this permit once they are idle: another process waits for it. */
+  wanted(permit: string): void {
+    for (const login of this.#logins.values())
+      if (permitsFor([login.remote]).some(({ name }) => name === permit)) this.#giveUp(login);
+  }
 
-  const giveUp = (seat: Seat) => {
-    if (seat.permits.length === 0 || seat.leaving) return;
-    seat.leaving = true;
-    if (seat.users === 0) void leave(seat);
-  };
+  /** Takes the remotes' new definitions: logins on other ones end once they are idle. */
+  keepOnly(remotes: ReadonlyMap<string, Remote>): void {
+    for (const login of this.#logins.values()) {
+      const now = remotes.get(login.remote.name);
+      if (JSON.stringify(now) !== JSON.stringify(login.remote)) this.#giveUp(login);
+    }
+  }
 
-  const rest = (seat: Seat) => {
-    seat.timer = setTimeout(() => giveUp(seat), warm);
-    seat.timer.unref();
-  };
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('closed'));
+    await Promise.all([...this.#logins.values()].map((login) => this.#leave(login)));
+  }
 
-  const takeAll = async (seat: Seat) => {
-    if (seat.leaving) await new Promise<void>((go) => seat.left.push(go));
+  async #join(remote: Remote, signal: AbortSignal): Promise<Login> {
+    for (;;) {
+      signal.throwIfAborted();
+      const login = this.#loginOn(remote);
+      if (login.permits.length > 0 && !login.leaving) {
+        clearTimeout(login.timer);
+        login.users++;
+        return login;
+      }
+      login.taking ??= this.#takePermits(login).finally(() => {
+        login.taking = undefined;
+      });
+      await unlessAborted(login.taking, signal);
+    }
+  }
+
+  #loginOn(remote: Remote): Login {
+    const known = this.#logins.get(remote.name);
+    const isEnded = known?.permits.length === 0 && known.taking === undefined && !known.leaving;
+    if (known !== undefined && !isEnded) return known;
+    const login: Login = {
+      remote,
+      permits: [],
+      users: 0,
+      leaving: false,
+      taking: undefined,
+      leftListeners: [],
+      timer: undefined,
+    };
+    this.#logins.set(remote.name, login);
+    return login;
+  }
+
+  async #takePermits(login: Login): Promise<void> {
+    if (login.leaving) await new Promise<void>((resolve) => login.leftListeners.push(resolve));
     const taken: Permit[] = [];
     try {
-      for (const { name, count } of permitsFor([seat.remote]))
-        taken.push(await take(name, count, closing.signal));
+      for (const { name, count } of permitsFor([login.remote]))
+        taken.push(await this.#take(name, count, this.#closing.signal));
     } catch (error) {
       await Promise.all(taken.map((permit) => permit.release()));
       throw error;
     }
-    seat.permits = taken;
+    login.permits = taken;
     for (const permit of taken)
-      permit.lost.addEventListener('abort', () => giveUp(seat), { once: true });
-    // Whoever asked for it may be gone.
-    rest(seat);
-  };
+      permit.lost.addEventListener('abort', () => this.#giveUp(login), { once: true });
+    // the run that asked for it may be gone
+    this.#leaveWhenIdle(login);
+  }
 
-  const release = (seat: Seat) => {
-    seat.users--;
-    if (seat.users > 0) return;
-    if (seat.leaving) void leave(seat);
-    else rest(seat);
-  };
+  #release(login: Login): void {
+    login.users--;
+    if (login.users > 0) return;
+    if (login.leaving) void this.#leave(login);
+    else this.#leaveWhenIdle(login);
+  }
 
-  const join = async (remote: Remote, signal: AbortSignal): Promise<Seat> => {
-    for (;;) {
-      signal.throwIfAborted();
-      const seat = seatOf(remote);
-      if (seat.permits.length > 0 && !seat.leaving) {
-        clearTimeout(seat.timer);
-        seat.users++;
-        return seat;
-      }
-      seat.taking ??= takeAll(seat).finally(() => {
-        seat.taking = undefined;
-      });
-      await unlessAborted(seat.taking, signal);
-    }
-  };
+  #leaveWhenIdle(login: Login): void {
+    login.timer = setTimeout(() => this.#giveUp(login), keepIdleMs);
+    login.timer.unref();
+  }
 
-  return {
-    async use(remotes, signal) {
-      for (const { name, count, times } of permitsFor(remotes)) {
-        if (times > count)
-          throw new FerryError(
-            'config',
-            `the run needs ${times} logins on ${name.slice('remote-'.length)} at once, whose maxSessions is ${count}`,
-            { hint: 'raise maxSessions, or go another way to one of the remotes' },
-          );
-      }
-      const mine: Seat[] = [];
-      const back = () => {
-        for (const seat of mine.splice(0)) release(seat);
-      };
-      try {
-        for (const remote of byName(remotes)) mine.push(await join(remote, signal));
-      } catch (error) {
-        back();
-        throw error;
-      }
-      return back;
-    },
-    wanted(permit) {
-      for (const seat of seats.values())
-        if (permitsFor([seat.remote]).some(({ name }) => name === permit)) giveUp(seat);
-    },
-    keepOnly(remotes) {
-      for (const seat of seats.values()) {
-        const now = remotes.get(seat.remote.name);
-        if (JSON.stringify(now) !== JSON.stringify(seat.remote)) giveUp(seat);
-      }
-    },
-    async close() {
-      closing.abort(new Error('closed'));
-      await Promise.all([...seats.values()].map((seat) => leave(seat)));
-    },
-  };
+  /** Ends a login now, or once its last user is gone. */
+  #giveUp(login: Login): void {
+    if (login.permits.length === 0 || login.leaving) return;
+    login.leaving = true;
+    if (login.users === 0) void this.#leave(login);
+  }
+
+  async #leave(login: Login): Promise<void> {
+    clearTimeout(login.timer);
+    const { permits } = login;
+    login.permits = [];
+    // the session closes before another process may open one
+    await this.#pool.drop(login.remote);
+    await Promise.all(permits.map((permit) => permit.release()));
+    login.leaving = false;
+    for (const listener of login.leftListeners.splice(0)) listener();
+  }
 }
 
 function byName(remotes: readonly Remote[]): Remote[] {
@@ -173,19 +179,10 @@ function permitsFor(remotes: readonly Remote[]) {
   const needed = new Map<string, { name: string; count: number; times: number }>();
   for (const remote of byName(remotes)) {
     for (let at: Remote | undefined = remote; at !== undefined; at = at.jump) {
-      const name = permitName(at);
+      const name = `remote-${at.name}`;
       const times = (needed.get(name)?.times ?? 0) + 1;
       needed.set(name, { name, count: at.maxSessions, times });
     }
   }
   return [...needed.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }

@@ -1,15 +1,18 @@
 /**
- * Carries out runs that come from the queue, several at once. Around each goes what a run needs in
- * company: the job's permit and its lock on this machine, so that runs of one job never overlap,
- * and the logins of its remotes. What the queue does with the run then is told to the caller.
+ * Carries out runs from the queue, several at once. It surrounds each run with what keeps it apart
+ * from others: the job's permit and its lock on this machine, so that runs of one job never
+ * overlap, and the logins of its remotes. It returns to the queue what is to become of the run.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { abortable } from '../core/abort.js';
 import { Budget } from '../core/at-once.js';
 import { Cancelled, FerryError } from '../core/errors.js';
 import type { Emit, Report, Trigger } from '../core/events.js';
 import type { Job } from '../core/job.js';
 import type { Permit, TakePermit } from '../core/permit.js';
+import { present } from '../core/present.js';
 import type { Assignment, ListenToRun, RunRequest, Verdict } from '../core/request.js';
+import { count } from '../core/text.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { acquireJobLock, type Lock } from '../state/lock.js';
 import { backoffAfter, worthAnotherAttempt } from './attempts.js';
@@ -19,208 +22,211 @@ import { remotesOf, runJob } from './run/run-job.js';
 
 export interface WorkerOptions {
   readonly pool: SessionPool;
+  /** The state folder. */
   readonly state: string;
-  /** How reports call it: `NAME@HOST` or `HOST`. */
+  /** The worker's name in reports: `NAME@HOST` or `HOST`. */
   readonly name: string;
   readonly logins: Logins;
   readonly takePermit: TakePermit;
-  /** Runs carried out at once; others wait for their turn with their permits in hand. */
+  /** Runs carried out at once; further ones wait for their turn and keep their permits. */
   readonly atOnce: number;
   /** The job as it is defined now. */
   readonly jobNamed: (name: string) => Job | undefined;
   readonly isPaused: (name: string) => boolean;
-  /** Where a run's events go. */
+  /** Starts listening to a run's events. */
   readonly listen: ListenToRun;
-  /** A report without what is secret, before it leaves the worker. */
+  /** Takes secrets out of a report before it leaves the worker. */
   readonly redact: (report: Report) => Report;
   /** Keeps the report of an attempt. */
   readonly keep: (report: Report) => Promise<void>;
 }
 
-export interface RunWorker {
-  /** Never rejects, but for a run that was lost to another worker. */
-  carryOut(assignment: Assignment): Promise<Verdict>;
-  /** Stops a run; false when it isn't in hand here. */
-  cancel(run: string): boolean;
-  /** Whether another attempt follows a report. */
-  hasMore(report: Report): boolean;
-  /** Runs in hand, those waiting for their turn included. */
-  active(): readonly RunRequest[];
-  /** Stops all runs at a safe point: each goes back to the queue. */
-  stop(): void;
-}
+/** Milliseconds between two tries for a lock that `ferryline run` holds. */
+const lockRetryMs = 500;
 
-/** Milliseconds between two looks at a lock that `ferryline run` holds. */
-const lockEvery = 500;
-
-/** What a run has in hand when it begins. */
-interface Ready {
-  /** The job's own: while it is ours, no other run of the job goes on anywhere. */
+/** What a run holds while it is carried out. */
+interface Held {
+  /** The job's permit: while it is ours, no other run of the job is carried out anywhere. */
   readonly permit: Permit;
-  back(): Promise<void>;
+  /** Gives everything back. */
+  release(): Promise<void>;
 }
 
-export function createWorker(options: WorkerOptions): RunWorker {
-  const { pool, state, logins, takePermit, jobNamed, isPaused } = options;
-  const turns = new Budget(options.atOnce);
-  const inHand = new Map<string, { request: RunRequest; cancel: AbortController }>();
-  const stopping = new AbortController();
+export class RunWorker {
+  readonly #options: WorkerOptions;
+  readonly #turns: Budget;
+  readonly #active = new Map<string, { request: RunRequest; cancel: AbortController }>();
+  readonly #stopping = new AbortController();
 
-  /** Gets all a run needs, in an order that every process keeps; `back` gives it back in the opposite one. */
-  const ready = async (job: Job, signal: AbortSignal): Promise<Ready> => {
-    const got: (() => unknown)[] = [];
-    const back = async () => {
-      for (const give of got.reverse()) await give();
-    };
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#turns = new Budget(options.atOnce);
+  }
+
+  /** Carries out one attempt of a run. Rejects only if the run was lost to another worker. */
+  async carryOut(assignment: Assignment): Promise<Verdict> {
+    const { request, attempt, attempts, lost, isOurs } = assignment;
+    const { jobNamed, isPaused, listen, redact, keep } = this.#options;
+    const cancel = new AbortController();
+    this.#active.set(request.run, { request, cancel });
+    const { emit, end } = listen(request);
     try {
-      const permit = await takePermit(`job-${job.name}`, 1, signal);
-      got.push(() => permit.release());
-      const lock = await lockOf(job, signal);
-      got.push(() => lock.release());
-      got.push(await logins.use(remotesOf(job), signal));
-      await turn(signal);
-      got.push(() => turns.give(1));
-      signal.throwIfAborted();
-      return { permit, back };
-    } catch (error) {
-      await back();
-      throw error;
-    }
-  };
-
-  /** Waits for its turn; one that comes after the signal goes to the next. */
-  const turn = (signal: AbortSignal) =>
-    new Promise<void>((resolve, reject) => {
-      const leave = () => reject(signal.reason);
-      if (signal.aborted) return leave();
-      signal.addEventListener('abort', leave, { once: true });
-      void turns.take(1).then(() => {
-        signal.removeEventListener('abort', leave);
-        if (signal.aborted) turns.give(1);
-        else resolve();
-      });
-    });
-
-  /** `ferryline run` holds the lock of its job while it lasts. */
-  const lockOf = async (job: Job, signal: AbortSignal): Promise<Lock> => {
-    for (;;) {
-      try {
-        return await acquireJobLock(state, job.name);
-      } catch (error) {
-        if (!(error instanceof FerryError) || error.kind !== 'busy') throw error;
-        await sleep(lockEvery, undefined, { signal });
+      const job = jobNamed(request.job);
+      let report: Report | 'overtaken';
+      if (job === undefined) report = this.#notRun(request, job, attempt, gone(request.job), emit);
+      else if (request.cancelled === true || isPaused(request.job))
+        report = this.#notRun(request, job, attempt, new Cancelled(130), emit);
+      else report = await this.#attempt(job, assignment, cancel.signal, emit);
+      if (!isOurs() || lost.aborted) throw lost.reason;
+      // another run of the job may be active elsewhere; this one starts again once that has ended
+      if (report === 'overtaken') return { next: 'return' };
+      const isStopped = this.#stopping.signal.aborted && !cancel.signal.aborted;
+      if (report.outcome === 'cancelled' && isStopped) return { next: 'return' };
+      report = redact(report);
+      await keep(report);
+      if (job !== undefined && attempt < attempts && worthAnotherAttempt(report)) {
+        // half of the wait is random, so that runs that failed together do not come back together
+        const after = backoffAfter(attempt, job.starts.retry) * (0.5 + Math.random() / 2);
+        return { next: 'retry', after: Math.round(after), why: reasonOf(report) };
       }
+      return { next: 'end', report };
+    } finally {
+      this.#active.delete(request.run);
+      await end();
     }
-  };
+  }
 
-  /** The report, told, of a run that did not come to its job. */
-  const notRun = (
-    request: RunRequest,
-    job: Job | undefined,
-    number: number,
-    thrown: unknown,
-    emit: Emit,
-  ): Report => {
-    const here = { attempt: number, worker: options.name };
-    const report = reportOfRequest(request, job, thrown, here);
-    emit({ event: 'run', ...report });
-    return report;
-  };
+  /** Stops a run; returns false if it is not active here. */
+  cancel(run: string): boolean {
+    const found = this.#active.get(run);
+    found?.cancel.abort(new Cancelled(130));
+    return found !== undefined;
+  }
 
-  const attempt = async (
+  /** Whether another attempt follows this report. */
+  hasMore(report: Report): boolean {
+    const job = this.#options.jobNamed(report.job);
+    return (
+      job !== undefined && report.attempt < attemptsOf(report, job) && worthAnotherAttempt(report)
+    );
+  }
+
+  /** The runs this worker has taken, including those that wait for their turn. */
+  active(): readonly RunRequest[] {
+    return [...this.#active.values()].map(({ request }) => request);
+  }
+
+  /** Stops all runs at a safe point; each goes back to the queue. */
+  stop(): void {
+    this.#stopping.abort(new Cancelled(143));
+  }
+
+  async #attempt(
     job: Job,
-    { request, attempt: number, lost, isOurs }: Assignment,
+    { request, attempt, lost, isOurs }: Assignment,
     cancel: AbortSignal,
     emit: Emit,
-  ): Promise<Report | 'overtaken'> => {
-    const signal = AbortSignal.any([cancel, stopping.signal, lost]);
-    let got: Ready | undefined;
+  ): Promise<Report | 'overtaken'> {
+    const { pool, state, name } = this.#options;
+    const signal = AbortSignal.any([cancel, this.#stopping.signal, lost]);
+    let held: Held | undefined;
     try {
-      got = await ready(job, signal);
-      const { permit } = got;
+      held = await this.#acquire(job, signal);
+      const { permit } = held;
       const report = await runJob(job, {
         run: request.run,
         trigger: request.trigger,
-        ...(request.slot === undefined ? {} : { slot: request.slot }),
-        worker: options.name,
-        attempt: number,
+        ...present({ slot: request.slot, folders: request.folders }),
+        worker: name,
+        attempt,
         emit,
         signal: AbortSignal.any([signal, permit.lost]),
         pool,
         state,
         dryRun: false,
         isOurs: () => isOurs() && permit.isOurs(),
-        ...(request.folders === undefined ? {} : { folders: request.folders }),
       });
       const isEnd = permit.isOurs() || signal.aborted || report.outcome === 'succeeded';
       return isEnd ? report : 'overtaken';
     } catch (error) {
-      return notRun(request, job, number, signal.aborted ? signal.reason : error, emit);
+      return this.#notRun(request, job, attempt, signal.aborted ? signal.reason : error, emit);
     } finally {
-      await got?.back();
+      await held?.release();
     }
-  };
+  }
 
-  return {
-    async carryOut(assignment) {
-      const { request, attempt: number, attempts, lost, isOurs } = assignment;
-      const cancel = new AbortController();
-      inHand.set(request.run, { request, cancel });
-      const { emit, end } = options.listen(request);
+  /** Acquires what a run needs, in the same order in every process; `release` gives it back in reverse. */
+  async #acquire(job: Job, signal: AbortSignal): Promise<Held> {
+    const { logins, takePermit } = this.#options;
+    const releases: (() => unknown)[] = [];
+    const release = async () => {
+      for (const giveBack of releases.reverse()) await giveBack();
+    };
+    try {
+      const permit = await takePermit(`job-${job.name}`, 1, signal);
+      releases.push(() => permit.release());
+      const lock = await this.#lock(job, signal);
+      releases.push(() => lock.release());
+      releases.push(await logins.use(remotesOf(job), signal));
+      await this.#turn(signal);
+      releases.push(() => this.#turns.give(1));
+      signal.throwIfAborted();
+      return { permit, release };
+    } catch (error) {
+      await release();
+      throw error;
+    }
+  }
+
+  /** Waits for the job's lock, which `ferryline run` holds while it runs the job. */
+  async #lock(job: Job, signal: AbortSignal): Promise<Lock> {
+    for (;;) {
       try {
-        const job = jobNamed(request.job);
-        let report: Report | 'overtaken';
-        if (job === undefined) report = notRun(request, job, number, gone(request.job), emit);
-        else if (request.cancelled === true || isPaused(request.job))
-          report = notRun(request, job, number, new Cancelled(130), emit);
-        else report = await attempt(job, assignment, cancel.signal, emit);
-        if (!isOurs() || lost.aborted) throw lost.reason;
-        // Another run of the job may go on elsewhere: this one begins anew when that has ended.
-        if (report === 'overtaken') return { next: 'return' };
-        if (report.outcome === 'cancelled' && stopping.signal.aborted && !cancel.signal.aborted)
-          return { next: 'return' };
-        report = options.redact(report);
-        await options.keep(report);
-        if (job !== undefined && number < attempts && worthAnotherAttempt(report)) {
-          // Half of the wait is left to chance, so that what failed together doesn't come back together.
-          const after = backoffAfter(number, job.starts.retry) * (0.5 + Math.random() / 2);
-          return { next: 'retry', after: Math.round(after), why: reasonOf(report) };
-        }
-        return { next: 'end', report };
-      } finally {
-        inHand.delete(request.run);
-        await end();
+        return await acquireJobLock(this.#options.state, job.name);
+      } catch (error) {
+        if (!(error instanceof FerryError) || error.kind !== 'busy') throw error;
+        await sleep(lockRetryMs, undefined, { signal });
       }
-    },
-    cancel(run) {
-      const held = inHand.get(run);
-      held?.cancel.abort(new Cancelled(130));
-      return held !== undefined;
-    },
-    hasMore(report) {
-      const job = jobNamed(report.job);
-      return (
-        job !== undefined && report.attempt < attemptsOf(report, job) && worthAnotherAttempt(report)
-      );
-    },
-    active: () => [...inHand.values()].map(({ request }) => request),
-    stop() {
-      stopping.abort(new Cancelled(143));
-    },
-  };
+    }
+  }
+
+  /** Waits for a turn; one that comes after the signal goes to the next run. */
+  #turn(signal: AbortSignal): Promise<void> {
+    return abortable(
+      signal,
+      (resolve) =>
+        void this.#turns.take(1).then(() => {
+          if (signal.aborted) this.#turns.give(1);
+          else resolve();
+        }),
+    );
+  }
+
+  /** Emits and returns the report of a run that could not begin. */
+  #notRun(
+    request: RunRequest,
+    job: Job | undefined,
+    attempt: number,
+    thrown: unknown,
+    emit: Emit,
+  ): Report {
+    const report = reportOfRequest(request, job, thrown, { attempt, worker: this.#options.name });
+    emit({ event: 'run', ...report });
+    return report;
+  }
 }
 
-/** Attempts of a run in all: what a watch saw is asked for again by the watch itself, so that one bad file holds up no other. */
+/** The number of attempts a run gets. One limited to folders that changed gets one: its watch requests it again, so that one bad file delays no other. */
 export function attemptsOf({ trigger }: { readonly trigger: Trigger }, job: Job): number {
   return trigger === 'watch' ? 1 : job.starts.retry.attempts;
 }
 
 function gone(job: string): FerryError {
-  return new FerryError('config', `job ${job} is not in jobs.yml any more`, {
-    hint: 'the request was made before it was taken out; nothing was done',
+  return new FerryError('config', `job ${job} is no longer in jobs.yml`, {
+    hint: 'it was removed after this run was requested; nothing was done',
   });
 }
 
 function reasonOf(report: Report): string {
-  return report.error?.message ?? `${report.files.failed} paths were not done`;
+  return report.error?.message ?? `${count(report.files.failed, 'path')} failed`;
 }

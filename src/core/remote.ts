@@ -1,5 +1,17 @@
 /** A remote: a named SFTP server, every key present, every unit fixed. */
 
+/**
+ * Host key types and the algorithms a server may sign with for each, preferred first. An RSA key
+ * signs with SHA-2 (RFC 8332); its SHA-1 algorithm is never offered.
+ */
+export const hostKeyAlgorithms: Readonly<Record<string, readonly string[]>> = {
+  'ssh-ed25519': ['ssh-ed25519'],
+  'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
+  'ecdsa-sha2-nistp384': ['ecdsa-sha2-nistp384'],
+  'ecdsa-sha2-nistp521': ['ecdsa-sha2-nistp521'],
+  'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
+};
+
 export interface Auth {
   /** Private key files, tried in this order; one named in jobs.yml must be readable, default ones may be missing. */
   readonly keys: readonly string[];

@@ -169,7 +169,7 @@ describe('row 42: files that others may read', () => {
     chmodSync(file, 0o644);
     const open = await scene.run();
     expect(open.code).toBe(0);
-    expect(open.stderr).toMatch(/warning: .*jobs\.yml holds secrets .*chmod 600/);
+    expect(open.stderr).toMatch(/warning: .*jobs\.yml contains secrets .*chmod 600/);
     expect(open.stderr + open.stdout).not.toContain('canary-password');
     chmodSync(file, 0o600);
     expect((await scene.run()).stderr).not.toContain('warning');

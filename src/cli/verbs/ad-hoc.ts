@@ -3,7 +3,7 @@ import { FerryError } from '../../core/errors.js';
 import type { Operation } from '../../core/events.js';
 import type { Config, Location } from '../../core/job.js';
 import { escapeText } from '../../core/text.js';
-import { adHocJob } from '../../jobs/config/load.js';
+import { adHocJob } from '../../jobs/config/ad-hoc-job.js';
 import { cleanPath, parseLocation } from '../../jobs/config/location.js';
 import { remoteFromSsh } from '../../ssh/ssh-config/ssh-host.js';
 import { isSshTarget } from '../../ssh/ssh-config/ssh-target.js';
@@ -19,18 +19,14 @@ export async function adHoc(
   flags: AdHocFlags,
   context: Context,
 ): Promise<number> {
-  const { home, env, cwd } = context.around;
+  const { home, cwd } = context.around;
   // Only what looks like NAME:path can name a remote, so that nothing else needs a sound jobs.yml.
   const config = [fromText, toText].some(mayNameRemote)
     ? await readConfigIfAny(context)
     : undefined;
   const from = locate(fromText, config, flags, context);
   const to = locate(toText, config, flags, context);
-  const job = adHocJob(
-    { operation, ...overridesFrom(flags) },
-    { from, to },
-    { env, home, folder: cwd },
-  );
+  const job = adHocJob({ operation, ...overridesFrom(flags) }, { from, to }, { home, folder: cwd });
   const choices = {
     dryRun: flags.dryRun === true,
     retries: flags.retries ?? 0,

@@ -1,4 +1,4 @@
-/** What must hold between several keys of a job, and between jobs. The form of each key is schema.ts's business. */
+/** Rules between several keys of a job, and between jobs. schema.ts checks each key by itself. */
 import type { Operation } from '../../core/events.js';
 import type { Job, Location } from '../../core/job.js';
 import { escapeText } from '../../core/text.js';
@@ -6,56 +6,64 @@ import { overlaps, side, wholePath } from './location.js';
 import type { RawRules } from './schema.js';
 import { parseDuration, parseSize } from './units.js';
 
-/** Tells what is wrong with the key that a path of keys leads to. */
-export type Complain = (keys: readonly (string | number)[], message: string) => void;
+/** Reports what is wrong with a key, given as its path below the job or remote. */
+export type ReportProblem = (keys: readonly (string | number)[], message: string) => void;
 
 /** Rules between operation, from and to. */
 export function checkSides(
   operation: Operation,
   from: Location,
   to: Location,
-  complain: Complain,
+  report: ReportProblem,
 ): void {
   if (from.remote === undefined && to.remote === undefined) {
-    complain(['to'], 'and "from" are both local; one of them must be on a remote, as NAME:path');
+    report(['to'], 'and "from" are both local; one of them must be on a remote, as NAME:path');
   } else if (operation === 'push' && to.remote === undefined) {
-    complain(['to'], 'must be on a remote for a push; did you mean "operation: pull"?');
+    report(['to'], 'must be on a remote for a push; did you mean "operation: pull"?');
   } else if (operation === 'pull' && from.remote === undefined) {
-    complain(['from'], 'must be on a remote for a pull; did you mean "operation: push"?');
+    report(['from'], 'must be on a remote for a pull; did you mean "operation: push"?');
   } else if (overlaps(from, to)) {
-    complain(['to'], 'and "from" overlap: one is the other or lies inside it');
+    report(['to'], 'overlaps "from": they are the same folder, or one contains the other');
   }
 }
 
 /** Rules between a job's other keys. */
 export function checkRules(
-  operation: Operation,
-  from: Location,
-  rules: RawRules,
-  archive: Location | undefined,
-  complain: Complain,
+  {
+    operation,
+    from,
+    rules,
+    archive,
+  }: {
+    readonly operation: Operation;
+    readonly from: Location;
+    readonly rules: RawRules;
+    /** The location of `after: { archive: … }`. */
+    readonly archive: Location | undefined;
+  },
+  report: ReportProblem,
 ): void {
   if (rules.watch !== undefined && rules.watch !== false && from.remote !== undefined) {
-    complain(['watch'], 'works on a local "from" only; give a schedule instead');
+    report(['watch'], 'needs a local "from"; use a schedule instead');
   }
   if (rules.after !== undefined && rules.after !== 'keep' && operation === 'mirror') {
-    complain(
+    report(
       ['after'],
-      'must be keep for a mirror: what leaves the source would be deleted at the destination',
+      'must be keep for a mirror: files that leave the source are deleted at the destination',
     );
   } else if (archive !== undefined) {
     if (side(archive) !== side(from)) {
-      complain(['after', 'archive'], 'must be on the same side as "from"');
+      report(['after', 'archive'], 'must be on the same side as "from"');
     } else if (overlaps(archive, from)) {
-      complain(['after', 'archive'], 'and "from" overlap; archive to a folder beside it');
+      report(['after', 'archive'], 'overlaps "from"; archive to a folder beside it');
     }
   }
   if (rules.delete?.keep !== undefined && rules.delete.trash === undefined) {
-    complain(['delete', 'keep'], 'is there without a trash to keep');
+    report(['delete', 'keep'], 'is set without a trash folder; add "trash" or remove "keep"');
   }
   const { minSize, maxSize, minAge, maxAge } = rules;
-  if (exceeds(minSize, maxSize, parseSize)) complain(['maxSize'], 'is less than minSize');
-  if (exceeds(minAge, maxAge, parseDuration)) complain(['maxAge'], 'is less than minAge');
+  if (exceeds(minSize, maxSize, parseSize)) report(['maxSize'], 'is less than minSize');
+  if (exceeds(minAge, maxAge, parseDuration)) report(['maxAge'], 'is less than minAge');
 }
 
 function exceeds<T>(
@@ -67,14 +75,14 @@ function exceeds<T>(
   return (parse(least) ?? 0) > (parse(most) ?? 0);
 }
 
-/** Warnings about jobs whose destinations are one or lie inside each other, one of them a mirror. */
+/** Warnings about jobs with the same or nested destinations, where one of them is a mirror. */
 export function sharedDestinations(jobs: Iterable<Job>): string[] {
   const warnings: string[] = [];
-  // At each place the first job and the first mirror: one partner is enough to tell a job's trouble.
+  // The first job and the first mirror of each destination: one partner is enough for a warning.
   const seen = new Map<string, { job: Job; mirror: Job | undefined }>();
-  const placeOf = (job: Job, path: string) => `${side(job.to)} ${path}`;
+  const keyOf = (job: Job, path: string) => `${side(job.to)} ${path}`;
   const partner = (job: Job, path: string) => {
-    const found = seen.get(placeOf(job, path));
+    const found = seen.get(keyOf(job, path));
     const other = job.operation === 'mirror' ? found?.job : found?.mirror;
     return other === job ? undefined : other;
   };
@@ -82,10 +90,10 @@ export function sharedDestinations(jobs: Iterable<Job>): string[] {
   for (const job of all) {
     const path = wholePath(job.to);
     const other = partner(job, path);
-    if (other !== undefined) warnings.push(sentence(job, other, 'have one destination'));
-    const found = seen.get(placeOf(job, path));
+    if (other !== undefined) warnings.push(sentence(job, other, 'have the same destination'));
+    const found = seen.get(keyOf(job, path));
     const mirror = found?.mirror ?? (job.operation === 'mirror' ? job : undefined);
-    seen.set(placeOf(job, path), { job: found?.job ?? job, mirror });
+    seen.set(keyOf(job, path), { job: found?.job ?? job, mirror });
   }
   for (const job of all) {
     for (const path of parents(wholePath(job.to))) {
@@ -98,10 +106,10 @@ export function sharedDestinations(jobs: Iterable<Job>): string[] {
 
 function sentence(job: Job, other: Job, what: string): string {
   const labels = [...new Set([job.to.label, other.to.label])].map(escapeText).join(' and ');
-  return `jobs ${other.name} and ${job.name} ${what} (${labels}), and a mirror deletes what its source lacks`;
+  return `jobs ${other.name} and ${job.name} ${what} (${labels}); the mirror deletes files that its source does not have`;
 }
 
-/** Every folder above a clean path, the nearest first. */
+/** Every folder above a clean path, nearest first. */
 function parents(path: string): string[] {
   const above: string[] = [];
   for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {

@@ -1,58 +1,59 @@
 /**
- * The text of jobs.yml as plain values, with the place of every key and value. All that YAML
- * itself can get wrong is found here; what keys mean is not known here.
+ * The text of jobs.yml as plain values, with the position of every key and value. Errors of YAML
+ * itself are found here; what the keys mean is not known here.
  */
 import type { Node, YAMLError } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument } from 'yaml';
-import { maxText, type Path, type Place, type Problems } from './problems.js';
+import { type ConfigProblems, maxTextLength, type Path, type Position } from './problems.js';
 
 export interface ParsedDocument {
-  /** Maps are plain objects, lists arrays; a value that had a problem is undefined. */
+  /** Maps are plain objects, lists are arrays; a value with a problem is undefined. */
   readonly root: unknown;
-  /** Where a path's value or key stands; the nearest key above it when the path itself is not in the file. */
-  place(path: Path, key?: boolean): Place;
+  /** Where a path's value (or key) is; for a path that is not in the file, where the nearest key above it is. */
+  positionOf(path: Path, key?: boolean): Position;
   /** Whether the path is in the file. */
   has(path: Path): boolean;
 }
 
-/** Largest file, bytes. */
-const maxBytes = 1024 * 1024;
-/** More than a file of that size can sensibly hold; keeps a hostile one under a second. */
+// A file over any of these limits is refused whole: a hostile one must not cost more than a second.
+const maxFileBytes = 1024 * 1024;
+/** More than a real configuration of that size has. */
 const maxTokens = 100_000;
-/** Values that aliases may add all together. */
-const maxAliased = 10_000;
-const maxIndent = 100;
-const maxFlow = 20;
-const maxIndicators = 10;
+/** Values that all aliases of a file may add together. */
+const maxAliasedValues = 10_000;
+const maxIndentColumns = 100;
+const maxFlowDepth = 20;
+/** `-`, `?` and `:` of block collections on one line; each may open a nested one. */
+const maxIndicatorsPerLine = 10;
 
-/** Thrown inside this file to end the walk through a document that is to be refused whole. */
-class Refused extends Error {}
+/** Thrown inside this file when a limit is exceeded; the problem has been added. */
+class LimitExceeded extends Error {}
 
-/** Where a value stands and what is in it. */
-interface Spot {
+/** Offsets of a key and its value in the text, and the same for the keys inside the value. */
+interface Offsets {
   readonly key: number;
   readonly value: number;
-  readonly inside: Map<string | number, Spot>;
+  readonly children: Map<string | number, Offsets>;
 }
 
-/** Parses the text; undefined when it is no usable YAML. What is wrong goes to `problems`, with its place. */
-export function parseText(text: string, problems: Problems): ParsedDocument | undefined {
+/** Parses the text; undefined when it is not valid YAML. What is wrong goes to `problems`, with its position. */
+export function parseText(text: string, problems: ConfigProblems): ParsedDocument | undefined {
   const lines = new LineCounter();
   const report = (offset: number, message: string) =>
-    problems.add({ path: [], message, at: placeOf(lines, offset) });
-  if (text.length > maxBytes || Buffer.byteLength(text) > maxBytes) {
-    report(0, 'the file is larger than 1 MiB, the most a configuration may have');
+    problems.add({ path: [], message, at: positionAt(lines, offset) });
+  if (text.length > maxFileBytes || Buffer.byteLength(text) > maxFileBytes) {
+    report(0, 'the file is larger than 1 MiB, the limit for a configuration');
     return undefined;
   }
   lines.addNewLine(0);
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) {
     lines.addNewLine(at + 1);
   }
-  if (!survey(text, report)) return undefined;
+  if (!checkTokens(text, report)) return undefined;
   const document = parseDocument(text, {
     logLevel: 'error',
     prettyErrors: false,
-    // Checked below: yaml's own check compares every key with every other.
+    // Checked below instead: yaml compares every key with every other.
     uniqueKeys: false,
   });
   if (document.errors.length > 0) {
@@ -64,27 +65,27 @@ export function parseText(text: string, problems: Problems): ParsedDocument | un
     return undefined;
   }
   try {
-    const top = new Walk(problems, lines).top(document.contents);
+    const top = new NodeReader(problems, lines).top(document.contents);
     return {
       root: top.value,
-      place: (path, key = false) => {
-        const [spot, whole] = descend(top.spot, path);
-        return placeOf(lines, key || !whole ? spot.key : spot.value);
+      positionOf: (path, key = false) => {
+        const [offsets, found] = descend(top.offsets, path);
+        return positionAt(lines, key || !found ? offsets.key : offsets.value);
       },
-      has: (path) => descend(top.spot, path)[1],
+      has: (path) => descend(top.offsets, path)[1],
     };
   } catch (thrown) {
-    if (thrown instanceof Refused) return undefined;
+    if (thrown instanceof LimitExceeded) return undefined;
     throw thrown;
   }
 }
 
 /**
- * Looks at the words of the text before it is parsed: yaml's composer recurses, and a file made to
- * nest deeply would end the process. Tags are refused here too, since YAML drops an unknown one,
- * and with it the `!` of a pattern. Returns whether to go on.
+ * Checks the tokens before the text is parsed: yaml's composer recurses, so a deeply nested file
+ * would overflow the stack. Refuses tags too: YAML drops an unknown one, and with it the `!` of a
+ * pattern. Returns false after reporting a problem.
  */
-function survey(text: string, report: (offset: number, message: string) => void): boolean {
+function checkTokens(text: string, report: (offset: number, message: string) => void): boolean {
   let offset = 0;
   let tokens = 0;
   let flow = 0;
@@ -92,50 +93,50 @@ function survey(text: string, report: (offset: number, message: string) => void)
   let indent = 0;
   let lineStart = true;
   let scalar = false;
-  let good = true;
-  for (const word of new Lexer().lex(text)) {
-    // Marks of the lexer's own that stand for no text: document, end of flow, scalar follows.
-    if (word === '\x02' || word === '\x18' || word === '\x1f') {
-      scalar = word === '\x1f';
+  let valid = true;
+  for (const token of new Lexer().lex(text)) {
+    // The lexer's own marks, which are not text: document, end of flow, scalar follows.
+    if (token === '\x02' || token === '\x18' || token === '\x1f') {
+      scalar = token === '\x1f';
       continue;
     }
     tokens++;
-    const first = scalar ? '' : word[0];
-    if (word === '\n' || word === '\r\n') {
+    const first = scalar ? '' : token[0];
+    if (token === '\n' || token === '\r\n') {
       [indicators, indent, lineStart] = [0, 0, true];
     } else {
-      if (lineStart && first === ' ') indent = word.length;
-      else if (first !== '#' && indent > maxIndent) indicators = maxIndicators + 1;
+      if (lineStart && first === ' ') indent = token.length;
+      else if (first !== '#' && indent > maxIndentColumns) indicators = maxIndicatorsPerLine + 1;
       lineStart = false;
       if (first === '[' || first === '{') flow++;
       else if (first === ']' || first === '}') flow = Math.max(0, flow - 1);
       else if (flow === 0 && (first === '-' || first === '?' || first === ':')) indicators++;
       else if (first === '!') {
         report(offset, 'a bare "!" starts a tag in YAML; quote it');
-        good = false;
+        valid = false;
       } else if (first === '%') {
         report(offset, 'a bare "%" starts a directive in YAML, which is not allowed; quote it');
-        good = false;
+        valid = false;
       }
     }
-    if (flow > maxFlow || indicators > maxIndicators) {
+    if (flow > maxFlowDepth || indicators > maxIndicatorsPerLine) {
       report(offset, 'the file nests too deeply');
       return false;
     }
     if (tokens > maxTokens) {
       report(
         offset,
-        `the file holds more than ${maxTokens} words, the most a configuration may have`,
+        `the file has more than ${maxTokens} YAML tokens, the limit for a configuration`,
       );
       return false;
     }
     scalar = false;
-    offset += word.length;
+    offset += token.length;
   }
-  return good;
+  return valid;
 }
 
-/** The first error of each line, in words that never repeat the text: it may be a password. */
+/** Reports the first error of each line. The message never repeats the text, which may be a password. */
 function reportErrors(
   errors: readonly YAMLError[],
   text: string,
@@ -149,7 +150,7 @@ function reportErrors(
     if (here === line) continue;
     line = here;
     report(at, explain(error, text));
-    // One broken brace makes errors of all that follows.
+    // After a broken brace everything that follows is an error.
     if (error.code !== 'BAD_ALIAS' && error.code !== 'BAD_SCALAR_START') return;
   }
 }
@@ -157,7 +158,7 @@ function reportErrors(
 function explain(error: YAMLError, text: string): string {
   const at = error.pos[0];
   if (text.slice(at - 1, at + 1) === '${') {
-    return 'a bare "${" inside braces or brackets is no text in YAML; quote it: "${…}"';
+    return 'a bare "${" inside braces or brackets is not text in YAML; quote it: "${…}"';
   }
   if (error.code === 'BAD_ALIAS') return 'a bare "*" starts an alias in YAML; quote it';
   if (error.code === 'BAD_SCALAR_START') {
@@ -167,109 +168,113 @@ function explain(error: YAMLError, text: string): string {
     return 'a ":" before a space or at the end makes a map in YAML; quote text that holds one';
   }
   if (error.code === 'RESOURCE_EXHAUSTION') return 'the file nests too deeply';
-  if (error.code === 'MULTIPLE_DOCS')
-    return 'a second document starts here; one file is one document';
+  if (error.code === 'MULTIPLE_DOCS') return 'a second document starts here; a file holds only one';
   return `not valid YAML: ${error.message.replace(/:\s.*$/s, '')}`;
 }
 
-/** One walk over the parsed nodes in the order of the text, so that an alias means the anchor last seen. */
-class Walk {
-  private readonly anchors = new Map<string, Node>();
-  private readonly open = new Set<Node>();
-  private readonly problems: Problems;
-  private readonly lines: LineCounter;
-  private aliasDepth = 0;
-  private aliased = 0;
+/** Turns the parsed nodes into values, in the order of the text, so that an alias means the latest anchor of its name. */
+class NodeReader {
+  readonly #anchors = new Map<string, Node>();
+  readonly #open = new Set<Node>();
+  readonly #problems: ConfigProblems;
+  readonly #lines: LineCounter;
+  #aliasDepth = 0;
+  #aliased = 0;
 
-  constructor(problems: Problems, lines: LineCounter) {
-    this.problems = problems;
-    this.lines = lines;
+  constructor(problems: ConfigProblems, lines: LineCounter) {
+    this.#problems = problems;
+    this.#lines = lines;
   }
 
-  top(node: Node): { value: unknown; spot: Spot } {
-    const spot: Spot = { key: startOf(node), value: startOf(node), inside: new Map() };
-    return { value: this.value(node, [], spot), spot };
+  top(node: Node): { value: unknown; offsets: Offsets } {
+    const offsets: Offsets = { key: startOf(node), value: startOf(node), children: new Map() };
+    return { value: this.#value(node, [], offsets), offsets };
   }
 
-  private value(node: unknown, path: Path, spot: Spot): unknown {
-    if (this.aliasDepth > 0 && ++this.aliased > maxAliased) {
-      this.problems.add({
+  #value(node: unknown, path: Path, offsets: Offsets): unknown {
+    if (this.#aliasDepth > 0 && ++this.#aliased > maxAliasedValues) {
+      this.#problems.add({
         path: [],
-        message: `aliases expand to more than ${maxAliased} values`,
-        at: placeOf(this.lines, spot.value),
+        message: `aliases expand to more than ${maxAliasedValues} values`,
+        at: positionAt(this.#lines, offsets.value),
       });
-      throw new Refused();
+      throw new LimitExceeded();
     }
-    if (isAlias(node)) return this.alias(node.source, path, spot);
+    if (isAlias(node)) return this.#alias(node.source, path, offsets);
     if (isScalar(node)) {
-      if (node.anchor !== undefined) this.anchors.set(node.anchor, node);
-      if (typeof node.value !== 'string' || node.value.length <= maxText) return node.value;
-      this.problems.add({ path, message: `is longer than ${maxText} characters` });
+      if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
+      if (typeof node.value !== 'string' || node.value.length <= maxTextLength) return node.value;
+      this.#problems.add({ path, message: `is longer than ${maxTextLength} characters` });
       return undefined;
     }
     if (!isMap(node) && !isSeq(node)) return null;
-    if (node.anchor !== undefined) this.anchors.set(node.anchor, node);
-    this.open.add(node);
+    if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
+    this.#open.add(node);
     const value = isMap(node)
-      ? this.map(node.items, path, spot)
-      : this.list(node.items, path, spot);
-    this.open.delete(node);
+      ? this.#map(node.items, path, offsets)
+      : this.#list(node.items, path, offsets);
+    this.#open.delete(node);
     return value;
   }
 
-  private alias(name: string, path: Path, spot: Spot): unknown {
-    const target = this.anchors.get(name);
-    if (target === undefined || this.open.has(target)) {
-      this.problems.add({
+  #alias(name: string, path: Path, offsets: Offsets): unknown {
+    const target = this.#anchors.get(name);
+    if (target === undefined || this.#open.has(target)) {
+      this.#problems.add({
         path,
         message:
           target === undefined
             ? 'a bare "*" starts an alias in YAML, and nothing above has that anchor; quote it'
-            : 'an alias stands inside its own anchor',
+            : 'an alias is inside its own anchor',
       });
       return undefined;
     }
-    this.aliasDepth++;
-    const value = this.value(target, path, spot);
-    this.aliasDepth--;
+    this.#aliasDepth++;
+    const value = this.#value(target, path, offsets);
+    this.#aliasDepth--;
     return value;
   }
 
-  private list(items: readonly unknown[], path: Path, spot: Spot): unknown[] {
+  #list(items: readonly unknown[], path: Path, offsets: Offsets): unknown[] {
     return items.map((item, i) => {
-      const start = startOf(item, spot.value);
-      const inside: Spot = { key: start, value: start, inside: new Map() };
-      spot.inside.set(i, inside);
-      return this.value(item, [...path, i], inside);
+      const start = startOf(item, offsets.value);
+      const child: Offsets = { key: start, value: start, children: new Map() };
+      offsets.children.set(i, child);
+      return this.#value(item, [...path, i], child);
     });
   }
 
-  private map(
+  #map(
     items: readonly { key: unknown; value: unknown }[],
     path: Path,
-    spot: Spot,
+    offsets: Offsets,
   ): Record<string, unknown> {
     const map: Record<string, unknown> = {};
     for (const pair of items) {
-      const key = startOf(pair.key, spot.value);
-      const name = this.keyName(pair.key);
+      const key = startOf(pair.key, offsets.value);
+      const name = this.#keyName(pair.key);
       const problem = (message: string) =>
-        this.problems.add({ path: [...path, name ?? '?'], message, at: placeOf(this.lines, key) });
+        this.#problems.add({
+          path: [...path, name ?? '?'],
+          message,
+          at: positionAt(this.#lines, key),
+        });
       if (name === undefined) problem('a key must be plain text');
-      else if (name === '__proto__' || name.length > maxText) problem('this key is not allowed');
-      else if (spot.inside.has(name)) problem('this key stands here twice; keep one');
+      else if (name === '__proto__' || name.length > maxTextLength)
+        problem('this key is not allowed');
+      else if (offsets.children.has(name)) problem('this key appears twice; keep one');
       else {
-        const inside: Spot = { key, value: startOf(pair.value, key), inside: new Map() };
-        spot.inside.set(name, inside);
-        map[name] = this.value(pair.value, [...path, name], inside);
+        const child: Offsets = { key, value: startOf(pair.value, key), children: new Map() };
+        offsets.children.set(name, child);
+        map[name] = this.#value(pair.value, [...path, name], child);
       }
     }
     return map;
   }
 
-  private keyName(key: unknown): string | undefined {
+  #keyName(key: unknown): string | undefined {
     if (!isScalar(key)) return undefined;
-    if (key.anchor !== undefined) this.anchors.set(key.anchor, key);
+    if (key.anchor !== undefined) this.#anchors.set(key.anchor, key);
     return key.value === null ? undefined : (key.source ?? String(key.value));
   }
 }
@@ -278,18 +283,18 @@ function startOf(node: unknown, otherwise = 0): number {
   return (node as { range?: readonly number[] | null } | null)?.range?.[0] ?? otherwise;
 }
 
-/** The spot a path leads to, or the last one on the way; and whether it is the whole way. */
-function descend(top: Spot, path: Path): [Spot, boolean] {
-  let spot = top;
+/** The offsets of a path, or of the nearest key above it; and whether the path itself was found. */
+function descend(top: Offsets, path: Path): [Offsets, boolean] {
+  let offsets = top;
   for (const step of path) {
-    const next = spot.inside.get(step);
-    if (next === undefined) return [spot, false];
-    spot = next;
+    const next = offsets.children.get(step);
+    if (next === undefined) return [offsets, false];
+    offsets = next;
   }
-  return [spot, true];
+  return [offsets, true];
 }
 
-function placeOf(lines: LineCounter, offset: number): Place {
+function positionAt(lines: LineCounter, offset: number): Position {
   const { line, col } = lines.linePos(offset);
   return { line, col };
 }

@@ -1,14 +1,15 @@
-/** Makes an editor's schema bear variables. Used by schema.ts alone. */
+/** Allows variables in the JSON schema for editors. Used by schema.ts alone. */
 import type { z } from 'zod';
+import { present } from '../../core/present.js';
 
 type JsonSchema = z.core.JSONSchema.JSONSchema;
 
 const reference: JsonSchema = { type: 'string', pattern: '\\$\\{' };
 
-/** Wherever not just any text is asked for, text with a `${…}` in it serves too. */
+/** Wherever a value must have a certain form, also allows a text that contains `${…}`. */
 export function allowVariables(node: JsonSchema): JsonSchema {
   const { description, properties, additionalProperties, items, anyOf, ...rest } = node;
-  const about = description === undefined ? {} : { description };
+  const about = present({ description });
   if (anyOf !== undefined) {
     const branches = anyOf as JsonSchema[];
     const inside = branches.map((branch) =>
@@ -20,13 +21,14 @@ export function allowVariables(node: JsonSchema): JsonSchema {
     return {
       ...about,
       ...rest,
-      ...(properties === undefined ? {} : { properties: eachValue(properties) }),
-      ...(typeof additionalProperties === 'object'
-        ? { additionalProperties: allowVariables(additionalProperties as JsonSchema) }
-        : additionalProperties === undefined
-          ? {}
-          : { additionalProperties }),
-      ...(items === undefined ? {} : { items: allowVariables(items as JsonSchema) }),
+      ...present({
+        properties: properties && eachValue(properties),
+        additionalProperties:
+          typeof additionalProperties === 'object'
+            ? allowVariables(additionalProperties as JsonSchema)
+            : additionalProperties,
+        items: items && allowVariables(items as JsonSchema),
+      }),
     };
   }
   const free = rest.type === 'string' && rest.pattern === undefined && rest.enum === undefined;

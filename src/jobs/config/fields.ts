@@ -1,4 +1,4 @@
-/** The kinds of values in jobs.yml, one schema each, with the sentence that says what is allowed. Which key takes which is in schema.ts. */
+/** The kinds of values in jobs.yml, a schema for each, with a message that says what is allowed. schema.ts gives each key its kind. */
 import { createRequire } from 'node:module';
 import { z } from 'zod';
 import { namePattern } from '../../core/job.js';
@@ -14,15 +14,15 @@ import {
   sizePattern,
 } from './units.js';
 
-// compiling functions for a file that is read once takes longer than they save
+// for a file that is read once, compiling the checks takes longer than it saves
 z.config({ jitless: true });
 
 const require = createRequire(import.meta.url);
-/** Whether node-cron takes it; loaded when the first schedule is met. */
+/** Whether node-cron accepts it; loaded for the first schedule, since it takes time. */
 const isSchedule = (text: string) =>
   (require('node-cron') as typeof import('node-cron')).validate(text);
 
-/** A map that takes these keys and no others. The message of an unknown key lists them; issues.ts splits it. */
+/** A map of these keys and no others. `later`: keys planned for a later version. issues.ts words the error from the JSON message. */
 export function section<S extends z.ZodRawShape>(shape: S, later: readonly string[] = []) {
   const known = JSON.stringify({ known: Object.keys(shape), later });
   return z.strictObject(shape, {
@@ -42,12 +42,12 @@ export const name = z
 export const oneOrMore = <T extends z.ZodType>(item: T, what: string) =>
   z.union([item, z.array(item)], { error: `must be ${what}, or a list of them` });
 
-/** Longest time a timer of Node can wait (2^31 - 1 ms is a little more). */
-export const timer = { ms: 24 * 86_400_000, text: '24d' };
-/** Longest time that makes sense as an age. */
-export const age = { ms: 36_500 * 86_400_000, text: '36500d' };
+/** The longest wait: a timer of Node takes at most 2^31 - 1 ms, a little more. A longer one is refused. */
+export const longestWait = { ms: 24 * 86_400_000, text: '24d' };
+/** The longest age, a hundred years. A longer one is refused. */
+export const longestAge = { ms: 36_500 * 86_400_000, text: '36500d' };
 
-export function duration(longest: typeof timer, zero = false) {
+export function duration(longest: typeof longestWait, zero = false) {
   const message = `must be a time with its unit, such as 500ms, 30s, 15m, 2h or 7d`;
   return z
     .string({ error: message })
@@ -91,14 +91,14 @@ const pattern = z
   .refine((text) => !text.startsWith('!'), 'starts with "!", which is not allowed; use include')
   .refine(
     (text) => !text.startsWith('#'),
-    'starts with "#", a comment in this language; write "\\#"',
+    'starts with "#", which makes a pattern a comment; write "\\#"',
   )
   .refine((text) => !/^\/*\s*$/.test(text), 'matches nothing');
 export const patterns = oneOrMore(pattern, 'a pattern');
 
 export const inner = line
   .refine((text) => !text.startsWith('/'), 'must be a path below the root, without a leading "/"')
-  .refine((text) => !text.split('/').includes('..'), 'must not hold ".."')
+  .refine((text) => !text.split('/').includes('..'), 'must not contain ".."')
   .refine((text) => text.split('/').some((part) => part !== '' && part !== '.'), {
     error: 'must name something below the root, not the root itself',
   });
@@ -112,7 +112,8 @@ export const schedule = line
     abort: true,
   })
   .refine((text) => isSchedule(text), {
-    error: 'is no cron expression that ever comes true: minute hour day-of-month month day-of-week',
+    error:
+      'is not a valid cron expression; its fields are minute hour day-of-month month day-of-week',
   });
 
 export const timezone = line.refine(isTimezone, 'must be a time zone such as Europe/Berlin or UTC');

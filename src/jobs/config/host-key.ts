@@ -1,10 +1,10 @@
-/** Host keys as they are written in jobs.yml. Comparing them with a server's is not done here. */
+/** Host keys as written in jobs.yml. ssh/host-keys compares them with a server's. */
 
 const fingerprint = /^SHA256:[A-Za-z0-9+/]{43}=?$/;
 const publicKey =
   /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) ([A-Za-z0-9+/]{40,}={0,2})(?: .*)?$/;
 
-/** Whether the text is a SHA-256 fingerprint, or a public key whose data says the same type as its first word. */
+/** Whether the text is a SHA-256 fingerprint, or a public key whose data has the type that its first word names. */
 export function isHostKey(text: string): boolean {
   if (fingerprint.test(text)) return true;
   const [, type = '', data = ''] = publicKey.exec(text) ?? [];
@@ -18,7 +18,7 @@ export function isHostKey(text: string): boolean {
   );
 }
 
-/** The same without padding of a fingerprint and comment of a key: `SHA256:…`, `type base64`. */
+/** The host key without the padding of a fingerprint or the comment of a key: `SHA256:…`, `type base64`. */
 export function plainHostKey(text: string): string {
   return text.startsWith('SHA256:')
     ? text.replace(/=$/, '')

@@ -1,7 +1,7 @@
-/** `${VAR}`, `${VAR:-default}`, `${file:path}` and `$${` in parsed text. What they stand for is handed in. */
-import { maxText, type Path, type Problems } from './problems.js';
+/** `${VAR}`, `${VAR:-default}`, `${file:path}` and `$${` in parsed text. Their values are passed in. */
+import { type ConfigProblems, maxTextLength, type Path } from './problems.js';
 
-export interface Sources {
+export interface VariableSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The text of a file named in `${file:…}`; throws when it can't be read. */
   readonly readFile: (path: string) => string;
@@ -14,11 +14,11 @@ type Interpolated =
 const variable = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
 
 /**
- * Fills in a string. As in a shell, `:-` holds when the variable is unset or empty; what is filled
- * in is not looked at again. `filled`: whether anything but literal text was used. The error never
- * holds a value, only the name that is missing.
+ * Fills in the variables of a string. As in a shell, the default after `:-` is used when the variable
+ * is unset or empty; a value is not filled in again. `filled`: whether the string had a variable.
+ * The error never contains a value, only the missing name.
  */
-function interpolate(text: string, sources: Sources): Interpolated {
+function interpolate(text: string, sources: VariableSources): Interpolated {
   let value = '';
   let filled = false;
   let at = 0;
@@ -32,7 +32,7 @@ function interpolate(text: string, sources: Sources): Interpolated {
       continue;
     }
     const end = text.indexOf('}', start);
-    if (end < 0) return { error: 'holds "${" without its "}"; write "$${" for a literal "${"' };
+    if (end < 0) return { error: 'has a "${" without "}"; write "$${" for a literal "${"' };
     const found = lookUp(text.slice(start + 2, end), sources);
     if ('error' in found) return found;
     value += found.value;
@@ -41,12 +41,12 @@ function interpolate(text: string, sources: Sources): Interpolated {
   }
 }
 
-/** Whether a string, as it stands in the file, holds more than references: a secret written out. */
+/** Whether a string of the file is more than references to variables and files: a secret written out. */
 export function isLiteral(text: string): boolean {
   return text.replace(/\$\{(?:[A-Za-z_][A-Za-z0-9_]*(?::-)?|file:[^}]*)\}/g, '') !== '';
 }
 
-function lookUp(inside: string, sources: Sources): { value: string } | { error: string } {
+function lookUp(inside: string, sources: VariableSources): { value: string } | { error: string } {
   if (inside.includes('${')) {
     return { error: 'has a "${…}" inside another, which is not allowed; use one variable' };
   }
@@ -71,20 +71,20 @@ function lookUp(inside: string, sources: Sources): { value: string } | { error: 
   }
   return {
     error:
-      'holds a "${…}" that is none of ${VAR}, ${VAR:-default} and ${file:path}; write "$${" for a literal "${"',
+      'has a "${…}" that is not ${VAR}, ${VAR:-default} or ${file:path}; write "$${" for a literal "${"',
   };
 }
 
 /**
- * Fills in every text of a tree, in place; what can't be filled in becomes undefined and goes to
- * `problems`. `onText` sees each text as it stands in the file. Returns the paths (as JSON) whose
- * text came from outside the file, whole or in part.
+ * Fills in every text of a tree, in place; one that fails becomes undefined and is reported to
+ * `problems`. `onText` gets each text as written in the file. Returns the paths (as JSON) whose text
+ * came from outside the file, whole or in part.
  */
 export function fillIn(
   tree: unknown,
-  sources: Sources,
+  sources: VariableSources,
   onText: (path: Path, text: string) => void,
-  problems: Problems,
+  problems: ConfigProblems,
 ): Set<string> {
   const filled = new Set<string>();
   const visit = (value: unknown, path: Path) => {
@@ -102,8 +102,11 @@ export function fillIn(
       if ('error' in done) {
         problems.add({ path: at, message: done.error });
         parent[step] = undefined;
-      } else if (done.value.length > maxText) {
-        problems.add({ path: at, message: `is longer than ${maxText} characters once filled in` });
+      } else if (done.value.length > maxTextLength) {
+        problems.add({
+          path: at,
+          message: `is longer than ${maxTextLength} characters once filled in`,
+        });
         parent[step] = undefined;
       } else {
         parent[step] = done.value;

@@ -1,24 +1,24 @@
-/** Holds values against a schema and says in words what does not fit. */
+/** Checks values against a schema and words what does not fit. */
 import { parse } from 'yaml';
 import type { z } from 'zod';
-import type { Path, Problems } from './problems.js';
+import type { ConfigProblems, Path } from './problems.js';
 import { didYouMean, show } from './problems.js';
 
 type Issue = z.core.$ZodIssue;
 
-/** Paths (as JSON) whose text was filled in or typed on a command line, and so may stand for a number or a truth. */
-export type FromText = Set<string>;
+export interface Origins {
+  /** Paths (as JSON) whose text was filled in or typed on a command line, so that it may mean a number or boolean. */
+  readonly fromText: Set<string>;
+  /** Whether the value of a path must not be repeated in a message. */
+  readonly isSecret: (path: Path) => boolean;
+}
 
-/** Tells whether a value must not be repeated in a message. */
-export type IsSecret = (path: Path) => boolean;
-
-/** Checks `tree` against `schema`; what is wrong goes to `problems`. Text of `fromText` that only fits as a number or truth is replaced by it in the tree. */
+/** Checks `tree` against `schema` and reports to `problems`. A text of `fromText` that fits only as a number or boolean is replaced by it in the tree. */
 export function check(
   schema: z.ZodType,
   tree: unknown,
-  fromText: FromText,
-  isSecret: IsSecret,
-  problems: Problems,
+  { fromText, isSecret }: Origins,
+  problems: ConfigProblems,
 ): void {
   for (;;) {
     const result = schema.safeParse(tree, { error: describe });
@@ -33,7 +33,7 @@ export function check(
   }
 }
 
-/** A union's complaint as that of the branch that was meant: the one whose kind of value it is. */
+/** The issues of a union as those of the branch that was meant: the one that takes this kind of value. */
 function chosen(issue: Issue, above: PropertyKey[]): Issue[] {
   const path = [...above, ...issue.path];
   if (issue.code !== 'invalid_union') return [{ ...issue, path }];
@@ -42,13 +42,18 @@ function chosen(issue: Issue, above: PropertyKey[]): Issue[] {
   return meant.flatMap((inner) => chosen(inner, path));
 }
 
-/** Whether a branch failed because it takes another kind of value altogether. */
+/** Whether a branch failed because it takes another kind of value. */
 function isKindError(issue: Issue): boolean {
   if (issue.path.length > 0) return false;
   return ['invalid_type', 'invalid_value', 'invalid_format', 'invalid_union'].includes(issue.code);
 }
 
-function report(issue: Issue, tree: unknown, isSecret: IsSecret, problems: Problems): void {
+function report(
+  issue: Issue,
+  tree: unknown,
+  isSecret: Origins['isSecret'],
+  problems: ConfigProblems,
+): void {
   const path = issue.path as Path;
   if (issue.code === 'unrecognized_keys') {
     const { known, later } = JSON.parse(issue.message) as { known: string[]; later: string[] };
@@ -65,7 +70,7 @@ function report(issue: Issue, tree: unknown, isSecret: IsSecret, problems: Probl
   const { message } = issue;
   if (value === undefined) problems.add({ path, key: true, message: `is missing; ${message}` });
   else if (value === null) {
-    problems.add({ path, message: `is empty; ${message}, or the key left out` });
+    problems.add({ path, message: `is empty; ${message}, or be left out` });
   } else {
     const repeat = !isSecret(path) && !message.includes('not supported yet');
     problems.add({ path, message: repeat ? withValue(message, value) : message });
@@ -84,7 +89,7 @@ function unknownKey(key: string, known: readonly string[], later: readonly strin
   return `unknown key${close === '' ? `; allowed: ${known.join(', ')}` : close}`;
 }
 
-/** The sentence for an issue whose schema brings none of its own. */
+/** The message for an issue whose schema has none of its own. */
 function describe(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_type': {
@@ -116,7 +121,8 @@ const kinds: Readonly<Record<string, string>> = {
   array: 'a list',
 };
 
-function coerce(tree: unknown, path: Path, fromText: FromText): boolean {
+/** Replaces a text by the number or boolean it means, once for each path; returns whether it did. */
+function coerce(tree: unknown, path: Path, fromText: Set<string>): boolean {
   if (!fromText.delete(JSON.stringify(path))) return false;
   const text = valueAt(tree, path);
   if (typeof text !== 'string' || !/^[-+.\w]{1,40}$/.test(text)) return false;

@@ -1,55 +1,61 @@
-/** From and to: what `./data` and `archive:data` mean, and whether two of them overlap. Looks at nothing but the text. */
+/** From and to: what `./data` and `archive:data` mean, and whether two of them overlap. Decided by the text alone. */
 import { posix } from 'node:path';
 import type { Location } from '../../core/job.js';
 import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import { unknownRemote } from './problems.js';
 
-export interface Surroundings {
-  /** What relative local paths are relative to, absolute; undefined: they are refused. */
+/** What the text of a location is read against. */
+export interface LocationContext {
+  /** The folder that relative local paths start from, absolute; undefined: they are refused. */
   readonly folder: string | undefined;
   readonly home: string;
   /** Every remote's name; undefined for one that has errors of its own. */
   readonly remotes: ReadonlyMap<string, Remote | undefined>;
 }
 
-/** Who reads jobs.yml, and where. */
-export interface Person {
-  /** Folder of jobs.yml. */
+/** The user who runs ferryline. */
+export interface UserContext {
+  /** The folder of jobs.yml. */
   readonly folder: string;
   readonly home: string;
   readonly username: string;
+  /** SSH_AUTH_SOCK. */
   readonly agent: string | undefined;
 }
 
-/** A location, or the sentence that says why it is none; undefined when its remote has errors of its own. */
-export function parseLocation(text: string, around: Surroundings): Location | string | undefined {
+/** A location, or the reason why the text is not one; undefined when its remote has errors of its own. */
+export function parseLocation(
+  text: string,
+  context: LocationContext,
+): Location | string | undefined {
   const colon = text.indexOf(':');
   const slash = text.indexOf('/');
   if (colon < 0 || (slash >= 0 && slash < colon)) {
-    const path = localPath(text, around);
+    const path = localPath(text, context);
     return path.startsWith('/') ? { remote: undefined, path, label: text } : path;
   }
   const name = text.slice(0, colon);
-  if (!around.remotes.has(name)) {
-    return `${unknownRemote(name, around.remotes.keys())}; a local path with a colon in it starts with "./"`;
+  if (!context.remotes.has(name)) {
+    return `${unknownRemote(name, context.remotes.keys())}; a local path with a colon must start with "./"`;
   }
-  const remote = around.remotes.get(name);
+  const remote = context.remotes.get(name);
   if (remote === undefined) return undefined;
   const found = remotePath(text.slice(colon + 1), remote.root);
   return 'error' in found ? found.error : { remote, path: found.path, label: text };
 }
 
-/** An absolute local path, or a sentence (which never starts with a slash) that says why not. */
-export function localPath(text: string, around: Pick<Surroundings, 'folder' | 'home'>): string {
-  if (text.includes('\0')) return 'holds a NUL character';
-  if (text === '~' || text.startsWith('~/')) return posix.resolve(around.home, `.${text.slice(1)}`);
+/** An absolute local path, or the reason why the text is not one, which never starts with a slash. */
+export function localPath(text: string, context: Pick<LocationContext, 'folder' | 'home'>): string {
+  if (text.includes('\0')) return 'contains a NUL character';
+  if (text === '~' || text.startsWith('~/'))
+    return posix.resolve(context.home, `.${text.slice(1)}`);
   if (text.startsWith('~'))
     return 'starts with "~user", which is not expanded; write the whole path';
-  if (around.folder === undefined && !text.startsWith('/')) {
+  if (context.folder === undefined && !text.startsWith('/')) {
     return 'must be absolute or start with "~/" here';
   }
-  return posix.resolve(around.folder ?? '/', text);
+  return posix.resolve(context.folder ?? '/', text);
 }
 
 /** A path on a remote without `.`, `..` and doubled slashes; `''` is its root. It never leaves the root. */
@@ -59,12 +65,13 @@ function remotePath(
 ): { readonly path: string } | { readonly error: string } {
   if (/^~(?:\/|$)/.test(text)) {
     return {
-      error: 'has a "~" after the remote, where paths are below its root anyway; leave it out',
+      error:
+        'has a "~" after the remote; leave it out, paths are below the root or login folder of the remote',
     };
   }
   const path = cleanPath(text);
   if (path === '..' || path.startsWith('../')) {
-    return { error: 'leaves the root of its remote by ".."' };
+    return { error: 'leaves the root of its remote through ".."' };
   }
   if (!path.startsWith('/') || root === undefined) return { path };
   if (!root.startsWith('/')) {
@@ -77,7 +84,7 @@ function remotePath(
     : { error: `is absolute and not below the root of its remote, ${escapeText(root)}` };
 }
 
-/** A POSIX path normalised, without a slash at its end; `''` for `.`. */
+/** A normalised POSIX path without a trailing slash; `''` for `.`. */
 export function cleanPath(text: string): string {
   if (text === '') return '';
   const path = posix.normalize(text);
@@ -86,14 +93,14 @@ export function cleanPath(text: string): string {
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
-/** Whether a clean path is the folder or lies below it. */
+/** Whether a clean path is the folder or below it. */
 function isWithin(path: string, folder: string): boolean {
   if (path === folder) return true;
   if (folder === '') return !path.startsWith('/');
   return path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
 }
 
-/** One of the locations is the other or lies below it, as far as their names tell. */
+/** Whether one of the locations is the other or below it, judged by their names. */
 export function overlaps(a: Location, b: Location): boolean {
   if (side(a) !== side(b)) return false;
   const [x, y] = [wholePath(a), wholePath(b)];
@@ -101,7 +108,7 @@ export function overlaps(a: Location, b: Location): boolean {
   return isWithin(x, y) || isWithin(y, x);
 }
 
-/** The same text for locations on the same machine and account, whatever the remotes are called. */
+/** A text that is equal for locations on the same machine and account, whatever their remotes are called. */
 export function side({ remote }: Location): string {
   if (remote === undefined) return 'local';
   return JSON.stringify([
@@ -112,7 +119,7 @@ export function side({ remote }: Location): string {
   ]);
 }
 
-/** The path with the root of its remote before it; relative to the login folder when there is none. */
+/** The path below the root of its remote; relative to the login folder when the remote has no root. */
 export function wholePath({ remote, path }: Location): string {
   if (path.startsWith('/') || remote?.root === undefined) return path;
   return cleanPath(posix.join(remote.root, path));

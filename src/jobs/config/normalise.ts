@@ -1,4 +1,4 @@
-/** From what stands in jobs.yml to what the program works with: defaults filled in, units fixed. The values have passed the schema. */
+/** From the values of jobs.yml, which have passed the schema, to those the program works with: defaults filled in, units fixed. */
 
 import type {
   After,
@@ -9,21 +9,23 @@ import type {
   ScopeRules,
   Starts,
 } from '../../core/job.js';
+import { present } from '../../core/present.js';
 import type { Auth, Remote } from '../../core/remote.js';
 import { plainHostKey } from './host-key.js';
-import { cleanPath, localPath, type Person } from './location.js';
+import { cleanPath, localPath, type UserContext } from './location.js';
 import { opensshOptions } from './openssh-options.js';
 import type { RawRemote } from './remote-schema.js';
 import type { RawRules } from './schema.js';
+import { isMap, listOf } from './shapes.js';
 import { parseDuration, parseMode, parsePercent, parseRate, parseSize } from './units.js';
 
-/** A remote but for its jump host, which needs the other remotes. */
+/** A remote without its jump host, which needs the other remotes. */
 export function normaliseRemote(
   name: string,
   raw: RawRemote,
-  person: Person,
+  user: UserContext,
 ): Omit<Remote, 'jump'> {
-  const file = (text: string) => localPath(text, person);
+  const file = (text: string) => localPath(text, user);
   const knownHosts = raw.knownHosts ?? [
     '~/.ssh/known_hosts',
     '~/.ssh/known_hosts2',
@@ -33,10 +35,10 @@ export function normaliseRemote(
     name,
     host: raw.host,
     port: raw.port ?? 22,
-    username: raw.username ?? person.username,
-    auth: normaliseAuth(raw.auth, person),
-    hostKey: list(raw.hostKey).map(plainHostKey),
-    knownHosts: list(knownHosts).map(file),
+    username: raw.username ?? user.username,
+    auth: normaliseAuth(raw.auth, user),
+    hostKey: listOf(raw.hostKey).map(plainHostKey),
+    knownHosts: listOf(knownHosts).map(file),
     root: raw.root === undefined ? undefined : cleanPath(raw.root) || '.',
     maxSessions: raw.maxSessions ?? 2,
     maxFiles: raw.maxFiles ?? 0,
@@ -44,41 +46,43 @@ export function normaliseRemote(
     deadline: duration(raw.deadline) ?? 30_000,
     stall: duration(raw.stall) ?? 60_000,
     algorithms: normaliseAlgorithms(raw.algorithms),
-    ...(raw.transport === 'openssh' ? { openssh: opensshOptions(raw, person) } : {}),
+    ...present({ openssh: raw.transport === 'openssh' ? opensshOptions(raw, user) : undefined }),
   };
 }
 
-function normaliseAuth(raw: RawRemote['auth'], person: Person): Auth {
-  const agent = person.agent === '' ? undefined : person.agent;
+function normaliseAuth(raw: RawRemote['auth'], user: UserContext): Auth {
+  const agent = user.agent === '' ? undefined : user.agent;
   if (raw === undefined) {
     const keys = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
     return {
-      keys: keys.map((key) => localPath(`~/.ssh/${key}`, person)),
+      keys: keys.map((key) => localPath(`~/.ssh/${key}`, user)),
       keysOptional: true,
-      ...(agent === undefined ? {} : { agent }),
+      ...present({ agent }),
     };
   }
   return {
-    keys: list(raw.key).map((key) => localPath(key, person)),
+    keys: listOf(raw.key).map((key) => localPath(key, user)),
     keysOptional: false,
-    ...(raw.passphrase === undefined ? {} : { passphrase: raw.passphrase }),
-    ...(raw.password === undefined ? {} : { password: raw.password }),
-    ...(raw.agent !== true || agent === undefined ? {} : { agent }),
+    ...present({
+      passphrase: raw.passphrase,
+      password: raw.password,
+      agent: raw.agent === true ? agent : undefined,
+    }),
   };
 }
 
 function normaliseAlgorithms(raw: RawRemote['algorithms']): Readonly<Record<string, unknown>> {
   const entries = Object.entries(raw ?? {}).map(([kind, change]) => {
-    if (typeof change === 'string' || Array.isArray(change)) return [kind, list(change)];
+    if (typeof change === 'string' || Array.isArray(change)) return [kind, listOf(change)];
     return [
       kind,
-      Object.fromEntries(Object.entries(change ?? {}).map(([how, names]) => [how, list(names)])),
+      Object.fromEntries(Object.entries(change ?? {}).map(([how, names]) => [how, listOf(names)])),
     ];
   });
   return Object.fromEntries(entries);
 }
 
-/** All of a job that stands in its rules: everything but name, operation, from, to and after. */
+/** What a job's rules give: everything but name, operation, from, to and after. */
 export function normaliseRules(
   raw: RawRules,
 ): Omit<Job, 'name' | 'operation' | 'from' | 'to' | 'after'> {
@@ -98,7 +102,7 @@ export function normaliseRules(
   };
 }
 
-/** What becomes of source files; `archive` is the location that was made of its text. */
+/** What happens to source files; `archive` is the location of `after: { archive: … }`. */
 export function normaliseAfter(raw: RawRules['after'], archive: Location | undefined): After {
   if (archive !== undefined) return { kind: 'archive', to: archive };
   return { kind: raw === 'delete' ? 'delete' : 'keep' };
@@ -106,8 +110,8 @@ export function normaliseAfter(raw: RawRules['after'], archive: Location | undef
 
 function normaliseScope(raw: RawRules): ScopeRules {
   return {
-    include: list(raw.include),
-    exclude: list(raw.exclude),
+    include: listOf(raw.include),
+    exclude: listOf(raw.exclude),
     ignoreFile: raw.ignoreFile,
     minSize: raw.minSize === undefined ? undefined : parseSize(raw.minSize),
     maxSize: raw.maxSize === undefined ? undefined : parseSize(raw.maxSize),
@@ -135,7 +139,7 @@ function normaliseModes(raw: RawRules['modes']): Modes {
 function normaliseStarts(raw: RawRules): Starts {
   const watch = raw.watch === true ? {} : raw.watch;
   return {
-    schedule: list(raw.schedule).map((expression) => expression.trim()),
+    schedule: listOf(raw.schedule).map((expression) => expression.trim()),
     timezone: raw.timezone,
     missed: raw.missed ?? 'latest',
     missedWithin: duration(raw.missedWithin),
@@ -155,7 +159,7 @@ function normaliseStarts(raw: RawRules): Starts {
   };
 }
 
-/** One set of job keys over another: maps merge, everything else replaces. */
+/** One set of job keys laid over another: maps merge, everything else replaces. */
 export function mergeRules(under: RawRules, over: RawRules): RawRules {
   return merge(under, over) as RawRules;
 }
@@ -167,15 +171,6 @@ function merge(under: unknown, over: unknown): unknown {
     merged[key] = Object.hasOwn(merged, key) ? merge(merged[key], value) : value;
   }
   return merged;
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function list<T>(value: T | readonly T[] | undefined): readonly T[] {
-  if (value === undefined) return [];
-  return Array.isArray(value) ? value : [value as T];
 }
 
 function duration(text: string | undefined): number | undefined {

@@ -1,69 +1,75 @@
-/** What is wrong with a configuration, where, and how it is told. */
+/** What is wrong with a configuration, where, and how it is worded. */
 import { FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
 
 /** Keys and list positions from the top: `['jobs', 'nightly', 'exclude', 0]`. */
 export type Path = readonly (string | number)[];
 
-export interface Problem {
+export interface ConfigProblem {
   readonly path: Path;
   /** What is wrong and what is allowed. */
   readonly message: string;
-  /** Whether the key itself is meant rather than its value. */
+  /** Whether the position is that of the key rather than of its value. */
   readonly key?: boolean;
-  /** The place, where it isn't that of the path. */
-  readonly at?: Place;
+  /** The position, if it is not that of the path. */
+  readonly at?: Position;
 }
 
-export interface Place {
+/** Both count from 1. */
+export interface Position {
   readonly line: number;
   readonly col: number;
 }
 
-/** Longest text a configuration may hold, in characters; also the longest path of Linux. It keeps every check quick. */
-export const maxText = 4096;
+/** Longest text in a configuration, in characters, so that every check is quick; a longer one is refused. Linux limits paths to the same length. */
+export const maxTextLength = 4096;
 
-/** How many problems one error tells; gathering stops a little later, so that a hopeless file costs no time. */
-const told = 20;
-const gathered = 200;
+/** Problems one error lists; of the others it gives the number. */
+const problemsShown = 20;
+/** Problems collected; then checking stops, so that a hopeless file takes no time. */
+const problemsCollected = 200;
 
-/** A list of problems that keeps the first for each path: what follows from it is noise. */
-export class Problems {
-  readonly list: Problem[] = [];
-  private readonly seen = new Set<string>();
+/** A list of problems that keeps the first of each path: later ones usually follow from it. */
+export class ConfigProblems {
+  readonly list: ConfigProblem[] = [];
+  readonly #seen = new Set<string>();
 
   get full(): boolean {
-    return this.list.length >= gathered;
+    return this.list.length >= problemsCollected;
   }
 
-  add(problem: Problem): void {
+  add(problem: ConfigProblem): void {
     if (this.full) return;
     const { path, at } = problem;
     const id = JSON.stringify(at === undefined ? path : [path, at]);
-    if (this.seen.has(id)) return;
-    this.seen.add(id);
+    if (this.#seen.has(id)) return;
+    this.#seen.add(id);
     this.list.push(problem);
   }
 
-  /** Whether anything at this path or below it was found wrong. */
+  /** Whether there is a problem at this path or below it. */
   under(...path: (string | number)[]): boolean {
     return this.list.some((problem) => path.every((step, i) => problem.path[i] === step));
   }
 
-  /** Throws all of them as one config error, one a line, in the order of `place`; nothing when there are none. */
-  throwAny(prefix: (problem: Problem) => string, place?: (problem: Problem) => Place): void {
+  /** Throws one config error with a line for each problem, sorted by position; returns if there are none. */
+  throwAny(
+    prefix: (problem: ConfigProblem) => string,
+    positionOf: (problem: ConfigProblem) => Position = () => ({ line: 0, col: 0 }),
+  ): void {
     if (this.list.length === 0) return;
-    const where = (problem: Problem) => place?.(problem) ?? { line: 0, col: 0 };
     const sorted = this.list
-      .map((problem) => ({ problem, ...where(problem) }))
+      .map((problem) => ({ problem, ...positionOf(problem) }))
       .sort((a, b) => a.line - b.line || a.col - b.col);
     const lines = sorted
-      .slice(0, told)
+      .slice(0, problemsShown)
       .map(({ problem }) => `${prefix(problem)}${problem.message}`);
-    const more = this.full ? `${gathered - told} or more` : String(sorted.length - told);
-    if (sorted.length > told) lines.push(`and ${more} more`);
+    const more = this.full
+      ? `${problemsCollected - problemsShown} or more`
+      : String(sorted.length - problemsShown);
+    if (sorted.length > problemsShown) lines.push(`and ${more} more`);
     throw new FerryError('config', lines.join('\n'), {
-      hint: '`ferryline schema` prints every key with what it takes',
+      hint: '`ferryline schema` prints every key and the values it takes',
     });
   }
 }
@@ -86,7 +92,7 @@ export function show(value: unknown): string {
   return `"${escapeText(value.length > 60 ? `${value.slice(0, 60)}…` : value)}"`;
 }
 
-/** `; did you mean "exclude"?` when one of the words is close to what was written, else nothing. */
+/** `; did you mean "exclude"?` if one of the words is close to the one written, else an empty text. */
 export function didYouMean(written: string, words: Iterable<string>): string {
   const lower = written.toLowerCase();
   let best: string | undefined;
@@ -99,12 +105,12 @@ export function didYouMean(written: string, words: Iterable<string>): string {
   return best === undefined ? '' : `; did you mean "${best}"?`;
 }
 
-/** The sentence for a remote that is not there. */
+/** The message for a remote that does not exist. */
 export function unknownRemote(name: string, names: Iterable<string>): string {
   return `names the remote "${escapeText(name)}", which does not exist${didYouMean(name, names)}`;
 }
 
-/** Edits (insert, drop, replace, swap of neighbours) from one word to the other: optimal string alignment. */
+/** Edits (insert, drop, replace, swap neighbours) that turn one word into the other: optimal string alignment distance. */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,40 +1,40 @@
-/** The remotes of jobs.yml: each one's own rules, and the jump hosts between them. */
+/** The remotes of jobs.yml: the rules of each, and their jump hosts. */
 
 import type { Remote } from '../../core/remote.js';
-import type { Complain } from './checks.js';
-import { cleanPath, localPath, type Person } from './location.js';
+import type { ReportProblem } from './checks.js';
+import { cleanPath, localPath, type UserContext } from './location.js';
 import { normaliseRemote } from './normalise.js';
 import { checkOpenssh } from './openssh-options.js';
-import type { Problems } from './problems.js';
+import type { ConfigProblems } from './problems.js';
 import { unknownRemote } from './problems.js';
 import type { RawRemote } from './remote-schema.js';
 
-/** Jump hosts one behind the other, at most. */
+/** Jump hosts in one chain; a longer chain is refused. */
 const maxJumps = 10;
 
 /**
- * Every remote by name, undefined for one that has errors. Those of the schema are in `problems`
- * already; what is found here is added.
+ * Every remote by name, undefined for one with errors. Errors found here are added to `problems`;
+ * those of the schema are there already.
  */
 export function loadRemotes(
   given: ReadonlyMap<string, RawRemote>,
-  person: Person,
-  problems: Problems,
+  user: UserContext,
+  problems: ConfigProblems,
 ): Map<string, Remote | undefined> {
   const loaded = new Map<string, Remote | undefined>();
   const load = (name: string, raw: RawRemote, behind: readonly string[]): Remote | undefined => {
     if (loaded.has(name)) return loaded.get(name);
-    const complain: Complain = (keys, message) =>
+    const report: ReportProblem = (keys, message) =>
       problems.add({ path: ['remotes', name, ...keys], message });
     const jump = () => {
       if (raw.jump === undefined) return undefined;
       const next = given.get(raw.jump);
       if (next === undefined) {
-        complain(['jump'], unknownRemote(raw.jump, given.keys()));
+        report(['jump'], unknownRemote(raw.jump, given.keys()));
       } else if (raw.jump === name || behind.includes(raw.jump)) {
-        complain(['jump'], 'goes round in a circle');
+        report(['jump'], 'makes a circle of jump hosts; remove one of them');
       } else if (behind.length >= maxJumps) {
-        complain(['jump'], `is the last of more than ${maxJumps} in a row`);
+        report(['jump'], `makes a chain of more than ${maxJumps} jump hosts, the limit`);
       } else {
         return load(raw.jump, next, [...behind, name]);
       }
@@ -42,11 +42,11 @@ export function loadRemotes(
     };
     let remote: Remote | undefined;
     if (!problems.under('remotes', name)) {
-      checkRemote(raw, person, complain);
+      checkRemote(raw, user, report);
       const through = jump();
-      const sound =
+      const valid =
         !problems.under('remotes', name) && (raw.jump === undefined) === (through === undefined);
-      if (sound) remote = { ...normaliseRemote(name, raw, person), jump: through };
+      if (valid) remote = { ...normaliseRemote(name, raw, user), jump: through };
     }
     loaded.set(name, remote);
     return remote;
@@ -55,42 +55,43 @@ export function loadRemotes(
   return loaded;
 }
 
-/** Rules between the keys of one remote, its jump host left out. */
-function checkRemote(raw: RawRemote, person: Person, complain: Complain): void {
+/** Rules between the keys of one remote, except its jump host. */
+function checkRemote(raw: RawRemote, user: UserContext, report: ReportProblem): void {
   const { auth, root } = raw;
   if (auth !== undefined) {
     if (auth.key === undefined && auth.password === undefined && auth.agent !== true) {
-      complain(['auth'], 'names no way to log in; give one of key, agent: true and password');
+      report(['auth'], 'has no login method; add key, agent: true or password');
     }
     if (auth.passphrase !== undefined && auth.key === undefined) {
-      complain(['auth', 'passphrase'], 'is there without a key that it opens');
+      report(['auth', 'passphrase'], 'is set without a key; add "key" or remove it');
     }
-    checkFiles('key', auth.key, person, (keys, message) => complain(['auth', ...keys], message));
+    checkFiles('key', auth.key, user, (keys, message) => report(['auth', ...keys], message));
   }
-  checkFiles('knownHosts', raw.knownHosts, person, complain);
-  if (raw.transport === 'openssh') checkOpenssh(raw, complain);
+  checkFiles('knownHosts', raw.knownHosts, user, report);
+  if (raw.transport === 'openssh') checkOpenssh(raw, report);
   if (root === undefined) return;
   const clean = cleanPath(root);
   if (clean === '..' || clean.startsWith('../'))
-    complain(['root'], 'leaves the login folder by ".."');
+    report(['root'], 'leaves the login folder through ".."');
   if (/^~(?:\/|$)/.test(root)) {
-    complain(
+    report(
       ['root'],
-      'starts with "~", where a path without "/" is below the login folder anyway',
+      'starts with "~"; leave it out, a path without a leading "/" is below the login folder',
     );
   }
 }
 
+/** Reports the files of a key that are not valid local paths. */
 function checkFiles(
   key: string,
   value: string | readonly string[] | undefined,
-  person: Person,
-  complain: Complain,
+  user: UserContext,
+  report: ReportProblem,
 ): void {
   if (value === undefined) return;
   const each = typeof value === 'string' ? [value] : value;
   each.forEach((text, i) => {
-    const path = localPath(text, person);
-    if (!path.startsWith('/')) complain(typeof value === 'string' ? [key] : [key, i], path);
+    const path = localPath(text, user);
+    if (!path.startsWith('/')) report(typeof value === 'string' ? [key] : [key, i], path);
   });
 }

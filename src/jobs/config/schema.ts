@@ -1,16 +1,17 @@
 /**
- * What jobs.yml may hold: every key, what it takes, its default, in words for people and editors.
- * Only forms are checked here; what depends on two places of the file is in checks.ts. Nothing is
- * converted: normalise.ts gives the values their units and defaults.
+ * What jobs.yml may contain: every key, its values and its default, described for people and editors.
+ * Each value is checked by itself; checks.ts has the rules between keys, and normalise.ts converts
+ * the values and fills in defaults.
  */
 import { z } from 'zod';
 import { allowVariables } from './editor-schema.js';
 import {
-  age,
   duration,
   inner,
   line,
   location,
+  longestAge,
+  longestWait,
   mode,
   name,
   oneOrMore,
@@ -21,13 +22,12 @@ import {
   section,
   shareOrCount,
   size,
-  timer,
   timezone,
 } from './fields.js';
 import { remote } from './remote-schema.js';
 
-/** Keys that are part of the design but that nothing in this version carries out: refused, never ignored. */
-const notYet = {
+/** Keys planned for a later version: refused, never ignored. */
+const laterKeys = {
   top: ['notify'],
   job: ['ready', 'temp', 'mark', 'hooks', 'release', 'notify'],
 };
@@ -39,88 +39,98 @@ const deleteRules = section({
   max: shareOrCount
     .optional()
     .describe(
-      'The most a run may delete: a share of the files in scope at the destination, or a number of files; over it nothing is deleted. Default: 50%.',
+      'The most files a run may delete, as a share of the files in scope at the destination or as a number; if more would be deleted, nothing is. Default: 50%.',
     ),
   trash: inner
     .optional()
     .describe(
-      'Folder below the destination to move deleted files to, as TRASH/RUN/path. Default: none, they are removed.',
+      'Folder below the destination that deleted files are moved to, as TRASH/RUN/path. Default: none, files are removed for good.',
     ),
-  keep: duration(age)
+  keep: duration(longestAge)
     .optional()
-    .describe('How long the trash is kept, such as 30d. Default: for ever.'),
+    .describe('How long files stay in the trash, such as 30d. Default: for ever.'),
   require: inner
     .optional()
-    .describe('A path that must exist below the source, or nothing is deleted. Default: none.'),
+    .describe(
+      'Path below the source that must exist; otherwise nothing is deleted. Default: none.',
+    ),
   allowEmptySource: z
     .boolean()
     .optional()
-    .describe('Whether an empty source may empty the destination. Default: false.'),
+    .describe('Whether files are deleted when the source is empty. Default: false.'),
 });
 
 const jobShape = {
   schedule: oneOrMore(schedule, 'a cron expression')
     .optional()
     .describe(
-      'When it starts: cron, 5 fields, or 6 with seconds first; or a list. Default: never by itself.',
+      'When to run: a cron expression of 5 fields, or 6 with seconds first, or a list of them. Default: no schedule.',
     ),
   timezone: timezone
     .optional()
-    .describe("The schedule's time zone, such as Europe/Berlin. Default: the system's."),
+    .describe("Time zone of the schedule, such as Europe/Berlin. Default: the system's."),
   missed: z
     .enum(['none', 'latest', 'all'])
     .optional()
-    .describe('Which slots missed while nothing ran are made up for. Default: latest.'),
-  missedWithin: duration(age)
+    .describe(
+      'Which slots to catch up on when they were missed because ferryline was not running: none, the latest or all. Default: latest.',
+    ),
+  missedWithin: duration(longestAge)
     .optional()
     .describe(
-      "How old a missed slot may be. Default: 24h or the schedule's period, whichever is shorter.",
+      "How long ago a slot may be to still be caught up on. Default: 24h or the schedule's period, whichever is shorter.",
     ),
   watch: z
     .union(
       [
         z.boolean(),
         section({
-          settle: duration(timer, true)
+          settle: duration(longestWait, true)
             .optional()
-            .describe('How long size and mtime must stand still. Default: 2s.'),
-          rescan: duration(timer)
+            .describe(
+              'How long the size and mtime of a file must stay the same before it is copied. Default: 2s.',
+            ),
+          rescan: duration(longestWait)
             .optional()
-            .describe('How often everything is looked at. Default: 15m.'),
+            .describe(
+              'How often a run scans the whole tree, in case the watch missed a change. Default: 15m.',
+            ),
         }),
       ],
       { error: 'must be true, false, or a map of settle and rescan' },
     )
     .optional()
-    .describe('Starts a run when something changes in a local `from`. Default: false.'),
+    .describe('Whether to run when something changes in a local `from`. Default: false.'),
   worker: name
     .optional()
-    .describe('Only workers started with this name take the job. Default: any worker.'),
+    .describe(
+      'Name of the workers that may take the job (ferryline start --worker NAME). Default: any worker.',
+    ),
   retry: section({
     attempts: z
       .int()
       .min(1)
       .max(1000)
       .optional()
-      .describe('Tries in all, the first one included. Default: 5.'),
-    backoff: duration(timer, true)
+      .describe('Most attempts, including the first. Default: 5.'),
+    backoff: duration(longestWait, true)
       .optional()
-      .describe('Wait before the second try; doubles each time. Default: 10s.'),
-    maxBackoff: duration(timer, true)
+      .describe('Wait before the second attempt; it doubles each time. Default: 10s.'),
+    maxBackoff: duration(longestWait, true)
       .optional()
-      .describe('Longest wait between two tries. Default: 10m.'),
+      .describe('Longest wait between two attempts. Default: 10m.'),
   })
     .optional()
-    .describe('How a run from the queue is tried again when it fails.'),
+    .describe('How a run from the queue is retried when it fails.'),
   include: patterns
     .optional()
     .describe(
-      'Patterns in the language of .gitignore; what matches none is out of scope. Default: everything.',
+      'Patterns in .gitignore syntax; files that match none are out of scope. Default: everything is in scope.',
     ),
   exclude: patterns
     .optional()
     .describe(
-      'Patterns in the language of .gitignore; what matches one is out of scope: never copied, replaced or deleted. Default: nothing.',
+      'Patterns in .gitignore syntax; what matches one is out of scope: never copied, replaced or deleted. Default: none.',
     ),
   ignoreFile: line
     .refine(
@@ -129,7 +139,7 @@ const jobShape = {
     )
     .optional()
     .describe(
-      'Name of files whose lines exclude, in every folder, such as .ferryignore. Default: none.',
+      'Name of files that list more exclude patterns for their folder, such as .ferryignore. Default: none.',
     ),
   minSize: size
     .optional()
@@ -137,15 +147,15 @@ const jobShape = {
   maxSize: size
     .optional()
     .describe('Larger files are out of scope, such as 2GiB. Default: no limit.'),
-  minAge: duration(age, true)
+  minAge: duration(longestAge, true)
     .optional()
     .describe(
-      "Files changed less than this before the run's start are out of scope, such as 5m. Default: no limit.",
+      "Files changed less than this long before the run's start are out of scope, such as 5m. Default: no limit.",
     ),
-  maxAge: duration(age, true)
+  maxAge: duration(longestAge, true)
     .optional()
     .describe(
-      "Files changed longer than this before the run's start are out of scope, such as 7d. Default: no limit.",
+      "Files changed more than this long before the run's start are out of scope, such as 7d. Default: no limit.",
     ),
   compare: z
     .enum(compare, {
@@ -156,20 +166,20 @@ const jobShape = {
     })
     .optional()
     .describe(
-      'How two files are told apart. auto: size and mtime, as well as the server keeps them; checksum: their contents. Default: auto.',
+      'How to decide whether two files differ. mtime: size and mtime; auto: the same, but where the destination does not keep mtimes, only a newer source counts; size: size alone; checksum: contents. Default: auto.',
     ),
   existing: z
     .enum(['replace', 'newer', 'keep'])
     .optional()
     .describe(
-      'What becomes of a different file at the destination: replace it, replace it only by a newer one, keep it. Default: replace.',
+      'What to do with a different file at the destination. replace: replace it; newer: replace it only with a newer one; keep: leave it. Default: replace.',
     ),
   delete: deleteRules.optional().describe('What a mirror may delete. push and pull never delete.'),
   symlinks: z
     .enum(['skip', 'follow', 'preserve'])
     .optional()
     .describe(
-      'What becomes of symbolic links; those out of the root are always skipped. Default: skip.',
+      'What to do with symbolic links; links that leave the root are always skipped. Default: skip.',
     ),
   modes: z
     .union(
@@ -184,44 +194,46 @@ const jobShape = {
     )
     .optional()
     .describe(
-      "Permission bits: the source's, whatever the server gives, or fixed ones. Default: source.",
+      "Permission bits of copies: the source's, those the server sets, or fixed ones. Default: source.",
     ),
   verify: z
     .enum(['size', 'checksum'])
     .optional()
-    .describe('How a copy is proven before it takes its final name. Default: size.'),
+    .describe('How a copy is checked before it gets its final name. Default: size.'),
   fsync: z
     .boolean()
     .optional()
     .describe(
-      'Whether every file is brought to the disk, also on a server that offers it. Default: false.',
+      'Whether every file is flushed to disk; on a server, where the server supports it. Default: false.',
     ),
   after: z
     .union(
       [
         z.enum(['keep', 'delete']),
         section({
-          archive: location.describe('Folder on the side of `from` to move the source file to.'),
+          archive: location.describe(
+            'Folder to move the source file to, on the same side as `from`.',
+          ),
         }),
       ],
       { error: 'must be keep, delete, or { archive: FOLDER }' },
     )
     .optional()
     .describe(
-      'What becomes of a source file once its copy is proven; push and pull only. Default: keep.',
+      'What to do with a source file once its copy is checked; push and pull only. Default: keep.',
     ),
   bandwidth: rate
     .optional()
-    .describe("Most bytes a second for this job, such as 5MiB/s. Default: the remote's limit."),
-  timeout: duration(timer)
+    .describe("Bandwidth limit of this job, such as 5MiB/s. Default: the remote's limit."),
+  timeout: duration(longestWait)
     .optional()
-    .describe('Longest time for a whole run, such as 2h. Default: none.'),
+    .describe('Longest time a run may take, such as 2h. Default: no limit.'),
   history: z
     .int()
     .min(1)
     .max(100_000)
     .optional()
-    .describe('How many run reports are kept. Default: 500.'),
+    .describe('How many run reports to keep. Default: 500.'),
 };
 
 const job = section(
@@ -229,37 +241,37 @@ const job = section(
     operation: z
       .enum(['push', 'pull', 'mirror'])
       .describe(
-        'push: to a remote; pull: from a remote; mirror: make `to` equal to `from`, deleting what is not there.',
+        'push: copy to a remote; pull: copy from a remote; mirror: make `to` equal to `from`, also deleting what `from` does not have.',
       ),
     from: location.describe('Where files come from: a local path, or REMOTE:path.'),
     to: location.describe('Where files go: a local path, or REMOTE:path.'),
     ...jobShape,
   },
-  notYet.job,
+  laterKeys.job,
 );
 
-/** Any job key but operation, from and to. */
-export const jobDefaults = section(jobShape, notYet.job);
+/** Any job key except operation, from and to. */
+export const jobDefaults = section(jobShape, laterKeys.job);
 
 export const config = section(
   {
     queue: queue
       .optional()
       .describe(
-        'Where runs wait: embedded, redis://…, rediss://… or postgres://…; the variable FERRYLINE_QUEUE overrides it. Default: embedded.',
+        'Where the queue of runs is stored: embedded, redis://…, rediss://… or postgres://…; the variable FERRYLINE_QUEUE overrides it. Default: embedded.',
       ),
     remotes: z.record(name, remote).optional().describe('SFTP servers, by name.'),
     defaults: jobDefaults
       .optional()
       .describe(
-        'Any job key but operation, from and to, for every job; maps merge, lists replace.',
+        'Job keys for every job, except operation, from and to. A job that sets the same key overrides it: maps merge, lists replace.',
       ),
     jobs: z.record(name, job).optional().describe('Jobs, by name.'),
   },
-  notYet.top,
+  laterKeys.top,
 );
 
-/** jobs.yml as written, once it has passed. */
+/** jobs.yml as written, after the check. */
 export type RawConfig = z.infer<typeof config>;
 export type RawRules = z.infer<typeof jobDefaults>;
 

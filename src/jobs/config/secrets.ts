@@ -1,4 +1,4 @@
-/** Which places of jobs.yml hold secrets. Hiding them in what is printed is done elsewhere, with the values given here. */
+/** Which paths of jobs.yml contain secrets, and their values. observe/redact.ts hides the values in what is printed. */
 
 import type { Remote } from '../../core/remote.js';
 import { isLiteral } from './interpolate.js';
@@ -7,16 +7,16 @@ import type { Path } from './problems.js';
 /** The password inside a queue's URL. */
 const inUrl = /^[^/]*:\/\/[^/@:]*:([^@]*)@/;
 
-/** Whether a value of this place must not be repeated in a message. */
-export function isSecretPlace(path: Path): boolean {
+/** Whether the value of this path must not be repeated in a message. */
+export function isSecretPath(path: Path): boolean {
   return path[0] === 'queue' || (path[0] === 'remotes' && path[2] === 'auth');
 }
 
-/** Whether a text of the file, not filled in yet, is a secret written out. */
+/** Whether a text of the file, before variables are filled in, is a secret written out. */
 export function isWrittenOut(path: Path, text: string): boolean {
   if (path[0] === 'queue') return isLiteral(inUrl.exec(text)?.[1] ?? '');
   const key = path[3];
-  return isSecretPlace(path) && (key === 'password' || key === 'passphrase') && isLiteral(text);
+  return isSecretPath(path) && (key === 'password' || key === 'passphrase') && isLiteral(text);
 }
 
 /** Every password and passphrase of a configuration. */
@@ -32,7 +32,7 @@ export function secretsOf(remotes: Iterable<Remote>, queue: string): string[] {
     try {
       secrets.add(decodeURIComponent(password));
     } catch {
-      // Not percent-encoded after all: the text itself is the password.
+      // Not percent-encoded: the text itself is the password.
     }
   }
   return [...secrets];

@@ -1,10 +1,10 @@
-/** Text that stands for a number in jobs.yml: durations, sizes, rates, modes and shares. Nothing here reads anything. */
+/** Text that means a number in jobs.yml: durations, sizes, rates, modes and shares. */
 
-/** What a duration looks like: `500ms`, `30s`, `15m`, `2h`, `30d`, `1w`, `1h30m`. */
+/** A duration: `500ms`, `30s`, `15m`, `2h`, `30d`, `1w`, `1h30m`. */
 export const durationPattern = /^(?:\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h|d|w))+$/;
-/** What a size looks like: `0`, `512`, `10MiB`, `1.5 GB`, `64K`. */
+/** A size: `0`, `512`, `10MiB`, `1.5 GB`, `64K`. */
 export const sizePattern = /^\d{1,15}(?:\.\d{1,3})? ?(?:[KMGT]i?B?|k|kB|B)?$/;
-/** What a rate looks like: a size with its unit, `/s` or not: `20MiB/s`, `500K`. */
+/** A rate: a size with its unit, with or without `/s`: `20MiB/s`, `500K`. */
 export const ratePattern = /^\d{1,15}(?:\.\d{1,3})? ?(?:[KMGT]i?B?|k|kB|B)(?:\/s)?$/;
 /** Permission bits without set-id and sticky: `0644`, `755`. */
 export const modePattern = /^0?[0-7]{3}$/;
@@ -22,7 +22,7 @@ const milliseconds: Readonly<Record<string, number>> = {
 
 const powers = 'KMGT';
 
-/** Milliseconds of a duration, rounded; undefined when the text is none. */
+/** Milliseconds of a duration, rounded; undefined when the text is not one. */
 export function parseDuration(text: string): number | undefined {
   if (!durationPattern.test(text)) return undefined;
   let total = 0;
@@ -33,7 +33,7 @@ export function parseDuration(text: string): number | undefined {
 }
 
 /**
- * Bytes of a size; undefined when it is none. `KiB`, `MiB` … and the bare letters `K`, `M` … are
+ * Bytes of a size; undefined when the value is not one. `KiB`, `MiB` … and the bare letters `K`, `M` … are
  * powers of 1024 (as in rclone and rsync), `kB`, `KB`, `MB` … powers of 1000. A number counts bytes.
  */
 export function parseSize(value: string | number): number | undefined {
@@ -46,19 +46,19 @@ export function parseSize(value: string | number): number | undefined {
   return safe(Math.round(Number(amount) * (power === 0 ? 1 : base ** power)));
 }
 
-/** Bytes a second of a rate; undefined when the text is none or says nothing at all a second. */
+/** Bytes a second of a rate; undefined when the text is not one or means zero. */
 export function parseRate(text: string): number | undefined {
   if (!ratePattern.test(text)) return undefined;
   const rate = parseSize(text.replace(/\/s$/, ''));
   return rate === 0 ? undefined : rate;
 }
 
-/** Permission bits of `0644` or `644`; undefined for anything else, set-id bits among them. */
+/** Permission bits of `0644` or `644`; undefined for anything else, also for set-id bits. */
 export function parseMode(text: string): number | undefined {
   return modePattern.test(text) ? Number.parseInt(text, 8) : undefined;
 }
 
-/** 50 of `50%`, from 0 to 100; undefined when the text is no share. */
+/** 50 of `50%`, from 0 to 100; undefined when the text is not a share. */
 export function parsePercent(text: string): number | undefined {
   return percentPattern.test(text) ? Number(text.slice(0, -1)) : undefined;
 }

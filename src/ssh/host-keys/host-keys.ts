@@ -15,6 +15,7 @@
  * 7. else the key is unknown.
  */
 import { FerryError } from '../../core/errors.js';
+import { hostKeyAlgorithms } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import {
   fingerprint,
@@ -206,15 +207,6 @@ function describePin(pin: string): string {
   return describeKey(Buffer.from(encoded, 'base64'));
 }
 
-/** ssh2's names for the key types it can negotiate. */
-const algorithms: Readonly<Record<string, readonly string[]>> = {
-  'ssh-ed25519': ['ssh-ed25519'],
-  'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
-  'ecdsa-sha2-nistp384': ['ecdsa-sha2-nistp384'],
-  'ecdsa-sha2-nistp521': ['ecdsa-sha2-nistp521'],
-  'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
-};
-
 /**
  * Algorithm names to offer the server first, so that of its keys it presents one we know (as
  * OpenSSH's order_hostkeyalgs does); empty when nothing is known. It only orders: a pinned
@@ -236,5 +228,5 @@ export function knownKeyTypes(rules: HostKeyRules): string[] {
     keys = (ownKeys.length > 0 ? ownKeys : plain.filter(isKeyLine)).map((line) => line.key);
   }
   const usable = keys.filter((key) => !revoked.some((line) => line.key.equals(key)));
-  return [...new Set(usable.flatMap((key) => algorithms[keyType(key)] ?? []))];
+  return [...new Set(usable.flatMap((key) => hostKeyAlgorithms[keyType(key)] ?? []))];
 }

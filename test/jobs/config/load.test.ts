@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../../src/core/job.js';
-import { adHocJob } from '../../../src/jobs/config/load.js';
+import { adHocJob } from '../../../src/jobs/config/ad-hoc-job.js';
 import { context, jobOf, load, problems, withJob, withRemote } from '../../kit/loading.js';
 
 describe('the jobs.yml at the top', () => {
@@ -237,9 +237,9 @@ jobs: { x: { operation: push, from: ./a, to: d:b, fsync: "\${TRUE}", delete: { m
     ['${NOPE}', /needs the variable NOPE, which is not set/],
     ['${file:nope}', /file that can't be read \(ENOENT\): "nope"/],
     ['${A:-${B}}', /inside another/],
-    ['${A', /without its "}"/],
-    ['${a-b}', /none of \$\{VAR\}/],
-    ['${}', /none of/],
+    ['${A', /without "}"/],
+    ['${a-b}', /is not \$\{VAR\}/],
+    ['${}', /is not/],
   ])('%s is refused with its place', (written, message) => {
     const lines = problems(`remotes:\n  d:\n    host: ${JSON.stringify(written)}`);
     expect(lines).toEqual([expect.stringMatching(message)]);
@@ -252,9 +252,13 @@ describe('warnings', () => {
     load(`remotes: { d: { host: h, root: /r }, e: { host: h } }
 jobs: { a: { from: ./a, ${a} }, b: { from: ./b, ${b} } }`).warnings;
   it.each([
-    ['operation: mirror, to: d:x', 'operation: push, to: d:x', /a and b have one destination/],
-    ['operation: push, to: d:x', 'operation: mirror, to: d:x/', /a and b have one destination/],
-    ['operation: mirror, to: d:x', 'operation: push, to: e:/r/x', /one destination/],
+    ['operation: mirror, to: d:x', 'operation: push, to: d:x', /a and b have the same destination/],
+    [
+      'operation: push, to: d:x',
+      'operation: mirror, to: d:x/',
+      /a and b have the same destination/,
+    ],
+    ['operation: mirror, to: d:x', 'operation: push, to: e:/r/x', /the same destination/],
     ['operation: mirror, to: d:x', 'operation: push, to: d:x/y', /overlapping destinations/],
     ['operation: mirror, to: d:x/y', 'operation: push, to: "d:"', /overlapping destinations/],
   ])('%s beside %s', (a, b, message) => {

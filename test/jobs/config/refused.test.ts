@@ -10,7 +10,7 @@ describe('what is refused', () => {
     ['jobs:', ['1:6 jobs: is empty']],
     ['jbos: {}', ['1:1 jbos: unknown key; did you mean "jobs"?']],
     ['zzz: {}', ['1:1 zzz: unknown key; allowed: queue, remotes, defaults, jobs']],
-    ['jobs: {}\njobs: {}', ['2:1 jobs: this key stands here twice']],
+    ['jobs: {}\njobs: {}', ['2:1 jobs: this key appears twice']],
     ['remotes: { 1a: { host: h } }', ['1:12 remotes.1a: must be a name']],
     ['__proto__: {}', ['1:1 __proto__: this key is not allowed']],
     ['? [a]\n: 1', ['1:3 ?: a key must be plain text']],
@@ -20,8 +20,8 @@ describe('what is refused', () => {
     [withRemote('port: "22"'), ['1:32 remotes.d.port: must be a number, not "22"']],
     [withRemote('prot: 22'), ['1:26 remotes.d.prot: unknown key; did you mean "port"?']],
     [withRemote('transport: telnet'), ['1:37 remotes.d.transport: must be ssh2 or openssh']],
-    [withRemote('auth: {}'), ['1:32 remotes.d.auth: names no way to log in']],
-    [withRemote('auth: { passphrase: x, agent: true }'), ['is there without a key']],
+    [withRemote('auth: {}'), ['1:32 remotes.d.auth: has no login method']],
+    [withRemote('auth: { passphrase: x, agent: true }'), ['is set without a key']],
     [withRemote('auth: { password: "" }'), ['remotes.d.auth.password: is empty']],
     [withRemote('hostKey: MD5:aa'), ['must be a fingerprint such as SHA256:']],
     [withRemote('hostKey: "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIKK5LXd4KZvXEgkQ"'), ['public key']],
@@ -31,7 +31,7 @@ describe('what is refused', () => {
     [withRemote('stall: 30d'), ['must be at most 24d']],
     [withRemote('bandwidth: 20'), ['must be a rate with its unit']],
     [withRemote('algorithms: { ciphers: [] }'), ['did you mean "cipher"?']],
-    [withRemote('jump: d'), ['remotes.d.jump: goes round in a circle']],
+    [withRemote('jump: d'), ['remotes.d.jump: makes a circle of jump hosts']],
     [withRemote('jump: dd'), ['remote "dd", which does not exist; did you mean "d"?']],
     [withJob('compare: once'), ['jobs.x.compare: "once" is not supported yet']],
     [withJob('compare: manifest'), ['"manifest" is not supported yet']],
@@ -47,13 +47,13 @@ describe('what is refused', () => {
     [withJob('modes: { files: "4755", folders: "0755" }'), ['without set-id bits']],
     [withJob('delete: { max: 200% }'), ['jobs.x.delete.max: must be a share from 0% to 100%']],
     [withJob('delete: { max: -1 }'), ['jobs.x.delete.max: must be at least 0']],
-    [withJob('delete: { trash: ../t }'), ['jobs.x.delete.trash: must not hold ".."']],
+    [withJob('delete: { trash: ../t }'), ['jobs.x.delete.trash: must not contain ".."']],
     [withJob('delete: { trash: /t }'), ['must be a path below the root']],
     [withJob('delete: { trash: . }'), ['not the root itself']],
-    [withJob('delete: { require: a/../../b }'), ['delete.require: must not hold ".."']],
-    [withJob('delete: { keep: 3d }'), ['jobs.x.delete.keep: is there without a trash']],
+    [withJob('delete: { require: a/../../b }'), ['delete.require: must not contain ".."']],
+    [withJob('delete: { keep: 3d }'), ['jobs.x.delete.keep: is set without a trash folder']],
     [withJob('ignoreFile: a/b'), ['must be a file name without "/"']],
-    [withJob('schedule: "0 25 * * *"'), ['is no cron expression that ever comes true']],
+    [withJob('schedule: "0 25 * * *"'), ['is not a valid cron expression']],
     [withJob('schedule: "@daily"'), ['5 fields, or 6']],
     [withJob('schedule: ["0 2 * * *", "0 2 * *"]'), ['jobs.x.schedule[1]: must be a cron']],
     [withJob('timezone: Mars/X'), ['must be a time zone']],
@@ -62,7 +62,7 @@ describe('what is refused', () => {
     [withJob('worker: a b'), ['jobs.x.worker: must be a name']],
     [withJob('minSize: 2KiB, maxSize: 1KiB'), ['jobs.x.maxSize: is less than minSize']],
     [withJob('minAge: 2d, maxAge: 1d'), ['jobs.x.maxAge: is less than minAge']],
-    [withJob('after: { archive: ./a/done }'), ['jobs.x.after.archive: and "from" overlap']],
+    [withJob('after: { archive: ./a/done }'), ['jobs.x.after.archive: overlaps "from"']],
     [withJob('after: { archive: d:done }'), ['must be on the same side as "from"']],
     [withJob('after: { archive: "./{date:yyyy}" }'), ['"{date:…}" is not supported yet']],
     [withJob('after: delete', 'operation: mirror, from: ./a, to: d:b'), ['keep for a mirror']],
@@ -70,12 +70,12 @@ describe('what is refused', () => {
     [withJob('', 'operation: mirror, from: ./a, to: ./b'), ['are both local']],
     [withJob('', 'operation: push, from: d:a, to: ./b'), ['must be on a remote for a push']],
     [withJob('', 'operation: pull, from: ./a, to: d:b'), ['must be on a remote for a pull']],
-    [withJob('', 'operation: pull, from: d:a, to: d:a/b'), ['jobs.x.to: and "from" overlap']],
-    [withJob('', 'operation: pull, from: d:a, to: "d:"'), ['and "from" overlap']],
+    [withJob('', 'operation: pull, from: d:a, to: d:a/b'), ['jobs.x.to: overlaps "from"']],
+    [withJob('', 'operation: pull, from: d:a, to: "d:"'), ['overlaps "from"']],
     [withJob('', 'operation: pull, from: "d:{date:yyyy}", to: ./b'), ['not supported yet']],
     [
       withJob('watch: true', 'operation: pull, from: d:a, to: ./b'),
-      ['jobs.x.watch: works on a local'],
+      ['jobs.x.watch: needs a local'],
     ],
     [
       'jobs: { x: { from: ./a, to: ./b } }',
@@ -84,7 +84,7 @@ describe('what is refused', () => {
     ['defaults: { operation: push }', ['defaults.operation: unknown key']],
     [
       `defaults: { watch: true }\n${withJob('', 'operation: pull, from: d:a, to: ./b')}`,
-      ['1:20 defaults.watch: works on a local', '(in job x)'],
+      ['1:20 defaults.watch: needs a local', '(in job x)'],
     ],
   ])('%s', (text, parts) => {
     const lines = problems(text);
@@ -108,10 +108,12 @@ describe('what is refused', () => {
       'jobs.yml:1:1 notify: is not supported yet; remove it',
     ]));
 
-  it('a circle of jump hosts, told once', () => {
+  it('a circle of jump hosts, reported once', () => {
     const text =
       'remotes: { a: { host: x, jump: b }, b: { host: y, jump: c }, c: { host: z, jump: a } }';
-    expect(problems(text)).toEqual(['jobs.yml:1:82 remotes.c.jump: goes round in a circle']);
+    expect(problems(text)).toEqual([
+      'jobs.yml:1:82 remotes.c.jump: makes a circle of jump hosts; remove one of them',
+    ]);
   });
 
   it.each([
@@ -175,10 +177,10 @@ describe('hostile files', () => {
     ['a queue of colons', `queue: "redis://${'a:'.repeat(400_000)}"`, /queue: is longer than 4096/],
     ['a long name', `jobs: { ${'a'.repeat(900_000)}: {} }`, /this key is not allowed/],
     ['long variables', `queue: "${'${HOST}'.repeat(500)}"`, /longer than 4096 .* once filled in/],
-    ['a million commas', `[${','.repeat(1_000_000)}]`, /holds more than 100000 words/],
+    ['a million commas', `[${','.repeat(1_000_000)}]`, /has more than 100000 YAML tokens/],
     ['many errors', 'a: @\n'.repeat(13_000), /quote it/],
     ['many unknown keys', Array.from({ length: 13_000 }, (_, i) => `k${i}: 1`).join('\n'), /more$/],
-    ['many equal keys', 'jobs: {}\n'.repeat(13_000), /stands here twice/],
+    ['many equal keys', 'jobs: {}\n'.repeat(13_000), /appears twice/],
   ])('%s', (_name, text, message) => {
     expect(problems(text).join('\n')).toMatch(message);
   });
@@ -230,6 +232,6 @@ remotes:
   ])('written out in a file that others may read are warned of: %s', (text, mode, count) => {
     const { warnings } = load(text, { mode });
     expect(warnings).toHaveLength(count);
-    if (count > 0) expect(warnings[0]).toMatch(/jobs\.yml holds secrets .* chmod 600/);
+    if (count > 0) expect(warnings[0]).toMatch(/jobs\.yml contains secrets .* chmod 600/);
   });
 });

@@ -1,8 +1,8 @@
 /** Where the logs of runs are, and their end. What is in them is run-log.ts. */
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { FerryError } from '../core/errors.js';
 import { escapeText } from '../core/text.js';
+import { runLogFile } from '../state/layout.js';
 
 /** Removes the logs of runs whose reports are gone. Those that have none are no error. */
 export async function removeRunLogs(state: string, runs: readonly string[]): Promise<void> {
@@ -17,5 +17,5 @@ export function runLogPath(state: string, run: string): string {
     throw new FerryError('config', `"${escapeText(run.slice(0, 100))}" is no run id`, {
       hint: '`ferryline runs` lists them',
     });
-  return join(state, 'logs', `${run}.ndjson`);
+  return runLogFile(state, run);
 }

@@ -2,9 +2,9 @@
  * STATE/transfers.log: a line of JSON for every file that a run copied, changed, deleted or failed
  * at, over all jobs. What was passed over is in the run's own log (run-log.ts).
  */
-import { join } from 'node:path';
 import type { FileEvent } from '../core/events.js';
 import { jsonLine } from '../core/text.js';
+import { transferLogFile } from '../state/layout.js';
 import { openLineFile } from './line-file.js';
 import type { Redact } from './redact.js';
 
@@ -43,7 +43,7 @@ export interface TransferLog {
 export function openTransferLog(options: TransferLogOptions): TransferLog {
   const { redact } = options;
   const file = openLineFile({
-    path: join(options.state, 'transfers.log'),
+    path: transferLogFile(options.state),
     rotate: { maxBytes: options.maxBytes ?? 10 * 1024 * 1024, kept: options.kept ?? 5 },
     lostLine: (lost) => jsonLine({ time: new Date().toISOString(), lost }),
     onError: options.onError,

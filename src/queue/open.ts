@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFerryError } from '../core/errors.js';
 import { formatDuration } from '../core/text.js';
+import { queueFolder } from '../state/layout.js';
 import { openPauses, type Pauses } from './pauses.js';
 import { openPermits, type Permits } from './permits.js';
 import { openRunQueue, type RunQueue } from './runs.js';
@@ -109,7 +110,7 @@ async function connect(
   };
   for (let pause = 500; ; pause = Math.min(pause * 2, 5000)) {
     try {
-      const folder = `${state}/queue`;
+      const folder = queueFolder(state);
       const store = await openStore({ url, folder, onTrouble: told, onWarning, onBroken });
       quiet = false;
       return store;

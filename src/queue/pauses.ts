@@ -2,9 +2,9 @@
  * Which jobs are paused: kept in the queue `ferryline-pauses` for all processes, and in a file of
  * the state folder that outlives a lost queue. Of two accounts of a job the newer one holds.
  */
-import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { readKeptFile, writeKeptFile } from '../state/kept-file.js';
+import { pausesFile } from '../state/layout.js';
 import { answered } from './runs.js';
 import { keepEvents, type Store } from './store/store.js';
 
@@ -35,7 +35,7 @@ export async function openPauses(
     store.backend,
   );
   queue.on('error', onError);
-  const file = join(state, 'paused.json');
+  const file = pausesFile(state);
   // Of a file that was cut, the queue's account remains.
   const accounts = await readKeptFile(file, isAccount, onWarning);
 

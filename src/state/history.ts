@@ -1,21 +1,21 @@
-/** The reports that a daemon keeps in its state folder: its own worker's, and those of other machines' workers. */
+/** The reports that a daemon keeps in its state folder: those of its own worker and of workers on other machines. */
 import type { Report } from '../core/events.js';
 import { readReport, saveReport } from './reports.js';
 
 export interface HistoryOptions {
   /** The state folder. */
   readonly state: string;
-  /** Reports kept of a job. */
+  /** How many reports of a job are kept. */
   readonly historyOf: (job: string) => number;
-  /** Throws away what else is kept of runs whose reports went. */
+  /** Removes what else is kept of runs whose reports were removed. */
   readonly forget: (runs: readonly string[]) => Promise<void>;
   readonly onError: (error: Error) => void;
 }
 
 export interface History {
-  /** Keeps a report, and throws away what is older than the job's history. Never rejects. */
+  /** Keeps a report, and removes those beyond the job's history. Never rejects. */
   keep(report: Report): Promise<void>;
-  /** Keeps a report that came by the queue, unless it is kept already. Never rejects. */
+  /** Keeps a report that came through the queue, unless it is kept already. Never rejects. */
   copy(report: Report | undefined): Promise<void>;
 }
 
@@ -25,14 +25,14 @@ export function createHistory({ state, historyOf, forget, onError }: HistoryOpti
       await forget(await saveReport(state, report, historyOf(report.job)));
     } catch (error) {
       const why = (error as Error).message;
-      onError(new Error(`the report of run ${report.run} can't be kept: ${why}`));
+      onError(new Error(`the report of run ${report.run} can't be saved: ${why}`));
     }
   };
   return {
     keep,
     async copy(report) {
       if (report === undefined) return;
-      // An attempt made here may have been followed by one made elsewhere.
+      // A kept report may be of an attempt made here, this one of a later attempt made elsewhere.
       const kept = await readReport(state, report.run).catch(() => undefined);
       if (kept?.endedAt !== report.endedAt) await keep(report);
     },

@@ -1,10 +1,11 @@
-/** A small file of JSON in the state folder: read back with care, replaced whole. What it holds is the caller's. */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+/** A small file of JSON in the state folder: checked when read, replaced whole. What it holds is the caller's. */
+import { readFile, rename } from 'node:fs/promises';
+import { writeWhole } from './write-whole.js';
 
 /**
- * Names and values of a kept object. What is not as `isValue` wants it, or no JSON at all, is not
- * taken: the file is set aside, with a warning, and the rest of it used. Errors:
- * the system's, when there is a file that can't be read.
+ * The names and values of a kept object. If the file is no JSON object, or a value is not as
+ * `isValue` wants it, the file is set aside with a warning, and the values that make sense are used.
+ * No file counts as an empty object. Rejects with the system's error if a file can't be read.
  */
 export async function readKeptFile<T>(
   file: string,
@@ -15,11 +16,12 @@ export async function readKeptFile<T>(
   let why: string | undefined;
   try {
     const known: unknown = JSON.parse(await readFile(file, 'utf8'));
-    if (typeof known !== 'object' || known === null || Array.isArray(known)) why = 'no object';
+    if (typeof known !== 'object' || known === null || Array.isArray(known))
+      why = 'it holds no object';
     else
       for (const [name, value] of Object.entries(known)) {
         if (isValue(value)) found.set(name, value);
-        else why = `${JSON.stringify(name)} has no value that makes sense`;
+        else why = `the value of ${JSON.stringify(name)} makes no sense`;
       }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -34,16 +36,13 @@ export async function readKeptFile<T>(
   return found;
 }
 
-const turns = new Map<string, Promise<void>>();
+/** The last write of each file that this process began. */
+const lastWrites = new Map<string, Promise<void>>();
 
-/** Replaces the file, whole or not at all, by what the values are when its turn comes: one write goes after the other. */
+/** Replaces the file, whole or not at all. Writes of one file follow one another; each takes the values as of its own turn. */
 export function writeKeptFile(file: string, values: ReadonlyMap<string, unknown>): Promise<void> {
-  const write = async () => {
-    const text = `${JSON.stringify(Object.fromEntries(values))}\n`;
-    await writeFile(`${file}.new`, text, { mode: 0o600 });
-    await rename(`${file}.new`, file);
-  };
-  const turn = (turns.get(file) ?? Promise.resolve()).catch(() => {}).then(write);
-  turns.set(file, turn);
+  const write = () => writeWhole(file, `${JSON.stringify(Object.fromEntries(values))}\n`);
+  const turn = (lastWrites.get(file) ?? Promise.resolve()).catch(() => {}).then(write);
+  lastWrites.set(file, turn);
   return turn;
 }

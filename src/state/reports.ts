@@ -1,22 +1,22 @@
-/** Reports of runs in STATE/runs/JOB/RUN.json: kept, listed, read. Making them is workers/run. */
-import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** Reports of runs in STATE/runs/JOB/RUN.json: saved, listed, read. workers/run makes them. */
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { each } from '../core/at-once.js';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import { runTime } from '../core/run-id.js';
+import { jobReportsFolder, reportFile, reportsFolder } from './layout.js';
+import { writeWhole } from './write-whole.js';
 
 export interface ListOptions {
-  /** Only this job's; absent: every job's that ever ran. */
+  /** Only runs of this job; absent: of every job that ever ran. */
   readonly job?: string;
   readonly limit: number;
-  /** Only runs with a smaller id: what comes after a page that ended with this one. */
+  /** Only runs with a smaller id: the page that follows one that ended with this run. */
   readonly before?: string;
 }
 
-/** A report by what its place says, unread. */
-interface Kept {
+/** What a report's path says of it. */
+interface KeptReport {
   readonly run: string;
   readonly job: string;
 }
@@ -24,41 +24,39 @@ interface Kept {
 const foldersAtOnce = 16;
 
 /**
- * Keeps a report, replacing an earlier one of the same run (its last attempt), and removes the
- * job's oldest beyond `history`; gives back the runs whose reports went, for what else is kept of
- * them. It stands whole or not at all. Not flushed to the disk: a power cut may cost the last
- * report, never anything else.
+ * Saves a report, whole or not at all, in place of one of an earlier attempt of the same run, and
+ * removes the job's oldest reports beyond `history`. Resolves to the runs whose reports were removed,
+ * so that their logs can be, too. A power cut may cost the last report. Rejects with the system's error.
  */
 export async function saveReport(
   state: string,
   report: Report,
   history: number,
 ): Promise<string[]> {
-  const folder = join(state, 'runs', report.job);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const temporary = join(folder, `.${report.run}.${randomBytes(4).toString('hex')}`);
-  await writeFile(temporary, `${JSON.stringify(report)}\n`, { mode: 0o600 });
-  await rename(temporary, join(folder, `${report.run}.json`));
-  const kept = (await readdir(folder)).map(runOfFile).filter((run) => run !== undefined);
+  const { job, run } = report;
+  await writeWhole(reportFile(state, job, run), `${JSON.stringify(report)}\n`);
+  const kept = (await readdir(jobReportsFolder(state, job)))
+    .map(runOfFile)
+    .filter((run) => run !== undefined);
   const removed = kept.sort().slice(0, Math.max(0, kept.length - history));
-  for (const run of removed) await rm(join(folder, `${run}.json`), { force: true });
+  for (const old of removed) await rm(reportFile(state, job, old), { force: true });
   return removed;
 }
 
-/** The run whose report a file's name says it is; undefined for any other file. */
+/** The run that a report's file is named for; undefined for any other file. */
 function runOfFile(name: string): string | undefined {
   const run = name.endsWith('.json') ? name.slice(0, -5) : '';
   return runTime(run) === undefined ? undefined : run;
 }
 
 /**
- * The newest reports, newest first (ids sort by time). Names alone decide which files are read.
- * One that is no whole report, or another run's, is passed over. FerryError `io` if a folder can't
- * be read.
+ * The newest reports, newest first (ids sort by time). Only the files that their names put among
+ * the newest are read. A file that is no whole report, or another run's, is passed over. Rejects
+ * with `io` if a folder can't be read.
  */
 export async function listReports(state: string, options: ListOptions): Promise<Report[]> {
   const { job, limit } = options;
-  // compared, so that a name from outside is never part of a path
+  // Compared with the folders there are: a name from outside is never part of a path.
   const jobs = (await jobFolders(state)).filter((name) => job === undefined || name === job);
   const found: Report[] = [];
   let { before } = options;
@@ -66,7 +64,7 @@ export async function listReports(state: string, options: ListOptions): Promise<
     const wanted = limit - found.length;
     const newest = await newestOf(state, jobs, wanted, before);
     for (const kept of newest) {
-      const report = await readKept(state, kept);
+      const report = await readKeptReport(state, kept);
       if (report !== undefined) found.push(report);
     }
     if (newest.length < wanted) break;
@@ -75,11 +73,11 @@ export async function listReports(state: string, options: ListOptions): Promise<
   return found;
 }
 
-/** The report of a run, whichever job's it is; undefined if none is kept, or for what is no run id. */
+/** The report of a run of any job; undefined if none is kept or `run` is no run id. */
 export async function readReport(state: string, run: string): Promise<Report | undefined> {
   if (runTime(run) === undefined) return undefined;
   for (const job of await jobFolders(state)) {
-    const report = await readKept(state, { run, job });
+    const report = await readKeptReport(state, { run, job });
     if (report !== undefined) return report;
   }
   return undefined;
@@ -90,10 +88,10 @@ async function newestOf(
   jobs: readonly string[],
   limit: number,
   before: string | undefined,
-): Promise<Kept[]> {
-  let newest: Kept[] = [];
+): Promise<KeptReport[]> {
+  let newest: KeptReport[] = [];
   await each(jobs, foldersAtOnce, async (job) => {
-    const files = await names(join(state, 'runs', job));
+    const files = await namesIn(jobReportsFolder(state, job));
     const oldest = newest.length < limit ? '' : (newest.at(-1)?.run ?? '');
     const runs = files
       .map(runOfFile)
@@ -105,16 +103,16 @@ async function newestOf(
   return newest;
 }
 
-function byRun(a: Kept, b: Kept): number {
+function byRun(a: KeptReport, b: KeptReport): number {
   return a.run < b.run ? 1 : a.run > b.run ? -1 : 0;
 }
 
 async function jobFolders(state: string): Promise<string[]> {
-  return names(join(state, 'runs'));
+  return namesIn(reportsFolder(state));
 }
 
-/** What is in a folder; nothing if it is none. */
-async function names(folder: string): Promise<string[]> {
+/** The names in a folder; none if it is missing or no folder. */
+async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
@@ -127,17 +125,20 @@ async function names(folder: string): Promise<string[]> {
   }
 }
 
-async function readKept(state: string, { run, job }: Kept): Promise<Report | undefined> {
+async function readKeptReport(
+  state: string,
+  { run, job }: KeptReport,
+): Promise<Report | undefined> {
   try {
-    const text = await readFile(join(state, 'runs', job, `${run}.json`), 'utf8');
+    const text = await readFile(reportFile(state, job, run), 'utf8');
     const value: unknown = JSON.parse(text);
     return isReportOf(value, run, job) ? value : undefined;
   } catch {
-    return undefined; // removed meanwhile, cut off, or not ours
+    return undefined; // removed meanwhile, truncated, or not ours
   }
 }
 
-/** Whether a file holds what its name says; its fields beyond that are taken on trust. */
+/** Whether a file holds the report its name promises; other fields are not checked. */
 function isReportOf(value: unknown, run: string, job: string): value is Report {
   if (typeof value !== 'object' || value === null) return false;
   const report = value as Partial<Report>;

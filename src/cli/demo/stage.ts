@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Cancelled, FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
+import { jobReportsFolder } from '../../state/layout.js';
 import type { Output } from '../show/output.js';
 import type { DemoHost } from './host.js';
 
@@ -108,7 +109,7 @@ function stateOf(folder: string): string {
 }
 
 export async function lastReport({ folder }: Stage, job: string): Promise<Report> {
-  const runs = join(stateOf(folder), 'runs', job);
+  const runs = jobReportsFolder(stateOf(folder), job);
   // Ids sort by the second, and two runs may share one: the report's own time decides.
   const reports = await Promise.all(
     (await readdir(runs)).map(

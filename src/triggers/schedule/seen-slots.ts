@@ -1,8 +1,8 @@
 /** Up to which moment the slots of each job have been dealt with: in a file of the state folder, so that a restart knows what was missed. */
-import { join } from 'node:path';
 import type { Job, Starts } from '../../core/job.js';
 import type { Slots } from '../../queue/slots.js';
 import { readKeptFile, writeKeptFile } from '../../state/kept-file.js';
+import { seenSlotsFile } from '../../state/layout.js';
 
 export interface Seen {
   /** The last slot of a job that is safe in the queue, ms since the epoch. */
@@ -25,7 +25,7 @@ interface Account {
 const gather = 500;
 
 export async function openSeen(state: string, onError: (error: Error) => void): Promise<Seen> {
-  const file = join(state, 'slots.json');
+  const file = seenSlotsFile(state);
   // Of a file that was cut, the queue's own entries remain.
   const seen = await readKeptFile(file, isAccount, (message) => onError(new Error(message)));
   let waiting = false;

@@ -6,12 +6,14 @@
  * Losing it costs only this: a copy in doubt counts as right again.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { each } from '../../../core/at-once.js';
 import type { Job } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import { type Doubt, doubtOf, endsDoubt, type Reading } from '../../../jobs/plan/doubt.js';
+import { doubtsFile } from '../../../state/layout.js';
+import { writeWhole } from '../../../state/write-whole.js';
 import { fingerprint } from '../fingerprint.js';
 
 export interface Doubts {
@@ -36,7 +38,7 @@ export async function openDoubts(
 ): Promise<Doubts | undefined> {
   if (compare === 'size' || existing === 'keep') return undefined;
   const sides = fingerprint([from.label, from.path, to.label, to.path]);
-  const file = join(state, 'doubts', `${fingerprint([name])}.ndjson`);
+  const file = doubtsFile(state, fingerprint([name]));
   const byPath = new Map<string, Doubt>();
   const text = await readFile(file, 'utf8').catch(() => '');
   for (const line of text.split('\n').map(lineOf)) {
@@ -101,9 +103,7 @@ export async function openDoubts(
       );
       try {
         if (lines.length === 0) return await rm(file, { force: true });
-        await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-        await writeFile(`${file}.${process.pid}`, lines.join(''), { mode: 0o600 });
-        await rename(`${file}.${process.pid}`, file);
+        await writeWhole(file, lines.join(''));
       } catch {
         // the lines that were added still tell of each copy, if not what its source was
       }

@@ -1,0 +1,140 @@
+/** The name of everything in the state folder. What a file holds, and how it is read and written, is up to its users. */
+import { join } from 'node:path';
+
+export interface StateEntry {
+  /** The path below the state folder. A word in capitals is any name; a path that ends in `/` includes all below it. */
+  readonly path: string;
+  readonly holds: string;
+  readonly writtenBy: string;
+}
+
+/** All that may be in a state folder, as the table in docs/running.md shows it. */
+export const stateEntries: readonly StateEntry[] = [
+  {
+    path: 'runs/JOB/RUN.json',
+    holds: 'the report of a run',
+    writtenBy: 'who carried it out; each `api` and `scheduler`',
+  },
+  {
+    path: 'logs/RUN.ndjson',
+    holds: 'the log of a run, which `ferryline logs` prints',
+    writtenBy: 'the worker that carried it out',
+  },
+  {
+    path: 'transfers.log',
+    holds: 'a line of JSON for each file that a run changed or failed at',
+    writtenBy: 'the workers of the daemon',
+  },
+  {
+    path: 'transfers.log.N',
+    holds: 'older lines; `transfers.log.1` is the newest of five',
+    writtenBy: 'the workers of the daemon',
+  },
+  {
+    path: 'doubts/HASH.ndjson',
+    holds: 'a job’s copies that may be older than their source looks',
+    writtenBy: 'runs',
+  },
+  {
+    path: 'servers/HOST_PORT_USER.json',
+    holds: 'what runs found out about a server: its clock, its quirks',
+    writtenBy: 'runs',
+  },
+  {
+    path: 'locks/HASH/N',
+    holds: 'the lock of a job or of the daemon: a socket its holder listens on',
+    writtenBy: 'runs; the daemon',
+  },
+  {
+    path: 'queue/',
+    holds: 'the database of `queue: embedded`',
+    writtenBy: 'the daemon',
+  },
+  {
+    path: 'paused.json',
+    holds: 'which jobs are paused, and since when',
+    writtenBy: 'the daemon',
+  },
+  {
+    path: 'slots.json',
+    holds: 'up to which moment each schedule has been served',
+    writtenBy: 'the `scheduler`',
+  },
+  {
+    path: 'control.sock',
+    holds: 'the socket on which the daemon answers commands',
+    writtenBy: 'the daemon',
+  },
+  {
+    path: 'FILE.damaged-TIME',
+    holds: 'a `paused.json` or `slots.json` that could not be read',
+    writtenBy: 'the daemon',
+  },
+  {
+    path: '.NAME.new',
+    holds: 'beside a file: what is about to replace it',
+    writtenBy: 'whoever writes the file',
+  },
+];
+
+/** One folder for each job that ever ran. */
+export function reportsFolder(state: string): string {
+  return join(state, 'runs');
+}
+
+export function jobReportsFolder(state: string, job: string): string {
+  return join(state, 'runs', job);
+}
+
+export function reportFile(state: string, job: string, run: string): string {
+  return join(state, 'runs', job, `${run}.json`);
+}
+
+export function runLogFile(state: string, run: string): string {
+  return join(state, 'logs', `${run}.ndjson`);
+}
+
+/** Older files are beside it, as `transfers.log.1` and up. */
+export function transferLogFile(state: string): string {
+  return join(state, 'transfers.log');
+}
+
+/** `job`: a hash of the job's name. */
+export function doubtsFile(state: string, job: string): string {
+  return join(state, 'doubts', `${job}.ndjson`);
+}
+
+export function serverFactsFile(
+  state: string,
+  server: { readonly host: string; readonly port: number; readonly username: string },
+): string {
+  const name = `${server.host}_${server.port}_${server.username}.json`;
+  return join(state, 'servers', name.replace(/\//g, '_'));
+}
+
+/** `lock`: a hash of what is locked. */
+export function lockFolder(state: string, lock: string): string {
+  return join(state, 'locks', lock);
+}
+
+/** The folder of the embedded queue; what is in it is queue/store/embedded.ts. */
+export function queueFolder(state: string): string {
+  return join(state, 'queue');
+}
+
+export function pausesFile(state: string): string {
+  return join(state, 'paused.json');
+}
+
+export function seenSlotsFile(state: string): string {
+  return join(state, 'slots.json');
+}
+
+export function controlSocket(state: string): string {
+  return join(state, 'control.sock');
+}
+
+/** The folder in which the control socket is made before it is moved to its name. */
+export function newControlSocketFolder(state: string): string {
+  return join(state, '.control.new');
+}

@@ -1,0 +1,49 @@
+/** What a daemon and runs leave in the state folder is all named in state/layout.ts, and thus in docs/running.md. */
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stateEntries } from '../../src/state/layout.js';
+import { eventually, startDaemon } from '../kit/daemons/daemon.js';
+import { openScene } from '../kit/scene.js';
+import { refusesAttributes } from '../kit/servers/hostile-replies.js';
+import { type Evil, startEvil } from '../kit/servers/hostile-server.js';
+
+// A server with quirks to remember.
+let server: Evil;
+beforeAll(async () => {
+  server = await startEvil({ behave: refusesAttributes });
+});
+afterAll(() => server.stop());
+
+/** A word in capitals is any name; a path that ends in `/` includes all below it. */
+const entries = stateEntries.map(({ path }) => {
+  const pattern = path.replaceAll('.', '\\.').replaceAll(/\b[A-Z]+(?:_[A-Z]+)*\b/g, '[^/]+');
+  return { path, pattern: new RegExp(`^${pattern}${path.endsWith('/') ? '.*' : ''}$`) };
+});
+
+test('every file in it is an entry of the layout, and there is one of each but what accidents leave', async () => {
+  const scene = await openScene(server);
+  const state = join(scene.cwd, '.state');
+  await scene.jobs({ schedule: '* * * * * *', watch: { settle: '50ms', rescan: '1h' } });
+  scene.writeHere({ a: 'one', 'deep/b': 'two' });
+  let daemon = await startDaemon(scene);
+  await eventually(() => existsSync(join(state, 'slots.json')));
+  expect((await scene.cli(['enqueue', 'job', '--wait'])).code).toBe(0);
+  expect((await scene.cli(['pause', 'job'])).code).toBe(0);
+  expect(existsSync(join(state, 'control.sock'))).toBe(true);
+  await daemon.kill9();
+  writeFileSync(join(state, 'paused.json'), 'damaged');
+  daemon = await startDaemon(scene);
+  // copied within the second of its mtime: in doubt
+  scene.writeHere({ c: 'three' }, { mtime: Math.floor(Date.now() / 1000) + 60.25 });
+  expect((await scene.cli(['run', 'job'])).code).toBe(0);
+  await daemon.kill9();
+
+  const files = readdirSync(state, { recursive: true, encoding: 'utf8' }).filter(
+    (path) => !statSync(join(state, path)).isDirectory(),
+  );
+  expect(files.filter((path) => !entries.some(({ pattern }) => pattern.test(path)))).toEqual([]);
+  const unseen = entries.filter(({ pattern }) => !files.some((path) => pattern.test(path)));
+  // One comes with 10 MiB of lines, the other is there only while a file is written.
+  expect(unseen.map(({ path }) => path)).toEqual(['transfers.log.N', '.NAME.new']);
+}, 120_000);

@@ -1,9 +1,9 @@
 /** Waiting that an AbortSignal can end. */
 
 /**
- * `new Promise` that is rejected with the signal's reason once the signal is aborted. The listener is
- * removed when the promise settles. `start` may return a function that undoes the wait: it is called
- * when the signal ends it. With a signal that is aborted already, `start` is not called.
+ * A promise that also rejects, with the signal's reason, once the signal is aborted. Its listener is
+ * removed when it settles. `start` may return a function that undoes the wait: it is called when the
+ * signal ends it. If the signal is aborted already, `start` is not called.
  */
 export function abortable<T>(
   signal: AbortSignal,
@@ -36,7 +36,7 @@ export function abortable<T>(
 
 /** The outcome of `work`, or a rejection with the signal's reason if that comes first; the work itself goes on. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  work.catch(() => {}); // after the abort nobody waits for its rejection
+  work.catch(() => {}); // nobody awaits the work after an abort
   return abortable(signal, (resolve, reject) => void work.then(resolve, reject));
 }
 

@@ -1,6 +1,6 @@
-/** Async work done many at a time, within a limit: a budget, a list of items, a tree. */
+/** Async work with a concurrency limit: a budget, a list of items, a tree. */
 
-/** A budget of `size` units that work takes from and gives back; takers wait in line. */
+/** A budget of `size` units that work takes and gives back; takers wait in order of arrival. */
 export class Budget {
   readonly size: number;
   #free: number;
@@ -11,7 +11,7 @@ export class Budget {
     this.#free = size;
   }
 
-  /** Takes units without waiting, where there are enough and nobody waits for them. */
+  /** Takes units if enough are free and nobody waits; returns whether it did. */
   tryTake(units: number): boolean {
     const wanted = Math.min(units, this.size);
     if (this.#waiting.length > 0 || wanted > this.#free) return false;
@@ -19,7 +19,7 @@ export class Budget {
     return true;
   }
 
-  /** Takes units; more than the whole budget counts as the whole budget. */
+  /** Takes units, waiting for them if need be; more than the whole budget counts as the whole budget. */
   async take(units: number): Promise<void> {
     if (this.tryTake(units)) return;
     const wanted = Math.min(units, this.size);
@@ -36,7 +36,7 @@ export class Budget {
   }
 }
 
-/** Runs `work` on every item, at most `limit` at a time, in order of start; the first rejection stops further starts and is thrown once all running ones have settled. */
+/** Runs `work` on every item, started in order, at most `limit` at a time. After a rejection nothing more starts; it is thrown once all running work has settled. */
 export async function each<T>(
   items: Iterable<T>,
   limit: number,
@@ -59,7 +59,7 @@ export async function each<T>(
   if (failed) throw failure;
 }
 
-/** All of them, settled before the first error is thrown: nothing goes on behind the caller's back. */
+/** `Promise.all` that throws only after every promise has settled, so that no work goes on unnoticed. */
 export async function all<T extends readonly Promise<unknown>[]>(
   ...promises: T
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
@@ -72,7 +72,7 @@ export async function all<T extends readonly Promise<unknown>[]>(
   }
 }
 
-/** Visits `root` and whatever each visit finds to visit next, at most `atOnce()` at a time; the first error ends it. */
+/** Visits `root` and the tasks that each visit returns, at most `atOnce()` at a time. Rejects on the first error; visits that are running then go on. */
 export function walk<T>(
   root: T,
   atOnce: () => number,

@@ -1,31 +1,31 @@
 /**
- * An entry: one file, folder or link below a root, as a listing or a stat shows it.
- * Nothing here knows where entries come from.
+ * An entry: one file, folder or link below a root, as a listing or a stat shows it, and the paths and
+ * names of entries.
  */
 
 export type Kind = 'file' | 'folder' | 'link' | 'special';
 
-/** What a side tells of one file, folder, link or special file. */
+/** The attributes of one file, folder, link or special file. */
 export interface Stat {
   readonly kind: Kind;
-  /** Bytes. Absent when the side does not say (an SFTP server may leave SIZE out). */
+  /** Bytes; undefined when the side does not report it (an SFTP server may leave SIZE out). */
   readonly size: number | undefined;
-  /** Seconds since the epoch, with a fraction where the side has one; undefined when it tells none. */
+  /** Seconds since the epoch, with a fraction if the side has one; undefined when the side reports none. */
   readonly mtime: number | undefined;
   /** Permission bits, set-id and sticky included (0o7777). */
   readonly mode: number;
-  /** Where known: what tells this file from another put in its place (inode and change time). */
+  /** If known: tells this file from another one that replaces it (inode and change time). */
   readonly identity?: string;
 }
 
 /** A stat with its name inside one folder. */
 export interface Entry extends Stat {
   readonly name: string;
-  /** Why this entry cannot be carried over (its name is no valid UTF-8, say); such an entry is reported, never touched. */
+  /** Why this entry cannot be copied, such as a name that is not valid UTF-8; it is reported and never touched. */
   readonly problem?: string;
 }
 
-/** Attributes to set; what is absent stays. */
+/** Attributes to set; an absent one is left alone. */
 export interface Attributes {
   /** Permission bits; set-id bits are never sent. */
   readonly mode?: number;
@@ -49,13 +49,13 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** The folder where ferryline keeps what belongs to a side (trash, records). Reserved on both sides. */
+/** The folder for ferryline's own files on a side (trash, records). Reserved on both sides. */
 export const reservedFolder = '.ferryline';
 
 // `.NAME.<fingerprint>.<start>-<random>.ferrypart`, `.NAME.<fingerprint>.ferryold`
 const ours = /^\..*\.[0-9a-f]{16}\.(?:[0-9a-z]{6,9}-[0-9a-z]{8}\.ferrypart|ferryold)$/s;
 
-/** Whether a name is exactly of the form ferryline gives its temporary and set-aside files (see workers/run/copy/temporary-names.ts). */
+/** Whether a name has exactly the form of ferryline's temporary and set-aside files (see workers/run/copy/temporary-names.ts). */
 export function isOurs(name: string): boolean {
   return name.endsWith('.ferrypart') || name.endsWith('.ferryold') ? ours.test(name) : false;
 }

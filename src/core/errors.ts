@@ -1,7 +1,8 @@
 /**
- * Errors are for people: what, where, why, what next. Their kind is data; the exit code and
- * whether another try can help follow from it, here and nowhere else.
+ * Errors for people: what, where, why, what next. The kind is data: the exit code and whether the
+ * whole run ends follow from it, here and nowhere else.
  */
+import { present } from './present.js';
 
 export type ErrorKind =
   | 'config'
@@ -17,12 +18,12 @@ export type ErrorKind =
   | 'hostile-peer'
   | 'defect';
 
-export interface ErrorPlace {
-  /** Relative path of the entry, unescaped; whoever prints it escapes it. */
+export interface ErrorDetails {
+  /** Relative path of the entry, unescaped: it is escaped when printed. */
   readonly path?: string;
   /** What to do next, one sentence. */
   readonly hint?: string;
-  /** The system's or server's own word for it: ENOENT, EACCES, ENOSPC … */
+  /** The error code of the system or server: ENOENT, EACCES, ENOSPC … */
   readonly code?: string;
   readonly cause?: unknown;
 }
@@ -34,34 +35,30 @@ export class FerryError extends Error {
   readonly hint: string | undefined;
   readonly code: string | undefined;
 
-  constructor(kind: ErrorKind, message: string, place: ErrorPlace = {}) {
-    super(message, place.cause === undefined ? undefined : { cause: place.cause });
+  constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'FerryError';
     this.kind = kind;
-    this.path = place.path;
-    this.hint = place.hint;
-    this.code = place.code;
+    this.path = details.path;
+    this.hint = details.hint;
+    this.code = details.code;
   }
 
-  /** The same error with a path, a hint or both filled in where it had none. */
-  at(place: ErrorPlace): FerryError {
-    const { path = place.path, hint = place.hint, code = place.code } = this;
-    return new FerryError(this.kind, this.message, {
-      ...(path === undefined ? {} : { path }),
-      ...(hint === undefined ? {} : { hint }),
-      ...(code === undefined ? {} : { code }),
-      cause: this.cause ?? place.cause,
-    });
+  /** The same error, with the path, hint and code filled in where it has none. */
+  at(details: ErrorDetails): FerryError {
+    const { path = details.path, hint = details.hint, code = details.code } = this;
+    const cause = this.cause ?? details.cause;
+    return new FerryError(this.kind, this.message, present({ path, hint, code, cause }));
   }
 }
 
-/** Any thrown value as a FerryError; what is not one of ours is a defect. */
+/** Any thrown value as a FerryError; one that is not a FerryError is a defect. */
 export function asFerryError(thrown: unknown): FerryError {
   if (thrown instanceof FerryError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new FerryError('defect', message, {
     cause: thrown,
-    hint: 'this is a defect of ferryline; please report it with the output of -vv',
+    hint: 'this is a bug in ferryline; please report it with the output of -vv',
   });
 }
 
@@ -80,12 +77,12 @@ export const exitCodes: Readonly<Record<ErrorKind, number>> = {
   'hostile-peer': 9,
 };
 
-/** Kinds that end the whole run wherever they happen; the others concern one path. */
+/** Whether an error of this kind ends the whole run; the others concern one path. */
 export function endsRun(kind: ErrorKind): boolean {
   return !(kind === 'io' || kind === 'changed' || kind === 'conflict');
 }
 
-/** Several jobs, one exit code: the first that occurs of this order. */
+/** The exit code of several jobs is the first of these that any of them had. */
 const precedence = [130, 143, 1, 9, 6, 5, 7, 4, 3, 2, 8];
 
 /** The exit code of a command that ran several jobs. */
@@ -93,7 +90,7 @@ export function worstExitCode(codes: readonly number[]): number {
   return precedence.find((code) => codes.includes(code)) ?? codes.find((code) => code !== 0) ?? 0;
 }
 
-/** The reason a run's signal carries when a person or a service manager stops it; no failure of its own. */
+/** The abort reason of a run that a person or a service manager stopped; not an error of the run. */
 export class Cancelled extends Error {
   /** 128 + the signal's number: 130 SIGINT, 143 SIGTERM. */
   readonly exitCode: 130 | 143;

@@ -1,6 +1,6 @@
 /**
- * What a run tells while it goes on. One function receives all of it; the first four kinds are
- * what `--json` prints, the rest is for people watching.
+ * The events of a run and its report. One function receives all events; `--json` prints the first
+ * four kinds, the others are shown to people who watch.
  */
 import type { ErrorKind } from './errors.js';
 
@@ -37,9 +37,9 @@ export interface FileEvent {
   readonly action: 'copy' | 'attrs' | 'delete' | 'mkdir' | 'skip' | 'fail';
   readonly path: string;
   readonly bytes?: number;
-  /** With `copy`: from its first try until it stood under its final name; milliseconds are the finest. */
+  /** With `copy`: from the first attempt until the file had its final name, to the millisecond. */
   readonly seconds?: number;
-  /** With `fail`: the error's kind. With `skip`: what was passed over (`link`, `special` …). */
+  /** With `fail`: the error's kind. With `skip`: what was skipped (`link`, `special` …). */
   readonly kind?: string;
   readonly message?: string;
 }
@@ -50,7 +50,7 @@ export interface Failure {
   readonly message: string;
 }
 
-/** What became of a run. Kept in the state folder, printed as the last `--json` line. */
+/** The result of a run. Kept in the state folder and printed as the last `--json` line. */
 export interface Report {
   readonly run: string;
   readonly job: string;
@@ -58,7 +58,7 @@ export interface Report {
   readonly trigger: Trigger;
   /** The slot it was started for, ISO 8601, UTC. */
   readonly slot?: string;
-  /** The worker that carried it out, `NAME@HOST` or `HOST`: its log is there. Absent: `ferryline run` did. */
+  /** The worker that ran it, `NAME@HOST` or `HOST`; its log is on that host. Absent for `ferryline run`. */
   readonly worker?: string;
   readonly outcome: Outcome;
   readonly exitCode: number;
@@ -94,14 +94,14 @@ export interface RunEnd extends Report {
   readonly event: 'run';
 }
 
-/** A sentence for people: what goes on, or a warning. */
+/** A message for people: what is happening, or a warning. */
 interface Notice {
   readonly event: 'notice';
   readonly level: 'info' | 'warning';
   readonly message: string;
 }
 
-/** Totals so far; sent often, shown seldom. */
+/** Totals so far; sent more often than they are shown. */
 export interface Progress {
   readonly event: 'progress';
   readonly phase: 'scan' | 'transfer' | 'delete';
@@ -111,7 +111,7 @@ export interface Progress {
   readonly bytes: { readonly done: number; readonly total: number };
 }
 
-/** A line of the session transcript (`-vv`): what was done, asked and answered. Never holds a secret. */
+/** A line of the session transcript (`-vv`): a status, a request or a reply. Never contains a secret. */
 interface Transcript {
   readonly event: 'transcript';
   /** The remote's name. */

@@ -1,8 +1,8 @@
-/** A job and its remotes as the rest of the program sees them: every key present, every unit fixed. */
+/** A job as the rest of the program uses it: every key present, every unit fixed. */
 import type { Operation } from './events.js';
 import type { Remote } from './remote.js';
 
-/** The form of a name of a job, a remote or a worker. */
+/** The form of the name of a job, remote or worker. */
 export const namePattern = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 
 /** One side of a job as written: a local path, or a path on a remote. */
@@ -15,9 +15,9 @@ export interface Location {
 }
 
 export interface DeleteRules {
-  /** Largest share of the destination's files in scope (percent), or a number of files. */
+  /** The most that may be deleted: a share of the destination's files in scope, or a number of files. */
   readonly max: { readonly percent: number } | { readonly count: number };
-  /** Folder below the destination's root; undefined: removed for good. */
+  /** Folder below the destination's root; undefined: files are removed for good. */
   readonly trash: string | undefined;
   /** Milliseconds the trash is kept; undefined: for ever. */
   readonly keep: number | undefined;
@@ -43,11 +43,11 @@ export interface ScopeRules {
   /** Milliseconds before the run's start. */
   readonly minAge: number | undefined;
   readonly maxAge: number | undefined;
-  /** Milliseconds before the run's start in which a changed file may still be being written, so that it is left for a later run; a time after the start says nothing. */
+  /** Milliseconds: a file changed less than this before the run's start may still be being written and is left to a later run. A file changed after the start is not affected. */
   readonly quiet?: number;
 }
 
-/** All that concerns one run of a job. */
+/** Everything one run of a job needs. */
 export interface Job {
   readonly name: string;
   readonly operation: Operation;
@@ -66,12 +66,13 @@ export interface Job {
   readonly bandwidth: number | undefined;
   /** Milliseconds for the whole run. */
   readonly timeout: number | undefined;
-  /** Run reports kept. */
+  /** Run reports to keep. */
   readonly history: number;
-  /** What starts it and where, read and checked here, carried out by the daemon. */
+  /** What starts runs and where; only the daemon uses it. */
   readonly starts: Starts;
 }
 
+/** Times in milliseconds. */
 export interface Starts {
   readonly schedule: readonly string[];
   readonly timezone: string | undefined;
@@ -92,7 +93,7 @@ export interface Config {
   readonly queue: string;
   readonly remotes: ReadonlyMap<string, Remote>;
   readonly jobs: ReadonlyMap<string, Job>;
-  /** Sentences worth telling (two jobs with one destination …). */
+  /** Messages for people, such as two jobs with the same destination. */
   readonly warnings: readonly string[];
   /** Resolved values that must never be printed. */
   readonly secrets: readonly string[];

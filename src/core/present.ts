@@ -1,4 +1,4 @@
-/** Optional properties: left out rather than undefined, which `exactOptionalPropertyTypes` tells apart. */
+/** Optional properties: `exactOptionalPropertyTypes` has them left out rather than undefined. */
 
 type Optional<T> = { [K in keyof T]: undefined extends T[K] ? K : never }[keyof T];
 

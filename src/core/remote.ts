@@ -13,12 +13,13 @@ export const hostKeyAlgorithms: Readonly<Record<string, readonly string[]>> = {
 };
 
 export interface Auth {
-  /** Private key files, tried in this order; one named in jobs.yml must be readable, default ones may be missing. */
+  /** Private key files, in the order they are tried. */
   readonly keys: readonly string[];
+  /** Whether key files may be missing: true for the default ones, false for those of jobs.yml. */
   readonly keysOptional: boolean;
   readonly passphrase?: string;
   readonly password?: string;
-  /** Socket of the agent to ask, if any. */
+  /** Socket of the SSH agent, if it is used. */
   readonly agent?: string;
 }
 
@@ -28,25 +29,26 @@ export interface Remote {
   readonly port: number;
   readonly username: string;
   readonly auth: Auth;
-  /** Pinned fingerprints (`SHA256:…`) or `type base64` keys; empty: the known_hosts files decide. */
+  /** Pinned keys, as `SHA256:…` or `type base64`; empty: the known_hosts files decide. */
   readonly hostKey: readonly string[];
-  /** Files in known_hosts format, in order; missing ones are fine. */
+  /** Files in known_hosts format, in order; they may be missing. */
   readonly knownHosts: readonly string[];
-  /** The name to look up in known_hosts (ssh_config's HostKeyAlias); the host when absent. */
+  /** The name to look up in known_hosts (ssh_config's HostKeyAlias); absent: the host. */
   readonly hostKeyAlias?: string;
   /** Absolute, or relative to the login folder; undefined: the login folder, which absolute paths may leave. */
   readonly root: string | undefined;
   readonly maxSessions: number;
-  /** Files in flight; 0: found by itself. */
+  /** Files copied at the same time; 0: chosen automatically. */
   readonly maxFiles: number;
   /** Bytes a second; undefined: no limit. */
   readonly bandwidth: number | undefined;
-  /** Milliseconds. */
+  /** Longest wait for a reply, milliseconds. */
   readonly deadline: number;
+  /** Longest time a transfer may make no progress, milliseconds. */
   readonly stall: number;
   /** ssh2's `algorithms`, as given. */
   readonly algorithms: Readonly<Record<string, unknown>>;
   readonly jump: Remote | undefined;
-  /** With `transport: openssh`: options of the system's ssh, which then logs in; undefined: ssh2 does. */
+  /** Options of the system's ssh, for `transport: openssh`; absent: ssh2 logs in. */
   readonly openssh?: readonly string[];
 }

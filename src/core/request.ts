@@ -1,49 +1,49 @@
-/** A request for a run: what stands in the queue. Names only, never a secret or a host. */
+/** A request for a run, as the queue stores it, and the views of it that `runs` and `status` list. Names only, never a secret or a host. */
 import type { Emit, Operation, Outcome, Report, Trigger } from './events.js';
 
 export interface RunRequest {
-  /** The run's id, given out when it was asked for. */
+  /** The run's id, made when it was requested. */
   readonly run: string;
   readonly job: string;
   readonly trigger: Trigger;
   /** The slot it was started for: ISO 8601, UTC. */
   readonly slot?: string;
-  /** Folders below the source's root (`''` is the root) that alone are looked at; nothing is deleted then. Absent: the whole tree. */
+  /** Folders below the source's root (`''` is the root): only these are scanned, and nothing is deleted. Absent: the whole tree. */
   readonly folders?: readonly string[];
-  /** Somebody cancelled it after it had begun. */
+  /** Whether it was cancelled after it had started. */
   readonly cancelled?: true;
 }
 
-/** A run as it is handed out to be carried out. */
+/** A run that a worker takes from the queue. */
 export interface Assignment {
   readonly request: RunRequest;
   /** 1 for the first. */
   readonly attempt: number;
-  /** Attempts in all. */
+  /** The most attempts. */
   readonly attempts: number;
-  /** Aborted when another worker may have taken the run over. */
+  /** Aborted when another worker may have taken over the run. */
   readonly lost: AbortSignal;
-  /** Whether the run is surely this worker's at this moment; asked before anything is changed. */
+  /** Whether the run certainly belongs to this worker now; checked before every change. */
   isOurs(): boolean;
 }
 
 /** Listens to a run; `end` is called when it has ended. */
 export type ListenToRun = (request: RunRequest) => { readonly emit: Emit; end(): Promise<void> };
 
-/** What becomes of a run that was handed out. */
-export type Verdict =
+/** What happens to a run after an attempt. */
+export type AttemptEnd =
   | { readonly next: 'end'; readonly report: Report }
-  /** Another attempt after a wait, ms. */
+  /** Another attempt after a wait of `after` ms. */
   | { readonly next: 'retry'; readonly after: number; readonly why: string }
-  /** Back to the queue: this process is about to end. */
+  /** Back to the queue, since this process is about to end. */
   | { readonly next: 'return' };
 
-/** How a slot ended: with a run (how late that began, its report tells), or without one. */
+/** How a slot ended: with a run, whose report has its start, or without one. */
 export type SlotEnd =
   | { readonly end: 'ran'; readonly run: string }
   | { readonly end: 'skipped'; readonly why: string };
 
-/** A run as `runs` lists it: waiting, going on, or ended (then with its report). */
+/** A run as `runs` lists it: waiting, running, or ended (then with its report). */
 export interface RunView {
   readonly run: string;
   readonly job: string;
@@ -54,7 +54,7 @@ export interface RunView {
   readonly report?: Report;
 }
 
-/** A slot that made no run of its own, as `runs` lists it. */
+/** A slot without a run of its own, as `runs` lists it. */
 export interface SkippedSlot {
   readonly job: string;
   readonly slot: string;

@@ -1,10 +1,10 @@
-/** Text for people: what is safe on a terminal and in a log, and how sizes, rates and times are shown. */
+/** Text for people: escaped for terminals and logs; sizes, times and counts in words. */
 
-/** Replaces a secret that was taken out of a text. */
+/** Shown in place of a secret. */
 export const secretMark = '[secret]';
 
 /**
- * Characters that a terminal acts on or that hide what a reader sees: C0, DEL and C1 (CSI among them),
+ * Characters that a terminal interprets or that mislead a reader: C0, DEL and C1 (CSI among them),
  * soft hyphen, line and paragraph separators, bidirectional controls, invisible characters, the byte
  * order mark, and halves of surrogate pairs. Every output of ferryline escapes exactly these.
  */
@@ -14,20 +14,20 @@ const unsafe =
 const printable = /^[\x20-\x7e]*$/;
 
 /**
- * A message as one line that is safe on a terminal: what is unsafe becomes `\n`, `\x1b`, `\u202e`.
- * Backslashes stay, since names in a message are escaped already (`escapeText`).
+ * A message as one line that is safe on a terminal: unsafe characters become `\n`, `\x1b`, `\u202e`.
+ * Backslashes are kept, since names in a message are escaped already (`escapeText`).
  */
 export function terminalSafe(message: string): string {
   return printable.test(message) ? message : message.replace(unsafe, escaped);
 }
 
-/** A name or any text from outside as part of a message: as `terminalSafe`, with backslashes doubled, so that it can be told apart. */
+/** A name or other text from outside as part of a message: as `terminalSafe`, with backslashes doubled, so that no two names look the same. */
 export function escapeText(text: string): string {
   const doubled = text.includes('\\') ? text.replaceAll('\\', '\\\\') : text;
   return terminalSafe(doubled);
 }
 
-/** A value as one line of JSON that is safe on a terminal, too; parsed, it is the value again. */
+/** A value as one line of JSON that is safe on a terminal; parsing it returns the value. */
 export function jsonLine(value: unknown): string {
   const text = JSON.stringify(value) ?? 'null';
   return printable.test(text) ? text : text.replace(unsafe, (c) => `\\u${hex(c, 4)}`);
@@ -68,7 +68,7 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** `12,345`. Intl would do it, and takes 12 ms to load. */
+/** `12,345`; Intl would take 12 ms to load. */
 export function grouped(n: number): string {
   return String(n).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }

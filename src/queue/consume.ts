@@ -2,7 +2,7 @@
 import { type Job as Entry, WaitingError, Worker } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
-import type { Assignment, RunRequest, Verdict } from '../core/request.js';
+import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
 import { keepHold, lockDuration, stalledInterval } from './holds.js';
 import { answered, queueName } from './runs.js';
 import type { Store } from './store/store.js';
@@ -11,7 +11,7 @@ export interface ConsumerOptions {
   readonly worker: string | undefined;
   /** Runs in hand at once, those that wait for a permit counted. */
   readonly concurrency: number;
-  readonly carryOut: (assignment: Assignment) => Promise<Verdict>;
+  readonly carryOut: (assignment: Assignment) => Promise<AttemptEnd>;
   /** A run that was given up because its workers died too often; it has no report yet. */
   readonly onGivenUp: (request: RunRequest, why: string) => void;
   readonly onError: (error: Error) => void;

@@ -11,7 +11,7 @@ import type { Emit, Report, Trigger } from '../core/events.js';
 import type { Job } from '../core/job.js';
 import type { Permit, TakePermit } from '../core/permit.js';
 import { present } from '../core/present.js';
-import type { Assignment, ListenToRun, RunRequest, Verdict } from '../core/request.js';
+import type { Assignment, AttemptEnd, ListenToRun, RunRequest } from '../core/request.js';
 import { count } from '../core/text.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { acquireJobLock, type Lock } from '../state/lock.js';
@@ -64,7 +64,7 @@ export class RunWorker {
   }
 
   /** Carries out one attempt of a run. Rejects only if the run was lost to another worker. */
-  async carryOut(assignment: Assignment): Promise<Verdict> {
+  async carryOut(assignment: Assignment): Promise<AttemptEnd> {
     const { request, attempt, attempts, lost, isOurs } = assignment;
     const { jobNamed, isPaused, listen, redact, keep } = this.#options;
     const cancel = new AbortController();

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Report } from '../../src/core/events.js';
 import type { Permit } from '../../src/core/permit.js';
-import type { Assignment, RunRequest, Verdict } from '../../src/core/request.js';
+import type { Assignment, AttemptEnd, RunRequest } from '../../src/core/request.js';
 import { type Consumer, consume } from '../../src/queue/consume.js';
 import { openPauses } from '../../src/queue/pauses.js';
 import { openPermits } from '../../src/queue/permits.js';
@@ -70,7 +70,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
     /** Workers of a name of their own, so that tests don't take each other's runs. */
     const work = (
       worker: string,
-      carryOut: (assignment: Assignment) => Promise<Verdict>,
+      carryOut: (assignment: Assignment) => Promise<AttemptEnd>,
       view = 0,
     ): Consumer =>
       consume(kit.stores[view] as Store, {

@@ -1,6 +1,7 @@
-/** Why one path is or isn't transferred: the rule that puts it out of scope, or what both sides hold and how they compare. */
+/** Explains why one path is or is not transferred: the rule that puts it out of scope, or the entries on both sides and how they compare. */
 import { join, nameOf, parentOf, type Stat } from '../../core/entry.js';
 import type { Job } from '../../core/job.js';
+import { present } from '../../core/present.js';
 import { openSide } from '../../endpoints/open.js';
 import type { SessionPool } from '../../endpoints/sftp/pool.js';
 import { Scope } from '../../jobs/plan/filter.js';
@@ -23,7 +24,7 @@ export interface Explanation {
     | 'conflict'
     | 'compared by content'
     | 'absent';
-  /** The rule that decided, where one did. */
+  /** The rule that decided, if one did. */
   readonly rule?: { readonly pattern: string; readonly where: string };
   readonly source?: Stat;
   readonly destination?: Stat;
@@ -31,7 +32,7 @@ export interface Explanation {
   readonly reason: string;
 }
 
-/** Looks at one path on both sides, as a run would. Errors as a run's. */
+/** Compares one path on both sides as a run would; rejects with the same errors. */
 export async function explainPath(
   job: Job,
   path: string,
@@ -45,13 +46,10 @@ export async function explainPath(
       from.endpoint.stat(path, signal),
       to.endpoint.stat(path, signal),
     ]);
-    const stats = {
-      ...(source === undefined ? {} : { source }),
-      ...(destination === undefined ? {} : { destination }),
-    };
+    const stats = present({ source, destination });
     if (source === undefined && destination === undefined)
       return { path, verdict: 'absent', reason: 'neither side has it' };
-    // every folder on the way may put it out of scope, too
+    // each folder above it may put it out of scope
     let scope = Scope.of(job.scope, Date.now(), reservedFolders(job));
     const segments = path.split('/');
     for (let i = 0; i < segments.length; i++) {
@@ -74,7 +72,7 @@ export async function explainPath(
           rule: { pattern: out.rule, where: out.where },
           reason: last
             ? `${out.where} has "${out.rule}"`
-            : `its folder ${at} is out of scope: ${out.where} has "${out.rule}"`,
+            : `the folder ${at} is out of scope: ${out.where} has "${out.rule}"`,
         };
     }
     const kind = (source ?? destination)?.kind;
@@ -83,7 +81,7 @@ export async function explainPath(
         path,
         verdict: 'out of scope',
         ...stats,
-        reason: 'no pattern of include matches it',
+        reason: 'no pattern of `include` matches it',
       };
     const limit = kind === 'file' ? scope.limits((source ?? destination) as Stat) : undefined;
     if (limit !== undefined)
@@ -97,7 +95,7 @@ export async function explainPath(
     const doubts = await openDoubts(job, state);
     const rules = {
       ...planRules(job, from.endpoint.can, to.endpoint.can),
-      ...(doubts === undefined ? {} : { doubts: doubts.byPath }),
+      ...present({ doubts: doubts?.byPath }),
     };
     const name = nameOf(path);
     const entry = source && { ...source, name };
@@ -140,8 +138,8 @@ function verdictOf(
       verdict: 'compared by content',
       reason:
         compare === 'checksum'
-          ? 'sizes agree; compare: checksum reads both'
-          : 'sizes and seconds agree, but it was copied so soon after its change that another one would not show; the next run reads both',
+          ? 'the sizes are equal; with `compare: checksum` the next run reads both files'
+          : 'size and mtime are equal, but it was copied so soon after a change that a later one might not show; the next run reads both files',
     };
   const action = plan.actions.find((a) => a.action !== 'delete') ?? plan.actions[0];
   switch (action?.action) {
@@ -152,16 +150,19 @@ function verdictOf(
           action.reason === 'new' ? 'the destination lacks it' : `the two differ: ${action.reason}`,
       };
     case 'link':
-      return { verdict: 'copied', reason: 'a link, made as it is' };
+      return { verdict: 'copied', reason: 'a link, copied as a link' };
     case 'mkdir':
       return { verdict: 'made', reason: 'a folder that the destination lacks' };
     case 'attrs':
-      return { verdict: 'attrs', reason: 'the same bytes under another mtime or name' };
+      return {
+        verdict: 'attrs',
+        reason: 'the bytes are equal; the mtime or the case of the name differs',
+      };
     case 'delete':
       return { verdict: 'deleted', reason: 'the source lacks it, and the job is a mirror' };
     default:
       return plan.unchanged > 0 || plan.descend.length > 0
-        ? { verdict: 'unchanged', reason: 'both sides agree' }
-        : { verdict: 'unchanged', reason: 'only the destination has it, and it stays there' };
+        ? { verdict: 'unchanged', reason: 'both sides are equal' }
+        : { verdict: 'unchanged', reason: 'only the destination has it, and this job keeps it' };
   }
 }

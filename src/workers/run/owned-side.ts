@@ -3,35 +3,35 @@ import { FerryError } from '../../core/errors.js';
 import type { Endpoint } from '../../endpoints/endpoint.js';
 import type { Side } from '../../endpoints/open.js';
 
-/** A side whose endpoints are all held. */
+/** The side with all its endpoints owned: they check `isOurs` before each change. */
 export function ownedSide(side: Side, isOurs: () => boolean): Side {
   const { makeRoot, elsewhere } = side;
   return {
     ...side,
-    endpoint: held(side.endpoint, isOurs),
-    elsewhere: (root, label) => held(elsewhere(root, label), isOurs),
+    endpoint: ownedEndpoint(side.endpoint, isOurs),
+    elsewhere: (root, label) => ownedEndpoint(elsewhere(root, label), isOurs),
     async makeRoot(signal) {
-      mustBe(isOurs, '');
+      assertOurs(isOurs, '');
       return makeRoot(signal);
     },
   };
 }
 
-function mustBe(isOurs: () => boolean, path: string): void {
+function assertOurs(isOurs: () => boolean, path: string): void {
   if (isOurs()) return;
-  throw new FerryError('network', 'the run was taken over by another worker', {
+  throw new FerryError('network', 'another worker has taken over the run', {
     path,
-    hint: 'that one finishes it; nothing more is changed here',
+    hint: 'that worker finishes it; this one changes nothing more',
   });
 }
 
 /**
- * The same side, but every call that changes what stands at a name first asks whether the run is
- * still ours, since another worker may have taken it over while this process stood still. Bytes in
- * a temporary file of our own harm nobody, so handles are left as they are.
+ * The same endpoint, but every call that changes an entry first checks that the run is still ours:
+ * another worker may have taken it over while this process was suspended. Handles do not check,
+ * since they only write to temporary files of our own.
  */
-function held(side: Endpoint, isOurs: () => boolean): Endpoint {
-  const check = (path: string) => mustBe(isOurs, path);
+function ownedEndpoint(side: Endpoint, isOurs: () => boolean): Endpoint {
+  const check = (path: string) => assertOurs(isOurs, path);
   return {
     ...side,
     async mkdir(path, ...rest) {

@@ -1,8 +1,8 @@
-/** A plan as events: the counts, and each action. */
+/** Emits a plan as events: its counts, and each action. */
 import type { Emit } from '../../core/events.js';
 import type { Plan } from '../../jobs/plan/plan.js';
 
-export function tellPlan(plan: Plan, emit: Emit): void {
+export function emitPlan(plan: Plan, emit: Emit): void {
   emit({
     event: 'plan',
     job: plan.job,
@@ -16,8 +16,8 @@ export function tellPlan(plan: Plan, emit: Emit): void {
   });
 }
 
-/** One `action` event for each action, in the order they are carried out. */
-export function tellActions(plan: Plan, emit: Emit): void {
+/** Emits one `action` event for each action, in the order they are carried out. */
+export function emitActions(plan: Plan, emit: Emit): void {
   for (const { path } of plan.mkdirs) emit({ event: 'action', action: 'mkdir', path });
   for (const copy of plan.copies)
     emit(

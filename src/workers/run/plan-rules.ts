@@ -1,5 +1,4 @@
-/** What a job and its two sides mean for comparing and planning. */
-
+/** Derives the rules for comparing and planning from a job and its two sides. */
 import type { Job } from '../../core/job.js';
 import type { Capabilities } from '../../endpoints/endpoint.js';
 import type { PlanRules } from '../../jobs/plan/folder-types.js';
@@ -18,12 +17,12 @@ export function planRules(job: Job, from: Capabilities, to: Capabilities): PlanR
   };
 }
 
-/** The coarser side's granularity of mtimes, seconds. */
+/** The granularity of mtimes on the coarser side, seconds. */
 export function precisionOf(from: Capabilities, to: Capabilities): number {
   return Math.max(from.mtimePrecision, to.mtimePrecision);
 }
 
-/** Folders of the destination that no job is ever about. */
+/** Folders of the destination that are never in scope. */
 export function reservedFolders({ delete: { trash } }: Job): string[] {
   return trash === undefined ? [] : [trash.replace(/\/+$/, '')];
 }

@@ -1,43 +1,43 @@
-/** How far the copies are, told a few times a second, and the watch for a transfer that stands still. */
+/** Reports the progress of the copies a few times a second, and ends a transfer that has stalled. */
 import { FerryError } from '../../core/errors.js';
 import type { Emit } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import type { Copy, Link, Plan } from '../../jobs/plan/plan.js';
 import type { Tally } from './tally.js';
 
-interface Watched {
+interface ProgressParts {
   readonly job: Job;
   readonly plan: Plan;
   readonly tally: Tally;
   readonly emit: Emit;
 }
 
-/** Milliseconds between two progress events, and between two looks for a standstill. */
-const tick = 200;
+/** Milliseconds between two progress events, and between two checks for a stall. */
+const reportEveryMs = 200;
 
-/** Progress of the copies, and the watch for a transfer that stands still. */
+/** `stop` is aborted with an error if nothing moves for as long as `stall` of a remote. */
 export class TransferProgress {
-  readonly #request: Watched;
+  readonly #parts: ProgressParts;
   readonly #timer: NodeJS.Timeout;
   #files = { done: 0, total: 0 };
   #bytes = { done: 0, total: 0 };
   #last = performance.now();
 
-  constructor(request: Watched, stop: AbortController) {
-    this.#request = request;
-    const { from, to } = request.job;
+  constructor(parts: ProgressParts, stop: AbortController) {
+    this.#parts = parts;
+    const { from, to } = parts.job;
     const stalls = [from.remote?.stall, to.remote?.stall].filter((ms) => ms !== undefined);
-    const stall = Math.min(...stalls);
+    const stallMs = Math.min(...stalls);
     this.#timer = setInterval(() => {
-      this.#tell();
-      if (performance.now() - this.#last > stall)
+      this.#report();
+      if (performance.now() - this.#last > stallMs)
         stop.abort(
-          new FerryError('network', `nothing has moved for ${stall / 1000} s`, {
+          new FerryError('network', `nothing was transferred for ${stallMs / 1000} s`, {
             code: 'ETIMEDOUT',
-            hint: 'run it again; raise `stall` of the remote if it is only slow',
+            hint: 'run it again; raise `stall` of the remote if the remote is only slow',
           }),
         );
-    }, tick);
+    }, reportEveryMs);
     this.#timer.unref();
   }
 
@@ -45,10 +45,10 @@ export class TransferProgress {
     this.#files.total += copies.length;
     for (const copy of copies)
       if (copy.action === 'copy') this.#bytes.total += copy.source.size ?? 0;
-    this.#tell();
+    this.#report();
   }
 
-  /** Nothing stands still, though nothing may have moved. */
+  /** Resets the stall timer: the transfer works, even if no bytes moved. */
   alive(): void {
     this.#last = performance.now();
   }
@@ -65,11 +65,11 @@ export class TransferProgress {
 
   end(): void {
     clearInterval(this.#timer);
-    this.#tell();
+    this.#report();
   }
 
-  #tell(): void {
-    const { plan, tally, emit } = this.#request;
+  #report(): void {
+    const { plan, tally, emit } = this.#parts;
     emit({
       event: 'progress',
       phase: this.#files.done < this.#files.total ? 'transfer' : 'delete',

@@ -1,10 +1,11 @@
-/** Makes the reports of runs that could not begin, and says how a run ends. Keeping them is state/reports.ts. */
+/** Makes the reports of runs that could not begin, and derives how a run ends from its error. state/reports.ts keeps reports. */
 import { asFerryError, Cancelled, exitCodes } from '../../core/errors.js';
 import type { Report, Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
+import { present } from '../../core/present.js';
 import type { RunRequest } from '../../core/request.js';
 
-/** The report of a run that could not begin: its job was busy, say, or it was cancelled. */
+/** The report of a run that could not begin, for example because its job was busy or it was cancelled. */
 export function reportOfNoStart(
   job: Pick<Job, 'name' | 'operation'>,
   run: {
@@ -23,8 +24,7 @@ export function reportOfNoStart(
     job: job.name,
     operation: job.operation,
     trigger: run.trigger,
-    ...(run.slot === undefined ? {} : { slot: run.slot }),
-    ...(run.worker === undefined ? {} : { worker: run.worker }),
+    ...present({ slot: run.slot, worker: run.worker }),
     ...endOf(thrown),
     startedAt: time,
     endedAt: time,
@@ -39,31 +39,26 @@ export function reportOfNoStart(
   };
 }
 
-/** The same, of a request out of the queue, for a job that may be in jobs.yml no more. */
+/** The same for a request from the queue; its job may no longer be in jobs.yml. */
 export function reportOfRequest(
   { run, job, trigger, slot }: Pick<RunRequest, 'run' | 'job' | 'trigger' | 'slot'>,
   definition: Job | undefined,
   thrown: unknown,
   { attempt = 1, worker }: { readonly attempt?: number; readonly worker?: string } = {},
 ): Report {
-  const more = {
-    ...(slot === undefined ? {} : { slot }),
-    ...(worker === undefined ? {} : { worker }),
-  };
   return reportOfNoStart(
     { name: job, operation: definition?.operation ?? 'push' },
-    { run, trigger, ...more, attempt },
+    { run, trigger, ...present({ slot, worker }), attempt },
     thrown,
     new Date(),
   );
 }
 
-/** How a run ends that something was thrown in. */
+/** How a run ends that threw this value. */
 export function endOf(thrown: unknown): Pick<Report, 'outcome' | 'exitCode' | 'error'> {
   if (thrown instanceof Cancelled) return { outcome: 'cancelled', exitCode: thrown.exitCode };
   const { kind, message, hint, path } = asFerryError(thrown);
   const exitCode = exitCodes[kind];
   const outcome = kind === 'refused' ? 'refused' : exitCode === 3 ? 'incomplete' : 'failed';
-  const more = { ...(hint === undefined ? {} : { hint }), ...(path === undefined ? {} : { path }) };
-  return { outcome, exitCode, error: { kind, message, ...more } };
+  return { outcome, exitCode, error: { kind, message, ...present({ hint, path }) } };
 }

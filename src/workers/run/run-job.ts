@@ -19,7 +19,7 @@ import type { Plan } from '../../jobs/plan/plan.js';
 import { reapOld, recoverAside } from './copy/leftovers.js';
 import { readTemporary } from './copy/temporary-names.js';
 import { ownedSide } from './owned-side.js';
-import { tellActions, tellPlan } from './plan-events.js';
+import { emitActions, emitPlan } from './plan-events.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { type Doubts, openDoubts } from './remembered/doubts.js';
 import { recallFacts } from './remembered/server-facts.js';
@@ -145,8 +145,8 @@ async function carryOut(
     if (!context.dryRun && (await recoverAside(destination.endpoint, scanned.leftovers, signal)))
       scanned = await look(job, context, sides, signal, start);
     const { plan } = scanned;
-    if (context.deepPlan) tellActions(plan, emit);
-    tellPlan(plan, emit);
+    if (context.deepPlan) emitActions(plan, emit);
+    emitPlan(plan, emit);
     tally.unchanged = plan.unchanged;
     for (const { path, kind, message } of plan.skips) tally.skip(path, kind, message);
     const refusal =
@@ -164,7 +164,7 @@ async function carryOut(
       run: context.run,
       job,
       plan,
-      limited: context.folders !== undefined,
+      onlyFolders: context.folders !== undefined,
       ...sides,
       pool,
       archive: archive?.endpoint,

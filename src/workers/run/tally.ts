@@ -1,9 +1,9 @@
-/** What a run has done so far: counts, failures, and the events that tell of each. */
+/** Counts what a run has done, keeps its failures, and emits an event for each path. */
 import { asFerryError, type FerryError } from '../../core/errors.js';
 import type { Emit, Failure, FileEvent, Report } from '../../core/events.js';
 
-/** Failures a report lists; the rest is counted. */
-const mostFailures = 1000;
+/** Failures a report lists; further ones are only counted. */
+const failuresListed = 1000;
 const strength = { none: 0, size: 1, checksum: 2 } as const;
 
 export class Tally {
@@ -23,12 +23,12 @@ export class Tally {
     this.#emit = emit;
   }
 
-  /** Tells of one path. */
+  /** Emits an event about one path. */
   file(action: FileEvent['action'], path: string, more: Partial<FileEvent> = {}): void {
     this.#emit({ event: 'file', action, path, ...more });
   }
 
-  /** `began`: when its copying did, by `performance.now()`. */
+  /** Records a copied file. `began` is when its copying began, by `performance.now()`. */
   copy(path: string, bytes: number, verified: Report['verified'], began: number): void {
     this.copied++;
     this.bytes += bytes;
@@ -45,7 +45,7 @@ export class Tally {
 
   fail(failure: Failure): void {
     this.failed++;
-    if (this.failures.length < mostFailures) this.failures.push(failure);
+    if (this.failures.length < failuresListed) this.failures.push(failure);
     this.file('fail', failure.path, { kind: failure.kind, message: failure.message });
   }
 

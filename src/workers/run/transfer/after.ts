@@ -1,6 +1,6 @@
 /**
- * What happens to a source file once its destination is proven equal: kept, deleted, or moved to
- * an archive. Other files' failures don't hold it up; a file that changed meanwhile is left alone.
+ * Handles a source file once its copy is proven equal: keeps it, deletes it, or moves it to an
+ * archive. Failures of other files do not matter; a file that has changed since is left alone.
  */
 import { join, nameOf, parentOf, type Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
@@ -17,10 +17,10 @@ export type AfterAction = (
   source: Pick<Stat, 'size' | 'mtime'>,
 ) => Promise<void>;
 
-/** Names tried when one is taken in the archive: `.1`, `.2` … */
-const mostNames = 1000;
+/** Names tried if the name is taken in the archive (`.1`, `.2` …) before the file fails. */
+const namesTried = 1000;
 
-/** `archive` is the side the archive is on, opened, where the job has one. */
+/** Returns undefined if the job keeps its source files. `archive` is the opened side of the job's archive, if it has one. */
 export function createAfter(
   job: Job,
   source: Side,
@@ -40,9 +40,9 @@ export function createAfter(
 
   return async (path, from, seen) => {
     if (!(await unchanged(from, seen)))
-      throw new FerryError('changed', 'it changed after it was sent, so it is kept', {
+      throw new FerryError('changed', 'it changed after it was copied, so it stays in the source', {
         path: from,
-        hint: 'the next run sends it again',
+        hint: 'the next run copies it again',
       });
     if (after.kind === 'delete') await side.remove(from, signal);
     else if (archive !== undefined) await move(from, path);
@@ -53,7 +53,7 @@ export function createAfter(
     await makeFolders(to, parentOf(path), made, signal);
     const whole = source.elsewhere('/', side.label);
     const sameSide = job.from.remote?.name === (job.after as { to: Job['to'] }).to.remote?.name;
-    for (let n = 0; n < mostNames; n++) {
+    for (let n = 0; n < namesTried; n++) {
       const name = n === 0 ? path : join(parentOf(path), `${nameOf(path)}.${n}`);
       if ((await to.stat(name, signal)) !== undefined) continue;
       if (sameSide) {
@@ -69,10 +69,13 @@ export function createAfter(
       await copyOver(from, name, to);
       return;
     }
-    throw new FerryError('io', `the archive has ${mostNames} files of this name`, { path: from });
+    throw new FerryError('io', `the archive already has ${namesTried} files of this name`, {
+      path: from,
+      hint: 'move older files out of the archive',
+    });
   }
 
-  /** Onto another device or server: copied, verified, then removed. */
+  /** Moves a file to another device or server: copies it, verifies the copy, then removes it. */
   async function copyOver(from: string, name: string, to: Endpoint): Promise<void> {
     const stat = await side.stat(from, signal);
     if (stat === undefined) return;
@@ -88,9 +91,13 @@ export function createAfter(
       },
     );
     if (!(await unchanged(from, stat)))
-      throw new FerryError('changed', 'it changed while it was archived, so it is kept', {
-        path: from,
-      });
+      throw new FerryError(
+        'changed',
+        'it changed while it was archived, so it stays in the source',
+        {
+          path: from,
+        },
+      );
     await side.remove(from, signal);
   }
 }

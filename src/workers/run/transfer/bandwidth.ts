@@ -1,16 +1,16 @@
-/** How many bytes a second a run may move: its job's limit is its own, a remote's is shared by all runs of the process. */
+/** The bandwidth limits of a run: its job's limit is its own, a remote's is shared by all runs of the process. */
 
 import type { Job } from '../../../core/job.js';
 import type { Remote } from '../../../core/remote.js';
 import type { SessionPool } from '../../../endpoints/sftp/pool.js';
 import { Throttle } from './throttle.js';
 
-/** By the pool, then by the remote's name. */
-const shared = new WeakMap<SessionPool, Map<string, Throttle>>();
+/** By pool, then by the remote's name. */
+const sharedThrottles = new WeakMap<SessionPool, Map<string, Throttle>>();
 
 /**
- * What a run calls before it moves some bytes: resolves when it may; undefined without a limit.
- * `onWait` is called each second until then.
+ * Returns the function a run calls before it transfers bytes; it resolves when they may flow.
+ * Undefined without a limit. `onWait` is called every second while it waits.
  */
 export function bandwidthOf(
   { bandwidth, from, to }: Job,
@@ -28,8 +28,8 @@ export function bandwidthOf(
 }
 
 function throttleOf({ name }: Remote, rate: number, pool: SessionPool): Throttle {
-  const all = shared.get(pool) ?? new Map<string, Throttle>();
-  shared.set(pool, all);
+  const all = sharedThrottles.get(pool) ?? new Map<string, Throttle>();
+  sharedThrottles.set(pool, all);
   const before = all.get(name);
   if (before?.rate === rate) return before;
   const throttle = new Throttle(rate);

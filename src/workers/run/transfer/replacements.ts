@@ -1,8 +1,8 @@
-/** Which part of a plan comes last: what takes the place of something of another kind. */
+/** Paths where the plan replaces one kind of entry by another; they are carried out last. */
 import { parentOf } from '../../../core/entry.js';
 import type { Plan } from '../../../jobs/plan/plan.js';
 
-/** Paths that take the place of something of another kind, with all below them: they come last. */
+/** The paths the plan both deletes and makes again as another kind of entry, and what it makes below them. */
 export function replacedPaths(plan: Plan): ReadonlySet<string> {
   const gone = new Set(plan.deletes.map(({ path }) => path));
   const made = [...plan.mkdirs, ...plan.copies].map(({ path }) => path);
@@ -15,7 +15,7 @@ export function replacedPaths(plan: Plan): ReadonlySet<string> {
       ]);
 }
 
-/** Whether a path is one of these, or below one. */
+/** Whether a path is one of these folders or below one. */
 export function isUnder(path: string, folders: ReadonlySet<string>): boolean {
   if (folders.size === 0) return false;
   for (let at = path; at !== ''; at = parentOf(at)) if (folders.has(at)) return true;

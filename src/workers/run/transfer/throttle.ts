@@ -1,10 +1,12 @@
-/** How many bytes a second: a flow is held under a rate. */
+/** Limits the bytes a flow transfers each second. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Milliseconds of waiting after which a throttle says that it is waiting. */
-const breath = 1000;
+/** Milliseconds between two reports that a throttle is waiting. */
+const reportEveryMs = 1000;
+/** Milliseconds of unused time that a flow may catch up on. */
+const burstMs = 100;
 
-/** Keeps a flow under `rate` bytes a second, bursts of a tenth of a second allowed. */
+/** Keeps a flow below `rate` bytes a second, with bursts of up to a tenth of a second. */
 export class Throttle {
   readonly rate: number;
   #until = 0;
@@ -13,17 +15,17 @@ export class Throttle {
     this.rate = rate;
   }
 
-  /** Resolves when `bytes` more may flow. `onWait` is called each second until then: standing still on purpose is no stall. */
+  /** Resolves when `bytes` more may flow. `onWait` is called every second until then, since a deliberate wait is no stall. */
   async pass(bytes: number, signal: AbortSignal, onWait: () => void = () => {}): Promise<void> {
     const now = performance.now();
-    const start = Math.max(this.#until, now - 100);
+    const start = Math.max(this.#until, now - burstMs);
     const length = (bytes / this.rate) * 1000;
     this.#until = start + length;
     for (let left = start - now; left > 0; left = start - performance.now()) {
       try {
-        await delay(Math.min(left, breath), undefined, { signal });
+        await delay(Math.min(left, reportEveryMs), undefined, { signal });
       } catch (error) {
-        this.#until -= length; // it never flowed
+        this.#until -= length; // these bytes never flowed
         throw error;
       }
       onWait();

@@ -1,11 +1,11 @@
-/** Takes entries away: for good, or into the trash, `TRASH/RUN/path`, which is pruned after `keep`. */
+/** Removes entries for good, or moves them to the trash, `TRASH/RUN/path`, which is pruned after `keep`. */
 import { join, parentOf } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { DeleteRules } from '../../../core/job.js';
 import { runTime } from '../../../core/run-id.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 
-/** Makes a folder and what is missing above it; one that stands already is fine. */
+/** Makes a folder and its missing parents; does nothing if the folder exists. `known` remembers the folders made. */
 export async function makeFolders(
   side: Endpoint,
   path: string,
@@ -26,9 +26,9 @@ export async function makeFolders(
 }
 
 export interface Remover {
-  /** Takes a file or link away. `from` is where it stands now, `path` its name in the trash. */
+  /** Removes a file or link. `from` is its current path, `path` its path in the trash. */
   file(from: string, path: string): Promise<void>;
-  /** Removes an empty folder; one that is not empty stays. Resolves to whether it is gone. */
+  /** Removes a folder if it is empty; resolves to whether it is gone. */
   folder(path: string): Promise<boolean>;
 }
 
@@ -45,16 +45,16 @@ export function createRemover(
         await side.remove(from, signal);
         return;
       }
-      const place = join(join(trash, run), path);
-      await makeFolders(side, parentOf(place), made, signal);
-      await side.rename(from, place, false, signal);
+      const target = join(join(trash, run), path);
+      await makeFolders(side, parentOf(target), made, signal);
+      await side.rename(from, target, false, signal);
     },
     async folder(path) {
       try {
         await side.rmdir(path, signal);
         return true;
       } catch (error) {
-        // something came into it since the scan, or the server won't say more than "failure"
+        // something was added to it since the scan, or the server reports only "failure"
         if (
           error instanceof FerryError &&
           ['ENOTEMPTY', 'EEXIST', 'EFAILURE'].includes(error.code ?? '')
@@ -66,7 +66,7 @@ export function createRemover(
   };
 }
 
-/** Removes what earlier runs put into the trash longer ago than `keep`; `now` is ms since the epoch. */
+/** Removes what runs moved to the trash more than `keep` milliseconds ago; `now` is ms since the epoch. */
 export async function pruneTrash(
   side: Endpoint,
   { trash, keep }: DeleteRules,
@@ -82,7 +82,7 @@ export async function pruneTrash(
   }
 }
 
-/** Removes a folder of ferryline's own with all that is in it; links are removed, not followed. */
+/** Removes a folder of ferryline's own and its contents; links are removed, not followed. */
 async function removeTree(side: Endpoint, path: string, signal: AbortSignal): Promise<void> {
   for (const { name, kind } of await side.list(path, signal)) {
     const below = join(path, name);

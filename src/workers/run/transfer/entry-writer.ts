@@ -1,0 +1,220 @@
+/**
+ * Writes entries at the destination: folders, copies, links, attributes. An error of one path goes
+ * into the tally; an error that concerns the whole run stops it. What to write, and in which order,
+ * is decided by transfer.ts and replace-entry.ts.
+ */
+import { each } from '../../../core/at-once.js';
+import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
+import type { Job } from '../../../core/job.js';
+import type { Copy, Link, Mkdir, SetAttributes } from '../../../jobs/plan/plan.js';
+import type { Copied, CopyContext } from '../copy/copy-context.js';
+import { copyFile } from '../copy/copy-file.js';
+import { temporaryPath } from '../copy/temporary-names.js';
+import { fingerprint } from '../fingerprint.js';
+import type { TransferProgress } from '../progress.js';
+import type { Tally } from '../tally.js';
+import type { AfterAction } from './after.js';
+
+export interface EntryWriterParts {
+  readonly job: Job;
+  readonly context: CopyContext;
+  readonly tally: Tally;
+  readonly progress: TransferProgress;
+  /** Aborted with an error that ends the run. */
+  readonly stop: AbortController;
+  readonly after: AfterAction | undefined;
+}
+
+/** Requests without file data in flight: mkdir, rename, remove. */
+export const smallRequestsAtOnce = 128;
+/** The bits of a folder's mode that we need to write into it. */
+const writableBits = 0o700;
+/** Tries for one file: the first, and further ones after it changed or the connection was lost. */
+const triesPerFile = 4;
+
+/** Whether we can write into a folder of this mode. */
+export const isWritable = (mode: number) => (mode & writableBits) === writableBits;
+
+export class EntryWriter {
+  readonly #job: Job;
+  readonly #context: CopyContext;
+  readonly #tally: Tally;
+  readonly #progress: TransferProgress;
+  readonly #stop: AbortController;
+  readonly #after: AfterAction | undefined;
+  /** Folders that exist and do not have their final mode yet. */
+  #made: Mkdir[] = [];
+
+  constructor({ job, context, tally, progress, stop, after }: EntryWriterParts) {
+    this.#job = job;
+    this.#context = context;
+    this.#tally = tally;
+    this.#progress = progress;
+    this.#stop = stop;
+    this.#after = after;
+  }
+
+  /** Runs the work on one path. An error that concerns only this path is recorded; any other ends the run. */
+  async guarded(path: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      if (this.#context.signal.aborted) throw this.#context.signal.reason;
+      const error = asFerryError(thrown);
+      if (endsRun(error.kind)) {
+        this.#stop.abort(error);
+        throw error;
+      }
+      this.#tally.failWith(path, error);
+    } finally {
+      this.#progress.step();
+    }
+  }
+
+  /** Makes folders level by level, since each needs its parent. */
+  async makeFolders(mkdirs: readonly Mkdir[]): Promise<void> {
+    const levels = new Map<number, Mkdir[]>();
+    for (const mkdir of mkdirs) {
+      const depth = mkdir.path.split('/').length;
+      levels.set(depth, [...(levels.get(depth) ?? []), mkdir]);
+    }
+    for (const depth of [...levels.keys()].sort((a, b) => a - b))
+      await each(levels.get(depth) ?? [], smallRequestsAtOnce, (mkdir) => this.makeFolder(mkdir));
+  }
+
+  async makeFolder(mkdir: Mkdir): Promise<void> {
+    const { path, mode } = mkdir;
+    const { destination, signal } = this.#context;
+    await this.guarded(path, async () => {
+      // writable while files go into it; setFolderModes gives it its own mode later
+      const permissions = this.#folderMode(mode) ?? 0o777;
+      await destination.mkdir(path, permissions | writableBits, signal).catch(async (error) => {
+        const there = await destination.stat(path, signal);
+        if (there?.kind !== 'folder') throw error;
+      });
+      this.#made.push(mkdir);
+      this.#tally.file('mkdir', path);
+    });
+  }
+
+  #folderMode(mode: number): number | undefined {
+    const { modes } = this.#job;
+    if (modes === 'server') return undefined;
+    return modes === 'source' ? mode & 0o777 : modes.folders;
+  }
+
+  /**
+   * Sets the final mode of the new folders whose mode `which` accepts: the server's umask may have
+   * removed bits, and a read-only folder had to be writable until its contents were written.
+   */
+  async setFolderModes(which: (mode: number) => boolean): Promise<void> {
+    const { destination, signal } = this.#context;
+    if (destination.can.setStat === 'none') return;
+    const modeOf = (mkdir: Mkdir) => this.#folderMode(mkdir.mode);
+    const isNow = (mkdir: Mkdir) => which(modeOf(mkdir) ?? writableBits);
+    const now = this.#made.filter(isNow);
+    this.#made = this.#made.filter((mkdir) => !isNow(mkdir));
+    await each(now.reverse(), smallRequestsAtOnce, async (mkdir) => {
+      const mode = modeOf(mkdir);
+      if (mode === undefined) return;
+      await destination.setStat(mkdir.path, { mode }, signal).catch((error) => {
+        // the folder exists; a server that refuses modes is no failure
+        if (asFerryError(error).kind !== 'io') throw error;
+      });
+    });
+  }
+
+  async copyAll(copies: readonly (Copy | Link)[]): Promise<void> {
+    this.#progress.start(copies);
+    await each(copies, filesAtOnce(this.#job, this.#context), (copy) =>
+      this.guarded(copy.path, () =>
+        copy.action === 'link' ? this.makeLink(copy) : this.#copy(copy),
+      ),
+    );
+  }
+
+  async #copy(copy: Copy): Promise<void> {
+    const { destination, signal } = this.#context;
+    const began = performance.now();
+    if (copy.rename !== undefined) await renameCase(destination, copy.rename, copy.path, signal);
+    const copied = await this.retried(copy, (request) => copyFile(request, this.#context));
+    this.#tally.copy(copy.path, copied.bytes, copied.verified, began);
+    await this.#after?.(copy.path, copy.from, copied.source);
+  }
+
+  /** Tries `work` again, with a new stat of the source, after the source changed or the connection was lost. */
+  async retried<T extends Copied>(copy: Copy, work: (request: Copy) => Promise<T>): Promise<T> {
+    const { source, signal } = this.#context;
+    let request = copy;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work(request);
+      } catch (thrown) {
+        if (signal.aborted) throw signal.reason;
+        const error = asFerryError(thrown);
+        const again = error.kind === 'changed' || error.kind === 'network';
+        if (!again || attempt >= triesPerFile)
+          throw error.path === undefined ? error.at(copy) : error;
+        const now = await source.stat(copy.from, signal);
+        if (now === undefined)
+          throw new FerryError('io', 'it was removed from the source before it was copied', {
+            path: copy.from,
+          });
+        request = { ...copy, source: now };
+      }
+    }
+  }
+
+  async makeLink(link: Link): Promise<void> {
+    const { destination, rules, signal } = this.#context;
+    const began = performance.now();
+    const mark = fingerprint([destination.root, link.path, link.target]);
+    const temporary = temporaryPath(link.path, mark, rules.start);
+    await destination.symlink(link.target, temporary, signal);
+    try {
+      const { atomicReplace } = destination.can;
+      if (!atomicReplace && link.destination !== undefined)
+        await destination.remove(link.path, signal);
+      await destination.rename(temporary, link.path, atomicReplace, signal);
+    } catch (error) {
+      this.#context.orphans.add(temporary);
+      throw error;
+    }
+    this.#tally.copy(link.path, 0, 'size', began);
+  }
+
+  async setAttributes(action: SetAttributes): Promise<void> {
+    const { destination, signal } = this.#context;
+    await this.guarded(action.path, async () => {
+      if (action.rename !== undefined)
+        await renameCase(destination, action.rename, action.path, signal);
+      const { mtime } = action.source;
+      if (mtime !== undefined) await destination.setStat(action.path, { mtime }, signal);
+      this.#tally.attrs++;
+      this.#tally.file('attrs', action.path);
+    });
+  }
+}
+
+/** Changes the case of a name by way of a third name, as case-insensitive sides need it. */
+async function renameCase(
+  side: CopyContext['destination'],
+  from: string,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const between = temporaryPath(to, fingerprint([from, to]), Date.now());
+  await side.rename(from, between, false, signal);
+  await side.rename(between, to, false, signal);
+}
+
+/** Files in flight: the remotes' `maxFiles` if set, otherwise what fills a connection of this round trip. */
+function filesAtOnce(job: Job, { source, destination }: CopyContext): number {
+  const set = [job.from.remote?.maxFiles, job.to.remote?.maxFiles].filter(
+    (n) => n !== undefined && n > 0,
+  );
+  const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
+  const found = roundTrip < 5 ? 256 : Math.min(1000, 256 + Math.round(roundTrip * 15));
+  const handles = Math.min(source.can.maxHandles, destination.can.maxHandles);
+  return Math.max(1, Math.min(...(set as number[]), ...(set.length > 0 ? [] : [found]), handles));
+}

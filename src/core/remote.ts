@@ -23,6 +23,15 @@ export interface Auth {
   readonly agent?: string;
 }
 
+/** Algorithm names that replace the default list, or changes to it. */
+export type AlgorithmChange =
+  | readonly string[]
+  | {
+      readonly append?: readonly string[];
+      readonly prepend?: readonly string[];
+      readonly remove?: readonly string[];
+    };
+
 export interface Remote {
   readonly name: string;
   readonly host: string;
@@ -46,8 +55,8 @@ export interface Remote {
   readonly deadline: number;
   /** Longest time a transfer may make no progress, milliseconds. */
   readonly stall: number;
-  /** ssh2's `algorithms`, as given. */
-  readonly algorithms: Readonly<Record<string, unknown>>;
+  /** By kind as ssh2 names them (`kex`, `cipher`, `serverHostKey`, `hmac`, `compress`). */
+  readonly algorithms: Readonly<Record<string, AlgorithmChange>>;
   readonly jump: Remote | undefined;
   /** Options of the system's ssh, for `transport: openssh`; absent: ssh2 logs in. */
   readonly openssh?: readonly string[];

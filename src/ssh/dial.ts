@@ -1,10 +1,12 @@
-/** Opens the TCP connection to a server: Nagle off, keepalive on, errors in plain words. */
+/** Opens the TCP connection to a server, with Nagle's algorithm off and keepalive on; explains why one can't be opened. */
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { abortable } from '../core/abort.js';
 import { FerryError } from '../core/errors.js';
 import { escapeText, formatDuration } from '../core/text.js';
 
-const hints: Readonly<Record<string, readonly [why: string, hint: string]>> = {
+/** What the error codes of connect(2) and getaddrinfo(3) mean, and what to do. */
+const reasons: Readonly<Record<string, readonly [why: string, hint: string]>> = {
   ECONNREFUSED: ['connection refused', 'check host and port, and that the SSH server is running'],
   ENOTFOUND: ['no such host name', 'check the spelling of `host` and that DNS works here'],
   EAI_AGAIN: ['the name could not be looked up', 'check that DNS works here'],
@@ -14,64 +16,61 @@ const hints: Readonly<Record<string, readonly [why: string, hint: string]>> = {
 };
 
 /**
- * Connects within `deadline` ms. Rejects with a `network` error, `where` first in its message, or
- * with the signal's reason.
+ * Connects within `deadlineMs`. Rejects with a `network` error, whose message begins with `where`,
+ * or with the signal's reason.
  */
 export function dial(
   host: string,
   port: number,
   where: string,
-  deadline: number,
+  deadlineMs: number,
   signal: AbortSignal,
 ): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(signal.reason);
-      return;
-    }
+  return abortable(signal, (resolve, reject) => {
     const socket = connect({ host, port, noDelay: true, keepAlive: true });
-    const settle = (outcome: () => void) => {
+    const settle = () => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
-      socket.removeListener('error', failed);
-      outcome();
+      socket.off('error', failed);
     };
-    const refuse = (error: unknown) =>
-      settle(() => {
-        socket.on('error', () => {});
-        socket.destroy();
-        reject(error);
-      });
-    const abort = () => refuse(signal.reason);
+    const giveUp = () => {
+      settle();
+      socket.on('error', () => {});
+      socket.destroy();
+    };
     const failed = (error: NodeJS.ErrnoException) => {
-      const [why, hint] = hints[error.code ?? ''] ?? [error.message, 'check host and port'];
-      refuse(
-        new FerryError('network', `${where} can't be reached: ${escapeText(why)}`, {
-          code: error.code ?? 'ECONNLOST',
-          hint,
-          cause: error,
+      giveUp();
+      reject(unreachable(where, error));
+    };
+    const timer = setTimeout(() => {
+      giveUp();
+      reject(
+        new FerryError('network', `${where} did not answer within ${formatDuration(deadlineMs)}`, {
+          code: 'ETIMEDOUT',
+          hint: 'check host and port, and that no firewall drops the packets',
         }),
       );
-    };
-    const timer = setTimeout(
-      () =>
-        refuse(
-          new FerryError('network', `${where} did not answer within ${formatDuration(deadline)}`, {
-            code: 'ETIMEDOUT',
-            hint: 'check host and port, and that no firewall drops the packets',
-          }),
-        ),
-      deadline,
-    );
-    signal.addEventListener('abort', abort, { once: true });
+    }, deadlineMs);
     socket.once('error', failed);
-    socket.once('connect', () => settle(() => resolve(socket)));
+    socket.once('connect', () => {
+      settle();
+      resolve(socket);
+    });
+    return giveUp;
+  });
+}
+
+function unreachable(where: string, error: NodeJS.ErrnoException): FerryError {
+  const [why, hint] = reasons[error.code ?? ''] ?? [error.message, 'check host and port'];
+  return new FerryError('network', `${where} can't be reached: ${escapeText(why)}`, {
+    code: error.code ?? 'ECONNLOST',
+    hint,
+    cause: error,
   });
 }
 
 /**
- * Makes everything that is written in one turn leave with one writev(2). ssh2 writes each packet
- * by itself, and every system call on a socket may wake the other side for a piece of the whole.
+ * Makes everything that is written in one turn of the event loop leave with one writev(2). ssh2
+ * writes each packet by itself, and every system call may wake the other side for a part of a message.
  */
 export function joinWrites(stream: Duplex): void {
   const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;

@@ -71,7 +71,7 @@ function normaliseAuth(raw: RawRemote['auth'], user: UserContext): Auth {
   };
 }
 
-function normaliseAlgorithms(raw: RawRemote['algorithms']): Readonly<Record<string, unknown>> {
+function normaliseAlgorithms(raw: RawRemote['algorithms']): Remote['algorithms'] {
   const entries = Object.entries(raw ?? {}).map(([kind, change]) => {
     if (typeof change === 'string' || Array.isArray(change)) return [kind, listOf(change)];
     return [

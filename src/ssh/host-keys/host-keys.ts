@@ -208,11 +208,11 @@ function describePin(pin: string): string {
 }
 
 /**
- * Algorithm names to offer the server first, so that of its keys it presents one we know (as
- * OpenSSH's order_hostkeyalgs does); empty when nothing is known. It only orders: a pinned
- * fingerprint that no known_hosts line spells out tells no type.
+ * The algorithms of the keys we know, to offer first, so that of its keys the server presents one
+ * we know (as OpenSSH's order_hostkeyalgs does). Empty when nothing is known, or only a fingerprint
+ * that no known_hosts line has a key for.
  */
-export function knownKeyTypes(rules: HostKeyRules): string[] {
+export function knownHostKeyAlgorithms(rules: HostKeyRules): string[] {
   const { own, plain } = find(rules);
   const revoked = [...own, ...plain].filter((line) => line.marker === 'revoked');
   let keys: Buffer[];

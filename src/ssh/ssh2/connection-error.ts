@@ -1,28 +1,28 @@
-/** What went wrong while connecting and logging in, in words, and which exit code it means. */
+/** Turns ssh2's errors while connecting and logging in into ours: a message, a hint and the kind that decides the exit code. */
 import { FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import { escapeText, formatDuration } from '../../core/text.js';
 
-export interface LogInFacts {
+export interface LoginFacts {
   /** `archive: host.example port 22`. */
   readonly where: string;
-  /** The ways to log in that were tried so far. */
+  /** The login methods tried so far, as messages call them; grows. */
   readonly tried: readonly string[];
-  /** Milliseconds. */
+  /** For an answer, in milliseconds. */
   readonly deadline: number;
 }
 
-/** ssh2's error in our words; its `level` says at which stage it happened. */
+/** Undefined means that the connection ended without an error. ssh2's `level` says at which stage one happened. */
 export function connectionError(
   error: (Error & { level?: string }) | undefined,
-  about: LogInFacts,
+  { where, tried, deadline }: LoginFacts,
 ): FerryError {
-  const { where, tried, deadline } = about;
   const said = escapeText(error?.message ?? '');
-  const cause = error === undefined ? {} : { cause: error };
+  const cause = present({ cause: error });
   if (error?.level === 'client-authentication' || error?.level === 'agent')
     return new FerryError(
       'auth',
-      `${where} refused the login: ${tried.length === 0 ? 'there was nothing to offer' : `tried ${tried.join(', ')}`}`,
+      `${where} refused the login: ${tried.length === 0 ? 'there was no key, agent or password to try' : `tried ${tried.join(', ')}`}`,
       {
         ...cause,
         hint: 'check user name and key or password; `ssh -v` to the same host shows what it accepts',
@@ -34,10 +34,14 @@ export function connectionError(
       hint: 'an old server may need `algorithms: { serverHostKey: { append: [ssh-rsa] } }`',
     });
   if (/no matching/i.test(said))
-    return new FerryError('auth', `${where} offers only algorithms that are off here (${said})`, {
-      ...cause,
-      hint: 'update the server; `algorithms` of this remote can allow what it needs',
-    });
+    return new FerryError(
+      'auth',
+      `${where} offers only algorithms that are not allowed here (${said})`,
+      {
+        ...cause,
+        hint: 'update the server; `algorithms` of this remote can allow what it needs',
+      },
+    );
   if (error?.level === 'client-timeout')
     return new FerryError('network', `${where} did not answer within ${formatDuration(deadline)}`, {
       ...cause,

@@ -1,15 +1,15 @@
-/** The line that opens an SSH connection, `SSH-2.0-software` (RFC 4253 §4.2), handed to ssh2 in one piece. */
+/** Hands the line that opens an SSH connection, `SSH-2.0-software` (RFC 4253 §4.2), to ssh2 in one piece. */
 import type { Duplex } from 'node:stream';
 
-/** Bytes that lines before it may take; what sends more is left to ssh2 to refuse. */
-const most = 64 * 1024;
+/** Without an identification line in this many bytes, all is passed on for ssh2 to refuse. */
+const largestHeldBytes = 64 * 1024;
 
 const identification = /(?:^|\n)SSH-[^\n]*\n/;
 
 /**
- * Holds back what `stream` gives until the server's identification line is complete, then passes
- * all of it on at once. ssh2 1.17 loses bytes of a line that comes in three or more segments, as
- * it may on a slow line: the login then hangs, or its signature does not verify.
+ * Holds back the data of `stream` until the server's identification line is complete, then passes
+ * it on in one piece. ssh2 1.17 loses bytes of a line that comes in three or more segments, as it
+ * may on a slow connection: the login then hangs, or its signature does not verify.
  */
 export function joinIdentification(stream: Duplex): void {
   const emit = stream.emit.bind(stream) as (event: string | symbol, ...args: unknown[]) => boolean;
@@ -23,7 +23,9 @@ export function joinIdentification(stream: Duplex): void {
     if (!holding) return emit(event, ...args);
     if (event === 'data') {
       held = Buffer.concat([held, args[0] as Buffer]);
-      return held.length < most && !identification.test(held.toString('latin1')) ? true : passOn();
+      return held.length < largestHeldBytes && !identification.test(held.toString('latin1'))
+        ? true
+        : passOn();
     }
     if (event === 'end' || event === 'close') passOn();
     return emit(event, ...args);

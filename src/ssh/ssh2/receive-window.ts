@@ -1,14 +1,15 @@
 /**
- * How far ahead a server may send on a channel. ssh2 grants 2 MiB and renews them at the half,
- * which on a line of 50 ms is 20 MB/s; we take in whatever we asked for, so we grant more.
+ * How many bytes a server may send on a channel before we grant more. ssh2 grants 2 MiB and renews
+ * them at the half, which limits a connection of 50 ms to 20 MB/s. All that comes was requested by
+ * us, so a wide window is safe.
  */
 import type { Client, ClientChannel } from 'ssh2';
 
-/** Bytes granted: more than what a run has asked for at any time. */
-const wanted = 32 * 1024 * 1024;
+/** More than a run ever has requested at a time, so that the window never holds a server back. */
+const windowBytes = 32 * 1024 * 1024;
 
 /** The parts of ssh2 1.17 that its published types leave out. */
-interface Internals {
+interface WindowInternals {
   readonly _protocol?: { channelWindowAdjust?(channel: number, bytes: number): void };
 }
 interface ChannelInternals {
@@ -18,17 +19,17 @@ interface ChannelInternals {
 
 /** Grants a channel the wide window from now on. */
 export function widenReceiveWindow(client: Client, channel: ClientChannel): void {
-  const protocol = (client as unknown as Internals)._protocol;
+  const protocol = (client as unknown as WindowInternals)._protocol;
   const { incoming, outgoing } = channel as unknown as ChannelInternals;
   if (protocol?.channelWindowAdjust === undefined || !incoming || !outgoing) return;
   const renew = () => {
-    if (incoming.window > wanted / 2 || outgoing.state === 'closed') return;
-    const more = wanted - incoming.window;
-    incoming.window = wanted;
+    if (incoming.window > windowBytes / 2 || outgoing.state === 'closed') return;
+    const more = windowBytes - incoming.window;
+    incoming.window = windowBytes;
     protocol.channelWindowAdjust?.(outgoing.id, more);
   };
   renew();
-  // ssh2 takes what came from the window, hands it over here, and would renew below 1 MiB only
+  // ssh2 subtracts received bytes from the window before it pushes them; itself it renews below 1 MiB
   const push = channel.push.bind(channel);
   channel.push = (...chunk: Parameters<typeof push>) => {
     renew();

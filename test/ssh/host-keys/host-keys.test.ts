@@ -7,8 +7,8 @@ import {
   fingerprint,
   type HostKeyRules,
   keyType,
+  knownHostKeyAlgorithms,
   knownHostsLine,
-  knownKeyTypes,
   verifyHostKey,
 } from '../../../src/ssh/host-keys/host-keys.js';
 import { lookupName, namesHost, parseKnownHosts } from '../../../src/ssh/host-keys/known-hosts.js';
@@ -325,27 +325,31 @@ describe('the verdict', () => {
   });
 });
 
-describe('the key types to ask for', () => {
+describe('the host key algorithms to ask for', () => {
   test('nothing known: no preference', () => {
-    expect(knownKeyTypes(rules(`elsewhere ${ed.publicKey}`))).toEqual([]);
+    expect(knownHostKeyAlgorithms(rules(`elsewhere ${ed.publicKey}`))).toEqual([]);
   });
 
   test('known ones in the order of the file, RSA by its SHA-2 names', () => {
     const text = `host.example ${rsa.publicKey}\nhost.example ${ed.publicKey}`;
-    expect(knownKeyTypes(rules(text))).toEqual(['rsa-sha2-512', 'rsa-sha2-256', 'ssh-ed25519']);
+    expect(knownHostKeyAlgorithms(rules(text))).toEqual([
+      'rsa-sha2-512',
+      'rsa-sha2-256',
+      'ssh-ed25519',
+    ]);
   });
 
   test('revoked ones and authorities do not count', () => {
     const text = `@revoked * ${rsa.publicKey}\nhost.example ${rsa.publicKey}\n@cert-authority * ${ed.publicKey}`;
-    expect(knownKeyTypes(rules(text))).toEqual([]);
+    expect(knownHostKeyAlgorithms(rules(text))).toEqual([]);
   });
 
   test('pins: their own type, or that of the known_hosts line they fit', () => {
     const text = `host.example ${ed.publicKey}\nhost.example ${rsa.publicKey}`;
-    expect(knownKeyTypes(rules(text, { pinned: [ecdsa.publicKey] }))).toEqual([
+    expect(knownHostKeyAlgorithms(rules(text, { pinned: [ecdsa.publicKey] }))).toEqual([
       'ecdsa-sha2-nistp256',
     ]);
-    expect(knownKeyTypes(rules(text, { pinned: [rsa.fingerprint] }))).toEqual([
+    expect(knownHostKeyAlgorithms(rules(text, { pinned: [rsa.fingerprint] }))).toEqual([
       'rsa-sha2-512',
       'rsa-sha2-256',
     ]);

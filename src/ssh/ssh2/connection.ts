@@ -1,0 +1,116 @@
+/** A connection by ssh2 from dialling to hanging up, jump hosts included. The login itself is in log-in.ts. */
+import type { Duplex } from 'node:stream';
+import type { Client } from 'ssh2';
+import { abortable } from '../../core/abort.js';
+import { FerryError } from '../../core/errors.js';
+import type { Remote } from '../../core/remote.js';
+import { escapeText } from '../../core/text.js';
+import { dial, joinWrites } from '../dial.js';
+import { hostKeyRules } from '../host-keys/read-known-hosts.js';
+import type { SessionLog } from '../transport.js';
+import { joinIdentification } from './identification.js';
+import { readKeys } from './key-file.js';
+import { loadSftpClient, logIn } from './log-in.js';
+import { LoginMethods } from './login-methods.js';
+
+/** How long a server may take to end a connection; after that the socket is destroyed. */
+const goodbyeMs = 1000;
+
+export interface Connection {
+  readonly client: Client;
+  /** Undefined where no SFTP was wanted: a jump host may not allow any. */
+  readonly channel: Duplex | undefined;
+  /** Resolves with the reason once the connection has ended; never rejects. */
+  readonly ended: Promise<FerryError>;
+  /** SSH logins made for it, those on jump hosts included. */
+  readonly logins: number;
+  /** `archive: host.example port 22`, for messages. */
+  readonly where: string;
+  /** Ends it, then the connections to its jump hosts. */
+  close(): Promise<void>;
+}
+
+/** Connects and logs in, through the remote's jump host if it has one. Errors as in `Connect` (transport.ts). */
+export async function openConnection(
+  remote: Remote,
+  wantsSftp: boolean,
+  log: SessionLog,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const where = describe(remote);
+  const keys = await readKeys(remote.auth, (sentence) => log('status', sentence));
+  const rules = await hostKeyRules(remote, remote.hostKey);
+  const jump = remote.jump && (await openConnection(remote.jump, false, log, signal));
+  let stream: Duplex | undefined;
+  try {
+    log('status', `connecting to ${escapeText(remote.host)} port ${remote.port}`);
+    const dialling = jump
+      ? forward(jump, remote, signal)
+      : dial(remote.host, remote.port, where, remote.deadline, signal);
+    loadSftpClient();
+    stream = await dialling;
+    joinWrites(stream);
+    joinIdentification(stream);
+    const methods = new LoginMethods(remote, keys, log);
+    const { client, channel, ended } = await logIn(
+      { stream, remote, where, rules, methods, wantsSftp, log },
+      signal,
+    );
+    const socket = stream;
+    return {
+      client,
+      channel,
+      ended,
+      logins: 1 + (jump?.logins ?? 0),
+      where,
+      close: async () => {
+        await hangUp(client, socket);
+        await jump?.close();
+      },
+    };
+  } catch (error) {
+    stream?.destroy();
+    await jump?.close();
+    throw error;
+  }
+}
+
+/** A stream through a jump host to a remote's SSH port. */
+export function forward(jump: Connection, remote: Remote, signal: AbortSignal): Promise<Duplex> {
+  return abortable(signal, (resolve, reject) => {
+    jump.client.forwardOut('127.0.0.1', 0, remote.host, remote.port, (error, channel) => {
+      if (error === undefined || error === null) return resolve(channel);
+      reject(
+        new FerryError(
+          'network',
+          `${describe(remote)} can't be reached through ${remote.jump?.name}: ${escapeText(error.message)}`,
+          {
+            code: 'ECONNREFUSED',
+            hint: 'check host and port as the jump host sees them, and that it allows forwarding',
+            cause: error,
+          },
+        ),
+      );
+    });
+    return undefined;
+  });
+}
+
+function describe({ name, host, port }: Remote): string {
+  return `${name}: ${escapeText(host)} port ${port}`;
+}
+
+async function hangUp(client: Client, socket: Duplex): Promise<void> {
+  if (socket.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      socket.destroy();
+      resolve();
+    }, goodbyeMs);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    client.end();
+  });
+}

@@ -1,0 +1,210 @@
+/**
+ * Logs in to a server over a stream that is already open: our checks of the host key and the
+ * algorithms come first, then the credentials, then an SFTP channel. Nothing is dialled here.
+ */
+import { createRequire } from 'node:module';
+import type { Duplex } from 'node:stream';
+import type {
+  Algorithms,
+  AuthHandlerMiddleware,
+  Client,
+  ClientChannel,
+  NegotiatedAlgorithms,
+} from 'ssh2';
+import type SftpClientType from 'ssh2-sftp-client';
+import { abortable } from '../../core/abort.js';
+import { FerryError } from '../../core/errors.js';
+import type { Remote } from '../../core/remote.js';
+import { escapeText } from '../../core/text.js';
+import { fingerprint, type HostKeyRules, keyType, verifyHostKey } from '../host-keys/host-keys.js';
+import type { SessionLog } from '../transport.js';
+import { algorithmsFor, terrapinProne } from './algorithms.js';
+import { connectionError, type LoginFacts } from './connection-error.js';
+import type { LoginMethods } from './login-methods.js';
+import { openSftpChannel } from './open-channel.js';
+import { logInAtOnce, signAtOnce } from './sign-at-once.js';
+
+const require = createRequire(import.meta.url);
+
+/** After three keepalive requests without an answer the connection ends. */
+const keepaliveMs = 15_000;
+/** How often within `deadline` a server that logs us in is checked for having sent anything. */
+const silenceChecks = 4;
+
+/** The part of ssh2's client that its published types leave out. */
+interface StrictModeInternals {
+  readonly _protocol?: { readonly _strictMode?: boolean };
+}
+
+export interface LoginRequest {
+  /** The stream to the server. */
+  readonly stream: Duplex;
+  readonly remote: Remote;
+  /** `archive: host.example port 22`, for messages. */
+  readonly where: string;
+  readonly rules: HostKeyRules;
+  readonly methods: LoginMethods;
+  /** Whether an SFTP channel is opened, too. */
+  readonly wantsSftp: boolean;
+  readonly log: SessionLog;
+}
+
+export interface LoggedIn {
+  readonly client: Client;
+  /** Undefined where no SFTP was wanted. */
+  readonly channel: Duplex | undefined;
+  /** Resolves with the reason once the connection has ended; never rejects. */
+  readonly ended: Promise<FerryError>;
+}
+
+/** Takes some 25 ms at first: call it while the server answers. An ESM import would parse each of its CommonJS files a second time for the names that it exports. */
+export function loadSftpClient(): typeof SftpClientType {
+  return require('ssh2-sftp-client');
+}
+
+/** Errors as in `Connect` (transport.ts). The stream stays the caller's: after an error it is the caller who destroys it. */
+export async function logIn(request: LoginRequest, signal: AbortSignal): Promise<LoggedIn> {
+  const { stream, remote, where, methods } = request;
+  const SftpClient = loadSftpClient();
+  // its default callbacks print to stdout
+  const sftp = new SftpClient('ferryline', { error() {}, end() {}, close() {} });
+  const client = sftp.client as Client;
+  const facts = { where, tried: methods.tried, deadline: remote.deadline };
+  const check = new ServerCheck(client, request);
+  let stopWatching = () => {};
+  try {
+    return await abortable<LoggedIn>(signal, (resolve, reject) => {
+      const ended = new Promise<FerryError>((resolveEnded) => {
+        const lost = (error?: Error & { level?: string }) => {
+          const reason = check.refusal ?? connectionError(error, facts);
+          resolveEnded(reason);
+          reject(reason);
+        };
+        client.on('error', lost).on('close', () => lost());
+      });
+      stopWatching = onSilence(stream, remote.deadline, () => reject(timedOut(facts)));
+      client.on('handshake', (negotiated) => check.algorithms(negotiated));
+      client.once('handshake', () => {
+        signAtOnce(client);
+        if (methods.firstAtOnce && check.refusal === undefined) logInAtOnce(client);
+      });
+      // the client's own channel would be of no use, and counts for MaxSessions
+      client.sftp = (unopened) => {
+        unopened(new Error('channels are opened raw'), undefined as never);
+        return client;
+      };
+      firstChannel(client, request).then(
+        (channel) => resolve({ client, channel, ended }),
+        (error: Error) => reject(noSftp(where, error)),
+      );
+      sftp
+        .connect({
+          sock: stream,
+          username: remote.username,
+          // where bytes are counted, a server that sends slowly is told from a silent one
+          readyTimeout: isCounted(stream) ? 0 : remote.deadline,
+          keepaliveInterval: keepaliveMs,
+          keepaliveCountMax: 3,
+          algorithms: algorithmsFor(remote.algorithms, request.rules) as Algorithms,
+          authHandler: ((accepted) => methods.next(accepted)) as AuthHandlerMiddleware,
+          hostVerifier: (key: Buffer) => check.hostKey(key),
+        })
+        .catch(() => {}); // `lost` has the reason
+      return undefined;
+    });
+  } finally {
+    stopWatching();
+  }
+}
+
+/** What a server has to pass before it gets a credential. */
+class ServerCheck {
+  readonly #client: Client;
+  readonly #request: LoginRequest;
+  #refusal: FerryError | undefined;
+
+  constructor(client: Client, request: LoginRequest) {
+    this.#client = client;
+    this.#request = request;
+  }
+
+  /** Why we end the connection; ssh2 then reports an error of its own. */
+  get refusal(): FerryError | undefined {
+    return this.#refusal;
+  }
+
+  /** Whether the key is accepted. */
+  hostKey(key: Buffer): boolean {
+    const { rules, log } = this.#request;
+    log('status', `host key ${keyType(key)} ${fingerprint(key)}`);
+    const verdict = verifyHostKey(rules, key);
+    if (verdict.ok) log('status', `host key accepted by ${verdict.by}`);
+    else this.#refusal = verdict.error;
+    return verdict.ok;
+  }
+
+  /** Ends the connection if the algorithms are open to a known attack. */
+  algorithms(negotiated: NegotiatedAlgorithms): void {
+    const { where, log } = this.#request;
+    const { kex, serverHostKey, cs } = negotiated;
+    log('status', `${kex}, host key ${serverHostKey}, ${cs.cipher}`);
+    const strict = (this.#client as unknown as StrictModeInternals)._protocol?._strictMode === true;
+    if (strict || !terrapinProne(negotiated)) return;
+    this.#refusal = new FerryError(
+      'auth',
+      `${where} offers only ${cs.cipher} without strict key exchange, which is open to the Terrapin attack (CVE-2023-48795)`,
+      {
+        hint: 'update the server, or allow another cipher with `algorithms: { cipher: [aes256-ctr] }`',
+      },
+    );
+    this.#client.destroy();
+  }
+}
+
+/** Resolves once logged in: to an SFTP channel, or to undefined where none is wanted. */
+function firstChannel(
+  client: Client,
+  { wantsSftp, log }: LoginRequest,
+): Promise<ClientChannel | undefined> {
+  return new Promise((resolve, reject) => {
+    client.once('ready', () => {
+      log('status', 'logged in');
+      if (!wantsSftp) resolve(undefined);
+      else openSftpChannel(client).then(resolve, reject);
+    });
+  });
+}
+
+/** Calls back when no byte has come for `deadlineMs`; never for a stream that does not count its bytes. Returns a function that stops watching. */
+function onSilence(stream: Duplex, deadlineMs: number, act: () => void): () => void {
+  if (!isCounted(stream)) return () => {};
+  let bytesSeen = 0;
+  let silentChecks = 0;
+  const timer = setInterval(() => {
+    silentChecks = stream.bytesRead === bytesSeen ? silentChecks + 1 : 0;
+    bytesSeen = stream.bytesRead;
+    if (silentChecks >= silenceChecks) act();
+  }, deadlineMs / silenceChecks);
+  return () => clearInterval(timer);
+}
+
+/** A TCP socket counts its bytes; a channel through a jump host does not. */
+function isCounted(stream: Duplex): stream is Duplex & { readonly bytesRead: number } {
+  return 'bytesRead' in stream;
+}
+
+/** The same error as for ssh2's own `readyTimeout`. */
+function timedOut(facts: LoginFacts): FerryError {
+  return connectionError(Object.assign(new Error(), { level: 'client-timeout' }), facts);
+}
+
+function noSftp(where: string, error: Error): FerryError {
+  return new FerryError(
+    'network',
+    `${where} logged in but opens no SFTP channel: ${escapeText(error.message)}`,
+    {
+      code: 'ENOSFTP',
+      hint: "check the server's Subsystem sftp setting and that the account may use it",
+    },
+  );
+}

@@ -1,0 +1,42 @@
+/** Opens SFTP channels on a connection that is logged in. They come raw: ssh2 does not speak SFTP on them. */
+import type { Duplex } from 'node:stream';
+import type { Client, ClientChannel } from 'ssh2';
+import { abortable } from '../../core/abort.js';
+import { FerryError } from '../../core/errors.js';
+import { escapeText } from '../../core/text.js';
+import { widenReceiveWindow } from './receive-window.js';
+
+/** Rejects with ssh2's error. */
+export function openSftpChannel(client: Client): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    client.subsys('sftp', (error, channel) => {
+      if (error) return reject(error);
+      widenReceiveWindow(client, channel);
+      resolve(channel);
+    });
+  });
+}
+
+/** See `openChannel` in transport.ts; `where` begins the message of its error. */
+export function openFurtherChannel(
+  client: Client,
+  where: string,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  return abortable(signal, (resolve, reject) => {
+    openSftpChannel(client).then(
+      (channel) => {
+        if (signal.aborted) channel.destroy();
+        else resolve(channel);
+      },
+      (error: Error) =>
+        reject(
+          new FerryError('io', `${where} opens no further channel: ${escapeText(error.message)}`, {
+            code: 'EMFILE',
+            cause: error,
+          }),
+        ),
+    );
+    return undefined;
+  });
+}

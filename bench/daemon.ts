@@ -68,7 +68,7 @@ export async function startDaemon(folder: string): Promise<Daemon> {
   const endWithUs = () => child.kill('SIGKILL');
   process.once('exit', endWithUs);
   const ended = once(child, 'exit');
-  await says(child, /works: /);
+  await says(child, /started: /);
   const seconds = (performance.now() - start) / 1000;
   const { pid } = child;
   if (pid === undefined) throw new Error('the daemon has no pid');

@@ -1,56 +1,37 @@
 /**
- * The long-running ferryline, put together: what starts runs (schedule, watches, requests), the
- * queue they stand in, the worker that carries them out, and the socket on which all of it can be
- * asked. Each part is told here what the others are; none of them knows another.
+ * The long-running ferryline, put together from its parts: what starts runs, the queue that keeps
+ * them, the worker that carries them out, and the socket on which all of it answers. Each part gets
+ * what it needs as an argument, and is used only once all of them exist.
  *
- *     schedule ─▶ slots ─┐
+ *     schedule ─▶ slots ─┐ starting.ts
  *     watches ───────────┼─▶ runs queue ─▶ worker ─▶ runJob ─▶ report
- *     control socket ────┘
+ *     control socket ────┘ answering.ts    working.ts
  */
-import { existsSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { Cancelled, FerryError } from '../core/errors.js';
-import type { Report } from '../core/events.js';
+import { FerryError } from '../core/errors.js';
 import type { Config } from '../core/job.js';
-import type { RunRequest } from '../core/request.js';
 import { newRunId } from '../core/run-id.js';
-import { createPool } from '../endpoints/sftp/pool.js';
-import { Scope } from '../jobs/plan/filter.js';
 import type { RootLog } from '../observe/log.js';
-import { readRunLog } from '../observe/read-run-log.js';
-import { redactEvent } from '../observe/redact.js';
 import { runListener } from '../observe/run-listener.js';
-import { removeRunLogs, runLogPath } from '../observe/run-log-files.js';
+import { removeRunLogs } from '../observe/run-log-files.js';
 import { openTransferLog } from '../observe/transfer-log.js';
-import { type Consumer, consume } from '../queue/consume.js';
-import { openQueue } from '../queue/open.js';
+import { type OpenQueue, openQueue } from '../queue/open.js';
 import { storeKind } from '../queue/store/store.js';
-import { serveControl } from '../server/control/server.js';
-import { createAnswers } from '../server/daemon-controls.js';
-import { runLog } from '../server/find-run-log.js';
 import { createHistory } from '../state/history.js';
 import { acquireDaemonLock } from '../state/lock.js';
-import { listReports, readReport } from '../state/reports.js';
-import { slotDecider } from '../triggers/schedule/decide-slot.js';
-import { createScheduler } from '../triggers/schedule/schedule.js';
-import { openSeen } from '../triggers/schedule/seen-slots.js';
-import { createWatches } from '../triggers/watch/watches.js';
-import { Logins } from '../workers/logins.js';
-import { reportOfRequest } from '../workers/run/report.js';
-import { attemptsOf, RunWorker } from '../workers/worker.js';
-import { type Closable, closeAll, drain } from './ending.js';
-import { createJobsInUse } from './jobs-in-use.js';
-
-export const allRoles = ['scheduler', 'watcher', 'worker', 'api'] as const;
-export type Role = (typeof allRoles)[number];
+import { type Answering, openAnswering } from './answering.js';
+import { type Closable, closeAll } from './ending.js';
+import { JobsInUse } from './jobs-in-use.js';
+import type { Role } from './roles.js';
+import { openStarting, type Starting } from './starting.js';
+import { Working } from './working.js';
 
 export interface DaemonOptions {
   readonly config: Config;
-  /** Reads jobs.yml anew. Rejects when it is invalid. */
+  /** Reads jobs.yml again. Rejects when it is invalid. */
   readonly load: () => Promise<Config>;
   readonly state: string;
   readonly roles: readonly Role[];
-  /** Names under which this process works: it takes runs of jobs that ask for one of them, too. */
+  /** Names under which this process works: it also takes runs of jobs that ask for one of them. */
   readonly names: readonly string[];
   /** Runs carried out at once. */
   readonly concurrency: number;
@@ -59,91 +40,184 @@ export interface DaemonOptions {
   readonly log: RootLog;
   readonly debug: boolean;
   readonly version: string;
-  /** Stops the daemon. */
+  /** Ends the start while it waits for the queue. */
   readonly signal: AbortSignal;
 }
 
 export interface Daemon {
-  /** Takes jobs.yml as it is now; an invalid one is told, and changes nothing. */
+  /** Reloads jobs.yml; an invalid one is logged and changes nothing. Never rejects. */
   reload(): Promise<void>;
   /** Stops taking runs, brings those in hand to a safe point, and closes everything. */
   stop(): Promise<void>;
-  /** Aborted, with a FerryError of code `queueBroken`, when the daemon can't go on: it is to be stopped, and a new one started. */
+  /** Aborted, with a FerryError of code `queueBroken`, when the daemon can't go on: the caller stops it, and starts a new one. */
   readonly broken: AbortSignal;
 }
 
 /** The code of the error with which a daemon ends by itself: a new one on the same folder can go on. */
 export const queueBroken = 'QUEUE_BROKEN';
-/** Runs in hand for each that is carried out: the others wait for a permit, a lock or their turn. */
-const inHandFor = 4;
-/** Ended runs of each queue that are looked at for reports that are missing here. */
-const mostMissed = 1000;
 
 /** Starts the daemon and resolves when it works. Errors: `busy` for a state folder in use, `network` for a queue out of reach, `config`. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const broken = new AbortController();
-  const begun: Closable[] = [];
+  /** What has been opened, and is closed when a later step of the start fails. */
+  const opened: Closable[] = [];
   try {
-    return await assemble(options, broken, begun);
+    return await assemble(options, broken, opened);
   } catch (error) {
-    await closeAll(begun.reverse());
+    await closeAll(opened.reverse());
     throw broken.signal.aborted ? broken.signal.reason : error;
   }
 }
 
-/** `begun` takes what was begun and has to be ended when a later part of the start fails. */
 async function assemble(
   options: DaemonOptions,
   broken: AbortController,
-  begun: Closable[],
+  opened: Closable[],
 ): Promise<Daemon> {
-  const { state, roles, names, log, signal } = options;
-  const has = (role: Role) => roles.includes(role);
-  const startedAt = new Date();
-  const onError = (error: Error) => log.warn(error.message);
-  const runId = () => newRunId(Date.now());
-  const inUse = createJobsInUse({
+  const { state, roles, log } = options;
+  const inUse = new JobsInUse({
     config: options.config,
     load: options.load,
-    apply: async ({ jobs, remotes }) => {
-      runs.watchWorkers(workersOf(jobs));
-      const mine = [...jobs.values()].filter(
-        ({ starts: { worker: name } }) => name === undefined || names.includes(name),
-      );
-      watches.set(has('watcher') ? mine.filter((job) => job.starts.watch !== undefined) : []);
-      if (has('scheduler')) scheduler.set(await seen.jobs(jobs, queue.slots));
-      logins.keepOnly(remotes);
-    },
-    onApplied: (config) => warnOfStrangers(config, options),
     log,
+    onReloaded: (config) => warnOfUntakenJobs(config, options),
   });
-  const { jobNamed } = inUse;
   log.setRedact(inUse.redact);
-
   const lock = await acquireDaemonLock(state);
-  begun.push({ close: () => lock.release() });
+  opened.push({ close: () => lock.release() });
+  const recovery = new Recovery();
   log.info('opening the queue', { queue: storeKind(options.config.queue), state });
-  const queue = await openQueue({
-    url: options.config.queue,
+  const queue = await openQueueOf(options, recovery, broken);
+  opened.push(queue);
+
+  const records = openRecords(options, inUse);
+  opened.push(records);
+  const { history, listen } = records;
+  const newId = () => newRunId(Date.now());
+  const shared = { ...options, queue, inUse, history, listen, newRunId: newId };
+  const working = new Working(shared);
+  opened.push(working);
+  const starting = await openStarting(shared);
+  opened.push(starting);
+  const answering = await openAnswering({ ...shared, worker: working.worker, starting });
+  opened.push(answering);
+
+  // All parts exist: from here on they hear of each other, then they begin.
+  const parts: Parts = { queue, inUse, working, starting, answering };
+  connect(parts, log);
+  await inUse.apply();
+  if (roles.includes('worker')) working.begin();
+  starting.begin();
+  void answering.copyMissed();
+  recovery.begin(() => recover(parts, log));
+  warnOfUntakenJobs(options.config, options);
+  log.info(`ferryline ${options.version} started: ${roles.join(', ')}`, {
+    pid: process.pid,
+    queue: queue.store.kind,
+    jobs: inUse.config.jobs.size,
     state,
-    wait: options.waitQueue,
+  });
+
+  const stop = async () => {
+    log.info('stopping', { runs: working.worker.active().length });
+    inUse.close();
+    await Promise.all([working.drain(broken.signal.aborted), closeAll([starting])]);
+    await closeAll([answering, working, queue, records]);
+    await lock.release();
+    log.info('stopped');
+  };
+  let stopping: Promise<void> | undefined;
+  return {
+    broken: broken.signal,
+    reload: () => inUse.reload(),
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+interface Parts {
+  readonly queue: OpenQueue;
+  readonly inUse: JobsInUse;
+  readonly working: Working;
+  readonly starting: Starting;
+  readonly answering: Answering;
+}
+
+/** Has the parts hear of ended runs, of messages from other processes, and of a reloaded jobs.yml. */
+function connect({ queue, inUse, working, starting, answering }: Parts, log: RootLog): void {
+  const { runs, pauses, signals } = queue;
+  runs.onEnded((run) => {
+    answering.ended(run);
+    starting.ended(run);
+  });
+  signals.on('cancel', ({ run }) => working.worker.cancel(run));
+  signals.on('wanted', ({ permit }) => working.logins.wanted(permit));
+  signals.on('pauses', ({ job }) => {
+    const wasPaused = pauses.isPaused(job);
+    void pauses
+      .sync()
+      .then(() => wasPaused && !pauses.isPaused(job) && starting.resumed(job))
+      .catch((error: Error) => log.warn(error.message));
+  });
+  inUse.follow(({ jobs }) => runs.watchWorkers(workersOf(jobs)));
+  inUse.follow((config) => starting.use(config));
+  inUse.follow((config) => working.use(config));
+}
+
+/** After an outage: tells the queue what it should know, and looks for what was missed. Never rejects. */
+async function recover({ queue, inUse, starting, answering }: Parts, log: RootLog): Promise<void> {
+  await queue.pauses.sync().catch((error: Error) => log.warn(error.message));
+  await inUse.applyInTime();
+  starting.rescan();
+  await answering.copyMissed();
+}
+
+/** What is done whenever the queue is back; the queue may say so before the daemon can do it. */
+class Recovery {
+  #recover: (() => Promise<void>) | undefined;
+  #isDue = false;
+
+  /** The queue is back after an outage. */
+  queueIsBack(): void {
+    if (this.#recover === undefined) this.#isDue = true;
+    else void this.#recover();
+  }
+
+  /** From now on `recover` is called whenever the queue is back, and at once if it was back before. */
+  begin(recover: () => Promise<void>): void {
+    this.#recover = recover;
+    if (this.#isDue) void recover();
+  }
+}
+
+function openQueueOf(
+  { config, state, waitQueue, signal, log }: DaemonOptions,
+  recovery: Recovery,
+  broken: AbortController,
+): Promise<OpenQueue> {
+  return openQueue({
+    url: config.queue,
+    state,
+    wait: waitQueue,
     signal,
     onNote: (message) => log.info(message),
     onWarning: (message) => log.warn(message),
-    onBack: () => void comeBack(),
+    onBack: () => recovery.queueIsBack(),
     onBroken: (why) =>
       broken.abort(
         new FerryError('io', `the queue's database went down: ${why}`, {
           code: queueBroken,
-          hint: 'it is looked at, and set aside if it is damaged, when the daemon starts again',
+          hint: 'the next start checks it, and sets it aside if it is damaged',
         }),
       ),
   });
-  begun.push(queue);
-  const { runs, pauses, signals } = queue;
-  const isPaused = (job: string) => pauses.isPaused(job);
-  const transfers = openTransferLog({ state, redact: inUse.redact, onError });
+}
 
+/** What is kept of runs: their reports, their logs, and the transfer log. */
+function openRecords({ state, log, debug }: DaemonOptions, { jobNamed, redact }: JobsInUse) {
+  const onError = (error: Error) => log.warn(error.message);
+  const transfers = openTransferLog({ state, redact, onError });
   const history = createHistory({
     state,
     historyOf: (job) => jobNamed(job)?.history ?? 500,
@@ -154,234 +228,25 @@ async function assemble(
     state,
     log,
     transfers,
-    redact: inUse.redact,
-    debug: options.debug,
+    redact,
+    debug,
     remoteOf(name) {
       const job = jobNamed(name);
       return (job?.to.remote ?? job?.from.remote)?.name;
     },
     onError,
   });
-
-  // what carries runs out
-  const pool = createPool({ notice: (remote, text) => log.info(`${remote}: ${text}`) });
-  const logins = new Logins(pool, (...asked) => queue.permits.take(...asked));
-  const worker = new RunWorker({
-    pool,
-    state,
-    name: workerName(names),
-    logins,
-    takePermit: (...asked) => queue.permits.take(...asked),
-    atOnce: options.concurrency,
-    jobNamed,
-    isPaused,
-    listen,
-    redact: (report) => redactEvent(report, inUse.redact),
-    keep: history.keep,
-  });
-  const consumers: Consumer[] = !has('worker')
-    ? []
-    : [undefined, ...names].map((name) =>
-        consume(queue.store, {
-          worker: name,
-          concurrency: options.concurrency * inHandFor,
-          carryOut: (assignment) => worker.carryOut(assignment),
-          onGivenUp: (request, why) => void history.keep(giveUp(request, why)),
-          // That the queue is out of reach is told once.
-          onError: (error) => queue.trouble() === undefined && onError(error),
-        }),
-      );
-
-  begun.push(...consumers);
-
-  // what starts them
-  const watches = createWatches({
-    request(job, folders) {
-      const limited = folders === undefined ? {} : { folders };
-      const trigger = folders === undefined ? 'rescan' : 'watch';
-      const request: RunRequest = { run: runId(), job: job.name, trigger, ...limited };
-      const rules = { worker: job.starts.worker, attempts: attemptsOf(request, job) };
-      return runs.request(request, rules);
-    },
-    endOf: async (run) => {
-      const view = await runs.find(run);
-      if (view !== undefined && view.state !== 'ended') return undefined;
-      return view?.report ?? (await readReport(state, run)) ?? 'lost';
-    },
-    wanted: (job) => {
-      const scope = Scope.of(job.scope, Date.now(), []);
-      return (path, isFolder) => !scope.excludes(path, isFolder);
-    },
-    isPaused,
-    onNote: (job, level, message) => log[level](`${job}: ${message}`),
-  });
-  const seen = await openSeen(state, onError);
-  const scheduler = createScheduler({
-    async onSlot(job, slot, how) {
-      await queue.slots.add({ job, slot, how });
-      seen.set(job, slot);
-    },
-    async onSkip(job, slot, why) {
-      await queue.slots.add({ job, slot, how: 'catch-up', skip: why });
-      seen.set(job, slot);
-    },
-    onError: (job, error) => log.warn(`${job}: a slot waits: ${(error as Error).message}`),
-  });
-
-  begun.push(watches, { close: async () => scheduler.stop() });
-
-  const answers = createAnswers({
-    queue,
-    jobs: () => inUse.config.jobs,
-    about: () => ({
-      pid: process.pid,
-      version: options.version,
-      startedAt: startedAt.toISOString(),
-      roles,
-      config: {
-        file: inUse.config.file,
-        loadedAt: inUse.loadedAt.toISOString(),
-        ...(inUse.error === undefined ? {} : { error: inUse.error }),
-      },
-    }),
-    nextSlot: (job) => scheduler.next(job),
-    watchState: (job) => watches.state(job),
-    newRunId: runId,
-    cancelHere: (run) => worker.cancel(run),
-    onPause: (job) => {
-      if (!isPaused(job)) watches.resumed(job);
-    },
-    reports: {
-      list: (asked) => listReports(state, asked),
-      read: (run) => readReport(state, run),
-      async cancelled(view) {
-        const report = reportOfRequest(view, jobNamed(view.job), new Cancelled(130));
-        await history.keep(report);
-        return report;
-      },
-    },
-    log: (run, follow, abort) =>
-      runLog(
-        {
-          isHere: async (one) =>
-            existsSync(runLogPath(state, one)) ||
-            worker.active().some((request) => request.run === one),
-          find: (one) => runs.find(one),
-          report: (one) => readReport(state, one),
-          read: (one, on, signal) =>
-            readRunLog(state, one, {
-              follow: on,
-              signal,
-              isLast: (end) => !worker.hasMore(end),
-            }),
-        },
-        run,
-        follow,
-        abort,
-      ),
-  });
-
-  runs.onEnded((run) => {
-    answers.ended(run);
-    watches.ended(run);
-    if (keepsAll) void copyReport(run);
-  });
-  signals.on('cancel', ({ run }) => worker.cancel(run));
-  signals.on('wanted', ({ permit }) => logins.wanted(permit));
-  signals.on('pauses', ({ job }) => {
-    const before = isPaused(job);
-    void pauses
-      .sync()
-      .then(() => before && !isPaused(job) && watches.resumed(job))
-      .catch(onError);
-  });
-
-  /** Reports of other machines' workers are kept here, too, where people ask for them. */
-  const keepsAll = queue.store.kind !== 'embedded' && (has('api') || has('scheduler'));
-  const copyReport = async (run: string) => {
-    await history.copy((await runs.find(run).catch(() => undefined))?.report);
-  };
-  /** Those of runs that ended while this process was away, or the queue was. */
-  const copyMissed = async () => {
-    if (!keepsAll) return;
-    const views = await runs.list(mostMissed).catch(() => []);
-    for (const view of views) await history.copy(view.report);
-  };
-
-  /** After an outage, what the queue should know is told again, and what may have been missed is looked for. */
-  const comeBack = async () => {
-    await pauses.sync().catch(onError);
-    await inUse.applyInTime();
-    watches.rescan();
-    await copyMissed();
-  };
-
-  const control = await serveControl(state, answers);
-  begun.push(control);
-  if (has('scheduler'))
-    queue.slots.decide(
-      slotDecider({
-        runs,
-        jobNamed,
-        isPaused,
-        newRunId: runId,
-        hasReport: async (run) => (await readReport(state, run)) !== undefined,
-      }),
-    );
-  await inUse.apply();
-  void copyMissed();
-  warnOfStrangers(options.config, options);
-  log.info(`ferryline ${options.version} works: ${roles.join(', ')}`, {
-    pid: process.pid,
-    queue: queue.store.kind,
-    jobs: inUse.config.jobs.size,
-    state,
-  });
-
-  let stopping: Promise<void> | undefined;
-  return {
-    broken: broken.signal,
-    reload: inUse.reload,
-    stop() {
-      stopping ??= (async () => {
-        log.info('stopping', { runs: worker.active().length });
-        inUse.close();
-        scheduler.stop();
-        await drain({ consumers, worker, watches, hurry: broken.signal.aborted, log });
-        await closeAll([control, logins, pool, queue]);
-        transfers.close();
-        await lock.release();
-        log.info('stopped');
-      })();
-      return stopping;
-    },
-  };
-
-  /** The report, told, of a run whose workers died too often. */
-  function giveUp(request: RunRequest, why: string): Report {
-    const error = new FerryError('defect', `its workers ended again and again: ${why}`, {
-      hint: 'the run itself may be what ends them: `ferryline run` shows what happens',
-    });
-    const report = reportOfRequest(request, jobNamed(request.job), error);
-    const { emit, end } = listen(request);
-    emit({ event: 'run', ...report });
-    void end();
-    return report;
-  }
+  return { history, listen, close: async () => transfers.close() };
 }
 
-/** How reports call this process's worker. */
-function workerName(names: readonly string[]): string {
-  return names.length === 0 ? hostname() : `${names.join(',')}@${hostname()}`;
-}
-
+/** The names of workers that jobs ask for. */
 function workersOf(jobs: Config['jobs']): Set<string> {
   const names = [...jobs.values()].map(({ starts: { worker } }) => worker);
   return new Set(names.filter((name) => name !== undefined));
 }
 
-/** Jobs that no worker here takes, where this process is the only one there can be. */
-function warnOfStrangers(config: Config, { names, log }: DaemonOptions): void {
+/** Warns of jobs that nobody takes: an embedded queue has no other process, so no other worker. */
+function warnOfUntakenJobs(config: Config, { names, log }: DaemonOptions): void {
   if (config.queue !== 'embedded') return;
   for (const name of workersOf(config.jobs))
     if (!names.includes(name))

@@ -7,30 +7,30 @@ export interface Closable {
   close(): Promise<unknown>;
 }
 
-/** Milliseconds that runs in hand may go on once the daemon is to stop; then they are handed back. */
-const grace = 1500;
-/** Milliseconds from then on for the runs, and for each other part. */
-const patience = { runs: 4000, rest: 1000 };
+/** Runs in hand may go on for this long once the daemon is to stop; then they are handed back. */
+const graceMs = 1500;
+/** Runs that are not handed back within this time are left for other workers to take over. */
+const handBackWithinMs = 4000;
+/** Every other part is left to the end of the process after this time. */
+const closeWithinMs = 1000;
 
-export interface Drained {
+export interface DrainOptions {
   readonly consumers: readonly Consumer[];
   readonly worker: RunWorker;
-  /** What starts runs, and is to end while they do. */
-  readonly watches: Closable;
-  /** Runs are handed back at once: their queue can't take their end. */
+  /** Hands runs back at once: the queue can't record their end. */
   readonly hurry: boolean;
   readonly log: RootLog;
 }
 
 /** Takes no more runs, and ends or hands back those in hand. Never rejects. */
-export async function drain({ consumers, worker, watches, hurry, log }: Drained): Promise<void> {
+export async function drain({ consumers, worker, hurry, log }: DrainOptions): Promise<void> {
   const drained = consumers.map(async (consumer) => {
     await consumer.pause();
     await consumer.close();
   });
-  const timer = setTimeout(() => worker.stop(), hurry ? 0 : grace);
-  if (!(await within(grace + patience.runs, Promise.all([watches.close(), ...drained]))))
-    log.warn('not all runs could be handed back; they are taken over when their time is up', {
+  const timer = setTimeout(() => worker.stop(), hurry ? 0 : graceMs);
+  if (!(await settlesWithin(graceMs + handBackWithinMs, Promise.all(drained))))
+    log.warn('not all runs could be handed back; other workers take them over once they expire', {
       runs: worker.active().map(({ run }) => run),
     });
   clearTimeout(timer);
@@ -38,11 +38,11 @@ export async function drain({ consumers, worker, watches, hurry, log }: Drained)
 
 /** Closes one after another. Never rejects. */
 export async function closeAll(parts: readonly Closable[]): Promise<void> {
-  for (const part of parts) await within(patience.rest, part.close());
+  for (const part of parts) await settlesWithin(closeWithinMs, part.close());
 }
 
-/** Whether something settles within so many milliseconds. Never rejects. */
-async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+/** Whether `work` settles within `ms` milliseconds. Never rejects. */
+async function settlesWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
     timer = setTimeout(() => resolve(false), ms);

@@ -1,102 +1,118 @@
-/** jobs.yml as the running daemon has it: taken anew when somebody says so, and brought to those who go by it. */
+/** jobs.yml as the running daemon has it: reloaded on request, and handed to the parts of the daemon that work by it. */
 import type { Config, Job } from '../core/job.js';
 import type { RootLog } from '../observe/log.js';
 import { type Redact, redactor } from '../observe/redact.js';
 
 export interface JobsInUseOptions {
   readonly config: Config;
-  /** Reads jobs.yml anew. Rejects when it is invalid. */
+  /** Reads jobs.yml again. Rejects when it is invalid. */
   readonly load: () => Promise<Config>;
-  /** Tells the parts of the daemon what they are to do by it now. Rejects while the queue is out of reach. */
-  readonly apply: (config: Config) => Promise<void>;
-  /** Another jobs.yml has been taken and told. */
-  readonly onApplied: (config: Config) => void;
+  /** Called after a reload, once every part works by the new jobs.yml. */
+  readonly onReloaded: (config: Config) => void;
   readonly log: RootLog;
 }
 
-export interface JobsInUse {
-  readonly config: Config;
-  readonly loadedAt: Date;
-  /** Why jobs.yml as it is now is not the one in use. */
-  readonly error: string | undefined;
-  /** Takes out the secrets of the one in use at the time. */
-  readonly redact: Redact;
-  jobNamed(name: string): Job | undefined;
-  /** Tells the parts what is in use. Rejects while the queue is out of reach. */
-  apply(): Promise<void>;
-  /** The same; what can't be told now is told later. Never rejects. */
-  applyInTime(): Promise<void>;
-  /** Takes jobs.yml as it is now; an invalid one is told, and changes nothing. One after another; never rejects. */
-  reload(): Promise<void>;
-  /** Nothing is told later any more. */
-  close(): void;
-}
+/** Makes a part of the daemon work by a configuration. Rejects while the queue is out of reach. */
+type Follower = (config: Config) => Promise<void> | void;
 
 /** Milliseconds until a queue that was out of reach is tried again. */
-const applyEvery = 5000;
+const applyAgainMs = 5000;
 
-export function createJobsInUse({ load, log, ...options }: JobsInUseOptions): JobsInUse {
-  let { config } = options;
-  let redact = redactor(config.secrets);
-  let loadedAt = new Date();
-  let problem: string | undefined;
-  let closed = false;
-  let reloading: Promise<void> = Promise.resolve();
+export class JobsInUse {
+  readonly #options: JobsInUseOptions;
+  readonly #followers: Follower[] = [];
+  #config: Config;
+  #redact: Redact;
+  #loadedAt = new Date();
+  #error: string | undefined;
+  #closed = false;
+  #reloading: Promise<void> = Promise.resolve();
 
-  const apply = () => options.apply(config);
-  const applyLater = () => {
+  constructor(options: JobsInUseOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#redact = redactor(options.config.secrets);
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  get loadedAt(): Date {
+    return this.#loadedAt;
+  }
+
+  /** Why the current jobs.yml was rejected; undefined if it is the one in use. */
+  get error(): string | undefined {
+    return this.#error;
+  }
+
+  /** Removes the secrets of the configuration that is in use at the time. */
+  readonly redact: Redact = (text) => this.#redact(text);
+
+  readonly jobNamed = (name: string): Job | undefined => this.#config.jobs.get(name);
+
+  /** Adds a part that `apply` calls, after those added before. */
+  follow(follower: Follower): void {
+    this.#followers.push(follower);
+  }
+
+  /** Makes every part work by the configuration in use. Rejects while the queue is out of reach. */
+  async apply(): Promise<void> {
+    for (const follower of this.#followers) {
+      if (this.#closed) return;
+      await follower(this.#config);
+    }
+  }
+
+  /** The same, tried again later while the queue is out of reach. Never rejects. */
+  async applyInTime(): Promise<void> {
+    await this.apply().catch(this.#applyLater);
+  }
+
+  /** Reloads jobs.yml; an invalid one is logged and changes nothing. Reloads run one after another. Never rejects. */
+  reload(): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#reload());
+    return this.#reloading;
+  }
+
+  /** Nothing is applied any more: the daemon ends. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  readonly #applyLater = () => {
     const timer = setTimeout(() => {
-      if (!closed) void apply().catch(applyLater);
-    }, applyEvery);
+      void this.applyInTime();
+    }, applyAgainMs);
     timer.unref();
   };
 
-  const reload = async () => {
+  async #reload(): Promise<void> {
+    const { load, onReloaded, log } = this.#options;
     let next: Config;
     try {
       next = await load();
     } catch (error) {
-      problem = (error as Error).message;
-      log.error(`jobs.yml is invalid, the one before stays in use: ${problem}`);
+      this.#error = (error as Error).message;
+      log.error(`jobs.yml is invalid, the previous one stays in use: ${this.#error}`);
       return;
     }
-    if (next.queue !== config.queue)
-      log.warn('jobs.yml names another queue now; it is used after a restart');
-    config = next;
-    loadedAt = new Date();
-    problem = undefined;
-    redact = redactor(config.secrets);
+    if (next.queue !== this.#config.queue)
+      log.warn('jobs.yml names another queue now; it takes effect after a restart');
+    this.#config = next;
+    this.#loadedAt = new Date();
+    this.#error = undefined;
+    this.#redact = redactor(next.secrets);
     try {
-      await apply();
+      await this.apply();
     } catch (error) {
-      applyLater();
-      log.warn(`jobs.yml was read anew, its schedules wait: ${(error as Error).message}`);
+      this.#applyLater();
+      const why = (error as Error).message;
+      log.warn(`jobs.yml was reloaded; its schedules take effect once the queue is back: ${why}`);
       return;
     }
-    options.onApplied(config);
-    log.info('jobs.yml was read anew', { jobs: config.jobs.size });
-  };
-
-  return {
-    get config() {
-      return config;
-    },
-    get loadedAt() {
-      return loadedAt;
-    },
-    get error() {
-      return problem;
-    },
-    redact: (text) => redact(text),
-    jobNamed: (name) => config.jobs.get(name),
-    apply,
-    applyInTime: () => apply().catch(applyLater),
-    reload() {
-      reloading = reloading.then(reload);
-      return reloading;
-    },
-    close() {
-      closed = true;
-    },
-  };
+    onReloaded(next);
+    log.info('jobs.yml was reloaded', { jobs: next.jobs.size });
+  }
 }

@@ -1,8 +1,9 @@
-/** What the daemon answers when it is asked: `Controls` over the queue, the reports kept and the jobs as they are now. */
+/** What a daemon answers to requests: `Controls` over the queue, the reports that are kept, and the jobs in use. */
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
-import type { JobView, RunView } from '../core/request.js';
+import { present } from '../core/present.js';
+import type { JobView, RunRequest, RunView } from '../core/request.js';
 import type { OpenQueue } from '../queue/open.js';
 import {
   type Controls,
@@ -11,12 +12,13 @@ import {
   noSuchJob,
   noSuchRun,
 } from './control/controls.js';
+import { RunEnds } from './run-ends.js';
 
-/** What of the daemon, and of rooms that this one doesn't know, the answers are made of. */
-export interface AnswerParts {
+/** What the answers are made of: the queue, and what other rooms know. */
+export interface DaemonControlsParts {
   readonly queue: OpenQueue;
   readonly jobs: () => ReadonlyMap<string, Job>;
-  /** The daemon's own lines of `status`. */
+  /** What `status` says about the daemon itself. */
   readonly about: () => Omit<DaemonStatus, 'queue' | 'jobs'>;
   /** Ms since the epoch. */
   readonly nextSlot: (job: string) => number | undefined;
@@ -24,32 +26,26 @@ export interface AnswerParts {
   readonly newRunId: () => string;
   /** Stops a run that is in hand here; false when it isn't. */
   readonly cancelHere: (run: string) => boolean;
-  /** A job was paused, or resumed. */
-  readonly onPause: (job: string) => void;
+  /** A job may run again. */
+  readonly onResume: (job: string) => void;
   readonly reports: {
     list(options: { job?: string; limit: number }): Promise<readonly Report[]>;
     read(run: string): Promise<Report | undefined>;
-    /** Records a run that was taken out before it began. */
-    cancelled(view: RunView): Promise<Report>;
+    /** Records a run that was cancelled before it began. */
+    cancelled(view: RunView): Promise<void>;
   };
-  readonly log: (run: string, follow: boolean, signal: AbortSignal) => AsyncIterable<string>;
+  readonly log: Controls['log'];
 }
 
-/** Milliseconds between looks at a run whose end nobody told. */
-const lookEvery = 2000;
-
-export interface Answers extends Controls {
-  /** A run has ended, wherever. */
+export interface DaemonControls extends Controls {
+  /** A run has ended, wherever it was carried out. */
   ended(run: string): void;
 }
 
-export function createAnswers(parts: AnswerParts): Answers {
+export function createDaemonControls(parts: DaemonControlsParts): DaemonControls {
   const { queue, reports } = parts;
-  const { runs, pauses } = queue;
-  /** What waits for some run to end. */
-  const waiting = new Set<(run: string) => void>();
-  /** Requests that follow an active run: the run that was active then. */
-  const behind = new Map<string, string>();
+  const { runs, pauses, signals } = queue;
+  const ends = new RunEnds({ find: (run) => runs.find(run), report: (run) => reports.read(run) });
 
   const jobNamed = (name: string): Job => {
     const job = parts.jobs().get(name);
@@ -58,66 +54,33 @@ export function createAnswers(parts: AnswerParts): Answers {
   };
 
   const enqueue = async (name: string): Promise<Enqueued> => {
-    const job = jobNamed(name);
+    const { starts } = jobNamed(name);
     if (pauses.isPaused(name))
       throw new FerryError('refused', `job ${name} is paused`, {
         hint: `\`ferryline resume ${name}\` lets it run again`,
       });
-    const { worker, retry } = job.starts;
-    const asked = { run: parts.newRunId(), job: name, trigger: 'manual' } as const;
-    const { run, joined } = await runs.request(asked, { worker, attempts: retry.attempts });
-    if (joined?.state === 'active') {
-      behind.set(run, joined.run);
-      if (behind.size > 1000) behind.delete(behind.keys().next().value as string);
-    }
+    const request: RunRequest = { run: parts.newRunId(), job: name, trigger: 'manual' };
+    const rules = { worker: starts.worker, attempts: starts.retry.attempts };
+    const { run, joined } = await runs.request(request, rules);
+    if (joined?.state === 'active') ends.follows(run, joined.run);
     return { run, joined: joined !== undefined };
   };
 
-  /** Resolves when a run has ended, or after a while in any case. */
-  const nextEnd = (run: string, signal: AbortSignal) =>
-    new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        waiting.delete(told);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const told = (ended: string) => {
-        if (ended === run) done();
-      };
-      const timer = setTimeout(done, lookEvery);
-      signal.addEventListener('abort', done, { once: true });
-      waiting.add(told);
-    });
-
-  const endOf = async (run: string, signal: AbortSignal): Promise<Report | 'unknown'> => {
-    for (;;) {
-      signal.throwIfAborted();
-      const told = nextEnd(run, signal);
-      const view = await runs.find(run);
-      // A report may be of an attempt that others follow: the queue knows.
-      if (view === undefined) return (await reports.read(run)) ?? 'unknown';
-      if (view.state === 'ended') {
-        const report = view.report ?? (await reports.read(run));
-        if (report !== undefined) return report;
-      }
-      await told;
-    }
+  const setPause = async (name: string, paused: boolean): Promise<void> => {
+    jobNamed(name);
+    await pauses.set(name, paused);
+    if (!paused) parts.onResume(name);
+    await signals.send('pauses', { job: name });
   };
 
   return {
-    ended(run) {
-      for (const tell of [...waiting]) tell(run);
-    },
+    ended: (run) => ends.ended(run),
     enqueue,
 
     async outcome(run, signal) {
-      const first = behind.get(run);
-      if (first !== undefined && (await runs.find(run)) === undefined) {
-        // Kept behind an active run, it is in the queue once that one has ended.
-        await endOf(first, signal);
-      }
-      return asReport(await endOf(run, signal), run);
+      const report = await ends.endOf(run, signal);
+      if (report === undefined) throw noSuchRun(run);
+      return report;
     },
 
     async retry(run) {
@@ -139,41 +102,31 @@ export function createAnswers(parts: AnswerParts): Answers {
       }
       if (view.state !== 'active' && (await runs.remove(run))) {
         await reports.cancelled(view);
-        for (const tell of [...waiting]) tell(run);
+        ends.ended(run);
         return { was: 'waiting' };
       }
       if (parts.cancelHere(run)) return { was: 'active' };
       // Its worker may be dead: the mark is for the one that takes the run over.
       await runs.markCancelled(run);
-      await queue.signals.send('cancel', { run });
+      await signals.send('cancel', { run });
       return { was: 'active' };
     },
 
-    async pause(name) {
-      jobNamed(name);
-      await pauses.set(name, true);
-      parts.onPause(name);
-      await queue.signals.send('pauses', { job: name });
-    },
-
-    async resume(name) {
-      jobNamed(name);
-      await pauses.set(name, false);
-      parts.onPause(name);
-      await queue.signals.send('pauses', { job: name });
-    },
+    pause: (name) => setPause(name, true),
+    resume: (name) => setPause(name, false),
 
     async runs(job, limit) {
       if (job !== undefined) jobNamed(job);
-      const wanted = (view: { readonly job: string }) => job === undefined || view.job === job;
-      // What has ended is known here; what is to come, only where the queue can be asked.
+      // Ended runs are known here; the others only while the queue can be reached.
       const isUp = queue.trouble() === undefined;
-      const [going, kept, skipped] = await Promise.all([
+      const [queued, kept, skipped] = await Promise.all([
         isUp ? runs.list(0) : [],
-        reports.list({ ...(job === undefined ? {} : { job }), limit }),
+        reports.list({ ...present({ job }), limit }),
         isUp ? queue.slots.skipped(job, limit) : [],
       ]);
-      const live = going.filter(wanted).sort((a, b) => (a.run < b.run ? 1 : -1));
+      const live = queued
+        .filter((view) => job === undefined || view.job === job)
+        .sort((a, b) => (a.run < b.run ? 1 : -1));
       const unfinished = new Set(live.map(({ run }) => run));
       const ended = kept.filter(({ run }) => !unfinished.has(run)).map(viewOf);
       return { runs: [...live, ...ended].slice(0, limit), skipped };
@@ -183,47 +136,47 @@ export function createAnswers(parts: AnswerParts): Answers {
 
     async status() {
       const message = queue.trouble();
-      const going = message === undefined ? await runs.list(0) : [];
-      const jobs = await Promise.all(
-        [...parts.jobs().values()].map(async (job): Promise<JobView> => {
-          const own = going.filter((view) => view.job === job.name);
-          const [last] = await reports.list({ job: job.name, limit: 1 });
-          const next = parts.nextSlot(job.name);
-          const watch = parts.watchState(job.name);
-          return {
-            job: job.name,
-            operation: job.operation,
-            paused: pauses.isPaused(job.name),
-            ...(next === undefined ? {} : { nextSlot: new Date(next).toISOString() }),
-            ...(watch === undefined ? {} : { watch }),
-            waiting: own.filter(({ state }) => state !== 'active').length,
-            active: own.filter(({ state }) => state === 'active').map(({ run }) => run),
-            ...(last === undefined
-              ? {}
-              : { last: { run: last.run, outcome: last.outcome, endedAt: last.endedAt } }),
-          };
-        }),
-      );
+      const live = message === undefined ? await runs.list(0) : [];
+      const jobs = [...parts.jobs().values()].map((job) => jobView(job, live, parts));
       return {
         ...parts.about(),
         queue: {
           kind: queue.store.kind,
           state: message === undefined ? 'up' : 'down',
-          ...(message === undefined ? {} : { message }),
+          ...present({ message }),
         },
-        jobs,
+        jobs: await Promise.all(jobs),
       };
     },
   };
 }
 
-function viewOf(report: Report): RunView {
-  const { run, job, trigger, slot, outcome } = report;
-  const started = slot === undefined ? {} : { slot };
-  return { run, job, trigger, ...started, state: 'ended', outcome, report };
+/** A job as `status` lists it; `live` are the runs in the queue. */
+async function jobView(
+  { name, operation }: Job,
+  live: readonly RunView[],
+  { queue, reports, nextSlot, watchState }: DaemonControlsParts,
+): Promise<JobView> {
+  const own = live.filter(({ job }) => job === name);
+  const active = own.filter(({ state }) => state === 'active');
+  const [last] = await reports.list({ job: name, limit: 1 });
+  const next = nextSlot(name);
+  return {
+    job: name,
+    operation,
+    paused: queue.pauses.isPaused(name),
+    waiting: own.length - active.length,
+    active: active.map(({ run }) => run),
+    ...present({
+      nextSlot: next === undefined ? undefined : new Date(next).toISOString(),
+      watch: watchState(name),
+      last: last && { run: last.run, outcome: last.outcome, endedAt: last.endedAt },
+    }),
+  };
 }
 
-function asReport(report: Report | 'unknown', run: string): Report {
-  if (report !== 'unknown') return report;
-  throw noSuchRun(run);
+/** A kept report as `runs` lists it. */
+function viewOf(report: Report): RunView {
+  const { run, job, trigger, slot, outcome } = report;
+  return { run, job, trigger, ...present({ slot }), state: 'ended', outcome, report };
 }

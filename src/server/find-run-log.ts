@@ -18,7 +18,7 @@ export interface RunLogParts {
 const lookEvery = 500;
 
 /** The lines of a run's log. Errors: `config` for one whose log is not kept here. */
-export async function* runLog(
+export async function* findRunLog(
   parts: RunLogParts,
   run: string,
   follow: boolean,

@@ -41,7 +41,7 @@ test('daemons that are all pid 1, as in containers', async () => {
     '--kill-child',
   ];
   const first = startFerryline(['start'], { cwd: scene.cwd, wrap });
-  await first.said(/works: /);
+  await first.said(/started: /);
   expect((await scene.cli(['status', '--json'])).events[0]).toMatchObject({ pid: 1 });
   const second = await startFerryline(['start'], { cwd: scene.cwd, wrap }).ended;
   expect(second.code).toBe(8);
@@ -49,7 +49,7 @@ test('daemons that are all pid 1, as in containers', async () => {
   first.child.kill('SIGKILL');
   await first.ended;
   const third = startFerryline(['start'], { cwd: scene.cwd, wrap });
-  await third.said(/works: /);
+  await third.said(/started: /);
   third.child.kill('SIGKILL');
   await third.ended;
 }, 120_000);

@@ -42,7 +42,7 @@ test('jobs come, go and change; an invalid file keeps the one before, and both l
     process.kill(daemon.pid, 'SIGHUP');
     await eventually(async () => (await status())?.config.error === undefined);
   }
-  expect(daemon.stderr()).toContain('is invalid, the one before stays in use');
+  expect(daemon.stderr()).toContain('is invalid, the previous one stays in use');
 
   await jobs({ first: { ...job, schedule: '0 3 * * *' }, second: job });
   await eventually(async () => (await names())?.length === 2);
@@ -93,7 +93,7 @@ test('a reload while the queue is out of reach is no invalid file, and is made u
   await own.kill9();
   await scene.jobs({ schedule: '* * * * * *' });
   process.kill(daemon.pid, 'SIGHUP');
-  await daemon.said(/its schedules wait/);
+  await daemon.said(/its schedules take effect once/);
   expect(daemon.stderr()).not.toContain('is invalid');
   await own.restart();
   await eventually(() => existsSync(scene.there('a')));

@@ -31,11 +31,11 @@ test('a Redis that may evict entries is refused, with the fix', async () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(`maxmemory-policy ${policy}`);
     expect(stderr).toMatch('config set maxmemory-policy noeviction');
-    expect(stderr).not.toMatch(/works: /);
+    expect(stderr).not.toMatch(/started: /);
   }
   await redis.command('config', 'set', 'maxmemory-policy', 'noeviction');
   const { live } = await start(redis.url);
-  await live.said(/works: /);
+  await live.said(/started: /);
   live.child.kill('SIGTERM');
   expect((await live.ended).code).toBe(0);
 }, 60_000);
@@ -64,7 +64,7 @@ test.each(sharedStores)(
     const { live, cli } = await start(store.url);
     await live.said(/trying again/);
     await store.restart();
-    await live.said(/works: /);
+    await live.said(/started: /);
     expect((await cli(['enqueue', 'job', '--wait'])).code).not.toBe(4);
     live.child.kill('SIGTERM');
     expect((await live.ended).code).toBe(0);

@@ -125,7 +125,7 @@ test.each(Object.keys(stores))(
     scene.writeThere({ [`clash/named-${password}/in`]: 'the way' });
     const env = { NODE_OPTIONS: '--report-on-fatalerror --report-on-signal --report-directory=.' };
     const daemon = startFerryline(['start', '-vv'], { cwd: scene.cwd, env });
-    await daemon.said(/works: /);
+    await daemon.said(/started: /);
     const places: Places = [];
     const codes: Record<string, number> = {};
     for (const job of ['good', 'clash', 'bad']) {

@@ -28,7 +28,7 @@ test('no more watches: "degraded", with what to do, and the rescan finds everyth
     env: { FERRYLINE_QUEUE: `${redis.url}/1` },
     wrap: limited('echo 10 > /proc/sys/user/max_inotify_watches'),
   });
-  await daemon.said(/works: /);
+  await daemon.said(/started: /);
   await daemon.said(/fs\.inotify\.max_user_watches/);
   const { events } = await scene.cli(['status', '--json']);
   expect(events[0]?.jobs[0]).toMatchObject({ job: 'job', watch: 'degraded' });

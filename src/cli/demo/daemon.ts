@@ -41,7 +41,7 @@ export async function playDaemon(stage: Stage): Promise<void> {
   title(stage, '7. The daemon does it all by itself; here "every night" is every 5 seconds');
   const daemon = startDaemon(stage);
   try {
-    await daemon.said('the daemon works', ({ message }) => / works: /.test(message));
+    await daemon.said('the daemon has started', ({ message }) => / started: /.test(message));
     await daemon.said(
       'the schedule starts nightly-archive',
       ({ message, copied }) => message === 'nightly-archive: succeeded' && copied === 1,

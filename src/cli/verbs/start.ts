@@ -3,14 +3,8 @@ import { unwatchFile, watchFile } from 'node:fs';
 import { Cancelled, FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
 import { escapeText } from '../../core/text.js';
-import {
-  allRoles,
-  type Daemon,
-  type DaemonOptions,
-  queueBroken,
-  type Role,
-  startDaemon,
-} from '../../daemon/daemon.js';
+import { type Daemon, type DaemonOptions, queueBroken, startDaemon } from '../../daemon/daemon.js';
+import { allRoles, type Role } from '../../daemon/roles.js';
 import { parseDuration } from '../../jobs/config/units.js';
 import { createLog } from '../../observe/log.js';
 import { redactor } from '../../observe/redact.js';

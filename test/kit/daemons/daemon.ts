@@ -31,7 +31,7 @@ export async function startDaemon(scene: Scene, options: DaemonOptions = {}): Pr
     expect(warningsOf(stderr)).toEqual([]);
     return code;
   };
-  await live.said(/works: /);
+  await live.said(/started: /);
   return {
     ...live,
     stop: () => end('SIGTERM'),

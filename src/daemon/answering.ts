@@ -1,0 +1,114 @@
+/** The part of the daemon that answers: the control socket, the logs of runs, and reports of other machines' workers, of which it keeps copies. */
+import { existsSync } from 'node:fs';
+import { Cancelled } from '../core/errors.js';
+import { present } from '../core/present.js';
+import { readRunLog } from '../observe/read-run-log.js';
+import { runLogPath } from '../observe/run-log-files.js';
+import type { OpenQueue } from '../queue/open.js';
+import type { DaemonStatus } from '../server/control/controls.js';
+import { serveControl } from '../server/control/server.js';
+import { createDaemonControls } from '../server/daemon-controls.js';
+import { findRunLog } from '../server/find-run-log.js';
+import type { History } from '../state/history.js';
+import { listReports, readReport } from '../state/reports.js';
+import { reportOfRequest } from '../workers/run/report.js';
+import type { RunWorker } from '../workers/worker.js';
+import type { JobsInUse } from './jobs-in-use.js';
+import type { Role } from './roles.js';
+import type { Starting } from './starting.js';
+
+export interface AnsweringParts {
+  readonly state: string;
+  readonly roles: readonly Role[];
+  readonly version: string;
+  readonly queue: OpenQueue;
+  readonly inUse: JobsInUse;
+  readonly history: History;
+  readonly worker: RunWorker;
+  readonly starting: Starting;
+  readonly newRunId: () => string;
+}
+
+export interface Answering {
+  /** A run has ended, wherever it was carried out. */
+  ended(run: string): void;
+  /** Copies the reports of runs that ended while this process, or the queue, was away. Never rejects. */
+  copyMissed(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Ended runs of each queue in which reports that are missing here are looked for; older ones stay missing. */
+const mostMissed = 1000;
+
+/** Resolves once the control socket is open. Errors: `io`. */
+export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
+  const { state, roles, queue, history, starting } = parts;
+  const { runs } = queue;
+  const controls = createDaemonControls({
+    queue,
+    jobs: () => parts.inUse.config.jobs,
+    about: aboutDaemon(parts),
+    nextSlot: starting.nextSlot,
+    watchState: starting.watchState,
+    newRunId: parts.newRunId,
+    cancelHere: (run) => parts.worker.cancel(run),
+    onResume: starting.resumed,
+    reports: keptReports(parts),
+    log: logsOf(parts),
+  });
+  /** Whether people ask here for runs of other machines' workers. */
+  const keepsAll =
+    queue.store.kind !== 'embedded' && (roles.includes('api') || roles.includes('scheduler'));
+  const copyReport = async (run: string) =>
+    history.copy((await runs.find(run).catch(() => undefined))?.report);
+  const control = await serveControl(state, controls);
+  return {
+    ended(run) {
+      controls.ended(run);
+      if (keepsAll) void copyReport(run);
+    },
+    async copyMissed() {
+      if (!keepsAll) return;
+      const views = await runs.list(mostMissed).catch(() => []);
+      for (const view of views) await history.copy(view.report);
+    },
+    close: () => control.close(),
+  };
+}
+
+function aboutDaemon({ version, roles, inUse }: AnsweringParts) {
+  const startedAt = new Date().toISOString();
+  return (): Omit<DaemonStatus, 'queue' | 'jobs'> => ({
+    pid: process.pid,
+    version,
+    startedAt,
+    roles,
+    config: {
+      file: inUse.config.file,
+      loadedAt: inUse.loadedAt.toISOString(),
+      ...present({ error: inUse.error }),
+    },
+  });
+}
+
+function keptReports({ state, history, inUse }: AnsweringParts) {
+  return {
+    list: (options: { job?: string; limit: number }) => listReports(state, options),
+    read: (run: string) => readReport(state, run),
+    cancelled: (request: Parameters<typeof reportOfRequest>[0]) =>
+      history.keep(reportOfRequest(request, inUse.jobNamed(request.job), new Cancelled(130))),
+  };
+}
+
+function logsOf({ state, queue, worker }: AnsweringParts) {
+  const parts = {
+    isHere: async (run: string) =>
+      existsSync(runLogPath(state, run)) || worker.active().some((request) => request.run === run),
+    find: (run: string) => queue.runs.find(run),
+    report: (run: string) => readReport(state, run),
+    read: (run: string, follow: boolean, signal: AbortSignal) =>
+      readRunLog(state, run, { follow, signal, isLast: (end) => !worker.hasMore(end) }),
+  };
+  return (run: string, follow: boolean, signal: AbortSignal) =>
+    findRunLog(parts, run, follow, signal);
+}

@@ -1,0 +1,113 @@
+/** The part of the daemon that starts runs: the watches of local folders, the schedule, and what becomes of its slots. */
+import type { Config } from '../core/job.js';
+import type { JobView, RunRequest } from '../core/request.js';
+import { Scope } from '../jobs/plan/filter.js';
+import type { RootLog } from '../observe/log.js';
+import type { OpenQueue } from '../queue/open.js';
+import { readReport } from '../state/reports.js';
+import { slotDecider } from '../triggers/schedule/decide-slot.js';
+import { createScheduler } from '../triggers/schedule/schedule.js';
+import { openSeen } from '../triggers/schedule/seen-slots.js';
+import { createWatches } from '../triggers/watch/watches.js';
+import { attemptsOf } from '../workers/worker.js';
+import type { JobsInUse } from './jobs-in-use.js';
+import type { Role } from './roles.js';
+
+export interface StartingParts {
+  readonly state: string;
+  /** `scheduler` schedules jobs and decides slots, `watcher` watches folders. */
+  readonly roles: readonly Role[];
+  /** Names under which this process works: it watches the folders of jobs that ask for one of them. */
+  readonly names: readonly string[];
+  readonly queue: OpenQueue;
+  readonly inUse: JobsInUse;
+  readonly newRunId: () => string;
+  readonly log: RootLog;
+}
+
+export interface Starting {
+  /** Watches and schedules the jobs of a configuration from now on. Rejects while the queue is out of reach. */
+  use(config: Config): Promise<void>;
+  /** Decides what becomes of slots, from now on. */
+  begin(): void;
+  /** The next slot of a job, ms since the epoch. */
+  nextSlot(job: string): number | undefined;
+  watchState(job: string): JobView['watch'];
+  /** A run has ended, wherever it was carried out. */
+  ended(run: string): void;
+  /** Looks at every watched folder as a whole: events may have been missed. */
+  rescan(): void;
+  /** A job may run again: its watch looks for what changed while it was paused. */
+  resumed(job: string): void;
+  close(): Promise<void>;
+}
+
+/** Resolves once it is known which slots were dealt with before. Errors: the system's for a state folder that can't be read. */
+export async function openStarting(parts: StartingParts): Promise<Starting> {
+  const { state, roles, names, queue, inUse, newRunId, log } = parts;
+  const { runs, slots, pauses } = queue;
+  const isPaused = (job: string) => pauses.isPaused(job);
+  const seen = await openSeen(state, (error) => log.warn(error.message));
+
+  const watches = createWatches({
+    request(job, folders) {
+      const run = newRunId();
+      const request: RunRequest =
+        folders === undefined
+          ? { run, job: job.name, trigger: 'rescan' }
+          : { run, job: job.name, trigger: 'watch', folders };
+      const rules = { worker: job.starts.worker, attempts: attemptsOf(request, job) };
+      return runs.request(request, rules);
+    },
+    async endOf(run) {
+      const view = await runs.find(run);
+      if (view !== undefined && view.state !== 'ended') return undefined;
+      return view?.report ?? (await readReport(state, run)) ?? 'lost';
+    },
+    wanted(job) {
+      const scope = Scope.of(job.scope, Date.now(), []);
+      return (path, isFolder) => !scope.excludes(path, isFolder);
+    },
+    isPaused,
+    onNote: (job, level, message) => log[level](`${job}: ${message}`),
+  });
+
+  const scheduler = createScheduler({
+    async onSlot(job, slot, how) {
+      await slots.add({ job, slot, how });
+      seen.set(job, slot);
+    },
+    async onSkip(job, slot, why) {
+      await slots.add({ job, slot, how: 'catch-up', skip: why });
+      seen.set(job, slot);
+    },
+    onError: (job, error) =>
+      log.warn(`${job}: a scheduled slot could not be queued yet: ${(error as Error).message}`),
+  });
+
+  return {
+    async use({ jobs }) {
+      const watched = [...jobs.values()].filter(
+        ({ starts: { watch, worker } }) =>
+          watch !== undefined && (worker === undefined || names.includes(worker)),
+      );
+      watches.set(roles.includes('watcher') ? watched : []);
+      if (roles.includes('scheduler')) scheduler.set(await seen.jobs(jobs, slots));
+    },
+    begin() {
+      if (!roles.includes('scheduler')) return;
+      const { jobNamed } = inUse;
+      const hasReport = async (run: string) => (await readReport(state, run)) !== undefined;
+      slots.decide(slotDecider({ runs, jobNamed, isPaused, newRunId, hasReport }));
+    },
+    nextSlot: (job) => scheduler.next(job),
+    watchState: (job) => watches.state(job),
+    ended: (run) => watches.ended(run),
+    rescan: () => watches.rescan(),
+    resumed: (job) => watches.resumed(job),
+    async close() {
+      scheduler.stop();
+      await watches.close();
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/** The part of the daemon that carries runs out: sessions and logins, the worker, and the consumers that take runs from the queue for it. */
+import { hostname } from 'node:os';
+import { FerryError } from '../core/errors.js';
+import type { Report } from '../core/events.js';
+import type { Config } from '../core/job.js';
+import type { TakePermit } from '../core/permit.js';
+import type { ListenToRun, RunRequest } from '../core/request.js';
+import { createPool, type SessionPool } from '../endpoints/sftp/pool.js';
+import type { RootLog } from '../observe/log.js';
+import { redactEvent } from '../observe/redact.js';
+import { type Consumer, consume } from '../queue/consume.js';
+import type { OpenQueue } from '../queue/open.js';
+import type { History } from '../state/history.js';
+import { Logins } from '../workers/logins.js';
+import { reportOfRequest } from '../workers/run/report.js';
+import { RunWorker } from '../workers/worker.js';
+import { closeAll, drain } from './ending.js';
+import type { JobsInUse } from './jobs-in-use.js';
+
+export interface WorkingParts {
+  readonly state: string;
+  /** Names under which this process works: it also takes runs of jobs that ask for one of them. */
+  readonly names: readonly string[];
+  /** Runs carried out at once. */
+  readonly concurrency: number;
+  readonly queue: OpenQueue;
+  readonly inUse: JobsInUse;
+  readonly history: History;
+  readonly listen: ListenToRun;
+  readonly log: RootLog;
+}
+
+/** Runs in hand for each that is carried out: the others wait for a permit, a lock or their turn. */
+const inHandPerRun = 4;
+
+export class Working {
+  readonly worker: RunWorker;
+  readonly logins: Logins;
+  readonly #parts: WorkingParts;
+  readonly #pool: SessionPool;
+  #consumers: readonly Consumer[] = [];
+
+  constructor(parts: WorkingParts) {
+    const { state, names, queue, inUse, history, listen, log } = parts;
+    const takePermit: TakePermit = (...wanted) => queue.permits.take(...wanted);
+    this.#parts = parts;
+    this.#pool = createPool({ notice: (remote, text) => log.info(`${remote}: ${text}`) });
+    this.logins = new Logins(this.#pool, takePermit);
+    this.worker = new RunWorker({
+      pool: this.#pool,
+      state,
+      name: workerName(names),
+      logins: this.logins,
+      takePermit,
+      atOnce: parts.concurrency,
+      jobNamed: inUse.jobNamed,
+      isPaused: (job) => queue.pauses.isPaused(job),
+      listen,
+      redact: (report) => redactEvent(report, inUse.redact),
+      keep: (report) => history.keep(report),
+    });
+  }
+
+  /** Takes runs from the queue from now on. Whoever wants to know of their ends listens before this. */
+  begin(): void {
+    const { names, concurrency, queue, history, log } = this.#parts;
+    this.#consumers = [undefined, ...names].map((name) =>
+      consume(queue.store, {
+        worker: name,
+        concurrency: concurrency * inHandPerRun,
+        carryOut: (assignment) => this.worker.carryOut(assignment),
+        onGivenUp: (request, why) => void history.keep(this.#giveUp(request, why)),
+        onError(error) {
+          // an outage is reported once, by the queue
+          if (queue.trouble() === undefined) log.warn(error.message);
+        },
+      }),
+    );
+  }
+
+  /** Ends sessions to remotes whose definition has changed, as soon as no run uses them. */
+  use({ remotes }: Config): void {
+    this.logins.keepOnly(remotes);
+  }
+
+  /** Takes no more runs, and ends or hands back those in hand; with `hurry` at once. Never rejects. */
+  drain(hurry: boolean): Promise<void> {
+    return drain({
+      consumers: this.#consumers,
+      worker: this.worker,
+      hurry,
+      log: this.#parts.log,
+    });
+  }
+
+  /** Ends all sessions. Never rejects. */
+  close(): Promise<void> {
+    return closeAll([this.logins, this.#pool]);
+  }
+
+  /** Reports a run whose workers died too often, as a run reports its own end. */
+  #giveUp(request: RunRequest, why: string): Report {
+    const { inUse, listen } = this.#parts;
+    const error = new FerryError('defect', `its workers died again and again: ${why}`, {
+      hint: 'the run itself may be the cause: `ferryline run` shows what happens',
+    });
+    const report = reportOfRequest(request, inUse.jobNamed(request.job), error);
+    const { emit, end } = listen(request);
+    emit({ event: 'run', ...report });
+    void end();
+    return report;
+  }
+}
+
+/** How reports call this process's worker. */
+function workerName(names: readonly string[]): string {
+  return names.length === 0 ? hostname() : `${names.join(',')}@${hostname()}`;
+}

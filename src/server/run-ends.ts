@@ -1,0 +1,85 @@
+/** Waiting for the end of runs, wherever they are carried out: by what the queue reports, and by looking again now and then. */
+import { unlessAborted } from '../core/abort.js';
+import type { Report } from '../core/events.js';
+import type { RunView } from '../core/request.js';
+
+export interface RunEndsParts {
+  /** What the queue knows of a run. */
+  find(run: string): Promise<RunView | undefined>;
+  /** The report of a run that is kept here. */
+  report(run: string): Promise<Report | undefined>;
+}
+
+/** A run is looked at again after this time: the message of its end may have been lost. */
+const lookAgainMs = 2000;
+/** Requests behind active runs that are remembered; the oldest are forgotten. */
+const mostFollowers = 1000;
+
+export class RunEnds {
+  readonly #parts: RunEndsParts;
+  /** Called with each run that ends. */
+  readonly #listeners = new Set<(run: string) => void>();
+  /** Runs that the queue keeps back until an active one has ended, with that one. */
+  readonly #activeBefore = new Map<string, string>();
+
+  constructor(parts: RunEndsParts) {
+    this.#parts = parts;
+  }
+
+  /** A run has ended. */
+  ended(run: string): void {
+    for (const listener of [...this.#listeners]) listener(run);
+  }
+
+  /** `run` enters the queue only when the run `active` has ended. */
+  follows(run: string, active: string): void {
+    this.#activeBefore.set(run, active);
+    if (this.#activeBefore.size > mostFollowers)
+      this.#activeBefore.delete(this.#activeBefore.keys().next().value as string);
+  }
+
+  /** Resolves with the report of the run's last attempt once it has ended; undefined when nobody knows the run. Rejects with the signal's reason. */
+  async endOf(run: string, signal: AbortSignal): Promise<Report | undefined> {
+    const active = this.#activeBefore.get(run);
+    if (active !== undefined && (await this.#parts.find(run)) === undefined)
+      await this.#endOf(active, signal);
+    return this.#endOf(run, signal);
+  }
+
+  async #endOf(run: string, signal: AbortSignal): Promise<Report | undefined> {
+    for (;;) {
+      signal.throwIfAborted();
+      // listens before it looks, so that an end in between is not missed
+      const next = this.#nextEnd(run);
+      try {
+        const view = await this.#parts.find(run);
+        // A report kept here may be of an attempt that others follow: the queue knows better.
+        if (view === undefined) return await this.#parts.report(run);
+        if (view.state === 'ended') {
+          const report = view.report ?? (await this.#parts.report(run));
+          if (report !== undefined) return report;
+        }
+        await unlessAborted(next.come, signal);
+      } finally {
+        next.forget();
+      }
+    }
+  }
+
+  /** `come` resolves when the run has ended, or after a while in any case. */
+  #nextEnd(run: string): { readonly come: Promise<void>; forget(): void } {
+    let forget = () => {};
+    const come = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, lookAgainMs);
+      const listener = (ended: string) => {
+        if (ended === run) resolve();
+      };
+      this.#listeners.add(listener);
+      forget = () => {
+        clearTimeout(timer);
+        this.#listeners.delete(listener);
+      };
+    });
+    return { come, forget };
+  }
+}

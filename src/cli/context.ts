@@ -1,5 +1,6 @@
 /** What every command is given. */
 import type { Surroundings } from './folders.js';
+import type { Hangups } from './hangups.js';
 import type { Output } from './show/output.js';
 
 export interface Context {
@@ -12,6 +13,8 @@ export interface Context {
    * process at once. Until a command asks for it, the first one does.
    */
   readonly stopSignal: () => AbortSignal;
+  /** SIGHUP: `start` reloads jobs.yml at it; to any other command it does what it does by default. */
+  readonly hangups: Hangups;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: commander has checked the flags by the time they come

@@ -5,11 +5,14 @@ import module from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Cancelled } from '../core/errors.js';
+import { Hangups } from './hangups.js';
 
+// first of all: by default a SIGHUP ends the process, also a daemon that is only starting
+const hangups = new Hangups();
 keepCompiledCode();
 const { runProgram } = await import('./program.js');
 
-// Whoever reads may stop reading (`| head`): what is under way goes on to its honest end, unseen.
+// The reader may stop reading (`| head`): the work goes on to its end all the same, unseen.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -19,7 +22,7 @@ for (const stream of [process.stdout, process.stderr]) {
 const stop = new AbortController();
 let listening = false;
 
-/** Listens to signals from now on: the first one asks to stop, the next one doesn't ask. */
+/** Aborted by the first SIGINT or SIGTERM from now on; the next one ends the process at once. */
 function stopSignal(): AbortSignal {
   if (listening) return stop.signal;
   listening = true;
@@ -49,4 +52,4 @@ function keepCompiledCode(): void {
   enableCompileCache(folder);
 }
 
-process.exit(await runProgram(process.argv.slice(2), stopSignal));
+process.exit(await runProgram(process.argv.slice(2), { stopSignal, hangups }));

@@ -31,14 +31,15 @@ Exit codes: 0 succeeded, 1 a defect of ours, 2 usage or configuration, 3 incompl
 /** Runs a command line and resolves to its exit code; never rejects. */
 export async function runProgram(
   args: readonly string[],
-  stopSignal: () => AbortSignal,
+  signals: Pick<Context, 'stopSignal' | 'hangups'>,
 ): Promise<number> {
   let code = 0;
   let context: Context | undefined;
   const program = build((action) => async (...given) => {
     const command = given.pop() as Command;
     given.pop();
-    context = contextOf(command, stopSignal);
+    if (command.name() !== 'start') signals.hangups.release();
+    context = contextOf(command, signals);
     code = await action(context, command.optsWithGlobals(), ...(given as string[]));
   });
   try {
@@ -227,7 +228,7 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
     .action(wrap(async (context) => (await import('./demo/demo.js')).demo(context)));
 }
 
-function contextOf(command: Command, stopSignal: () => AbortSignal): Context {
+function contextOf(command: Command, signals: Pick<Context, 'stopSignal' | 'hangups'>): Context {
   const flags = command.optsWithGlobals<{
     config?: string;
     json?: boolean;
@@ -240,7 +241,7 @@ function contextOf(command: Command, stopSignal: () => AbortSignal): Context {
     around: { env: process.env, home: homedir(), cwd: process.cwd() },
     output: openOutput({ json: flags.json === true, verbosity, color: flags.color }),
     config: flags.config,
-    stopSignal,
+    ...signals,
   };
 }
 

@@ -1,9 +1,10 @@
 /** `ferryline start`: the daemon in this process, until a signal ends it. */
 import { unwatchFile, watchFile } from 'node:fs';
+import { aborted } from '../../core/abort.js';
 import { Cancelled, FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
 import { escapeText } from '../../core/text.js';
-import { type Daemon, type DaemonOptions, queueBroken, startDaemon } from '../../daemon/daemon.js';
+import { type DaemonOptions, queueBroken, startDaemon } from '../../daemon/daemon.js';
 import { allRoles, type Role } from '../../daemon/roles.js';
 import { parseDuration } from '../../jobs/config/units.js';
 import { createLog } from '../../observe/log.js';
@@ -11,6 +12,7 @@ import { redactor } from '../../observe/redact.js';
 import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { makeStateFolder } from '../folders.js';
+import type { Hangups } from '../hangups.js';
 import { isLively } from '../show/style.js';
 
 export interface StartFlags {
@@ -21,12 +23,14 @@ export interface StartFlags {
   readonly waitQueue?: string;
 }
 
-/** Milliseconds between looks at jobs.yml: by stat, so that links and mounts are no obstacle. */
-const configEvery = 2000;
-/** Times the daemon is started again by itself because its queue broke; past that somebody has to look. */
+/** jobs.yml is looked at this often: by stat, so that links and mounts are no obstacle. */
+const configEveryMs = 2000;
+/** Times the daemon starts again by itself after its queue broke; the next time it ends, for somebody to look. */
 const mostRestarts = 5;
 
 export async function start(flags: StartFlags, context: Context, version: string): Promise<number> {
+  // before anything is opened, so that whatever is open is also closed
+  const signal = context.stopSignal();
   const { output, around } = context;
   const roles = rolesOf(flags.roles);
   const names = namesOf(flags.worker);
@@ -42,7 +46,6 @@ export async function start(flags: StartFlags, context: Context, version: string
     level: debug ? 'debug' : output.verbosity < 0 ? 'warn' : 'info',
     redact: redactor(config.secrets),
   });
-  const signal = context.stopSignal();
   let options: DaemonOptions = {
     config,
     load: () => readConfig(context),
@@ -58,9 +61,10 @@ export async function start(flags: StartFlags, context: Context, version: string
   };
   let restarts = 0;
   try {
+    signal.throwIfAborted();
     while (!signal.aborted) {
       try {
-        await work(options);
+        await work(options, context.hangups);
       } catch (thrown) {
         if (!(thrown instanceof FerryError) || thrown.code !== queueBroken) throw thrown;
         if (restarts++ >= mostRestarts) throw thrown;
@@ -70,7 +74,7 @@ export async function start(flags: StartFlags, context: Context, version: string
     }
     return 0;
   } catch (thrown) {
-    // A signal while it was starting.
+    // a signal during the start
     if (signal.aborted && signal.reason instanceof Cancelled) return signal.reason.exitCode;
     throw thrown;
   } finally {
@@ -78,22 +82,18 @@ export async function start(flags: StartFlags, context: Context, version: string
   }
 }
 
-/** One daemon, until the signal ends it; rejects when it can't start, or go on. */
-async function work(options: DaemonOptions): Promise<void> {
-  let daemon: Daemon | undefined;
-  const reload = () => void daemon?.reload();
-  // From the first moment: unheard, it would end the process.
-  process.on('SIGHUP', reload);
-  daemon = await startDaemon(options);
-  const end = AbortSignal.any([options.signal, daemon.broken]);
-  watchFile(options.config.file, { interval: configEvery }, reload);
-  if (!end.aborted) {
-    await new Promise((resolve) => end.addEventListener('abort', resolve, { once: true }));
-  }
-  unwatchFile(options.config.file, reload);
-  process.off('SIGHUP', reload);
+/** Runs one daemon until the signal ends it. Rejects when it can't start or can't go on. */
+async function work(options: DaemonOptions, hangups: Hangups): Promise<void> {
+  const { config, signal } = options;
+  const daemon = await startDaemon(options);
+  const reload = () => void daemon.reload();
+  hangups.listen(reload);
+  watchFile(config.file, { interval: configEveryMs }, reload);
+  await aborted(AbortSignal.any([signal, daemon.broken]));
+  unwatchFile(config.file, reload);
+  hangups.ignore();
   await daemon.stop();
-  if (!options.signal.aborted) throw daemon.broken.reason;
+  if (!signal.aborted) throw daemon.broken.reason;
 }
 
 function waitOf(text = '60s'): number {

@@ -1,0 +1,87 @@
+/** Signals in the first second of the daemon: SIGHUP must not end it, SIGTERM must end it in order. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { each } from '../../src/core/at-once.js';
+import { ferryline, type Live, startFerryline, writeJobs } from '../kit/daemons/cli.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
+import { type Redis, startRedis } from '../kit/servers/redis.js';
+
+let redis: Redis;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+
+const processesAtOnce = 3;
+
+/**
+ * A module that has Node write a line when main.js asks for program.js, which it does right after its
+ * first lines: before these, during Node's own start, no program can hold a signal back.
+ */
+const resolveHook = `
+import { writeSync } from 'node:fs';
+export function resolve(name, context, next) {
+  if (name === './program.js') writeSync(2, 'our code runs\\n');
+  return next(name, context);
+}`;
+const preload = `
+import { register } from 'node:module';
+register(${JSON.stringify(dataUrl(resolveHook))});`;
+
+function dataUrl(module: string): string {
+  return `data:text/javascript,${encodeURIComponent(module)}`;
+}
+
+interface Starting extends Live {
+  readonly cwd: string;
+  readonly env: Record<string, string>;
+}
+
+/** A daemon whose first lines of code have just run. */
+async function startingDaemon(): Promise<Starting> {
+  const cwd = await temporaryFolder();
+  await writeJobs(cwd, {
+    remotes: { archive: { host: '127.0.0.1', username: 'ferry' } },
+    jobs: { job: { operation: 'push', from: './data', to: 'archive:data' } },
+  });
+  const env = { FERRYLINE_QUEUE: redis.url };
+  const live = startFerryline(['start'], {
+    cwd,
+    env: { ...env, NODE_OPTIONS: `--import=${dataUrl(preload)}` },
+  });
+  onTestFinished(() => void live.child.kill('SIGKILL'));
+  await live.said(/our code runs/);
+  return { ...live, cwd, env };
+}
+
+/** Every 20 ms of a second. */
+const moments = Array.from({ length: 50 }, (_, n) => n * 20);
+
+test('a SIGHUP at any moment of the start reloads jobs.yml and ends nothing', async () => {
+  await each(moments, processesAtOnce, async (ms) => {
+    const daemon = await startingDaemon();
+    await sleep(ms);
+    daemon.child.kill('SIGHUP');
+    await daemon.said(/started: /);
+    await daemon.said(/jobs\.yml was reloaded/);
+    const { code, events } = await ferryline(['status', '--json'], daemon);
+    expect([ms, code, events[0]?.pid]).toEqual([ms, 0, daemon.pid]);
+    daemon.child.kill('SIGKILL');
+    await daemon.ended;
+  });
+}, 180_000);
+
+test('a SIGTERM at any moment of the start ends it, and nothing of it is left', async () => {
+  const sparse = moments.filter((ms) => ms % 100 === 0);
+  await each(sparse, processesAtOnce, async (ms) => {
+    const daemon = await startingDaemon();
+    await sleep(ms);
+    daemon.child.kill('SIGTERM');
+    const { code, stderr } = await daemon.ended;
+    // 0 once it has started, 143 before
+    expect([ms, code, stderr]).toEqual([ms, /started: /.test(stderr) ? 0 : 143, stderr]);
+    expect(existsSync(join(daemon.cwd, '.state/control.sock'))).toBe(false);
+  });
+}, 60_000);

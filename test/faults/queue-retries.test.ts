@@ -53,7 +53,7 @@ test('a server that is down is tried again with growing waits, and found when it
     { retry: { attempts: 50, backoff: '300ms', maxBackoff: '300ms' } },
     { hostKey: sshd.hostKeyFingerprint, port },
   );
-  await member.said(/read anew/);
+  await member.said(/jobs\.yml was reloaded/);
   const found = await member.enqueue();
   await eventually(async () => {
     const view = (await member.runs()).find((one) => one.run === found);
@@ -141,7 +141,7 @@ test('a run past its timeout ends with 3, deletes nothing and is tried again', a
   // What was sent counts for the remote's limit, which would hold up the next run, too.
   await scene.jobs({ delete: { max: '100%' } });
   process.kill(member.pid, 'SIGHUP');
-  await member.said(/read anew/);
+  await member.said(/jobs\.yml was reloaded/);
   const next = await member.cli(['enqueue', 'job', '--wait', '--json']);
   expect(next.events.at(-1)).toMatchObject({ outcome: 'succeeded', attempt: 1 });
   await member.stop();

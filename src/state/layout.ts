@@ -13,7 +13,7 @@ export const stateEntries: readonly StateEntry[] = [
   {
     path: 'runs/JOB/RUN.json',
     holds: 'the report of a run',
-    writtenBy: 'who carried it out; each `api` and `scheduler`',
+    writtenBy: 'the process that ran it; each `api` and `scheduler`',
   },
   {
     path: 'logs/RUN.ndjson',
@@ -32,12 +32,12 @@ export const stateEntries: readonly StateEntry[] = [
   },
   {
     path: 'doubts/HASH.ndjson',
-    holds: 'a job’s copies that may be older than their source looks',
+    holds: 'copies of a job that size and time can’t yet prove right',
     writtenBy: 'runs',
   },
   {
     path: 'servers/HOST_PORT_USER.json',
-    holds: 'what runs found out about a server: its clock, its quirks',
+    holds: 'what runs found out about a server: its quirks, its clock',
     writtenBy: 'runs',
   },
   {
@@ -73,7 +73,7 @@ export const stateEntries: readonly StateEntry[] = [
   {
     path: '.NAME.new',
     holds: 'beside a file: what is about to replace it',
-    writtenBy: 'whoever writes the file',
+    writtenBy: 'the process that writes the file',
   },
 ];
 

@@ -11,7 +11,7 @@ import { temporaryFolder } from '../kit/files/temporary.js';
 // Other processes run what users get.
 const built = fileURLToPath(new URL('../../dist/state/lock.js', import.meta.url));
 
-/** Takes the lock when told so, tells what came of it, and keeps it until it is ended. */
+/** Tries to take the lock on the first line of its stdin, prints the result, and keeps the lock until it is killed. */
 const taker = `
   const { acquireJobLock } = await import(${JSON.stringify(built)});
   process.stdin.once('data', async () => {
@@ -47,7 +47,7 @@ async function kill(child: ChildProcess): Promise<void> {
 interface Taker {
   readonly child: ChildProcess;
   readonly ready: Promise<void>;
-  /** Tries to take the lock and resolves to what came of it. */
+  /** Tries to take the lock; resolves to `taken` or the error. */
   take(): Promise<string>;
 }
 
@@ -83,7 +83,7 @@ const busy = (pid: number | undefined) => ({
 });
 
 describe('the lock of a job', () => {
-  test('is held by one, named with its pid, and free again when given back', async () => {
+  test('has one holder, whose pid the others learn, and is free again when released', async () => {
     const lock = await acquireJobLock(state, 'nightly');
     await expect(acquireJobLock(state, 'nightly')).rejects.toMatchObject(busy(process.pid));
     const other = await acquireJobLock(state, 'other');
@@ -100,7 +100,7 @@ describe('the lock of a job', () => {
     await expect(acquireJobLock(state, 'nightly')).rejects.toMatchObject(busy(holder.child.pid));
   });
 
-  test('is free as soon as its holder was killed, with nothing to clean up', async () => {
+  test('is free as soon as its holder is killed, with nothing to clean up', async () => {
     for (let i = 0; i < 3; i++) {
       const holder = startTaker();
       expect(await holder.take()).toBe('taken');
@@ -112,7 +112,7 @@ describe('the lock of a job', () => {
     await lock.release();
   });
 
-  test('a stopped holder still holds it', async () => {
+  test('is still held by a holder that is stopped', async () => {
     const holder = startTaker();
     expect(await holder.take()).toBe('taken');
     holder.child.kill('SIGSTOP');
@@ -135,7 +135,7 @@ describe('the lock of a job', () => {
     }
   });
 
-  test('never has two holders while many take it and give it back', async () => {
+  test('never has two holders while many take and release it', async () => {
     let holders = 0;
     let taken = 0;
     const one = async () => {

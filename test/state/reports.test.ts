@@ -6,13 +6,12 @@ import { FerryError } from '../../src/core/errors.js';
 import type { Report } from '../../src/core/events.js';
 import type { Job } from '../../src/core/job.js';
 import { type ListOptions, listReports, readReport, saveReport } from '../../src/state/reports.js';
-import { backoffAfter, worthAnotherAttempt } from '../../src/workers/attempts.js';
 import { reportOfNoStart } from '../../src/workers/run/report.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
 const now = new Date('2026-11-24T02:00:00.250Z');
 const job = { name: 'nightly', operation: 'mirror' } as Job;
-const error = new FerryError('busy', 'job nightly runs already, in process 7', { hint: 'wait' });
+const error = new FerryError('busy', 'job nightly runs already', { hint: 'wait' });
 
 function report(run: string, change: Partial<Report> = {}): Report {
   return { ...reportOfNoStart(job, { run, trigger: 'manual', attempt: 1 }, error, now), ...change };
@@ -41,43 +40,13 @@ test('the oldest reports beyond the history are removed', async () => {
   ]);
 });
 
-test('a run that could not begin is reported with its reason and exit code', () => {
-  expect(report('r')).toMatchObject({
-    job: 'nightly',
-    outcome: 'failed',
-    exitCode: 8,
-    error: { kind: 'busy', message: 'job nightly runs already, in process 7', hint: 'wait' },
-  });
-});
-
-test.each([
-  ['network', 'failed', true],
-  ['busy', 'failed', true],
-  ['io', 'incomplete', true],
-  ['auth', 'failed', false],
-  ['host-key', 'failed', false],
-  ['config', 'failed', false],
-  ['hostile-peer', 'failed', false],
-  ['defect', 'failed', false],
-  ['refused', 'refused', false],
-  ['io', 'cancelled', false],
-  ['io', 'succeeded', false],
-] as const)('another attempt after %s, %s: %s', (kind, outcome, worth) => {
-  expect(worthAnotherAttempt(report('r', { outcome, error: { kind, message: '' } }))).toBe(worth);
-});
-
-test('the wait doubles up to its limit', () => {
-  const retry = { attempts: 5, backoff: 10, maxBackoff: 35 };
-  expect([1, 2, 3, 4].map((attempt) => backoffAfter(attempt, retry))).toEqual([10, 20, 35, 35]);
-});
-
 describe('kept reports', () => {
   const id = (day: number, tail = 'aaaaaaaa') =>
     `202611${String(day).padStart(2, '0')}T020000Z-${tail}`;
   const keep = (state: string, run: string, name = 'nightly') =>
     saveReport(state, report(run, { job: name }), 500);
 
-  test('saving one tells which went for it, and touches no file that is none', async () => {
+  test('saving one returns the runs whose reports it removed, and touches no other file', async () => {
     const state = await temporaryFolder();
     const folder = join(state, 'runs/nightly');
     mkdirSync(folder, { recursive: true });
@@ -116,7 +85,7 @@ describe('kept reports', () => {
     const state = await temporaryFolder();
     for (let day = 1; day <= 20; day++) await keep(state, id(day));
     const folder = join(state, 'runs/nightly');
-    // whoever reads a pipe that nobody writes to waits for ever
+    // reading a pipe that nobody writes to never ends
     for (let day = 1; day <= 17; day++) {
       rmSync(join(folder, `${id(day)}.json`));
       execFileSync('mkfifo', [join(folder, `${id(day)}.json`)]);
@@ -125,7 +94,7 @@ describe('kept reports', () => {
     expect(found.map(({ run }) => run)).toEqual([id(20), id(19), id(18)]);
   });
 
-  test('half-written, foreign and misnamed files are passed over, and cost no place in the list', async () => {
+  test('half-written, foreign and misnamed files are passed over and take no place in the list', async () => {
     const state = await temporaryFolder();
     for (let day = 1; day <= 4; day++) await keep(state, id(day));
     const folder = join(state, 'runs/nightly');
@@ -143,7 +112,7 @@ describe('kept reports', () => {
       expect(await readReport(state, id(day))).toBeUndefined();
   });
 
-  test('one is found by its run alone; what is no run id is never part of a path', async () => {
+  test('one is found by its run alone; text that is no run id is never part of a path', async () => {
     const state = await temporaryFolder();
     await keep(state, id(1, 'aa'));
     await keep(state, id(1, 'bb'), 'other');
@@ -158,7 +127,7 @@ describe('kept reports', () => {
       expect(await readReport(state, no)).toBeUndefined();
   });
 
-  test('where nothing ran yet there are none', async () => {
+  test('there are none before the first run', async () => {
     const state = await temporaryFolder();
     expect(await listReports(state, { limit: 5 })).toEqual([]);
     expect(await readReport(state, id(1))).toBeUndefined();

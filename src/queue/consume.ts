@@ -3,35 +3,36 @@ import { type Job as Entry, WaitingError, Worker } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
-import { keepHold, lockDuration, stalledInterval } from './holds.js';
-import { answered, queueName } from './runs.js';
+import { answered } from './answered.js';
+import { keepHold, lockMs, stalledCheckMs } from './holds.js';
+import { runsQueueName } from './runs.js';
 import type { Store } from './store/store.js';
 
 export interface ConsumerOptions {
   readonly worker: string | undefined;
-  /** Runs in hand at once, those that wait for a permit counted. */
+  /** Runs taken at once, including those that wait for a permit. */
   readonly concurrency: number;
   readonly carryOut: (assignment: Assignment) => Promise<AttemptEnd>;
-  /** A run that was given up because its workers died too often; it has no report yet. */
+  /** Called for a run that is given up because its workers died too often; it has no report yet. */
   readonly onGivenUp: (request: RunRequest, why: string) => void;
   readonly onError: (error: Error) => void;
 }
 
 export interface Consumer {
-  /** Takes no more. */
+  /** Takes no more runs. */
   pause(): Promise<void>;
-  /** Takes no more and resolves when what is in hand was handed back or ended. */
+  /** Takes no more runs; resolves when those in hand have ended or were returned to the queue. */
   close(): Promise<void>;
 }
 
-/** Deaths of workers under one run until it is given up: the run itself may be what kills them. */
-const deaths = 10;
+/** A run whose workers died more often is given up: the run itself may be what kills them. */
+const mostWorkerDeaths = 10;
 
 class Retry extends Error {
-  readonly after: number;
-  constructor(why: string, after: number) {
+  readonly afterMs: number;
+  constructor(why: string, afterMs: number) {
     super(why);
-    this.after = after;
+    this.afterMs = afterMs;
   }
 }
 
@@ -42,22 +43,22 @@ export function consume(store: Store, options: ConsumerOptions): Consumer {
     const began = entry.processedOn ?? Date.now();
     const hold = keepHold(
       { wall: began, steady: performance.now() - Math.max(0, Date.now() - began) },
-      async () => (await worker.extendJobLocks([id], [token], lockDuration)).length === 0,
+      async () => (await worker.extendJobLocks([id], [token], lockMs)).length === 0,
       () =>
-        new FerryError('network', `run ${id} was taken over: its hold in the queue ran out`, {
-          hint: 'another worker goes on with it; the queue was out of reach, or this process stood still',
+        new FerryError('network', `run ${id} was taken over: its lock in the queue expired`, {
+          hint: 'another worker continues it; the queue was unreachable, or this process was stopped',
         }),
     );
     try {
-      const verdict = await options.carryOut({
+      const end = await options.carryOut({
         request: entry.data,
         attempt: entry.attemptsMade + 1,
         attempts: entry.opts.attempts ?? 1,
         lost: hold.lost,
         isOurs: hold.isOurs,
       });
-      if (verdict.next === 'end') return verdict.report;
-      if (verdict.next === 'retry') throw new Retry(verdict.why, verdict.after);
+      if (end.next === 'end') return end.report;
+      if (end.next === 'retry') throw new Retry(end.why, end.after);
       await answered(entry.moveToWait(token));
       throw new WaitingError();
     } finally {
@@ -65,24 +66,25 @@ export function consume(store: Store, options: ConsumerOptions): Consumer {
     }
   };
   worker = new Worker<RunRequest, Report>(
-    queueName(options.worker),
+    runsQueueName(options.worker),
     carryOut,
     {
       ...store.options(),
       concurrency: options.concurrency,
-      lockDuration,
-      stalledInterval,
-      maxStalledCount: deaths,
+      lockDuration: lockMs,
+      stalledInterval: stalledCheckMs,
+      maxStalledCount: mostWorkerDeaths,
       skipLockRenewal: true,
       settings: {
-        backoffStrategy: (_attempts, _type, error) => (error instanceof Retry ? error.after : 1000),
+        backoffStrategy: (_attempts, _type, error) =>
+          error instanceof Retry ? error.afterMs : 1000,
       },
     },
     store.backend,
   );
   worker.on('error', options.onError);
   worker.on('failed', (entry, error) => {
-    // Every other error is an attempt's own, or of a run that is no longer ours.
+    // Other errors belong to a single attempt, or to a run that is no longer ours.
     if (entry === undefined || !/stalled more than/.test(error.message)) return;
     options.onGivenUp(entry.data, error.message);
   });

@@ -1,66 +1,63 @@
 /**
- * What this process holds in the queue (runs it carries out, permits), kept by extending the locks
- * in time. Each hold knows until when it is surely ours: counted from before the request that got
- * or extended it was sent, on a clock that counts a stopped process's time and on one that counts a
- * suspended machine's. Past that moment another process may have taken it over.
+ * What this process holds in the queue (runs it carries out, permits), kept by extending locks in
+ * time. Each hold knows until when it is certainly ours: counted from before the request that got or
+ * extended the lock was sent, on a clock that includes the time a process is stopped and on one that
+ * includes the time a machine is suspended. After that another process may have taken it over.
  */
 
-/** Milliseconds a lock lasts. */
-export const lockDuration = 15_000;
-/** Milliseconds between two looks for locks that ran out. */
-export const stalledInterval = 5000;
-/** As often as need be: a number of attempts or of stalls that no entry reaches, within every store's integers. */
-export const endless = 2_000_000_000;
-const extendEvery = lockDuration / 3;
+/** How long a lock lasts unless it is extended; then another process may take what it protects. */
+export const lockMs = 15_000;
+/** Time between two searches for locks that have expired. */
+export const stalledCheckMs = 5000;
+/** A number of attempts or stalls that no entry reaches, small enough for every store's integers. */
+export const unlimited = 2_000_000_000;
+const extendEveryMs = lockMs / 3;
 
 export interface Hold {
-  /** Aborted, with the reason given to `Holds`, when it was taken over or may have been. */
+  /** Aborted with `reason()` when another process has, or may have, taken it over. */
   readonly lost: AbortSignal;
-  /** Whether it is surely ours at this moment. */
+  /** Whether it is certainly ours at this moment. */
   isOurs(): boolean;
-  /** Stops extending it. */
+  /** Stops extending the lock. */
   drop(): void;
 }
 
-interface Moment {
+/** One moment on both clocks. */
+export interface Moment {
   readonly wall: number;
   readonly steady: number;
 }
 
-const moment = (): Moment => ({ wall: Date.now(), steady: performance.now() });
+export const currentMoment = (): Moment => ({ wall: Date.now(), steady: performance.now() });
 
 /**
- * Keeps one lock. `extend` asks the store for more time and resolves to false when it is no longer
- * ours; when it rejects (the store can't be reached) it is asked again until the time is over.
+ * Keeps one lock. `extend` asks the store for more time and resolves to false when the lock is no
+ * longer ours; when it rejects (the store is unreachable) it is called again until the time is over.
  */
-export function keepHold(
-  since: Moment | undefined,
-  extend: () => Promise<boolean>,
-  reason: () => Error,
-): Hold {
+export function keepHold(since: Moment, extend: () => Promise<boolean>, reason: () => Error): Hold {
   const lost = new AbortController();
-  let got = since ?? moment();
+  let extended = since;
   let timer: NodeJS.Timeout | undefined;
   const isFresh = () =>
-    Date.now() - got.wall < lockDuration && performance.now() - got.steady < lockDuration;
+    Date.now() - extended.wall < lockMs && performance.now() - extended.steady < lockMs;
   const lose = () => {
     clearTimeout(timer);
     if (!lost.signal.aborted) lost.abort(reason());
   };
   const tick = async () => {
     if (!isFresh()) return lose();
-    const asked = moment();
+    const asked = currentMoment();
     let ours = true;
     try {
-      // An answer that comes too late is none.
+      // An answer that arrives too late counts as none.
       const late = new Promise<undefined>((none) => {
-        setTimeout(() => none(undefined), extendEvery).unref();
+        setTimeout(() => none(undefined), extendEveryMs).unref();
       });
       const answer = await Promise.race([extend(), late]);
       ours = answer !== false;
-      if (answer === true) got = asked;
+      if (answer === true) extended = asked;
     } catch {
-      // The store can't be reached: it may be again before the time is over.
+      // The store is unreachable, perhaps only for a moment.
     }
     if (!ours) return lose();
     schedule();
@@ -68,7 +65,7 @@ export function keepHold(
   let dropped = false;
   const schedule = () => {
     if (dropped) return;
-    timer = setTimeout(() => void tick(), extendEvery);
+    timer = setTimeout(() => void tick(), extendEveryMs);
   };
   schedule();
   return {

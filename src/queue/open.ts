@@ -1,4 +1,4 @@
-/** The whole of a process's queue: its store, and all that is kept there. */
+/** A process's queue: the store, and everything kept in it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFerryError } from '../core/errors.js';
 import { formatDuration } from '../core/text.js';
@@ -14,7 +14,7 @@ export interface OpenQueueOptions {
   readonly url: string;
   /** The state folder. */
   readonly state: string;
-  /** Milliseconds to go on trying while the store can't be reached. */
+  /** How long to keep trying while the store can't be reached, ms. */
   readonly wait: number;
   readonly signal: AbortSignal;
   readonly onNote: (message: string) => void;
@@ -32,39 +32,24 @@ export interface OpenQueue {
   readonly permits: Permits;
   readonly signals: Signals;
   readonly pauses: Pauses;
-  /** Why the store is out of reach; undefined: it isn't. */
+  /** Why the store can't be reached; undefined while it can. */
   trouble(): string | undefined;
   close(): Promise<void>;
 }
 
-/** Milliseconds after an outage in which connections that have not noticed its end are not listened to. */
-const echo = 4000;
+/** After an outage, errors of connections that have not noticed its end are ignored for this time. */
+const ignoreErrorsMs = 4000;
+/** Time between two pings, which find outages and their ends. */
+const pingEveryMs = 5000;
 
-/** Opens the queue. Errors: `network` when it can't be reached for `wait`, `config` for a store that must not be used. */
+/** Opens the queue. Errors: `network` when it can't be reached for `wait`, `config` for a store that must not be used as it is. */
 export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
-  const { state, onWarning, onBack } = options;
-  let trouble: string | undefined;
-  let backAt = Number.NEGATIVE_INFINITY;
-  const onTrouble = (error: Error | undefined) => {
-    if (error === undefined) {
-      if (trouble === undefined) return;
-      trouble = undefined;
-      backAt = performance.now();
-      options.onNote('the queue can be reached again');
-      onBack();
-      return;
-    }
-    // Other connections may still tell of the outage that has just ended; a new one, the pulse finds.
-    if (closing || (trouble === undefined && performance.now() - backAt < echo)) return;
-    const message = error.message || (error as NodeJS.ErrnoException).code || String(error);
-    // Clients tell of every try; people want to know once.
-    if (trouble === undefined) onWarning(`the queue: ${message}`);
-    trouble = message;
-  };
-  let closing = false;
+  const { state, onWarning } = options;
+  const outages = new Outages(options);
+  const onTrouble = (error: Error | undefined) => outages.report(error);
   const store = await connect(options, onTrouble);
   const failed = async (error: unknown): Promise<never> => {
-    closing = true;
+    outages.ignore();
     await store.close().catch(() => {});
     throw error;
   };
@@ -76,11 +61,11 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     onWanted: (permit) => void signals.send('wanted', { permit }).catch(() => {}),
     onError: onTrouble,
   });
-  // Postgres' clients don't say that they are back, and an idle one notices nothing.
-  const pulse = setInterval(() => {
+  // Postgres clients don't report that they are connected again, and an idle one notices no outage.
+  const ping = setInterval(() => {
     store.ping().then(() => onTrouble(undefined), onTrouble);
-  }, 5000);
-  pulse.unref();
+  }, pingEveryMs);
+  ping.unref();
   return {
     store,
     runs,
@@ -88,10 +73,10 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     permits,
     signals,
     pauses,
-    trouble: () => trouble,
+    trouble: () => outages.trouble,
     async close() {
-      closing = true;
-      clearInterval(pulse);
+      outages.ignore();
+      clearInterval(ping);
       await permits.close();
       await Promise.allSettled([slots.close(), runs.close(), signals.close(), pauses.close()]);
       await store.close();
@@ -99,20 +84,68 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   };
 }
 
+/** Makes one warning of an outage, whichever and however many connections report it, and one note of its end. */
+class Outages {
+  readonly #options: Pick<OpenQueueOptions, 'onNote' | 'onWarning' | 'onBack'>;
+  #trouble: string | undefined;
+  #backAt = Number.NEGATIVE_INFINITY;
+  #ignored = false;
+
+  constructor(options: Pick<OpenQueueOptions, 'onNote' | 'onWarning' | 'onBack'>) {
+    this.#options = options;
+  }
+
+  /** Why the store can't be reached; undefined while it can. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** A connection failed, or (undefined) works. */
+  report(error: Error | undefined): void {
+    if (error === undefined) {
+      if (this.#trouble === undefined) return;
+      this.#trouble = undefined;
+      this.#backAt = performance.now();
+      this.#options.onNote('the queue can be reached again');
+      this.#options.onBack();
+      return;
+    }
+    // Connections may still report the outage that just ended; a new outage is found by the ping.
+    const justBack =
+      this.#trouble === undefined && performance.now() - this.#backAt < ignoreErrorsMs;
+    if (this.#ignored || justBack) return;
+    const message = error.message || (error as NodeJS.ErrnoException).code || String(error);
+    // Clients report every failed attempt; one warning for each outage is enough.
+    if (this.#trouble === undefined) this.#options.onWarning(`the queue: ${message}`);
+    this.#trouble = message;
+  }
+
+  /** The queue is being closed: no error is reported any more. */
+  ignore(): void {
+    this.#ignored = true;
+  }
+}
+
 async function connect(
   { url, state, wait, signal, onNote, onWarning, onBroken }: OpenQueueOptions,
   onTrouble: (error: Error | undefined) => void,
 ): Promise<Store> {
   const until = performance.now() + wait;
-  let quiet = true;
-  const told = (error: Error | undefined) => {
-    if (!quiet) onTrouble(error);
+  let connected = false;
+  const onStoreTrouble = (error: Error | undefined) => {
+    if (connected) onTrouble(error);
   };
   for (let pause = 500; ; pause = Math.min(pause * 2, 5000)) {
     try {
       const folder = queueFolder(state);
-      const store = await openStore({ url, folder, onTrouble: told, onWarning, onBroken });
-      quiet = false;
+      const store = await openStore({
+        url,
+        folder,
+        onTrouble: onStoreTrouble,
+        onWarning,
+        onBroken,
+      });
+      connected = true;
       return store;
     } catch (thrown) {
       const error = asFerryError(thrown);

@@ -1,24 +1,24 @@
 /**
  * Which jobs are paused: kept in the queue `ferryline-pauses` for all processes, and in a file of
- * the state folder that outlives a lost queue. Of two accounts of a job the newer one holds.
+ * the state folder that survives the loss of the queue. If the two differ on a job, the newer one holds.
  */
 import { Queue } from 'bullmq';
 import { readKeptFile, writeKeptFile } from '../state/kept-file.js';
 import { pausesFile } from '../state/layout.js';
-import { answered } from './runs.js';
+import { answered } from './answered.js';
 import { keepEvents, type Store } from './store/store.js';
 
-interface Account {
+interface PauseState {
   readonly paused: boolean;
-  /** Ms since the epoch. */
+  /** When it was set, ms since the epoch. */
   readonly at: number;
 }
 
 export interface Pauses {
   isPaused(job: string): boolean;
-  /** Pauses or resumes a job; it holds over restarts and a lost queue when this resolves. */
+  /** Pauses or resumes a job. Once this resolves, the change survives restarts and the loss of the queue. */
   set(job: string, paused: boolean): Promise<void>;
-  /** Brings the two accounts together: at the start, after an outage, when another process has set one. */
+  /** Takes the newer state of each job from the queue or the file: at the start, after an outage, after a change by another process. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -29,40 +29,40 @@ export async function openPauses(
   onError: (error: Error) => void,
   onWarning = (message: string) => onError(new Error(message)),
 ): Promise<Pauses> {
-  const queue = new Queue<Account & { job: string }>(
+  const queue = new Queue<PauseState & { job: string }>(
     'ferryline-pauses',
     { ...store.options(), ...keepEvents(10) },
     store.backend,
   );
   queue.on('error', onError);
   const file = pausesFile(state);
-  // Of a file that was cut, the queue's account remains.
-  const accounts = await readKeptFile(file, isAccount, onWarning);
+  // If the file is damaged, the queue still has the states.
+  const states = await readKeptFile(file, isPauseState, onWarning);
 
-  const keep = () => writeKeptFile(file, accounts);
-  const publish = async (job: string, account: Account) => {
-    const data = { job, ...account };
+  const keep = () => writeKeptFile(file, states);
+  const publish = async (job: string, state: PauseState) => {
+    const data = { job, ...state };
     const entry = await answered(queue.getJob(job));
     if (entry === undefined) await answered(queue.add('pause', data, { jobId: job }));
     else await answered(entry.updateData(data));
   };
 
   const pauses: Pauses = {
-    isPaused: (job) => accounts.get(job)?.paused === true,
+    isPaused: (job) => states.get(job)?.paused === true,
     async set(job, paused) {
-      const account = { paused, at: Date.now() };
-      accounts.set(job, account);
+      const changed = { paused, at: Date.now() };
+      states.set(job, changed);
       await keep();
-      await publish(job, account);
+      await publish(job, changed);
     },
     async sync() {
-      const theirs = new Map<string, Account>();
-      for (const { data } of await answered(queue.getJobs(['waiting']))) theirs.set(data.job, data);
-      for (const [job, { paused, at }] of theirs)
-        if (at > (accounts.get(job)?.at ?? 0)) accounts.set(job, { paused, at });
+      const queued = new Map<string, PauseState>();
+      for (const { data } of await answered(queue.getJobs(['waiting']))) queued.set(data.job, data);
+      for (const [job, { paused, at }] of queued)
+        if (at > (states.get(job)?.at ?? 0)) states.set(job, { paused, at });
       await keep();
-      for (const [job, account] of accounts)
-        if (account.at > (theirs.get(job)?.at ?? 0)) await publish(job, account);
+      for (const [job, known] of states)
+        if (known.at > (queued.get(job)?.at ?? 0)) await publish(job, known);
     },
     close: () => queue.close(),
   };
@@ -70,7 +70,7 @@ export async function openPauses(
   return pauses;
 }
 
-function isAccount(value: unknown): value is Account {
-  const { paused, at } = (value ?? {}) as Partial<Account>;
+function isPauseState(value: unknown): value is PauseState {
+  const { paused, at } = (value ?? {}) as Partial<PauseState>;
   return typeof paused === 'boolean' && Number.isFinite(at);
 }

@@ -1,7 +1,7 @@
-/** Short messages between the processes on a store, such as "cancel that run". Who isn't there misses them. */
+/** Short messages between the processes on a store, such as "cancel that run". A process that is not connected misses them. */
 import { randomUUID } from 'node:crypto';
 import { QueueEvents, QueueEventsProducer } from 'bullmq';
-import { answered } from './runs.js';
+import { answered } from './answered.js';
 import type { Store } from './store/store.js';
 
 interface SignalMap {
@@ -9,7 +9,7 @@ interface SignalMap {
   readonly cancel: { readonly run: string };
   /** Somebody waits for a permit of that name. */
   readonly wanted: { readonly permit: string };
-  /** A job was paused or resumed: look at what is kept of it. */
+  /** A job was paused or resumed: read the pauses again. */
   readonly pauses: { readonly job: string };
 }
 
@@ -19,13 +19,14 @@ export interface Signals {
   close(): Promise<void>;
 }
 
+/** Resolves once signals arrive. Errors: `network`. */
 export async function openSignals(store: Store, onError: (error: Error) => void): Promise<Signals> {
   const name = 'ferryline-signals';
   const producer = new QueueEventsProducer(name, store.options(), store.backend);
   const events = new QueueEvents(name, store.options(true), store.backend);
   producer.on('error', onError);
   events.on('error', onError);
-  await answered(heard(producer, events));
+  await answered(firstArrival(producer, events));
   return {
     async send(kind, message) {
       await answered(producer.publishEvent({ eventName: kind, ...message }));
@@ -41,10 +42,10 @@ export async function openSignals(store: Store, onError: (error: Error) => void)
   };
 }
 
-/** Resolves once a message of our own has come back: on Redis, what is sent before the first read is missed. */
-async function heard(producer: QueueEventsProducer, events: QueueEvents): Promise<void> {
+/** Resolves once a message of our own has arrived: on Redis, messages sent before the first read are missed. */
+async function firstArrival(producer: QueueEventsProducer, events: QueueEvents): Promise<void> {
   const hello = randomUUID();
-  const back = new Promise<void>((resolve) => {
+  const arrived = new Promise<void>((resolve) => {
     (events as unknown as NodeJS.EventEmitter).on('hello', ({ id }: { id: string }) => {
       if (id === hello) resolve();
     });
@@ -53,7 +54,7 @@ async function heard(producer: QueueEventsProducer, events: QueueEvents): Promis
   const timer = setInterval(() => void say().catch(() => {}), 100);
   try {
     await say();
-    await back;
+    await arrived;
   } finally {
     clearInterval(timer);
   }

@@ -1,12 +1,12 @@
 /**
- * Slots, each an entry `JOB.20260101T020000Z` of the queue `ferryline-slots`: however many
- * schedulers put it there, it is one, and one of them decides what becomes of it. Ended entries are
- * the slots' history.
+ * Slots, each an entry `JOB.20260101T020000Z` of the queue `ferryline-slots`: it is one entry,
+ * however many schedulers add it, and one of them decides whether it makes a run. Ended entries are
+ * the history of the slots.
  */
 import { Queue, Worker } from 'bullmq';
 import type { SkippedSlot, SlotEnd } from '../core/request.js';
-import { endless, lockDuration, stalledInterval } from './holds.js';
-import { answered } from './runs.js';
+import { answered } from './answered.js';
+import { lockMs, stalledCheckMs, unlimited } from './holds.js';
 import { keepEvents, type Store } from './store/store.js';
 
 export interface SlotRequest {
@@ -14,23 +14,23 @@ export interface SlotRequest {
   /** Ms since the epoch. */
   readonly slot: number;
   readonly how: 'due' | 'catch-up';
-  /** Why it makes no run; absent: it makes one unless its handler finds a reason against it. */
+  /** Why it makes no run. Absent: it makes one unless its handler finds a reason against it. */
   readonly skip?: string;
-  /** The run that was chosen for it before a handler died over it. */
+  /** The run chosen for it by a handler that died before it was done. */
   readonly run?: string;
 }
 
-/** Decides what becomes of a slot. `choose` keeps the run's id with the slot, so that whoever decides anew asks for the same run. */
-export type Decide = (
+/** Decides whether a slot makes a run. `choose` stores the run's id with the slot, so that a handler that decides again requests the same run. */
+export type DecideSlot = (
   request: SlotRequest,
   choose: (run: string) => Promise<void>,
 ) => Promise<SlotEnd>;
 
 export interface Slots {
-  /** Puts a slot in the queue, unless it is or was there. Errors: `network`. */
+  /** Adds a slot, unless it is or was in the queue. Errors: `network`. */
   add(request: SlotRequest): Promise<void>;
-  /** Decides slots from now on; what `decide` rejects with is tried again. */
-  decide(decide: Decide): void;
+  /** Decides slots from now on; a slot whose decision rejects is tried again. */
+  decide(decide: DecideSlot): void;
   /** The newest skipped slots, newest first. */
   skipped(job: string | undefined, limit: number): Promise<SkippedSlot[]>;
   /** The newest slot known of each job, ms since the epoch. */
@@ -40,7 +40,7 @@ export interface Slots {
 
 const queueName = 'ferryline-slots';
 /** Ended slots kept, over all jobs. */
-const kept = { count: 5000 };
+const endedKept = { count: 5000 };
 
 export function openSlots(store: Store, onError: (error: Error) => void): Slots {
   const queue = new Queue<SlotRequest, SlotEnd>(
@@ -56,10 +56,10 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
       await answered(
         queue.add('slot', request, {
           jobId: `${request.job}.${stamp}`,
-          attempts: endless,
+          attempts: unlimited,
           backoff: { type: 'fixed', delay: 2000 },
           stackTraceLimit: 1,
-          removeOnComplete: kept,
+          removeOnComplete: endedKept,
         }),
       );
     },
@@ -70,16 +70,16 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
         {
           ...store.options(),
           concurrency: 20,
-          lockDuration,
-          stalledInterval,
-          maxStalledCount: endless,
+          lockDuration: lockMs,
+          stalledInterval: stalledCheckMs,
+          maxStalledCount: unlimited,
         },
         store.backend,
       );
       worker.on('error', onError);
     },
     async skipped(job, limit) {
-      const entries = await answered(queue.getJobs(['completed'], 0, kept.count));
+      const entries = await answered(queue.getJobs(['completed'], 0, endedKept.count));
       const found: SkippedSlot[] = [];
       for (const { data, returnvalue } of entries) {
         if (found.length >= limit) break;
@@ -92,7 +92,7 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
     async newest() {
       const newest = new Map<string, number>();
       const states = ['completed', 'active', 'waiting', 'delayed'] as const;
-      for (const { data } of await answered(queue.getJobs([...states], 0, kept.count)))
+      for (const { data } of await answered(queue.getJobs([...states], 0, endedKept.count)))
         newest.set(data.job, Math.max(data.slot, newest.get(data.job) ?? 0));
       return newest;
     },

@@ -1,22 +1,23 @@
-/** Whether an embedded store's folder holds a sound database, and whether its disk is fit to hold one. */
+/** Checks an embedded store's folder: whether its database is sound, and whether its disk can be written. */
 import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { FerryError } from '../../core/errors.js';
-import type { CheckAnswer } from './check-worker.js';
+import { present } from '../../core/present.js';
+import type { CheckResult } from './check-worker.js';
 
-/** Milliseconds for a check; a recovery takes seconds, even on a slow disk. */
-const patience = 120_000;
-/** Bytes the disk must take: a segment of Postgres' log. */
-const room = 16 * 1024 * 1024;
+/** A check that takes longer counts as damage; a recovery takes seconds, even on a slow disk. */
+const checkWithinMs = 120_000;
+/** The disk must take this much: a segment of Postgres' write-ahead log. */
+const probeBytes = 16 * 1024 * 1024;
 
-/** Recovers and reads the whole database in a thread; resolves to why it is not sound, or undefined. */
+/** Recovers and reads the whole database in a thread. Resolves to the damage found; undefined when it is sound. */
 export function checkDatabase(database: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const thread = new Worker(new URL('./check-worker.js', import.meta.url), {
       workerData: database,
-      // What Postgres says on its way down is for nobody.
+      // Captured, so that what Postgres prints when it crashes does not reach our terminal.
       stdout: true,
       stderr: true,
     });
@@ -26,8 +27,11 @@ export function checkDatabase(database: string): Promise<string | undefined> {
       thread.on('error', () => {});
       void thread.terminate().then(() => resolve(damage));
     };
-    const timer = setTimeout(() => end(`no answer within ${patience / 1000} s`), patience);
-    thread.once('message', ({ damage }: CheckAnswer) => end(damage));
+    const timer = setTimeout(
+      () => end(`no answer within ${checkWithinMs / 1000} s`),
+      checkWithinMs,
+    );
+    thread.once('message', ({ damage }: CheckResult) => end(damage));
     thread.once('error', (error) => end(error.message));
     thread.once('exit', (code) => end(`its thread ended with ${code}`));
   });
@@ -35,44 +39,46 @@ export function checkDatabase(database: string): Promise<string | undefined> {
 
 /**
  * Rejects with `io` when the folder's disk takes no bytes, or one of the database's files can't be
- * opened for writing: then nothing is damaged, and nothing to be set aside.
+ * opened for writing: nothing is damaged then, so nothing must be set aside.
  */
-export async function mustBeFit(folder: string, database: string): Promise<void> {
+export async function mustBeWritable(folder: string, database: string): Promise<void> {
   const probe = join(folder, '.probe');
-  let at = folder;
+  let checked = folder;
   try {
     const file = await open(probe, 'w', 0o600);
     try {
-      await file.write(Buffer.alloc(room, 1));
+      await file.write(Buffer.alloc(probeBytes, 1));
     } finally {
       await file.close();
       await rm(probe, { force: true });
     }
     for await (const path of filesBelow(database)) {
-      at = path;
+      checked = path;
       await (await openToWrite(path))?.close();
     }
   } catch (thrown) {
-    throw unfit(at, thrown as NodeJS.ErrnoException);
+    throw notWritable(checked, thrown as NodeJS.ErrnoException);
   }
 }
 
-/** The error for a folder that the system does not let us use. */
-export function unfit(path: string, error: NodeJS.ErrnoException): FerryError {
+/** The error for a folder or file that the system does not let us use. */
+export function notWritable(path: string, error: NodeJS.ErrnoException): FerryError {
   const hints: Readonly<Record<string, string>> = {
-    ENOSPC: 'make room on the disk of the state folder, then start again',
-    EDQUOT: 'make room on the disk of the state folder, then start again',
-    EACCES: 'give the state folder and all in it to the account that runs ferryline',
-    EPERM: 'give the state folder and all in it to the account that runs ferryline',
+    ENOSPC: 'free space on the disk of the state folder, then start again',
+    EDQUOT: 'free space on the disk of the state folder, then start again',
+    EACCES:
+      'make the account that runs ferryline the owner of the state folder and everything in it',
+    EPERM:
+      'make the account that runs ferryline the owner of the state folder and everything in it',
   };
   return new FerryError('io', `the queue can't be kept in ${path}: ${error.message}`, {
-    ...(error.code === undefined ? {} : { code: error.code }),
+    ...present({ code: error.code }),
     cause: error,
-    hint: hints[error.code ?? ''] ?? 'give a folder on a local disk in FERRYLINE_STATE_DIR',
+    hint: hints[error.code ?? ''] ?? 'set FERRYLINE_STATE_DIR to a folder on a local disk',
   });
 }
 
-/** Undefined for what is gone, or no file at all. */
+/** Undefined for a path that no longer exists or is no file. */
 async function openToWrite(path: string): Promise<FileHandle | undefined> {
   try {
     return await open(path, constants.O_RDWR | constants.O_NONBLOCK);

@@ -1,26 +1,25 @@
 /**
- * A thread that opens an embedded store's database, recovers it, reads all its rows and makes its
- * indexes anew: damage may crash or hang Postgres, and here that ends a thread. check-folder.ts
+ * A thread that opens an embedded store's database, recovers it, reads all its rows and rebuilds its
+ * indexes. Damage may crash or hang Postgres, which then ends this thread only. check-folder.ts
  * starts it and waits.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { openPglite } from './pglite.js';
 
-/** What the thread tells once: why the database is no sound one, or nothing. */
-export interface CheckAnswer {
+/** The one message of the thread: the damage found, if any. */
+export interface CheckResult {
   readonly damage?: string;
 }
 
-const answer = await check(workerData as string);
-parentPort?.postMessage(answer);
+parentPort?.postMessage(await check(workerData as string));
 
-async function check(database: string): Promise<CheckAnswer> {
+async function check(database: string): Promise<CheckResult> {
   try {
     const pool = await openPglite(database);
     await pool.query('REINDEX SCHEMA bullmq');
     await pool.end();
     return {};
   } catch (error) {
-    return { damage: (error as Error | undefined)?.message ?? 'it can not be opened' };
+    return { damage: (error as Error | undefined)?.message ?? "it can't be opened" };
   }
 }

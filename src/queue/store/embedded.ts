@@ -1,29 +1,30 @@
 /**
- * The embedded store's folder, STATE/queue: opened, or set aside when it holds no sound database
- * any more.
+ * The embedded store's folder, STATE/queue: opens its database, or sets it aside when it is no
+ * longer sound.
  *
  *     pglite/       the database
- *     clean         there while nobody has it open and it was closed in order
- *     damaged       there once a query has met damage: why
- *     damaged-TIME/ databases that were set aside
+ *     clean         exists while the database is not open and was closed in order
+ *     damaged       exists once a query has found damage, which it names
+ *     damaged-TIME/ a database that was set aside
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkDatabase, mustBeFit, unfit } from './check-folder.js';
+import { checkDatabase, mustBeWritable, notWritable } from './check-folder.js';
 import { makeDatabase } from './make-database.js';
-import { openPglite, type PglitePool } from './pglite.js';
+import { openPglite } from './pglite.js';
+import type { PglitePool } from './pglite-pool.js';
 
 export interface FolderOptions {
   readonly onWarning: (message: string) => void;
-  /** Told once when the database can't be used any more; opening the folder again helps. */
+  /** Called once when the database can't be used any more; opening the folder again helps. */
   readonly onBroken?: (why: string) => void;
 }
 
 /**
- * Opens STATE/queue. A database that is damaged is kept beside it under another name and a new one
- * is begun, with a warning: what is lost are requests that had not run, and the scans that follow
- * find what they would have done. One that was not closed in order is checked first, in a thread.
- * Errors: `io` when the system does not let it be used, which is no damage.
+ * Opens STATE/queue. A damaged database is set aside under another name and a new one is made, with
+ * a warning: requests that had not run are lost, and the next scans find what they would have done.
+ * A database that was not closed in order is checked in a thread first. Errors: `io` when the system
+ * denies access, which is no damage.
  */
 export async function openFolder(folder: string, options: FolderOptions): Promise<PglitePool> {
   const database = join(folder, 'pglite');
@@ -31,29 +32,29 @@ export async function openFolder(folder: string, options: FolderOptions): Promis
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw unfit(folder, error as NodeJS.ErrnoException);
+    throw notWritable(folder, error as NodeJS.ErrnoException);
   }
-  await mustBeFit(folder, database);
+  await mustBeWritable(folder, database);
   const state = await stateOf(folder, database);
   let damage = state.damage;
-  if (damage === undefined && state.check) damage = await checkDatabase(database);
+  if (damage === undefined && state.mustBeChecked) damage = await checkDatabase(database);
   await rm(clean, { force: true });
   let pool: PglitePool | undefined;
-  if (damage === undefined && state.isThere) {
+  if (damage === undefined && state.exists) {
     try {
       pool = await openPglite(database);
     } catch (error) {
-      damage = (error as Error | undefined)?.message ?? 'it can not be opened';
+      damage = (error as Error | undefined)?.message ?? "it can't be opened";
     }
   }
   if (damage !== undefined) {
-    // A disk that has become full meanwhile damages nothing.
-    await mustBeFit(folder, database);
+    // The cause may be a disk that has become full, which is no damage.
+    await mustBeWritable(folder, database);
     const aside = join(folder, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
     await rename(database, aside);
     await rm(join(folder, 'damaged'), { force: true });
     options.onWarning(
-      `the queue in ${database} is damaged (${damage}); it was set aside as ${aside}, and a new one begun: whole scans will find what its requests would have done`,
+      `the queue in ${database} is damaged (${damage}); it was set aside as ${aside}, and a new one was made: requests that had not run are lost, the next whole scans find what they would have done`,
     );
   }
   if (pool === undefined) {
@@ -70,6 +71,7 @@ export async function openFolder(folder: string, options: FolderOptions): Promis
   });
 }
 
+/** Closes the pool, then calls `then` unless the database broke. */
 function closeOnce(pool: PglitePool, then: () => Promise<void>): () => Promise<void> {
   const close = pool.end.bind(pool);
   let ended: Promise<void> | undefined;
@@ -79,30 +81,30 @@ function closeOnce(pool: PglitePool, then: () => Promise<void>): () => Promise<v
   };
 }
 
-/** What is known of a database before it is opened: damage, or whether it must be checked. */
+/** What is known of a database before it is opened. */
 async function stateOf(
   folder: string,
   database: string,
 ): Promise<{
-  readonly isThere: boolean;
+  readonly exists: boolean;
   readonly damage: string | undefined;
-  readonly check: boolean;
+  readonly mustBeChecked: boolean;
 }> {
-  const [met, files, clean] = await Promise.all([
+  const [foundDamage, files, clean] = await Promise.all([
     readFile(join(folder, 'damaged'), 'utf8').catch(() => undefined),
     readdir(database).catch((error: NodeJS.ErrnoException): string[] | undefined =>
       error.code === 'ENOENT' ? [] : undefined,
     ),
     readFile(join(folder, 'clean')).catch(() => undefined),
   ]);
-  // Postgres would begin a new database in what is left of one.
-  const headless = files === undefined || (files.length > 0 && !files.includes('PG_VERSION'));
-  const isThere = files === undefined || files.length > 0;
+  // Postgres would make a new database in the remains of an old one.
+  const incomplete = files === undefined || (files.length > 0 && !files.includes('PG_VERSION'));
+  const exists = files === undefined || files.length > 0;
   return {
-    isThere,
-    damage: isThere
-      ? (met ?? (headless ? 'it is no whole folder of Postgres' : undefined))
+    exists,
+    damage: exists
+      ? (foundDamage ?? (incomplete ? 'it is not a complete Postgres folder' : undefined))
       : undefined,
-    check: clean === undefined && isThere,
+    mustBeChecked: clean === undefined && exists,
   };
 }

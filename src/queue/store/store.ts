@@ -1,26 +1,27 @@
 /**
  * Where the queue is kept: a Redis, a Postgres, or a PGlite folder of this process. BullMQ runs on
- * all three; what differs is how to connect and how to see that it is fit.
+ * all three; they differ in how to connect and how to check that the store can be used.
  */
 import type { ConnectionOptions, QueueBaseOptions, QueueOptions } from 'bullmq';
 import { FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 
 export type StoreKind = 'embedded' | 'redis' | 'postgres';
 
-/** What BullMQ's classes take to run on a store. */
+/** What BullMQ's classes need to run on a store. */
 export interface Store {
   readonly kind: StoreKind;
-  /** Options for a queue or a worker; `own` gives a connection that one object may block on. */
+  /** Options for a queue or a worker; with `own`, a connection that one object may block on. */
   options(own?: boolean): QueueBaseOptions;
   /** BullMQ's backend for this store; undefined: Redis, its own default. */
   // biome-ignore lint/suspicious/noExplicitAny: BullMQ's classes are typed by the backend they default to
   readonly backend: any;
-  /** Rejects when the store can't be used right now. */
+  /** Rejects when the store can't be used at the moment. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** How many of a queue's events are kept, for those who listen; BullMQ's default of 10,000 for each permit would be most of a store. */
+/** How many of a queue's events are kept for its listeners; BullMQ's default of 10,000 for each permit would fill most of a store. */
 export function keepEvents(maxLen: number): Pick<QueueOptions, 'streams'> {
   return { streams: { events: { maxLen } } };
 }
@@ -30,10 +31,10 @@ export interface StoreOptions {
   readonly url: string;
   /** The folder of an embedded store. */
   readonly folder: string;
-  /** Told of troubles with the connection, and of their end. */
+  /** Called with each trouble of a connection, and with undefined when it works again. */
   readonly onTrouble: (trouble: Error | undefined) => void;
   readonly onWarning: (message: string) => void;
-  /** Told once when an embedded store can't be used any more; opening it again helps. */
+  /** Called once when an embedded store can't be used any more; opening it again helps. */
   readonly onBroken?: (why: string) => void;
 }
 
@@ -84,10 +85,10 @@ async function openPostgres({ url, onTrouble }: StoreOptions): Promise<Store> {
     application_name: 'ferryline',
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
-    // Each worker and each listener keeps one; connections are made when they are needed.
+    // Each worker and each listener keeps one; a connection is made when it is needed.
     max: 100,
   });
-  // Every object of BullMQ on it listens for errors.
+  // Every object of BullMQ listens for errors.
   pool.setMaxListeners(0);
   pool.on('error', onTrouble);
   const ping = async () => {
@@ -124,7 +125,7 @@ async function openRedis({ url, onTrouble }: StoreOptions): Promise<Store> {
   const { Redis } = await import('ioredis');
   const client = new Redis(url, {
     lazyConnect: true,
-    // As BullMQ asks: a command waits for the connection as long as it takes.
+    // BullMQ requires this: a command waits for the connection as long as it takes.
     maxRetriesPerRequest: null,
     retryStrategy: (times) => Math.min(100 * 2 ** times, 2000),
   });
@@ -140,7 +141,7 @@ async function openRedis({ url, onTrouble }: StoreOptions): Promise<Store> {
   };
   try {
     await connectOnce(client);
-    // BullMQ gives up for good on a copy whose first connection fails, if it is one that it has to ask to connect.
+    // Copies connect by themselves: BullMQ gives up for good on one that it must connect when that fails.
     client.options.lazyConnect = false;
     await refuseEviction(client);
   } catch (error) {
@@ -160,13 +161,13 @@ async function openRedis({ url, onTrouble }: StoreOptions): Promise<Store> {
     backend: undefined,
     async ping() {
       if (client.status !== 'ready') throw unreachable(new Error(`connection ${client.status}`));
-      // A write, which fails while the memory is full or the disk is, as those of the queue do.
+      // A write, since it fails like the queue's own while the memory or the disk is full.
       try {
         await client.set('ferryline-pulse', '1', 'PX', 60_000);
       } catch (error) {
-        throw new FerryError('network', `Redis takes nothing: ${(error as Error).message}`, {
+        throw new FerryError('network', `Redis takes no writes: ${(error as Error).message}`, {
           cause: error,
-          hint: 'give the server more memory or disk, or fix what its answer names',
+          hint: 'give the server more memory or disk, or fix the cause that it names',
         });
       }
     },
@@ -174,7 +175,7 @@ async function openRedis({ url, onTrouble }: StoreOptions): Promise<Store> {
   };
 }
 
-/** The first connection; ioredis itself would go on trying for ever. */
+/** Makes the first connection, with one attempt: ioredis itself would try for ever. */
 function connectOnce(client: import('ioredis').Redis): Promise<void> {
   return new Promise((resolve, reject) => {
     client.once('error', (error) => reject(unreachable(error)));
@@ -182,28 +183,28 @@ function connectOnce(client: import('ioredis').Redis): Promise<void> {
   });
 }
 
-/** A Redis that may throw away entries under pressure would lose runs without a word. */
+/** Rejects when Redis may evict entries under memory pressure: it would silently lose runs. */
 async function refuseEviction(client: import('ioredis').Redis): Promise<void> {
   const memory = await client.info('memory');
   const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1];
   if (policy === undefined || policy === 'noeviction') return;
   throw new FerryError(
     'config',
-    `the queue's Redis has maxmemory-policy ${policy}: under pressure it would throw away runs`,
+    `the queue's Redis has maxmemory-policy ${policy}: when its memory is full, it would delete runs`,
     {
-      hint: '`redis-cli config set maxmemory-policy noeviction`, and the same in redis.conf',
+      hint: 'run `redis-cli config set maxmemory-policy noeviction`, and set the same in redis.conf',
     },
   );
 }
 
 function unreachable(error: Error): FerryError {
   const { code } = error as NodeJS.ErrnoException;
-  // Several addresses that all failed come as one error without words.
-  const words = error instanceof AggregateError ? error.errors.map((one) => one.message) : [];
-  const why = words.length > 0 ? words.join(', ') : error.message || code || 'no answer';
+  // When several addresses fail, the error that holds theirs has no message.
+  const messages = error instanceof AggregateError ? error.errors.map((one) => one.message) : [];
+  const why = messages.length > 0 ? messages.join(', ') : error.message || code || 'no answer';
   return new FerryError('network', `the queue can't be reached: ${why}`, {
-    ...(code === undefined ? {} : { code }),
+    ...present({ code }),
     cause: error,
-    hint: 'check `queue` in jobs.yml, or FERRYLINE_QUEUE, and that the server runs',
+    hint: 'check `queue` in jobs.yml, or FERRYLINE_QUEUE, and that the server is running',
   });
 }

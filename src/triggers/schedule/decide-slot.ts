@@ -3,7 +3,7 @@ import type { Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import type { SlotEnd } from '../../core/request.js';
 import type { RunQueue } from '../../queue/runs.js';
-import type { Decide } from '../../queue/slots.js';
+import type { DecideSlot } from '../../queue/slots.js';
 
 export interface SlotParts {
   readonly runs: RunQueue;
@@ -22,7 +22,7 @@ const mostTries = 10;
  * of an earlier slot goes on is skipped, as a timer's is; behind a run that something else started
  * it is kept, since that one may have begun too early to see what the slot is to carry over.
  */
-export function slotDecider(parts: SlotParts): Decide {
+export function slotDecider(parts: SlotParts): DecideSlot {
   const { runs } = parts;
   return async (request, choose): Promise<SlotEnd> => {
     const skipped = (why: string) => ({ end: 'skipped', why }) as const;

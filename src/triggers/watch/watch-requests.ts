@@ -5,13 +5,13 @@
 import { parentOf } from '../../core/entry.js';
 import type { Report } from '../../core/events.js';
 import { secretMark } from '../../core/text.js';
-import type { Asked } from '../../queue/runs.js';
+import type { RequestedRun } from '../../queue/request-run.js';
 
 export interface WatchRequestsOptions {
   /** Milliseconds before folders that failed are asked for again, doubled each time up to the second one. */
   readonly retry: { readonly backoff: number; readonly maxBackoff: number };
   /** Puts a request in the queue: for these folders, or the whole tree. */
-  readonly request: (folders: readonly string[] | undefined) => Promise<Asked>;
+  readonly request: (folders: readonly string[] | undefined) => Promise<RequestedRun>;
   /** The report of a run, once it has ended: undefined before; `lost` when nothing is known of it any more. */
   readonly endOf: (run: string) => Promise<Report | 'lost' | undefined>;
   readonly isPaused: () => boolean;

@@ -1,14 +1,14 @@
-/** What becomes of a link at the source: followed or preserved while it stays inside the root, else passed over. */
+/** Decides what happens to a link at the source: it is followed or preserved if it stays inside the root, otherwise skipped. */
 import { type Entry, join, parentOf } from '../../../core/entry.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { SourceEntry } from '../../../jobs/plan/folder-types.js';
 
-/** Links in a row that are followed; Linux gives up after 40 too. */
-const longestChain = 40;
+/** Links followed in a row; a longer chain counts as leading nowhere. Linux has the same limit. */
+const linksInARow = 40;
 
 /**
- * The entry a link stands for. `folder` is the link's own folder, `trail` the folders on the way
- * to it, to which no followed link may lead back.
+ * The entry a link resolves to. `folder` is the link's own folder; `trail` holds the folders above
+ * it, to which no followed link may lead back.
  */
 export async function resolveLink(
   side: Endpoint,
@@ -31,7 +31,7 @@ export async function resolveLink(
   return { ...end.stat, name: link.name, from: end.path };
 }
 
-/** Where `target`, seen from `folder`, lies below the root; undefined when that is not below it. */
+/** The path below the root of `target`, relative to `folder`; undefined if it leads out of the root. */
 export function within(folder: string, target: string): string | undefined {
   if (target.startsWith('/') || target.includes('\0')) return undefined;
   const at = folder === '' ? [] : folder.split('/');
@@ -43,7 +43,7 @@ export function within(folder: string, target: string): string | undefined {
   return at.join('/');
 }
 
-/** Follows a link's target, seen from `folder`, through all links in it and never out of the root; undefined when that is not possible. */
+/** Follows a link's target, relative to `folder`, through all links in it; undefined if it leads out of the root or nowhere. */
 async function chase(side: Endpoint, folder: string, target: string, signal: AbortSignal) {
   const rest = target.split('/');
   let at = folder;
@@ -53,15 +53,15 @@ async function chase(side: Endpoint, folder: string, target: string, signal: Abo
     if (next === undefined) return { path: at, stat };
     if (next === '' || next === '.') continue;
     if (stat.kind !== 'folder' || (next === '..' && at === '')) return undefined;
-    const above = next === '..' ? parentOf(at) : join(at, next);
-    stat = await side.stat(above, signal);
+    const candidate = next === '..' ? parentOf(at) : join(at, next);
+    stat = await side.stat(candidate, signal);
     if (stat?.kind !== 'link') {
-      at = above;
+      at = candidate;
       continue;
     }
-    const leads = await side.readlink(above, signal);
-    if (++links > longestChain || leads.startsWith('/') || leads.includes('\0')) return undefined;
-    rest.unshift(...leads.split('/'));
+    const onward = await side.readlink(candidate, signal);
+    if (++links > linksInARow || onward.startsWith('/') || onward.includes('\0')) return undefined;
+    rest.unshift(...onward.split('/'));
     stat = await side.stat(at, signal);
   }
   return undefined;

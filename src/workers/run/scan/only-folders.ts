@@ -1,31 +1,31 @@
 /**
- * Runs limited to folders: where the scan goes, and what it leaves to the whole run. The walk
- * itself is scan.ts.
+ * Runs limited to folders: which folders the scan enters, and what such a run leaves to a whole one.
+ * The walk itself is scan.ts.
  *
- * A folder that is asked for means its own entries, and below it only what the destination lacks
- * (a new tree is copied whole) or what is asked for itself. Nothing is ever deleted, nothing takes
- * the place of another kind of thing, and what vanished meanwhile is no failure.
+ * A requested folder means its own entries, and below it only what the destination lacks (a new
+ * tree is copied whole) or what is requested itself. Nothing is deleted, no entry is replaced by
+ * one of another kind, and a folder that has vanished since is no failure.
  */
 import { type Entry, join, nameOf } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Descent, FolderPlan } from '../../../jobs/plan/folder-types.js';
 
-/** A folder that is asked for, or only on the way to one. */
+/** A folder that is requested itself, or only lies on the way to one. */
 export interface RequestedFolder {
   readonly itself: boolean;
   /** By name. */
   readonly below: ReadonlyMap<string, RequestedFolder>;
 }
 
-interface Growing {
+interface GrowingFolder {
   itself: boolean;
-  readonly below: Map<string, Growing>;
+  readonly below: Map<string, GrowingFolder>;
 }
 
 /** Folders below the root (`''` is the root) as a tree. */
 export function requestedFolders(folders: readonly string[]): RequestedFolder {
-  const root: Growing = { itself: false, below: new Map() };
+  const root: GrowingFolder = { itself: false, below: new Map() };
   for (const folder of folders) {
     let at = root;
     for (const name of folder.split('/')) {
@@ -42,8 +42,8 @@ export function requestedFolders(folders: readonly string[]): RequestedFolder {
   return root;
 }
 
-/** The entries of a folder on the way that lead on, found one by one: the folder may be large. */
-export async function entriesOnTheWay(
+/** The entries of these names in a folder, each by a stat of its own: listing the folder could take long. */
+export async function entriesNamed(
   side: Endpoint,
   folder: string,
   names: Iterable<string>,
@@ -58,12 +58,12 @@ export async function entriesOnTheWay(
   return found.flat();
 }
 
-/** What a limited run takes of a folder's plan. */
+/** The part of a folder's plan that a limited run carries out: no deletions, no replacements. */
 export function withoutDeletions(plan: FolderPlan): FolderPlan {
-  const replaced = new Set(
+  const deleted = new Set(
     plan.actions.flatMap((action) => (action.action === 'delete' ? [action.path] : [])),
   );
-  const stays = ({ path }: { readonly path: string }) => !replaced.has(path);
+  const stays = ({ path }: { readonly path: string }) => !deleted.has(path);
   return {
     ...plan,
     actions: plan.actions.filter(stays),
@@ -72,17 +72,17 @@ export function withoutDeletions(plan: FolderPlan): FolderPlan {
   };
 }
 
-/** Whether a limited scan enters a folder, and what is asked for below it; below a new one, all is. */
-export function entered(
-  asked: RequestedFolder,
+/** What a limited scan requests below a folder, or undefined if it does not enter the folder. Below a new folder everything is requested. */
+export function descentInto(
+  parent: RequestedFolder,
   next: Descent,
-): { readonly asked?: RequestedFolder } | undefined {
-  const below = asked.below.get(nameOf(next.path));
-  if (asked.itself && !next.destination) return {};
-  return below === undefined ? undefined : { asked: below };
+): { readonly requested?: RequestedFolder } | undefined {
+  const requested = parent.below.get(nameOf(next.path));
+  if (parent.itself && !next.destination) return {};
+  return requested === undefined ? undefined : { requested };
 }
 
-/** Whether an error of the source says that something was taken away or replaced since it was seen. */
+/** Whether the error means that an entry was removed or replaced after it was listed. */
 export function vanished(error: unknown): boolean {
   const code = error instanceof FerryError ? error.code : undefined;
   return code === 'ENOENT' || code === 'ENOTDIR';

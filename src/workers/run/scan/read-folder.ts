@@ -1,0 +1,187 @@
+/**
+ * Reads one folder of both sides for the scan: lists it, applies its ignore file, resolves links.
+ * The walk over the folders is scan.ts.
+ */
+import { type Entry, isOurs, join } from '../../../core/entry.js';
+import type { Endpoint } from '../../../endpoints/endpoint.js';
+import type { Scope } from '../../../jobs/plan/filter.js';
+import type {
+  DestinationEntry,
+  FolderPair,
+  PlanRules,
+  SourceEntry,
+} from '../../../jobs/plan/folder-types.js';
+import { resolveLink } from './links.js';
+import { entriesNamed, type RequestedFolder, vanished } from './only-folders.js';
+import { readText } from './read-text.js';
+
+/** A folder to be read and planned. */
+export interface FolderTask {
+  readonly path: string;
+  /** The folder's path at the source; it differs from `path` below a followed link. */
+  readonly from: string;
+  /** Whether each side has the folder. */
+  readonly source: boolean;
+  readonly destination: boolean;
+  readonly scope: Scope;
+  /** Resolved source folders above this one, if links are followed: a link back to one of them would never end. */
+  readonly trail: readonly string[];
+  /** In a run limited to folders: what is requested here and below. Absent: everything. */
+  readonly requested?: RequestedFolder;
+}
+
+/** A folder's two listings, and its scope. */
+export interface FolderContents {
+  readonly pair: FolderPair;
+  readonly scope: Scope;
+}
+
+/** A folder that `side` could not read. */
+export interface UnreadableFolder {
+  readonly side: Endpoint;
+  readonly error: unknown;
+}
+
+export interface FolderReaderParts {
+  readonly source: Endpoint;
+  readonly destination: Endpoint;
+  /** The source's name if it is one file. */
+  readonly only: string | undefined;
+  /** Present if the run is limited to folders. */
+  readonly folders?: readonly string[];
+  readonly scope: Scope;
+  readonly rules: PlanRules;
+  readonly signal: AbortSignal;
+}
+
+export class FolderReader {
+  readonly #parts: FolderReaderParts;
+  /** Paths at the destination of ferryline's own files, left behind by earlier runs. */
+  readonly leftovers: string[] = [];
+  /** False once the source's root has been found missing. */
+  sourceExists = true;
+
+  constructor(parts: FolderReaderParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Reads a folder of both sides. Returns a listing or an ignore file that fails; any other error
+   * ends the scan. Resolves to undefined if the source's folder vanished from a limited run.
+   */
+  async read(task: FolderTask): Promise<FolderContents | UnreadableFolder | undefined> {
+    const { source, destination, folders } = this.#parts;
+    const [ours, theirs] = await Promise.allSettled([
+      this.#list(source, task.from, task.source, task.requested),
+      this.#list(destination, task.path, task.destination, task.requested),
+    ]);
+    if (ours.status === 'rejected' && folders !== undefined && vanished(ours.reason))
+      return undefined;
+    if (ours.status === 'rejected') return { side: source, error: ours.reason };
+    if (theirs.status === 'rejected') return { side: destination, error: theirs.reason };
+    let { scope } = task;
+    const ignoreFile = scope.ignoreFile;
+    if (ignoreFile !== undefined && ours.value?.some((e) => isFile(e, ignoreFile))) {
+      try {
+        scope = await this.#withIgnoreFile(task, ignoreFile);
+      } catch (error) {
+        return { side: source, error };
+      }
+    }
+    const pair = {
+      path: task.path,
+      from: task.from,
+      source: ours.value && (await this.#sourceEntries(ours.value, task, scope)),
+      destination: theirs.value && (await this.#destinationEntries(theirs.value, task)),
+    };
+    return { pair, scope };
+  }
+
+  async #list(
+    side: Endpoint,
+    path: string,
+    exists: boolean,
+    requested: RequestedFolder | undefined,
+  ): Promise<Entry[] | undefined> {
+    if (!exists) return undefined;
+    const { source, scope, signal } = this.#parts;
+    try {
+      if (requested === undefined || requested.itself) return await side.list(path, signal);
+      const names = [...requested.below.keys()];
+      if (side === source && scope.ignoreFile !== undefined) names.push(scope.ignoreFile);
+      return await entriesNamed(side, path, new Set(names), signal);
+    } catch (error) {
+      // only a root may be missing; another folder was listed a moment ago, so its listing has failed
+      if (path === '' && vanished(error)) {
+        if (side === source) this.sourceExists = false;
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  async #withIgnoreFile(task: FolderTask, name: string): Promise<Scope> {
+    const { source, signal } = this.#parts;
+    const text = await readText(source, join(task.from, name), signal);
+    return task.scope.withIgnoreFile(task.path, text);
+  }
+
+  async #sourceEntries(
+    entries: readonly Entry[],
+    task: FolderTask,
+    scope: Scope,
+  ): Promise<readonly SourceEntry[]> {
+    const resolved = await this.#resolveLinks(this.#wanted(entries, task), task, scope);
+    // a folder on the way to a requested one matters only if it is still a folder
+    return task.requested?.itself === false
+      ? resolved.filter(({ kind }) => kind === 'folder')
+      : resolved;
+  }
+
+  /** With a source that is one file, only that file's name counts at the root. */
+  #wanted(entries: readonly Entry[], task: FolderTask): readonly Entry[] {
+    const { only } = this.#parts;
+    return only !== undefined && task.path === ''
+      ? entries.filter((entry) => entry.name === only)
+      : entries;
+  }
+
+  async #resolveLinks(
+    entries: readonly Entry[],
+    task: FolderTask,
+    scope: Scope,
+  ): Promise<readonly SourceEntry[]> {
+    const { source, rules, signal } = this.#parts;
+    const { symlinks } = rules;
+    if (symlinks === 'skip' || !entries.some((entry) => entry.kind === 'link')) return entries;
+    return Promise.all(
+      entries.map(async (entry): Promise<SourceEntry> => {
+        if (entry.kind !== 'link' || scope.excludes(join(task.path, entry.name), false))
+          return entry;
+        return resolveLink(source, task.from, entry, symlinks, task.trail, signal);
+      }),
+    );
+  }
+
+  async #destinationEntries(
+    entries: readonly Entry[],
+    task: FolderTask,
+  ): Promise<readonly DestinationEntry[]> {
+    const { destination, rules, signal } = this.#parts;
+    for (const { name } of entries) if (isOurs(name)) this.leftovers.push(join(task.path, name));
+    const wanted = this.#wanted(entries, task);
+    if (rules.symlinks !== 'preserve' || !wanted.some((entry) => entry.kind === 'link'))
+      return wanted;
+    return Promise.all(
+      wanted.map(async (entry): Promise<DestinationEntry> => {
+        if (entry.kind !== 'link') return entry;
+        const target = await destination.readlink(join(task.path, entry.name), signal);
+        return { ...entry, target };
+      }),
+    );
+  }
+}
+
+function isFile({ name, kind }: Entry, wanted: string): boolean {
+  return name === wanted && kind === 'file';
+}

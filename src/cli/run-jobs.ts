@@ -5,7 +5,7 @@ import type { Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
 import { newRunId } from '../core/run-id.js';
 import { formatDuration } from '../core/text.js';
-import { createPool, type SessionPool } from '../endpoints/sftp/pool.js';
+import { SessionPool } from '../endpoints/sftp/pool.js';
 import { removeRunLogs } from '../observe/run-log-files.js';
 import { acquireJobLock } from '../state/lock.js';
 import { saveReport } from '../state/reports.js';
@@ -58,10 +58,10 @@ export async function runJobs(
 
 /** The sessions of a command, whose notices are shown with `-v`, and the transcript with `-vv`. */
 export function openPool({ output }: Context): SessionPool {
-  if (output.verbosity < 1) return createPool();
+  if (output.verbosity < 1) return new SessionPool();
   if (output.verbosity < 2)
-    return createPool({ notice: (remote, text) => output.note(`${remote}: ${text}`) });
-  return createPool({
+    return new SessionPool({ notice: (remote, text) => output.note(`${remote}: ${text}`) });
+  return new SessionPool({
     transcript: (remote, kind, text) => showTranscript(output, remote, kind, text),
   });
 }

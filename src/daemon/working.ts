@@ -5,7 +5,7 @@ import type { Report } from '../core/events.js';
 import type { Config } from '../core/job.js';
 import type { TakePermit } from '../core/permit.js';
 import type { ListenToRun, RunRequest } from '../core/request.js';
-import { createPool, type SessionPool } from '../endpoints/sftp/pool.js';
+import { SessionPool } from '../endpoints/sftp/pool.js';
 import type { RootLog } from '../observe/log.js';
 import { redactEvent } from '../observe/redact.js';
 import { type Consumer, consume } from '../queue/consume.js';
@@ -44,7 +44,7 @@ export class Working {
     const { state, names, queue, inUse, history, listen, log } = parts;
     const takePermit: TakePermit = (...wanted) => queue.permits.take(...wanted);
     this.#parts = parts;
-    this.#pool = createPool({ notice: (remote, text) => log.info(`${remote}: ${text}`) });
+    this.#pool = new SessionPool({ notice: (remote, text) => log.info(`${remote}: ${text}`) });
     this.logins = new Logins(this.#pool, takePermit);
     this.worker = new RunWorker({
       pool: this.#pool,

@@ -1,11 +1,11 @@
-/** The one function that turns an entry's relative path into a real one, and refuses all else. */
+/** Turns an entry's relative path into a real one; every path of an endpoint passes through here. */
 import { FerryError } from '../core/errors.js';
 import { escapeText } from '../core/text.js';
 
 // a leading or trailing slash, an empty, `.` or `..` segment, NUL
 const leaves = /^\/|\/$|\/\/|\0|(?:^|\/)\.{1,2}(?:\/|$)/;
 
-/** `root` joined with a relative POSIX path (`''` is the root itself). A path that could leave the root is a hostile-peer error. */
+/** Joins `root` and a relative POSIX path (`''` is the root itself); throws a hostile-peer error if the path could leave the root. */
 export function confine(root: string, path: string): string {
   if (path === '') return root;
   if (leaves.test(path))

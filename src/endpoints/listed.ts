@@ -1,13 +1,12 @@
 /**
- * What listings consist of, local ones and a server's. It is a class, since V8 makes what object
- * literals give directly in the old generation once most of what one literal gave has outlived a
- * small collection. That is so of a tree listed ahead, and then a million entries wait for a full
- * collection that would have been gone in the next small one. Objects from a constructor always
- * begin in the young one.
+ * The entries that listings consist of, local and remote. They are instances of a class because of
+ * V8: it pretenures objects from a literal site whose objects mostly survive scavenges, as those of a
+ * tree listed ahead do. Up to a million short-lived entries would then wait for a full collection.
+ * Constructor calls are not pretenured.
  */
 import type { Entry } from '../core/entry.js';
 
-/** An entry; `kind` is undefined where a server doesn't tell it. */
+/** An entry; `kind` is undefined if a server does not send it. */
 export class Listed<K extends Entry['kind'] | undefined = Entry['kind']> {
   readonly name: string;
   readonly kind: K;

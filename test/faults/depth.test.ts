@@ -85,7 +85,7 @@ describe('a server that allows few open files', () => {
     expect(report.files).toMatchObject({ copied: 312, failed: 0 });
     expect(seen).toMatchObject({ open: 0, most });
     expect(seen.refused).toBeGreaterThan(0);
-    expect(stderr).toMatch(/^archive: the server opens no more files beside \d+/m);
+    expect(stderr).toMatch(/^archive: the server allows only \d+ open files/m);
     evil.behave = () => 'normal';
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
@@ -150,7 +150,7 @@ test('a server that many open files slow down gets fewer, in the next run from t
   const { code, stderr } = await scene.run('-v');
   expect(code, stderr).toBe(0);
   expect(first.seen.most).toBeGreaterThan(200);
-  const [, limit] = /^archive: the server does the most with few .* gets (\d+)/m.exec(stderr) ?? [];
+  const [, limit] = /^archive: this server is fastest with (\d+) requests/m.exec(stderr) ?? [];
   expect(Number(limit)).toBeLessThan(65);
 
   scene.writeHere(files(200));

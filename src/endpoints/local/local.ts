@@ -4,8 +4,8 @@ import { promisify } from 'node:util';
 import type { Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import { confine } from '../confine.js';
-import type { Capabilities, Ending, Endpoint, Handle, OpenMode, Whole } from '../endpoint.js';
-import { mustCount } from '../set-stat-refusal.js';
+import type { Capabilities, Ending, Endpoint, Handle, OpenMode, WholeFile } from '../endpoint.js';
+import { ignoreRefusal } from '../set-stat-refusal.js';
 import { createPace, type Pace } from './disk-pace.js';
 import { toStat } from './list-local.js';
 import { createLister } from './lister.js';
@@ -209,7 +209,7 @@ async function renameNew(call: Calls, from: string, to: string): Promise<void> {
 }
 
 /** A small file in one run of calls in this thread. */
-function readHere(_call: Calls, path: string, target: Buffer): Whole {
+function readHere(_call: Calls, path: string, target: Buffer): WholeFile {
   const fd = fs.openSync(path, flags.read, 0);
   try {
     const before = toStat(fs.fstatSync(fd));
@@ -223,7 +223,7 @@ function readHere(_call: Calls, path: string, target: Buffer): Whole {
 }
 
 /** The same where each call may have to wait for the disk. */
-async function readInSteps(call: Calls, path: string, target: Buffer): Promise<Whole> {
+async function readInSteps(call: Calls, path: string, target: Buffer): Promise<WholeFile> {
   const fd = await call.open(path, flags.read, 0);
   try {
     const before = toStat(await call.fstat(fd));
@@ -248,7 +248,7 @@ function finishHere(
     if (mode !== undefined) fs.fchmodSync(fd, mode & 0o1777);
     if (mtime !== undefined) fs.futimesSync(fd, mtime, mtime);
   } catch (error) {
-    mustCount(localError(error, ''));
+    ignoreRefusal(localError(error, ''));
   }
   const stat = toStat(fs.fstatSync(fd));
   closing();
@@ -270,7 +270,7 @@ async function finishInSteps(
     if (mode !== undefined) await call.fchmod(fd, mode & 0o1777);
     if (mtime !== undefined) await call.futimes(fd, mtime, mtime);
   } catch (error) {
-    mustCount(localError(error, ''));
+    ignoreRefusal(localError(error, ''));
   }
   if (sync) await call.fsync(fd);
   const stat = toStat(await call.fstat(fd));

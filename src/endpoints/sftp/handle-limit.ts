@@ -1,37 +1,38 @@
 /**
- * Files and folders open on one session. A server that opens no more of them at once is not failing:
- * what it refused for that waits until something of ours is closed, and is asked for again.
+ * The limit of open files and folders on one session. A server that opens no more of them at once is
+ * not failing: what it refused for that reason is asked for again once another handle is closed.
  *
- * SFTP v3 has no word for it. Servers answer a bare FAILURE, as to much else, so that a folder that
- * surely opens is tried beside it: where that is refused, too, it is for want of handles.
+ * SFTP v3 has no status for this. Servers answer a bare FAILURE, as they do for much else, so that
+ * the login folder, which surely opens, is tried as well: if that is refused, too, handles are short.
  */
+import { abortable } from '../../core/abort.js';
 import { FerryError } from '../../core/errors.js';
 import type { SftpChannel } from './client/channel.js';
 
-/** Times that something is refused where the server opens another thing until it is a refusal of its own. */
-const repeats = 3;
+/** How often an open may fail while other opens succeed before the failure is the file's own. */
+const mostOwnFailures = 3;
 
-export class Handles {
+export class HandleLimit {
   readonly #onShort: (open: number) => void;
-  /** Open, or asked for. */
+  /** Handles that are open or being opened. */
   #open = 0;
-  #told = false;
-  /** Whether it is being found out what a refusal meant; nothing else is asked for meanwhile. */
+  #reported = false;
+  /** Whether the reason of a refusal is being found out; nothing else is opened meanwhile. */
   #judging = false;
-  /** How many were closed meanwhile. */
-  #owed = 0;
-  /** What was refused, and what came after: each goes when another is closed. */
+  /** Handles closed while judging; each lets one waiter go afterwards. */
+  #closedWhileJudging = 0;
+  /** Refused opens and those that came after them: each goes on when another handle is closed. */
   readonly #waiting: (() => void)[] = [];
 
-  /** `onShort` is called once, with the number of those that are open, when the server opens no more. */
+  /** `onShort` is called once, with the number of open handles, when the server opens no more. */
   constructor(onShort: (open: number) => void) {
     this.#onShort = onShort;
   }
 
-  /** Opens something on a channel by `ask`; whoever gets the handle says `closed` for it, once. */
+  /** Opens something on a channel by `ask`; the caller must call `closed` once for the handle it gets. */
   open(channel: SftpChannel, ask: () => Promise<Buffer>, signal: AbortSignal): Promise<Buffer> {
     if (this.#judging || this.#waiting.length > 0)
-      return this.#turn(signal).then(() => this.#openNow(channel, ask, signal));
+      return this.#nextClosed(signal).then(() => this.#openNow(channel, ask, signal));
     return this.#openNow(channel, ask, signal);
   }
 
@@ -40,7 +41,7 @@ export class Handles {
     return ask().catch((error) => this.#openLater(this.#refused(error), channel, ask, signal));
   }
 
-  /** Goes on after a refusal that may be for want of handles. */
+  /** Opens it after a refusal that may be for want of handles. */
   async #openLater(
     refusal: FerryError,
     channel: SftpChannel,
@@ -51,18 +52,18 @@ export class Handles {
       if (answer instanceof FerryError && !this.#judging)
         answer = await this.#judge(answer, channel, ask, signal);
       if (!(answer instanceof FerryError)) return answer;
-      if (this.#open > 0) await this.#turn(signal);
+      if (this.#open > 0) await this.#nextClosed(signal);
     }
   }
 
-  /** Something that was opened here is closed, or gone with its channel. */
+  /** Counts a handle that was closed, or that is gone with its channel. */
   closed(): void {
     this.#open--;
     this.#next();
   }
 
   #next(): void {
-    if (this.#judging) this.#owed++;
+    if (this.#judging) this.#closedWhileJudging++;
     else this.#waiting.shift()?.();
   }
 
@@ -76,15 +77,15 @@ export class Handles {
     }
   }
 
-  /** A refusal that may be for want of handles; throws every other. */
+  /** Returns a refusal that may be for want of handles; throws any other error. */
   #refused(error: unknown): FerryError {
     this.#open--;
-    if (isBare(error) && this.#open > 0) return error;
+    if (isBareFailure(error) && this.#open > 0) return error;
     this.#next();
     throw error;
   }
 
-  /** Asks again where the server has room: throws a refusal of the thing's own, returns one for want of handles. */
+  /** Asks again while the server opens other things: returns a refusal for want of handles, throws one for another reason. */
   async #judge(
     refusal: FerryError,
     channel: SftpChannel,
@@ -95,56 +96,47 @@ export class Handles {
     let short = false;
     let answer: Buffer | FerryError = refusal;
     try {
-      for (let times = 0; times < repeats && answer instanceof FerryError; times++) {
+      for (let times = 0; times < mostOwnFailures && answer instanceof FerryError; times++) {
         short = !(await this.#opensAny(channel, signal));
         if (short) return answer;
         answer = await this.#ask(ask);
       }
     } finally {
       this.#judging = false;
-      for (let go = short ? this.#owed : this.#waiting.length; go > 0; go--) this.#next();
-      this.#owed = 0;
+      const released = short ? this.#closedWhileJudging : this.#waiting.length;
+      for (let left = released; left > 0; left--) this.#next();
+      this.#closedWhileJudging = 0;
     }
     if (answer instanceof FerryError) throw answer;
     return answer;
   }
 
-  /** Whether the server opens the login folder, now. Its refusal for another reason says nothing. */
+  /** Whether the server opens the login folder now. A refusal with a reason of its own counts as yes. */
   async #opensAny(channel: SftpChannel, signal: AbortSignal): Promise<boolean> {
-    this.#open++; // it may be what others are refused for
+    this.#open++; // this handle itself may be what others are refused for
     try {
       await channel.closeHandle(await channel.opendir('.', signal));
     } catch (error) {
       this.#open--;
-      if (!isBare(error)) return true;
-      if (!this.#told) this.#onShort(this.#open);
-      this.#told = true;
+      if (!isBareFailure(error)) return true;
+      if (!this.#reported) this.#onShort(this.#open);
+      this.#reported = true;
       return false;
     }
     this.closed();
     return true;
   }
 
-  /** Resolves when another is closed. Rejects with the signal's reason. */
-  #turn(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const leave = () => signal.removeEventListener('abort', abort);
-      const go = () => {
-        leave();
-        resolve();
-      };
-      const abort = () => {
-        leave();
-        this.#waiting.splice(this.#waiting.indexOf(go), 1);
-        reject(signal.reason);
-      };
-      if (signal.aborted) return reject(signal.reason);
-      signal.addEventListener('abort', abort, { once: true });
+  /** Resolves when another handle is closed and it is this caller's turn. */
+  #nextClosed(signal: AbortSignal): Promise<void> {
+    return abortable<void>(signal, (resolve) => {
+      const go = () => resolve();
       this.#waiting.push(go);
+      return () => this.#waiting.splice(this.#waiting.indexOf(go), 1);
     });
   }
 }
 
-function isBare(error: unknown): error is FerryError {
+function isBareFailure(error: unknown): error is FerryError {
   return error instanceof FerryError && error.code === 'EFAILURE';
 }

@@ -1,44 +1,45 @@
 /**
- * An open file on a remote. It lives on one channel, and ends with it; while many chunks are
- * written at once it takes the session's other channels, too.
+ * An open file on a remote. It is bound to one channel and lost with it; while many chunks are
+ * written at once, it uses the session's other channels as well.
  */
 import type { Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import type { Capabilities, Ending, Handle } from '../endpoint.js';
-import { mustCount } from '../set-stat-refusal.js';
+import { ignoreRefusal } from '../set-stat-refusal.js';
 import type { SftpChannel } from './client/channel.js';
-import type { RawStat } from './client/wire.js';
-import type { Handles } from './handle-limit.js';
-import { type Lane, Lanes } from './striped-write.js';
+import type { HandleLimit } from './handle-limit.js';
+import { asFile } from './stat.js';
+import { type ChannelHandle, StripedWrite } from './striped-write.js';
 
 export interface HandleRules {
   readonly can: Capabilities;
-  /** Asked when the server says only "failure" to a write: the POSIX code, if it can be told. */
+  /** Called when the server reports only "failure" for a write; resolves to the POSIX code if that can be found out. */
   readonly whyFailed: (channel: SftpChannel, signal: AbortSignal) => Promise<string | undefined>;
-  /** The session's other channels that a file may be written over beside `channel`, open or about to open. */
+  /** The session's other channels over which a file may be written, open or being opened. */
   readonly others: (channel: SftpChannel) => readonly Promise<SftpChannel>[];
-  /** Opens a file on one of them for writing, by its path on the server. */
+  /** Opens a file for writing on one of them, by its path on the server. */
   readonly reopen: (channel: SftpChannel, at: string, signal: AbortSignal) => Promise<Buffer>;
 }
 
-/** Where a file is: on which channel, by which handle, its path below the root and on the server. */
-export interface Place extends Lane {
+export interface OpenedFile extends ChannelHandle {
+  /** Relative to the endpoint's root. */
   readonly path: string;
+  /** The path on the server. */
   readonly at: string;
-  /** What it was opened under. */
+  /** The signal that the file was opened with. */
   readonly signal: AbortSignal;
-  /** Told once it is closed, or gone with its channel. */
-  readonly handles: Pick<Handles, 'closed'>;
+  /** Counts the file until it is closed, or lost with its channel. */
+  readonly handles: Pick<HandleLimit, 'closed'>;
 }
 
 export class SftpFile implements Handle {
-  readonly #file: Place;
+  readonly #file: OpenedFile;
   readonly #rules: HandleRules;
-  // the server may give a closed handle's number to the next file: it is closed once, ever
+  // the server may give a closed handle's number to the next file, so it must be closed only once
   #closing: Promise<void> | undefined;
-  #lanes: Lanes | undefined;
+  #striped: StripedWrite | undefined;
 
-  constructor(file: Place, rules: HandleRules) {
+  constructor(file: OpenedFile, rules: HandleRules) {
     this.#file = file;
     this.#rules = rules;
   }
@@ -47,7 +48,7 @@ export class SftpFile implements Handle {
     const { channel, handle } = this.#file;
     const { maxRead } = this.#rules.can;
     const first = buffer.length <= maxRead ? buffer : buffer.subarray(0, maxRead);
-    /** A server may answer short anywhere; only nothing means the end. */
+    /** Reads on after a short answer, which a server may give anywhere; only an empty one means the end. */
     const further = async (n: number): Promise<number> => {
       let got = n;
       while (got > 0 && got < buffer.length) {
@@ -82,27 +83,44 @@ export class SftpFile implements Handle {
     return channel.fstat(handle, signal).then(asFile, this.#failed);
   }
 
-  async finish(ending: Ending, signal: AbortSignal): Promise<Stat | undefined> {
+  finish(ending: Ending, signal: AbortSignal): Promise<Stat | undefined> {
+    return this.#rules.can.setStat === 'pipelined'
+      ? this.#finishPipelined(ending, signal)
+      : this.#finishInSteps(ending, signal);
+  }
+
+  close(): Promise<void> {
+    const { channel, handle } = this.#file;
+    this.#closing ??= Promise.all([channel.closeHandle(handle), this.#striped?.close()])
+      .finally(this.#closed)
+      .then(() => {}, this.#failed);
+    return this.#closing;
+  }
+
+  async #finishPipelined(ending: Ending, signal: AbortSignal): Promise<Stat | undefined> {
+    const { channel, handle } = this.#file;
+    const finishing = Promise.all([channel.finish(handle, ending, signal), this.#striped?.close()]);
+    this.#closing = finishing.then(this.#closed, this.#closed);
+    try {
+      const [{ stat, unset }] = await finishing;
+      if (unset !== undefined) ignoreRefusal(unset);
+      return asFile(stat);
+    } catch (error) {
+      return this.#unwritten(error);
+    }
+  }
+
+  async #finishInSteps(ending: Ending, signal: AbortSignal): Promise<Stat | undefined> {
     const { channel, handle, at } = this.#file;
     const { setStat } = this.#rules.can;
-    if (setStat === 'pipelined') {
-      const finishing = Promise.all([channel.finish(handle, ending, signal), this.#lanes?.close()]);
-      this.#closing = finishing.then(this.#closed, this.#closed);
-      try {
-        const [{ stat, unset }] = await finishing;
-        if (unset !== undefined) mustCount(unset);
-        return asFile(stat);
-      } catch (error) {
-        return this.#unwritten(error);
-      }
-    }
     const { data, attributes, sync } = ending;
     if (data !== undefined && data.length > 0) await this.write(data, 0, signal);
     try {
-      if (setStat === 'handle') await channel.fsetstat(handle, attributes, signal).catch(mustCount);
+      if (setStat === 'handle')
+        await channel.fsetstat(handle, attributes, signal).catch(ignoreRefusal);
       if (sync) await channel.fsync(handle, signal);
       await this.close();
-      if (setStat === 'path') await channel.setstat(at, attributes, signal).catch(mustCount);
+      if (setStat === 'path') await channel.setstat(at, attributes, signal).catch(ignoreRefusal);
       return asFile(await channel.lstat(at, signal));
     } catch (error) {
       if (error instanceof FerryError && error.code === 'ENOENT') return undefined;
@@ -110,22 +128,16 @@ export class SftpFile implements Handle {
     }
   }
 
-  close(): Promise<void> {
-    const { channel, handle } = this.#file;
-    this.#closing ??= Promise.all([channel.closeHandle(handle), this.#lanes?.close()])
-      .finally(this.#closed)
-      .then(() => {}, this.#failed);
-    return this.#closing;
-  }
-
-  /** One WRITE, on whichever channel has the least to do. */
+  /** Sends one WRITE over the channel with the least to do. */
   #write(buffer: Buffer, position: number, signal: AbortSignal): Promise<void> {
-    this.#lanes ??= new Lanes(this.#file, {
+    this.#striped ??= new StripedWrite(this.#file, {
       others: () => this.#rules.others(this.#file.channel),
       reopen: (other) => this.#rules.reopen(other, this.#file.at, this.#file.signal),
     });
-    return this.#lanes
-      .move(buffer.length, ({ channel, handle }) => channel.write(handle, position, buffer, signal))
+    return this.#striped
+      .write(buffer.length, ({ channel, handle }) =>
+        channel.write(handle, position, buffer, signal),
+      )
       .catch((error) => this.#unwritten(error));
   }
 
@@ -143,14 +155,9 @@ export class SftpFile implements Handle {
         throw new FerryError('io', 'no space left on the server', {
           path: this.#file.path,
           code,
-          hint: 'free space there; nothing was published, the old file is as it was',
+          hint: 'free some space there; nothing was published, the old file is unchanged',
         });
     }
     return this.#failed(error);
   }
-}
-
-/** Whatever was opened by read or create is a file, on a server that tells no type too. */
-export function asFile(stat: RawStat): Stat {
-  return { ...stat, kind: stat.kind ?? 'file' };
 }

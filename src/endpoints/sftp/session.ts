@@ -1,55 +1,67 @@
 /**
- * One login on one server and the SFTP channels over it: as many as pay. A channel's window is
- * 2 MiB, so a long line needs several; a short one is served best by a single one.
+ * One login on one server and its SFTP channels, as many as pay off. A channel's window is 2 MiB, so
+ * that a long line needs several; on a short one a single channel is fastest.
  */
+import { unlessAborted } from '../../core/abort.js';
 import type { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import type { Connect, SessionLog, Transport } from '../../ssh/transport.js';
 import { type ServerLimits, SftpChannel } from './client/channel.js';
+import type { ChannelOptions } from './client/exchange.js';
 import type { RequestGate } from './client/request-gate.js';
-import { Handles } from './handle-limit.js';
+import { HandleLimit } from './handle-limit.js';
 
-/** What this server turned out to offer. */
+/** What the server of a session offers. */
 export interface Features {
   readonly posixRename: boolean;
   readonly fsync: boolean;
   readonly statvfs: boolean;
-  /** Whether requests on a channel are carried out in the order they were sent, which lets attributes follow data unasked. OpenSSH's sftp-server does so; others are not trusted to. */
+  /** Whether a channel's requests are carried out in the order sent, so that attributes may follow data without waiting. OpenSSH's sftp-server does so; no other server is relied on for it. */
   readonly ordered: boolean;
-  /** Whether a file can be opened again and written at an offset: known of OpenSSH and ProFTPD; `rclone serve sftp` destroys what was there. */
+  /** Whether a file can be opened again and written at an offset. OpenSSH and ProFTPD are known to; `rclone serve sftp` destroys what the file held. */
   readonly offsetWrites: boolean;
   readonly limits: ServerLimits;
 }
 
-/** What servers without `limits@openssh.com` take: the draft asks for 32 KiB of data (§3), and sftp-server processes seldom have more than 1,024 files. */
+/** The limits of servers without `limits@openssh.com`: the draft asks for 32 KiB of data (§3), and an sftp-server process seldom may open more than 1,024 files. */
 const plainLimits: ServerLimits = { packet: 34_000, read: 32_768, write: 32_768, handles: 200 };
-const mostChunk = 255 * 1024;
-/** Milliseconds of round trip for which one channel more pays: its 2 MiB then still leave 300 MB/s. */
-const roundTripPerChannel = 7;
-/** OpenSSH allows ten (`MaxSessions`). */
+/** Reads and writes are never larger, even if the server allows it. */
+const largestChunkBytes = 255 * 1024;
+/** Each further channel pays off at this much more round trip: its 2 MiB then still allow 300 MB/s. */
+const roundTripMsPerChannel = 7;
+/** No session has more channels; OpenSSH allows ten (`MaxSessions`). */
 const mostChannels = 8;
 
-/** A channel that a large file may fill. */
-interface Wide {
-  /** Once it is open. */
+export interface SessionOptions {
+  readonly connect: Connect;
+  readonly log: SessionLog;
+  /** Limits the requests at the server, over all sessions with it. */
+  readonly gate: RequestGate;
+  /** Whether `log` gets every request and answer. */
+  readonly trace: boolean;
+}
+
+/** A channel that large files may fill with data. */
+interface DataChannel {
+  /** Undefined until it is open. */
   channel: SftpChannel | undefined;
   readonly opening: Promise<SftpChannel>;
 }
 
 export class Session {
   readonly transport: Transport;
-  /** Known a round trip after the login; a session that can't be learnt about ends. */
+  /** Known a round trip after the login; if that fails, the session ends. */
   readonly features: Promise<Features>;
-  /** The remote's root, or the login folder where it has none, as the server's REALPATH tells it. */
+  /** The remote's root, or the login folder if it has none, as REALPATH resolves it. */
   readonly base: Promise<string>;
-  /** Settles, never rejecting, when the connection or its first channel has ended. */
+  /** Resolves with the reason once the connection or its first channel has ended; never rejects. */
   readonly ended: Promise<FerryError>;
-  /** What is open on it, over all its channels. */
-  readonly handles: Handles;
+  /** Limits what is open on all channels together. */
+  readonly handles: HandleLimit;
   readonly #channels: SftpChannel[];
-  /** Those of them, open or opening, that a large file may fill. */
-  readonly #wide: Wide[];
-  #openFree = () => {};
+  /** Channels that large files may fill, open or being opened. */
+  readonly #dataChannels: DataChannel[];
+  #openSmall = () => {};
   #failure: FerryError | undefined;
 
   private constructor(
@@ -57,16 +69,16 @@ export class Session {
     first: SftpChannel,
     features: Promise<Features>,
     base: Promise<string>,
-    tell: SessionLog,
+    log: SessionLog,
   ) {
     this.transport = transport;
-    this.handles = new Handles((open) =>
-      tell('notice', `the server opens no more files beside ${open}: others wait for these`),
+    this.handles = new HandleLimit((open) =>
+      log('notice', `the server allows only ${open} open files; further files wait`),
     );
     this.features = features;
     this.base = base;
     this.#channels = [first];
-    this.#wide = [{ channel: first, opening: Promise.resolve(first) }];
+    this.#dataChannels = [{ channel: first, opening: Promise.resolve(first) }];
     this.ended = Promise.race([transport.ended, first.ended]);
     void this.ended.then((error) => {
       this.#failure = error;
@@ -74,40 +86,29 @@ export class Session {
     });
   }
 
-  /** Logs in, speaks SFTP, begins to learn what the server can do. `gate` holds back what the server is not to have yet. With `trace`, every request and answer is told. */
+  /** Logs in, opens the first channel, and begins to find out what the server offers. Errors are those of `Connect` and of SftpChannel. */
   static async open(
     remote: Remote,
-    connect: Connect,
-    tell: SessionLog,
+    { connect, log, gate, trace }: SessionOptions,
     signal: AbortSignal,
-    gate: RequestGate,
-    trace: boolean,
   ): Promise<Session> {
-    const transport = await connect(remote, tell, signal);
-    const options = {
-      deadline: remote.deadline,
-      gate,
-      trace: trace ? tell : undefined,
-    };
-    const first = new SftpChannel(transport.first, options);
-    const abort = () => transport.close();
-    signal.addEventListener('abort', abort, { once: true });
+    const transport = await connect(remote, log, signal);
+    const options = { deadline: remote.deadline, gate, trace: trace ? log : undefined };
     try {
+      const first = new SftpChannel(transport.first, options);
       const base = first.realpath(remote.root ?? '.');
-      base.catch(() => {}); // whoever asks hears of it
-      await first.ready;
-      const features = learn(first, transport);
-      const session = new Session(transport, first, features, base, tell);
+      base.catch(() => {}); // rejections are handled by the awaiting caller
+      await unlessAborted(first.ready, signal);
+      const features = findFeatures(first, transport);
+      const session = new Session(transport, first, features, base, log);
       features.then(
         () => session.#widen(options, signal),
-        () => transport.close(), // whoever asks hears of it
+        () => transport.close(), // rejections are handled by the awaiting caller
       );
       return session;
     } catch (error) {
       await transport.close();
       throw signal.aborted ? signal.reason : ((await settledReason(transport)) ?? error);
-    } finally {
-      signal.removeEventListener('abort', abort);
     }
   }
 
@@ -116,12 +117,12 @@ export class Session {
     return this.#failure;
   }
 
-  /** Milliseconds from a question to its answer: the fewest so far. */
+  /** The shortest time from a request to its answer so far, milliseconds. */
   get roundTrip(): number {
     return Math.min(...this.#channels.map((channel) => channel.roundTrip));
   }
 
-  /** The channel with the least waiting on it. */
+  /** The channel with the fewest requests in flight. */
   channel(): SftpChannel {
     let best = this.#channels[0] as SftpChannel;
     for (const channel of this.#channels)
@@ -130,22 +131,22 @@ export class Session {
   }
 
   /**
-   * The channels beside `channel` that a large file may fill, open or about to open. One that is
-   * opened when this is first asked for is not among them: small requests, of other runs say,
-   * would wait behind the data.
+   * The other channels that a large file may fill beside `channel`, open or being opened. The first
+   * call opens one more channel that is not among them: without it, small requests, say of other
+   * runs, would wait behind the data.
    */
   others(channel: SftpChannel): Promise<SftpChannel>[] {
-    this.#openFree();
-    return this.#wide.filter((it) => it.channel !== channel).map((it) => it.opening);
+    this.#openSmall();
+    return this.#dataChannels.filter((it) => it.channel !== channel).map((it) => it.opening);
   }
 
   close(): Promise<void> {
     return this.transport.close();
   }
 
-  /** Opens the further channels that a long line takes, beside the work; a server that allows fewer is served with fewer. */
-  #widen(options: ConstructorParameters<typeof SftpChannel>[1], signal: AbortSignal): void {
-    const wanted = Math.min(mostChannels, Math.ceil(this.roundTrip / roundTripPerChannel));
+  /** Begins to open the further channels that a long line needs. If the server allows fewer, the session has fewer. */
+  #widen(options: ChannelOptions, signal: AbortSignal): void {
+    const wanted = Math.min(mostChannels, Math.ceil(this.roundTrip / roundTripMsPerChannel));
     const open = async () => {
       const channel = new SftpChannel(await this.transport.openChannel(signal), options);
       await channel.ready;
@@ -157,25 +158,25 @@ export class Session {
       return channel;
     };
     for (let i = 1; i < wanted; i++) {
-      const wide: Wide = { channel: undefined, opening: open() };
-      this.#wide.push(wide);
-      const opened = wide.opening.then((channel) => {
-        wide.channel = channel;
+      const added: DataChannel = { channel: undefined, opening: open() };
+      this.#dataChannels.push(added);
+      const opened = added.opening.then((channel) => {
+        added.channel = channel;
         return channel.ended;
       });
-      const gone = () => this.#wide.splice(this.#wide.indexOf(wide), 1);
+      const gone = () => this.#dataChannels.splice(this.#dataChannels.indexOf(added), 1);
       opened.then(gone, gone);
     }
-    this.#openFree = () => {
-      this.#openFree = () => {};
+    this.#openSmall = () => {
+      this.#openSmall = () => {};
       open().catch(() => {});
     };
   }
 }
 
-async function learn(channel: SftpChannel, transport: Transport): Promise<Features> {
+async function findFeatures(channel: SftpChannel, transport: Transport): Promise<Features> {
   const offers = (name: string) => channel.extensions.has(name);
-  // one question in any case: it measures the round trip without the start of the server, which VERSION waits for
+  // one request in any case: it measures the round trip, while VERSION also waits for the server to start
   let limits = plainLimits;
   if (offers('limits@openssh.com')) limits = await channel.limits();
   else await channel.realpath('.');
@@ -191,14 +192,14 @@ async function learn(channel: SftpChannel, transport: Transport): Promise<Featur
     offsetWrites: ordered || transport.serverSoftware.startsWith('mod_sftp'),
     limits: {
       packet: limits.packet,
-      read: Math.min(limits.read || plainLimits.read, mostChunk),
-      write: Math.min(limits.write || plainLimits.write, mostChunk),
+      read: Math.min(limits.read || plainLimits.read, largestChunkBytes),
+      write: Math.min(limits.write || plainLimits.write, largestChunkBytes),
       handles: limits.handles || plainLimits.handles,
     },
   };
 }
 
-/** The transport's own reason, if it ended first: it says more than its channel does. */
+/** The transport's own reason, if it has ended as well: it says more than its channel's. */
 async function settledReason(transport: Transport): Promise<FerryError | undefined> {
   return Promise.race([transport.ended, new Promise<undefined>((r) => setImmediate(r, undefined))]);
 }

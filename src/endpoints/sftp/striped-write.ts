@@ -1,89 +1,93 @@
 /**
  * One file written over several channels. A server takes no more than a channel's window (2 MiB
  * with OpenSSH) in a round trip, so a large file on a long line is opened again on the session's
- * other channels, and each chunk takes the one with the least on its way.
+ * other channels, and each chunk goes over the channel with the fewest bytes in flight.
  *
- * For writing only: a name that is read may come to stand for another file between two opens, and
- * nothing in SFTP v3 would tell.
+ * For writing only: between two opens a name may come to mean another file, which a reader could not
+ * notice with SFTP v3.
  */
 import type { SftpChannel } from './client/channel.js';
 
 /** A file as one channel has it open. */
-export interface Lane {
+export interface ChannelHandle {
   readonly channel: SftpChannel;
   readonly handle: Buffer;
 }
 
-interface Busy extends Lane {
-  /** Bytes on their way over it. */
-  bytes: number;
+interface Stripe extends ChannelHandle {
+  bytesInFlight: number;
 }
 
-interface Waiting {
+interface WaitingChunk {
   readonly length: number;
-  readonly go: (lane: Busy) => void;
+  readonly go: (stripe: Stripe) => void;
 }
 
-export interface Further {
-  /** The channels to take beside the first, open or about to open. */
+/** How a file gets to the session's other channels. */
+export interface OtherChannels {
+  /** The channels to use beside the first, open or being opened. */
   readonly others: () => readonly Promise<SftpChannel>[];
-  /** Opens the file on one of them; where that can't be done, it goes without. */
+  /** Opens the file on one of them; a channel where that fails is not used. */
   readonly reopen: (channel: SftpChannel) => Promise<Buffer>;
 }
 
-/** Bytes on their way that make a file take further channels. */
-const much = 8 * 255 * 1024;
-/** Bytes on their way that fill a channel's window of 2 MiB; more of them would only wait in it. */
-const window = 9 * 255 * 1024;
+/** With this many bytes in flight, a file is opened on further channels. */
+const widenAtBytes = 8 * 255 * 1024;
+/** This many bytes in flight fill a channel's window of 2 MiB; further chunks would only wait in it. */
+const fullAtBytes = 9 * 255 * 1024;
 
-export class Lanes {
-  readonly #lanes: Busy[];
-  readonly #waiting: Waiting[] = [];
+export class StripedWrite {
+  readonly #stripes: Stripe[];
+  readonly #waiting: WaitingChunk[] = [];
   readonly #reopening: Promise<void>[] = [];
-  #further: Further | undefined;
-  /** Bytes that a lane takes at once: any number as long as there is nothing to share with. */
-  #most = Number.POSITIVE_INFINITY;
+  /** Undefined once the other channels are used. */
+  #unused: OtherChannels | undefined;
+  /** Bytes in flight at which a stripe takes no further chunk; without other channels there is no limit. */
+  #fullAt = Number.POSITIVE_INFINITY;
   #closed = false;
 
-  constructor(first: Lane, further: Further) {
-    this.#lanes = [{ ...first, bytes: 0 }];
-    this.#further = further;
+  constructor(first: ChannelHandle, others: OtherChannels) {
+    this.#stripes = [{ channel: first.channel, handle: first.handle, bytesInFlight: 0 }];
+    this.#unused = others;
   }
 
-  /** Moves one chunk of `length` bytes over the lane with the least to do, once one has room. */
-  async move<T>(length: number, chunk: (lane: Lane) => Promise<T>): Promise<T> {
-    const lane = await this.#take(length);
+  /** Writes one chunk of `length` bytes by `write`, over the stripe with the fewest bytes in flight, once that has room. */
+  async write<T>(length: number, write: (to: ChannelHandle) => Promise<T>): Promise<T> {
+    const stripe = await this.#take(length);
     try {
-      return await chunk(lane);
+      return await write(stripe);
     } finally {
-      lane.bytes -= length;
-      this.#fill(lane);
+      stripe.bytesInFlight -= length;
+      this.#fill(stripe);
     }
   }
 
-  /** Closes all lanes but the first, which is its owner's. A channel that opens later is left alone. */
+  /** Closes the file on all channels but the first, whose handle the caller closes. A channel that opens later is not used. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#reopening);
-    const more = this.#lanes.slice(1);
-    await Promise.all(more.map(({ channel, handle }) => channel.closeHandle(handle)));
+    const others = this.#stripes.slice(1);
+    await Promise.all(others.map(({ channel, handle }) => channel.closeHandle(handle)));
   }
 
-  #take(length: number): Busy | Promise<Busy> {
-    let least = this.#lanes[0] as Busy;
-    for (const lane of this.#lanes) if (lane.bytes < least.bytes) least = lane;
-    if (least.bytes >= much && this.#further !== undefined) this.#widen(this.#further);
-    if (least.bytes >= this.#most) return new Promise((go) => this.#waiting.push({ length, go }));
-    least.bytes += length;
+  #take(length: number): Stripe | Promise<Stripe> {
+    let least = this.#stripes[0] as Stripe;
+    for (const stripe of this.#stripes)
+      if (stripe.bytesInFlight < least.bytesInFlight) least = stripe;
+    if (least.bytesInFlight >= widenAtBytes && this.#unused !== undefined)
+      this.#widen(this.#unused);
+    if (least.bytesInFlight >= this.#fullAt)
+      return new Promise((go) => this.#waiting.push({ length, go }));
+    least.bytesInFlight += length;
     return least;
   }
 
-  #widen({ others, reopen }: Further): void {
-    this.#further = undefined;
+  #widen({ others, reopen }: OtherChannels): void {
+    this.#unused = undefined;
     const add = async (channel: SftpChannel) => {
-      const lane: Busy = { channel, handle: await reopen(channel), bytes: 0 };
-      this.#lanes.push(lane);
-      this.#fill(lane);
+      const stripe: Stripe = { channel, handle: await reopen(channel), bytesInFlight: 0 };
+      this.#stripes.push(stripe);
+      this.#fill(stripe);
     };
     const adding = others().map(async (other) => {
       const channel = await other;
@@ -93,22 +97,22 @@ export class Lanes {
       await added;
     });
     if (adding.length === 0) return;
-    this.#most = window;
+    this.#fullAt = fullAtBytes;
     void Promise.allSettled(adding).then(() => {
-      const [only, second] = this.#lanes;
+      const [only, second] = this.#stripes;
       if (only === undefined || second !== undefined) return;
-      this.#most = Number.POSITIVE_INFINITY;
+      this.#fullAt = Number.POSITIVE_INFINITY;
       this.#fill(only);
     });
   }
 
-  /** Starts what waits, as far as the lane has room. */
-  #fill(lane: Busy): void {
-    while (lane.bytes < this.#most) {
+  /** Starts waiting chunks as long as the stripe has room. */
+  #fill(stripe: Stripe): void {
+    while (stripe.bytesInFlight < this.#fullAt) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      lane.bytes += next.length;
-      next.go(lane);
+      stripe.bytesInFlight += next.length;
+      next.go(stripe);
     }
   }
 }

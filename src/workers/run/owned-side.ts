@@ -1,7 +1,7 @@
 /** An endpoint that changes nothing once the run is no longer this worker's. */
 import { FerryError } from '../../core/errors.js';
 import type { Endpoint } from '../../endpoints/endpoint.js';
-import type { Side } from '../../endpoints/open.js';
+import type { Side } from '../../endpoints/side.js';
 
 /** The side with all its endpoints owned: they check `isOurs` before each change. */
 export function ownedSide(side: Side, isOurs: () => boolean): Side {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import { openSide } from '../../../src/endpoints/open.js';
-import { createPool } from '../../../src/endpoints/sftp/pool.js';
+import { SessionPool } from '../../../src/endpoints/sftp/pool.js';
 import { temporaryFolder } from '../../kit/files/temporary.js';
 import { endpointSuite, outsideOf } from '../../suites/endpoint-suite.js';
 
@@ -11,7 +11,7 @@ async function open() {
   mkdirSync(root);
   const place = { remote: undefined, path: root, label: './root' };
   const { signal } = new AbortController();
-  const { endpoint } = await openSide(place, 'to', createPool(), signal);
+  const { endpoint } = await openSide(place, 'to', new SessionPool(), signal);
   return { endpoint, outside: outsideOf(root), close: () => endpoint.close() };
 }
 

@@ -1,7 +1,7 @@
 /** A large file that is written leaves a way for small requests, of other runs say, past its data. */
 import { expect, test } from 'vitest';
 import { openSide } from '../../../src/endpoints/open.js';
-import { createPool } from '../../../src/endpoints/sftp/pool.js';
+import { SessionPool } from '../../../src/endpoints/sftp/pool.js';
 import { type Behave, startEvil } from '../../kit/servers/hostile-server.js';
 import { remoteFor } from '../../kit/servers/remote.js';
 
@@ -9,7 +9,7 @@ const chunk = 255 * 1024;
 
 test('what is asked while a server is slow to store does not wait for it', async () => {
   const evil = await startEvil();
-  const pool = createPool();
+  const pool = new SessionPool();
   const stop = new AbortController();
   const { signal } = stop;
   try {

@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Endpoint } from '../../../src/endpoints/endpoint.js';
-import { openSide, type Side } from '../../../src/endpoints/open.js';
-import { createPool, type SessionPool } from '../../../src/endpoints/sftp/pool.js';
+import { openSide } from '../../../src/endpoints/open.js';
+import { SessionPool } from '../../../src/endpoints/sftp/pool.js';
+import type { Side } from '../../../src/endpoints/side.js';
 import { randomBytes } from '../../kit/files/tree.js';
 import { type Proxy as Line, startProxy } from '../../kit/servers/proxy.js';
 import { remoteFor } from '../../kit/servers/remote.js';
@@ -27,7 +28,7 @@ const said = (pattern: RegExp) => transcript.filter((text) => pattern.test(text)
 beforeAll(async () => {
   sshd = await startSshd();
   line = await startProxy(sshd.port, { delay: roundTrip });
-  pool = createPool({ transcript: (_remote, _kind, text) => transcript.push(text) });
+  pool = new SessionPool({ transcript: (_remote, _kind, text) => transcript.push(text) });
   const remote = remoteFor({ ...sshd, port: line.port }, { root: sshd.root });
   side = await openSide(
     { remote, path: 'new/Folder', label: 'archive:' },

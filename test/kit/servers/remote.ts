@@ -2,7 +2,7 @@
 import type { Remote } from '../../../src/core/remote.js';
 import type { Endpoint } from '../../../src/endpoints/endpoint.js';
 import { openSide } from '../../../src/endpoints/open.js';
-import { createPool } from '../../../src/endpoints/sftp/pool.js';
+import { SessionPool } from '../../../src/endpoints/sftp/pool.js';
 import type { RealServer } from './real-server.js';
 import type { Sshd } from './sshd.js';
 
@@ -45,7 +45,7 @@ export async function connect(
   changes: Partial<Remote> = {},
 ): Promise<Connected> {
   const remote = remoteFor(server, { root: server.root, ...changes });
-  const pool = createPool();
+  const pool = new SessionPool();
   const { signal } = new AbortController();
   try {
     const place = { remote, path: '', label: `${remote.name}:` };

@@ -2,7 +2,7 @@
 import type { Attributes, Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Modes } from '../../../core/job.js';
-import { mustCount } from '../../../endpoints/set-stat-refusal.js';
+import { ignoreRefusal } from '../../../endpoints/set-stat-refusal.js';
 import { comparable } from '../../../jobs/plan/compare.js';
 import type { Snapshot } from '../../../jobs/plan/plan.js';
 import type { CopyContext } from './copy-context.js';
@@ -57,7 +57,7 @@ async function settleTime(
   const { can } = destination;
   if (can.setStat === 'none') return destination.stat(path, signal);
   can.setStat = 'path';
-  await destination.setStat(path, attributes, signal).catch(mustCount);
+  await destination.setStat(path, attributes, signal).catch(ignoreRefusal);
   const stored = await destination.stat(path, signal);
   if (stored === undefined || !keepsTime(stored, attributes)) {
     can.setStat = 'none';

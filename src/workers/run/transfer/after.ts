@@ -6,7 +6,7 @@ import { join, nameOf, parentOf, type Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
-import type { Side } from '../../../endpoints/open.js';
+import type { Side } from '../../../endpoints/side.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { copyFile } from '../copy/copy-file.js';
 import { makeFolders } from './trash.js';

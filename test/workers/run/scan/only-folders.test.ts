@@ -3,7 +3,7 @@ import { lstatSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Operation, Report, Trigger } from '../../../../src/core/events.js';
 import type { Job } from '../../../../src/core/job.js';
-import { createPool } from '../../../../src/endpoints/sftp/pool.js';
+import { SessionPool } from '../../../../src/endpoints/sftp/pool.js';
 import { Scope } from '../../../../src/jobs/plan/filter.js';
 import type { Plan } from '../../../../src/jobs/plan/plan.js';
 import { planRules } from '../../../../src/workers/run/plan-rules.js';
@@ -247,7 +247,7 @@ describe('a run', () => {
       file,
       readFile: (path) => readFileSync(path, 'utf8'),
     });
-    const pool = createPool();
+    const pool = new SessionPool();
     try {
       return await runJob(config.jobs.get('job') as Job, {
         ...{ run: 'r', trigger, attempt: 1, emit: () => {}, signal, pool },

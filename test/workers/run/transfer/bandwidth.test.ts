@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Job } from '../../../../src/core/job.js';
 import type { Remote } from '../../../../src/core/remote.js';
-import { createPool } from '../../../../src/endpoints/sftp/pool.js';
+import { SessionPool } from '../../../../src/endpoints/sftp/pool.js';
 import { bandwidthOf } from '../../../../src/workers/run/transfer/bandwidth.js';
 
 let stop = new AbortController();
@@ -17,10 +17,10 @@ const job = (bandwidth: number | undefined, ...remotes: (Remote | undefined)[]) 
 
 /** Moves many bytes by way of the first, and tells whether one more may then flow by way of the second. */
 async function flows(first: Job, second: Job, onePool = true): Promise<boolean> {
-  const pool = createPool();
+  const pool = new SessionPool();
   const passOf = (of: Job, its = pool) => bandwidthOf(of, its, stop.signal, () => {});
   await passOf(first)?.(1000);
-  const after = passOf(second, onePool ? pool : createPool())?.(1) ?? Promise.resolve();
+  const after = passOf(second, onePool ? pool : new SessionPool())?.(1) ?? Promise.resolve();
   after.catch(() => {});
   const turns = (async () => {
     for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
@@ -50,6 +50,11 @@ test('both a job’s and its remote’s hold', async () => {
 });
 
 test('a remote on both sides counts once', async () => {
-  const pass = bandwidthOf(job(undefined, archive, archive), createPool(), stop.signal, () => {});
+  const pass = bandwidthOf(
+    job(undefined, archive, archive),
+    new SessionPool(),
+    stop.signal,
+    () => {},
+  );
   await pass?.(1000);
 });

@@ -1,0 +1,37 @@
+/** What a remote can do, from what its session found out about the server. */
+import type { Remote } from '../../core/remote.js';
+import type { Capabilities } from '../endpoint.js';
+import type { SessionPool } from './pool.js';
+import type { Features } from './session.js';
+
+export function capabilitiesOf(
+  pool: SessionPool,
+  remote: Remote,
+  features: Features,
+  caseSensitive: boolean,
+): Capabilities {
+  /** The newest session's round trip, kept when the session ends. */
+  let roundTrip = Number.POSITIVE_INFINITY;
+  return {
+    atomicReplace: features.posixRename,
+    mtimePrecision: 1,
+    setStat: features.ordered ? 'pipelined' : 'handle',
+    clockOffset: 0,
+    fsync: features.fsync,
+    offsetWrites: features.offsetWrites,
+    caseSensitive,
+    maxHandles: features.limits.handles,
+    maxRead: features.limits.read,
+    maxWrite: features.limits.write,
+    get roundTrip() {
+      roundTrip = pool.live(remote)?.roundTrip ?? roundTrip;
+      return roundTrip;
+    },
+    get requestsAtOnce() {
+      return pool.depth(remote).kept;
+    },
+    set requestsAtOnce(limit) {
+      pool.depth(remote).kept = limit;
+    },
+  };
+}

@@ -1,0 +1,105 @@
+/** Opens files on a server, and reads small ones as a whole. */
+import { FerryError } from '../../core/errors.js';
+import { confine } from '../confine.js';
+import type { OpenMode, WholeFile } from '../endpoint.js';
+import type { BareFailure } from './bare-failure.js';
+import type { SftpChannel } from './client/channel.js';
+import { openFlag } from './client/wire.js';
+import { type HandleRules, SftpFile } from './handle.js';
+import type { HandleLimit } from './handle-limit.js';
+import { asFile, statEntry } from './stat.js';
+
+const flags: Readonly<Record<OpenMode, number>> = {
+  read: openFlag.READ,
+  create: openFlag.WRITE | openFlag.CREAT | openFlag.EXCL,
+  update: openFlag.READ | openFlag.WRITE,
+};
+
+interface FileParts {
+  readonly root: string;
+  /** Whether the server carries out requests in order. */
+  readonly ordered: boolean;
+  readonly failure: BareFailure;
+  readonly rules: HandleRules;
+}
+
+export interface Files {
+  open(
+    channel: SftpChannel,
+    handles: HandleLimit,
+    path: string,
+    mode: OpenMode,
+    permissions: number,
+    signal: AbortSignal,
+  ): Promise<SftpFile>;
+  readWhole(
+    channel: SftpChannel,
+    handles: HandleLimit,
+    path: string,
+    target: Buffer,
+    signal: AbortSignal,
+  ): Promise<WholeFile>;
+}
+
+export function createFiles({ root, ordered, failure, rules }: FileParts): Files {
+  const open: Files['open'] = async (channel, handles, path, mode, permissions, signal) => {
+    const at = confine(root, path);
+    // SFTP v3 can't forbid following a link, so a link is refused before the file is opened
+    if (mode === 'update') {
+      const there = await statEntry(channel, handles, at, signal);
+      if (there !== undefined && there.kind !== 'file')
+        throw new FerryError('io', `it is a ${there.kind}, not a file`, { code: 'ELOOP', path });
+    }
+    const attributes = mode === 'create' ? { mode: permissions } : {};
+    const handle = await handles
+      .open(channel, () => channel.open(at, flags[mode], attributes, signal), signal)
+      .catch(async (error) => {
+        throw mode === 'create'
+          ? await failure.explain(error, channel, handles, path, signal)
+          : error;
+      });
+    return new SftpFile({ channel, handle, path, at, signal, handles }, rules);
+  };
+
+  return {
+    open,
+    async readWhole(channel, handles, path, target, signal) {
+      if (ordered) {
+        const at = confine(root, path);
+        const handle = await handles.open(
+          channel,
+          () => channel.open(at, flags.read, {}, signal),
+          signal,
+        );
+        const { bytes, stat } = await channel
+          .readWhole(handle, target, signal)
+          .finally(() => handles.closed());
+        // a short answer is the file's end only if its size agrees; a server may answer short anywhere
+        if (bytes === target.length || bytes === stat.size)
+          return { bytes, before: undefined, after: asFile(stat) };
+      }
+      const file = await open(channel, handles, path, 'read', 0, signal);
+      try {
+        const bytes = await file.read(target, 0, signal);
+        return { bytes, before: undefined, after: await file.stat(signal) };
+      } finally {
+        file.close().catch(() => {}); // nothing was written through it
+      }
+    },
+  };
+}
+
+/** Opens a file that is being written on a further channel; refuses what is no file any more. */
+export async function reopen(
+  channel: SftpChannel,
+  at: string,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const [there, handle] = await Promise.all([
+    channel.lstat(at, signal),
+    channel.open(at, flags.update, {}, signal),
+  ]);
+  if (there.kind === 'file') return handle;
+  await channel.closeHandle(handle);
+  throw new FerryError('io', `it is a ${there.kind ?? 'thing of unknown kind'}, not a file`);
+}

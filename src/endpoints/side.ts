@@ -1,0 +1,32 @@
+/** One side of a job once it is open, and what local and remote sides have in common when they open. */
+import { FerryError } from '../core/errors.js';
+import type { Location } from '../core/job.js';
+import { escapeText } from '../core/text.js';
+import type { Endpoint } from './endpoint.js';
+
+/** The source (`from`) or the destination (`to`) of a job. */
+export type Role = 'from' | 'to';
+
+export interface Side {
+  readonly endpoint: Endpoint;
+  /** If the source is a single file: its name; the endpoint's root is then its folder. */
+  readonly only: string | undefined;
+  /** Creates the missing folders of a destination's root, but neither a remote's `root` nor a local root's parent. */
+  makeRoot(signal: AbortSignal): Promise<void>;
+  /** The same side with another absolute root. */
+  elsewhere(root: string, label: string): Endpoint;
+}
+
+/** A name with the case of its letters swapped; undefined if that changes nothing. */
+export function swapCase(name: string): string | undefined {
+  const upper = name.toUpperCase();
+  const other = upper === name ? name.toLowerCase() : upper;
+  return other === name ? undefined : other;
+}
+
+/** The error for a destination that is a file. */
+export function notAFolder({ label }: Location): FerryError {
+  return new FerryError('config', `${escapeText(label)} is a file, not a folder`, {
+    hint: 'FROM goes into the folder TO; name a folder',
+  });
+}

@@ -1,26 +1,25 @@
 /**
  * The transport `openssh`: the system's ssh as a child process, with all that ssh_config, agents
- * and security keys can do. It checks host keys itself and never asks for a password. It is the
- * master of a control socket of its own, through which further channels go over the same login.
+ * and security keys can do. ssh checks host keys itself and never asks for a password. The first
+ * process is the master of a control socket, through which further channels use the same login.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { abortable } from '../../core/abort.js';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import type { SessionLog, Transport } from '../transport.js';
 import { type OpensshFacts, opensshError } from './openssh-error.js';
+import { SshProcess } from './ssh-process.js';
 
-/** Seconds between keepalive questions; three unanswered ones end the connection. */
-const keepalive = 15;
-/** Milliseconds a polite goodbye may take. */
-const goodbye = 1000;
-/** sockaddr_un holds 108 bytes; ssh adds 17 to the name while it makes the socket. */
-const longestControlPath = 88;
+/** After three keepalive requests without an answer the connection ends. */
+const keepaliveSeconds = 15;
+/** A longer path is not used: sockaddr_un holds 108 bytes, and ssh adds 17 to the name while it makes the socket. */
+const longestControlPathBytes = 88;
 
 /** See `Connect` in transport.ts. */
 export async function connectOpenssh(
@@ -33,17 +32,20 @@ export async function connectOpenssh(
   const folder = await controlFolder();
   const control = join(folder, 'c');
   log('status', `starting ssh to ${escapeText(remote.host)}`);
-  // -v tells which software the server runs, when a login has succeeded, and why one has not.
-  const master = startSsh(remote, control, ['-v', '-o', 'ControlMaster=yes'], log);
-  // at once: whoever closes may be about to end the process
-  const clear = () => rmSync(folder, { recursive: true, force: true });
-  const ended = master.ended.then((said) => {
-    clear();
-    return opensshError(said, facts);
+  // -v prints the server's software, each login, and why a login has failed
+  const master = new SshProcess(
+    sshArguments(remote, control, ['-v', '-o', 'ControlMaster=yes']),
+    log,
+  );
+  // synchronous: the caller of `close` may be about to end this process
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  const ended = master.ended.then((output) => {
+    removeFolder();
+    return opensshError(output, facts);
   });
   const close = () => {
-    clear();
-    return end(master.child);
+    removeFolder();
+    return master.end();
   };
   try {
     await loggedIn(master, ended, facts, signal);
@@ -54,36 +56,25 @@ export async function connectOpenssh(
   log('status', 'logged in');
   return {
     first: master.stream,
-    serverSoftware: master.software(),
-    logins: master.logins(),
+    serverSoftware: master.software,
+    logins: master.logins,
     ended,
-    openChannel: (abort) => openChannel(remote, control, where, log, abort),
+    openChannel: async (signal) => {
+      signal.throwIfAborted();
+      return openChannel(remote, control, where, log);
+    },
     close,
   };
 }
 
-/** A folder for the control socket that nobody else can enter, with a name short enough. */
+/** A folder for the control socket that other users can't enter, with a name short enough. */
 async function controlFolder(): Promise<string> {
-  const own = join(tmpdir(), 'ferryline-ssh-XXXXXX/c');
-  const base = Buffer.byteLength(own) > longestControlPath ? '/tmp' : tmpdir();
-  return mkdtemp(join(base, 'ferryline-ssh-'));
+  const path = join(tmpdir(), 'ferryline-ssh-XXXXXX/c');
+  const parent = Buffer.byteLength(path) > longestControlPathBytes ? '/tmp' : tmpdir();
+  return mkdtemp(join(parent, 'ferryline-ssh-'));
 }
 
-interface Ssh {
-  readonly child: ChildProcess;
-  readonly stream: Duplex;
-  /** All it said on stderr, once it is gone. Never rejects. */
-  readonly ended: Promise<string>;
-  /** Calls back for each line it says. */
-  onLine(listener: (line: string) => void): void;
-  logins(): number;
-  software(): string;
-}
-
-/** Characters of stderr that are kept: what ended it is said last. */
-const mostSaid = 64 * 1024;
-
-function startSsh(remote: Remote, control: string, more: readonly string[], log: SessionLog): Ssh {
+function sshArguments(remote: Remote, control: string, more: readonly string[]): string[] {
   const options = [
     'BatchMode=yes',
     'StrictHostKeyChecking=yes',
@@ -91,149 +82,59 @@ function startSsh(remote: Remote, control: string, more: readonly string[], log:
     `ControlPath=${control.replace(/%/g, '%%')}`,
     'ControlPersist=no',
     `ConnectTimeout=${Math.max(1, Math.ceil(remote.deadline / 1000))}`,
-    `ServerAliveInterval=${keepalive}`,
+    `ServerAliveInterval=${keepaliveSeconds}`,
     'ServerAliveCountMax=3',
-    // Nothing but the subsystem, whatever ssh_config has for this host.
+    // the subsystem and nothing else, whatever ssh_config sets for this host
     ...['ForwardAgent=no', 'ForwardX11=no', 'ClearAllForwardings=yes', 'PermitLocalCommand=no'],
     ...['RemoteCommand=none', 'RequestTTY=no', 'EscapeChar=none', 'Tunnel=no'],
     ...(remote.openssh ?? []),
   ];
-  const child = spawn(
-    'ssh',
-    [...more, ...options.flatMap((option) => ['-o', option]), '-s', '--', remote.host, 'sftp'],
-    {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      // A Ctrl-C on the terminal is for us to answer.
-      detached: true,
-      env: { ...process.env, LC_ALL: 'C' },
-    },
-  );
-  let said = '';
-  let line = '';
-  let logins = 0;
-  let software = '';
-  const listeners: ((line: string) => void)[] = [];
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-mostSaid);
-    const lines = (line + text).split(/\r?\n/);
-    line = lines.pop() ?? '';
-    for (const one of lines) {
-      if (/^(?:debug1: )?Authenticated to /.test(one)) logins++;
-      software = /^debug1: .* remote software version (.*)$/.exec(one)?.[1] ?? software;
-      log('status', `ssh: ${escapeText(one.replace(/^debug1: /, ''))}`);
-      for (const listener of listeners) listener(one);
-    }
-  });
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(`${said}\n${error.message}`));
-    child.once('close', () => resolve(said));
-  });
-  return {
-    child,
-    stream: streamOf(child),
-    ended,
-    onLine: (listener) => listeners.push(listener),
-    logins: () => logins,
-    software: () => software,
-  };
+  const flags = options.flatMap((option) => ['-o', option]);
+  return [...more, ...flags, '-s', '--', remote.host, 'sftp'];
 }
 
-/** Resolves when the server has taken the login. */
-function loggedIn(
-  ssh: Ssh,
+/** Resolves when the server has accepted the login. */
+async function loggedIn(
+  master: SshProcess,
   ended: Promise<FerryError>,
   facts: OpensshFacts,
   signal: AbortSignal,
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (outcome: () => void) => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
-      outcome();
-    };
-    const late = () => settle(() => reject(opensshError('timed out', facts)));
-    let timer = setTimeout(late, facts.deadline);
-    const abort = () => settle(() => reject(signal.reason));
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    ssh.onLine((line) => {
-      // As long as it says something, it gets on.
-      clearTimeout(timer);
-      timer = setTimeout(late, facts.deadline);
-      // The last login is the one on the server itself; those before are jump hosts'.
-      if (/^debug1: Entering interactive session/.test(line)) settle(resolve);
+  let timer: NodeJS.Timeout | undefined;
+  let stopListening = () => {};
+  try {
+    await abortable<void>(signal, (resolve, reject) => {
+      // the deadline starts again with each line: as long as ssh prints something, it makes progress
+      const restartTimer = () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => reject(opensshError('timed out', facts)), facts.deadline);
+      };
+      restartTimer();
+      stopListening = master.onLine((line) => {
+        restartTimer();
+        // `Authenticated to` is not enough: it is printed for jump hosts, too
+        if (/^debug1: Entering interactive session/.test(line)) resolve();
+      });
+      void ended.then(reject);
+      return undefined;
     });
-    void ended.then((error) => settle(() => reject(error)));
-  });
+  } finally {
+    clearTimeout(timer);
+    stopListening();
+  }
 }
 
-async function openChannel(
-  remote: Remote,
-  control: string,
-  where: string,
-  log: SessionLog,
-  signal: AbortSignal,
-): Promise<Duplex> {
-  signal.throwIfAborted();
-  // It goes through the master or nowhere: a login of its own would be one more than was asked for.
-  const ssh = startSsh(
-    remote,
-    control,
-    ['-o', 'ControlMaster=no', '-o', 'ProxyCommand=false'],
+/** A channel through the master, never by a login of its own. */
+function openChannel(remote: Remote, control: string, where: string, log: SessionLog): Duplex {
+  const client = new SshProcess(
+    sshArguments(remote, control, ['-o', 'ControlMaster=no', '-o', 'ProxyCommand=false']),
     log,
   );
-  void ssh.ended.then((said) => {
-    const why = escapeText(said.trim().split('\n').at(-1) ?? '');
-    ssh.stream.destroy(
+  void client.ended.then((output) => {
+    const why = escapeText(output.trim().split('\n').at(-1) ?? '');
+    client.stream.destroy(
       new FerryError('io', `${where} opens no further channel: ${why}`, { code: 'EMFILE' }),
     );
   });
-  return ssh.stream;
-}
-
-/** A child's stdin and stdout as one stream. */
-function streamOf(child: ChildProcess): Duplex {
-  const { stdin, stdout } = child;
-  if (stdin === null || stdout === null) throw new Error('a child without pipes');
-  const stream = new Duplex({
-    read() {
-      stdout.resume();
-    },
-    write(chunk, _encoding, done) {
-      stdin.write(chunk, done);
-    },
-    writev(chunks, done) {
-      stdin.cork();
-      chunks.forEach(({ chunk }, i) => {
-        stdin.write(chunk, i === chunks.length - 1 ? done : undefined);
-      });
-      stdin.uncork();
-    },
-    final(done) {
-      stdin.end(done);
-    },
-    destroy(error, done) {
-      stdin.destroy();
-      stdout.destroy();
-      done(error);
-    },
-  });
-  stdout.on('data', (chunk: Buffer) => {
-    if (!stream.push(chunk)) stdout.pause();
-  });
-  stdout.once('end', () => stream.push(null));
-  // A broken pipe says less than the reason that the child gives for its end.
-  stdin.on('error', () => stream.destroy());
-  stdout.on('error', () => stream.destroy());
-  return stream;
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  child.stdin?.destroy();
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), goodbye);
-  await gone;
-  clearTimeout(timer);
+  return client.stream;
 }

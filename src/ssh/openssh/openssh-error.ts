@@ -1,28 +1,33 @@
-/** What ssh said before it gave up, in our words, and which exit code it means. */
+/** Turns what the system's ssh prints when it fails into our errors: kind (which decides the exit code), code and hint. */
 import { FerryError } from '../../core/errors.js';
 import { escapeText, formatDuration } from '../../core/text.js';
 
-type Kind = 'auth' | 'host-key' | 'network' | 'config';
+type OpensshErrorKind = 'auth' | 'host-key' | 'network' | 'config';
 
-/** The first that fits decides; ssh's own words stay in the message. */
-const meanings: readonly (readonly [said: RegExp, kind: Kind, code: string, hint: string])[] = [
+/** The first pattern that matches decides; the message keeps ssh's own words. */
+const meanings: readonly (readonly [
+  output: RegExp,
+  kind: OpensshErrorKind,
+  code: string,
+  hint: string,
+])[] = [
   [
     /spawn ssh ENOENT/,
     'config',
     'ENOENT',
-    'install the OpenSSH client, or leave `transport` out of this remote',
+    'install the OpenSSH client, or remove `transport: openssh` from this remote',
   ],
   [
     /Bad configuration option|Bad owner or permissions on|terminating, \d+ bad configuration|keyword .* extra arguments/,
     'config',
     'ECONFIG',
-    'mend ssh_config; `ssh -G HOST` shows what ssh makes of it',
+    'correct ssh_config; `ssh -G HOST` shows how ssh reads it',
   ],
   [
     /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed|host key is known for|REVOKED HOST KEY|differs from the key for the IP/,
     'host-key',
     'EHOSTKEY',
-    'compare the fingerprint with one from a trusted source; then `ferryline trust`, or mend known_hosts',
+    'compare the fingerprint with one from a trusted source; if it is right, run `ferryline trust` or correct known_hosts',
   ],
   [
     /no matching host key type/,
@@ -34,19 +39,19 @@ const meanings: readonly (readonly [said: RegExp, kind: Kind, code: string, hint
     /UNPROTECTED PRIVATE KEY FILE/,
     'config',
     'EKEYMODE',
-    'chmod 600 the key file: ssh passes over one that others can read',
+    'run chmod 600 on the key file: ssh ignores a key that others can read',
   ],
   [
     /Permission denied|Too many authentication failures|No more authentication methods|sign_and_send_pubkey|Authentication failed/,
     'auth',
     'EAUTH',
-    'check user name and key; `ssh -v` to the same host shows what it accepts. ssh is never asked to type a password',
+    'check user name and key; `ssh -v` to the same host shows what it accepts. ferryline never lets ssh ask for a password',
   ],
   [
     /no matching (?:cipher|key exchange|MAC|mac)|Unable to negotiate/,
     'auth',
     'EALGORITHM',
-    'update the server, or allow what it needs in ssh_config',
+    'update the server, or allow in ssh_config the algorithms that it needs',
   ],
   [
     /subsystem request failed/,
@@ -81,38 +86,45 @@ const meanings: readonly (readonly [said: RegExp, kind: Kind, code: string, hint
 ];
 
 export interface OpensshFacts {
-  /** `archive: host.example by ssh`; begins the message. */
+  /** The beginning of the message: `archive: host.example by ssh`. */
   readonly where: string;
   /** Host keys that jobs.yml pins. */
   readonly pinned: readonly string[];
-  /** Milliseconds. */
+  /** For an answer, in milliseconds. */
   readonly deadline: number;
 }
 
-/** `said` is all of ssh's stderr. */
-export function opensshError(said: string, { where, pinned, deadline }: OpensshFacts): FerryError {
-  const lines = said.split(/\r?\n/).filter((line) => line !== '' && !/^debug\d: /.test(line));
-  const own = lines.filter(
+/** `output` is ssh's stderr, or `timed out`. */
+export function opensshError(
+  output: string,
+  { where, pinned, deadline }: OpensshFacts,
+): FerryError {
+  const lines = output.split(/\r?\n/).filter((line) => line !== '' && !/^debug\d: /.test(line));
+  const relevant = lines.filter(
     (line) => !/^(?:OpenSSH_|Authenticated to |Transferred: |Bytes per)/.test(line),
   );
-  const words = own.map((line) => escapeText(line.replace(/^@+\s*|\s*@+$/g, '').trim()));
-  const told = words.filter((line) => line !== '').join('; ');
+  const words = relevant.map((line) => escapeText(line.replace(/^@+\s*|\s*@+$/g, '').trim()));
+  const message = words.filter((line) => line !== '').join('; ');
   for (const [pattern, kind, code, hint] of meanings) {
-    if (!pattern.test(own.join('\n'))) continue;
-    const shown = kind === 'host-key' ? shownKey(said, pinned) : '';
-    const why = told === 'timed out' ? `no answer within ${formatDuration(deadline)}` : told;
-    return new FerryError(kind, `${where}: ${why}${shown}`, { code, hint });
+    if (!pattern.test(relevant.join('\n'))) continue;
+    const presented = kind === 'host-key' ? keyOf(output, pinned) : '';
+    const why = message === 'timed out' ? `no answer within ${formatDuration(deadline)}` : message;
+    return new FerryError(kind, `${where}: ${why}${presented}`, { code, hint });
   }
-  return new FerryError('network', `${where}: connection lost${told === '' ? '' : ` (${told})`}`, {
-    code: 'ECONNLOST',
-    hint: 'run it again; what was done stays done',
-  });
+  return new FerryError(
+    'network',
+    `${where}: connection lost${message === '' ? '' : ` (${message})`}`,
+    {
+      code: 'ECONNLOST',
+      hint: 'run it again; what was done stays done',
+    },
+  );
 }
 
-/** The key that the server has shown, which ssh tells with -v only. */
-function shownKey(said: string, pinned: readonly string[]): string {
-  const key = /^debug1: Server host key: (\S+ \S+)/m.exec(said)?.[1];
+/** The key that the server presented, which ssh prints with -v only. */
+function keyOf(output: string, pinned: readonly string[]): string {
+  const key = /^debug1: Server host key: (\S+ \S+)/m.exec(output)?.[1];
   if (key === undefined) return '';
-  const wanted = pinned.length === 0 ? '' : `; jobs.yml pins ${pinned.join(', ')}`;
-  return ` (the server shows ${escapeText(key)}${wanted})`;
+  const expected = pinned.length === 0 ? '' : `; jobs.yml pins ${pinned.join(', ')}`;
+  return ` (the server presents ${escapeText(key)}${expected})`;
 }

@@ -1,18 +1,18 @@
 /**
- * Whether a server's host key is the one we know, from pinned keys and known_hosts texts. Pure:
- * whoever connects reads the files and asks here before anything secret is sent. There is no way
- * to accept just any key. The file format is in known-hosts.ts.
+ * Decides whether a server's host key is accepted, from pinned keys and the text of known_hosts
+ * files. Pure: the files are read by read-known-hosts.ts, their format is in known-hosts.ts. Every
+ * login asks here before a credential is sent; no setting accepts every key.
  *
- * The order of the rules, the first that applies decides:
+ * The first rule that applies decides:
  * 1. a key on a `@revoked` line for this host is refused, pinned or not;
- * 2. a certificate is refused: this transport doesn't check them;
- * 3. where keys are pinned they alone decide;
- * 4. a known_hosts line with exactly this key accepts it, whatever other lines say (sshd(8):
+ * 2. a certificate is refused: this transport can't verify one;
+ * 3. if keys are pinned, they alone decide;
+ * 4. a known_hosts line with this very key accepts it, whatever other lines say (sshd(8):
  *    "authentication is accepted if valid information can be found from either file");
- * 5. another key for this host, of whatever type, means the key has changed;
- * 6. on a port that isn't 22, and with nothing known for `[host]:port`, a line for the plain host
- *    with exactly this key accepts it (OpenSSH's sshconnect.c, "checking without port identifier");
- * 7. else the key is unknown.
+ * 5. another key for this host, of any type, means that the key has changed;
+ * 6. on a port other than 22, if nothing is known for `[host]:port`, a line for the plain host
+ *    with this very key accepts it (OpenSSH's sshconnect.c, "checking without port identifier");
+ * 7. otherwise the key is unknown.
  */
 import { FerryError } from '../../core/errors.js';
 import { hostKeyAlgorithms } from '../../core/remote.js';
@@ -32,20 +32,20 @@ export { fingerprint, keyType, knownHostsLine } from './known-hosts.js';
 export interface HostKeyRules {
   readonly host: string;
   readonly port: number;
-  /** ssh_config's HostKeyAlias: looked up instead of host and port. */
+  /** ssh_config's HostKeyAlias, looked up instead of host and port. */
   readonly alias?: string;
-  /** `SHA256:…` or `type base64`; when there is one, known_hosts accepts nothing. */
+  /** `SHA256:…` or `type base64`; if there is one, known_hosts accepts no key. */
   readonly pinned: readonly string[];
   readonly knownHosts: readonly { readonly file: string; readonly text: string }[];
-  /** The remote's name, for messages; what `ferryline trust` takes. */
+  /** The remote's name as `ferryline trust` takes it, for messages. */
   readonly remote: string;
 }
 
 export type HostKeyVerdict =
-  /** `by` says what vouched for the key: `hostKey`, or `FILE:LINE`. */
+  /** `by` is what accepted the key: `hostKey`, or `FILE:LINE`. */
   { readonly ok: true; readonly by: string } | { readonly ok: false; readonly error: FerryError };
 
-/** What is known about one key, before it is put in words. */
+/** What the rules say about a key; `verifyHostKey` puts it into words. */
 export type HostKeyStanding =
   | { readonly kind: 'pinned' }
   | { readonly kind: 'known'; readonly line: KnownHostsLine }
@@ -56,15 +56,16 @@ export type HostKeyStanding =
   | { readonly kind: 'authority-only'; readonly line: KnownHostsLine }
   | { readonly kind: 'unknown' };
 
-interface Found {
-  /** Lines for the host as it is looked up. */
+/** The known_hosts lines about a host. */
+interface HostLines {
+  /** Under the name it is looked up by. */
   readonly own: readonly KnownHostsLine[];
-  /** Lines for the plain host name, when the port is another than 22 and there is no alias. */
+  /** Under its name without the port; empty for port 22 or with an alias, when `own` has them. */
   readonly plain: readonly KnownHostsLine[];
   readonly malformed: readonly MalformedLine[];
 }
 
-function find(rules: HostKeyRules): Found {
+function linesFor(rules: HostKeyRules): HostLines {
   const files = rules.knownHosts.map(({ file, text }) => parseKnownHosts(file, text));
   const lines = files.flatMap((file) => file.lines);
   const malformed = files.flatMap((file) => file.malformed);
@@ -79,13 +80,13 @@ function find(rules: HostKeyRules): Found {
 
 const isKeyLine = (line: KnownHostsLine) => line.marker === 'none';
 
-/** Where a key (as the SSH wire carries it) stands with these rules. */
+/** What these rules say about a key in SSH's wire format. */
 export function standingOf(rules: HostKeyRules, key: Buffer): HostKeyStanding {
-  return judge(rules, find(rules), key);
+  return judge(rules, linesFor(rules), key);
 }
 
-function judge(rules: HostKeyRules, found: Found, key: Buffer): HostKeyStanding {
-  const { own, plain } = found;
+function judge(rules: HostKeyRules, lines: HostLines, key: Buffer): HostKeyStanding {
+  const { own, plain } = lines;
   const holds = (line: KnownHostsLine) => line.key.equals(key);
   const revoked = [...own, ...plain].find((line) => line.marker === 'revoked' && holds(line));
   if (revoked !== undefined) return { kind: 'revoked', line: revoked };
@@ -99,8 +100,8 @@ function judge(rules: HostKeyRules, found: Found, key: Buffer): HostKeyStanding 
   const exact = keys.find(holds);
   if (exact !== undefined) return { kind: 'known', line: exact };
   if (keys.length > 0) return { kind: 'changed', lines: keys };
-  const elsewhere = plain.filter(isKeyLine).find(holds);
-  if (elsewhere !== undefined) return { kind: 'known', line: elsewhere };
+  const withoutPort = plain.filter(isKeyLine).find(holds);
+  if (withoutPort !== undefined) return { kind: 'known', line: withoutPort };
   const authority = own.find((line) => line.marker === 'cert-authority');
   return authority === undefined
     ? { kind: 'unknown' }
@@ -118,25 +119,25 @@ function isPin(pin: string, key: Buffer): boolean {
 }
 
 /**
- * Decides about the key a server presented. Its errors are of kind `host-key` (exit 6) and show
- * the fingerprints: of the key that came, and of those that were expected.
+ * Accepts or refuses the key that a server presented. The errors are of kind `host-key` (exit 6)
+ * and show the fingerprints of the presented key and of the expected ones.
  */
 export function verifyHostKey(rules: HostKeyRules, key: Buffer): HostKeyVerdict {
-  const found = find(rules);
-  const standing = judge(rules, found, key);
+  const lines = linesFor(rules);
+  const standing = judge(rules, lines, key);
   switch (standing.kind) {
     case 'pinned':
       return { ok: true, by: 'hostKey' };
     case 'known':
       return { ok: true, by: place(standing.line) };
     default:
-      return { ok: false, error: refusal(rules, found, key, standing) };
+      return { ok: false, error: refusal(rules, lines, key, standing) };
   }
 }
 
 function refusal(
   rules: HostKeyRules,
-  found: Found,
+  lines: HostLines,
   key: Buffer,
   standing: Exclude<HostKeyStanding, { kind: 'pinned' | 'known' }>,
 ): FerryError {
@@ -159,36 +160,36 @@ function refusal(
     case 'not-pinned':
       return error(
         `the host key of ${host} is not the pinned one: expected ${rules.pinned.map(describePin).join(' or ')}, got ${got}`,
-        `the server has a new key, or further ones of other types, or another machine answers in its place: "ferryline trust ${rules.remote}" shows all its keys; change the remote's hostKey only to what its owner confirms`,
+        `the server has a new key, or further ones of other types, or another machine answers in its place: "ferryline trust ${rules.remote}" shows all its keys; change the remote's hostKey only to a key that its owner confirms`,
       );
     case 'changed': {
-      const lines = standing.lines.map(place).join(', ');
+      const places = standing.lines.map(place).join(', ');
       const expected = standing.lines.map((line) => `${describeKey(line.key)} (${place(line)})`);
       return error(
         `the host key of ${host} has changed: expected ${expected.join(' or ')}, got ${got}`,
-        `the server has a new key, or another machine answers in its place: ask its owner; only if the new fingerprint is right, remove ${lines} and ${trust}`,
+        `the server has a new key, or another machine answers in its place: ask its owner; only if the new fingerprint is right, remove ${places} and ${trust}`,
       );
     }
     case 'authority-only':
       return error(
         `the host key of ${host} is not known: ${got}; ${place(standing.line)} has a certificate authority for it, and this transport doesn't support certificates`,
-        `compare the fingerprint with what the server's owner says, then ${trust}`,
+        `compare the fingerprint with the one from the server's owner, then ${trust}`,
       );
     case 'unknown':
       return error(
-        `the host key of ${host} is not known: ${got}; ${lookedIn(rules, found)}`,
-        `compare the fingerprint with what the server's owner says, then ${trust}`,
+        `the host key of ${host} is not known: ${got}; ${lookedIn(rules, lines)}`,
+        `compare the fingerprint with the one from the server's owner, then ${trust}`,
       );
   }
 }
 
-function lookedIn(rules: HostKeyRules, found: Found): string {
+function lookedIn(rules: HostKeyRules, lines: HostLines): string {
   const files = rules.knownHosts.map(({ file }) => escapeText(file));
   const where =
     files.length === 0 ? 'there was no file to look in' : `looked in ${files.join(', ')}`;
-  const [bad] = found.malformed;
+  const [bad] = lines.malformed;
   if (bad === undefined) return where;
-  const more = found.malformed.length > 1 ? ` and ${found.malformed.length - 1} more` : '';
+  const more = lines.malformed.length > 1 ? ` and ${lines.malformed.length - 1} more` : '';
   return `${where}, where line ${place(bad)}${more} could not be read (${bad.problem})`;
 }
 
@@ -196,7 +197,7 @@ function place(line: { readonly file: string; readonly line: number }): string {
   return `${escapeText(line.file)}:${line.line}`;
 }
 
-/** A key for people: its type and fingerprint. */
+/** A key as messages show it: type and fingerprint. */
 export function describeKey(key: Buffer): string {
   return `${escapeText(keyType(key)) || 'unknown type'} ${fingerprint(key)}`;
 }
@@ -213,7 +214,7 @@ function describePin(pin: string): string {
  * that no known_hosts line has a key for.
  */
 export function knownHostKeyAlgorithms(rules: HostKeyRules): string[] {
-  const { own, plain } = find(rules);
+  const { own, plain } = linesFor(rules);
   const revoked = [...own, ...plain].filter((line) => line.marker === 'revoked');
   let keys: Buffer[];
   if (rules.pinned.length > 0) {

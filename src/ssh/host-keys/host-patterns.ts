@@ -1,6 +1,6 @@
-/** The wildcard patterns that known_hosts and ssh_config share (ssh_config(5) PATTERNS). Nothing of files or keys. */
+/** The wildcard patterns that known_hosts and ssh_config have in common (ssh_config(5) PATTERNS). */
 
-/** Whether `text` matches `pattern`: `*` any run of characters, `?` exactly one. Case counts; time is linear in text times pattern. */
+/** Whether `text` matches `pattern`: `*` is any run of characters, `?` exactly one. Case counts. Takes time in proportion to the lengths multiplied. */
 export function matchesPattern(pattern: string, text: string): boolean {
   let p = 0;
   let t = 0;
@@ -26,7 +26,7 @@ export function matchesPattern(pattern: string, text: string): boolean {
 }
 
 /**
- * Whether `text` matches a list: some pattern matches it and no pattern after a `!` does
+ * Whether `text` matches a list: a pattern matches it, and none with a `!` in front does
  * (ssh_config(5) PATTERNS, sshd(8) SSH_KNOWN_HOSTS FILE FORMAT).
  */
 export function matchesList(patterns: readonly string[], text: string): boolean {

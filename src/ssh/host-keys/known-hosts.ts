@@ -1,14 +1,14 @@
 /**
- * The known_hosts format: its lines, and which of them speak about a host. What follows for a
- * server's key is decided in host-keys.ts; no file is read here.
+ * The known_hosts format: parses its lines and finds those about a host. No file is read here; what
+ * the lines mean for a server's key is decided in host-keys.ts.
  *
- * From sshd(8) "SSH_KNOWN_HOSTS FILE FORMAT": the fields and their order, the two markers and that
- * only one may stand on a line, comma-separated patterns with `*`, `?` and `!`, `[host]:port`,
- * one hashed name a line without wildcards, comments and empty lines.
- * From OpenSSH's hostfile.c and sshconnect.c, where the page is silent: patterns are lower-cased
- * and looked up with a lower-cased name; port 22 is looked up without brackets; a HostKeyAlias is
- * looked up without a port; a hashed name is `|1|salt|HMAC-SHA1(salt, name)`, both base64, the salt
- * 20 bytes; a key whose own type differs from the line's is no key.
+ * From sshd(8) "SSH_KNOWN_HOSTS FILE FORMAT": the fields and their order, the two markers and that a
+ * line has at most one, comma-separated patterns with `*`, `?` and `!`, `[host]:port`, one hashed
+ * name a line without wildcards, comments and empty lines.
+ * From OpenSSH's hostfile.c and sshconnect.c, for what the page leaves open: patterns and the name
+ * looked up are lower-cased; port 22 is looked up without brackets, a HostKeyAlias without a port;
+ * a hashed name is `|1|salt|HMAC-SHA1(salt, name)`, both in base64, the salt of 20 bytes; a line
+ * whose type differs from its key's own is invalid.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { FerryError } from '../../core/errors.js';
@@ -23,11 +23,11 @@ export interface KnownHostsLine {
   /** The names field as written. */
   readonly names: string;
   readonly type: string;
-  /** The key as the SSH wire carries it. */
+  /** In SSH's wire format. */
   readonly key: Buffer;
 }
 
-/** A line that is neither comment nor usable, and why. */
+/** A line that can't be used, and why. */
 export interface MalformedLine {
   readonly file: string;
   readonly line: number;
@@ -42,7 +42,7 @@ export interface KnownHosts {
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const hashedName = /^\|1\|([A-Za-z0-9+/]{27}=)\|([A-Za-z0-9+/]{27}=)$/;
 
-/** Reads one file's text. Total: a line that can't be understood is listed, and speaks for no host. */
+/** Parses the text of a file. Never throws: a line that can't be used is listed, and is about no host. */
 export function parseKnownHosts(file: string, text: string): KnownHosts {
   const lines: KnownHostsLine[] = [];
   const malformed: MalformedLine[] = [];
@@ -75,23 +75,23 @@ function parseLine(text: string): Omit<KnownHostsLine, 'file' | 'line'> | string
   return { marker, names, type, key };
 }
 
-/** The name a host is looked up and recorded under: the alias, `host`, or `[host]:port` when the port isn't 22. */
+/** The name that a host is looked up and recorded by: the alias, `host`, or `[host]:port` if the port isn't 22. */
 export function lookupName(host: string, port: number, alias?: string): string {
   if (alias !== undefined) return alias.toLowerCase();
   const name = host.toLowerCase();
   return port === 22 ? name : `[${name}]:${port}`;
 }
 
-/** Whether a line's names field speaks about `name` (as `lookupName` gives it). */
+/** Whether a line's names field includes `name`, as `lookupName` returns it. */
 export function namesHost(names: string, name: string): boolean {
   const hashed = hashedName.exec(names);
   if (hashed === null) return matchesList(names.toLowerCase().split(','), name);
   const [, salt = '', hash = ''] = hashed;
-  const mine = createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest();
-  return timingSafeEqual(mine, Buffer.from(hash, 'base64'));
+  const own = createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest();
+  return timingSafeEqual(own, Buffer.from(hash, 'base64'));
 }
 
-/** A key's type as its own bytes name it (RFC 4253 §6.6); `''` when they name none. */
+/** The type that a key itself names (RFC 4253 §6.6); `''` if it names none. */
 export function keyType(key: Buffer): string {
   if (key.length < 4) return '';
   const length = key.readUInt32BE(0);
@@ -104,15 +104,15 @@ export function fingerprint(key: Buffer): string {
 }
 
 /**
- * The line that makes a key known, without a newline.
- * A host name that would read as a pattern, a list or a marker is a config error.
+ * The line that makes a key known, without a newline. A host name that would be read as a pattern, a
+ * list or a marker is a `config` error.
  */
 export function knownHostsLine(host: string, port: number, key: Buffer, alias?: string): string {
   const name = lookupName(host, port, alias);
   if (!/^[^\s,*?!|#@]+$/.test(name)) {
     throw new FerryError(
       'config',
-      `${escapeText(name)} can't stand in a known_hosts file: it would be read as a pattern`,
+      `${escapeText(name)} can't be written to a known_hosts file: it would be read as a pattern`,
       { hint: 'use the plain host name or address' },
     );
   }

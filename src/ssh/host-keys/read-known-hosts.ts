@@ -1,11 +1,12 @@
-/** Reads a remote's known_hosts files, for whoever verifies or shows its host key. What their lines mean is in known-hosts.ts. */
+/** Reads a remote's known_hosts files. What their lines mean is in known-hosts.ts. */
 import { readFile } from 'node:fs/promises';
 import { FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import type { HostKeyRules } from './host-keys.js';
 
-/** What decides about the remote's host key: `pinned` and its known_hosts files, in order. A missing file is empty; one that can't be read is a `config` error. */
+/** What decides about the remote's host key: `pinned`, and its known_hosts files in order. A missing file counts as empty; one that can't be read is a `config` error. */
 export async function hostKeyRules(
   remote: Remote,
   pinned: readonly string[],
@@ -14,8 +15,7 @@ export async function hostKeyRules(
   const knownHosts = await Promise.all(
     remote.knownHosts.map(async (file) => ({ file, text: await textOf(file, name) })),
   );
-  const alias = hostKeyAlias === undefined ? {} : { alias: hostKeyAlias };
-  return { host, port, ...alias, pinned, knownHosts, remote: name };
+  return { host, port, ...present({ alias: hostKeyAlias }), pinned, knownHosts, remote: name };
 }
 
 async function textOf(file: string, remote: string): Promise<string> {

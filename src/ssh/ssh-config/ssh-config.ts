@@ -1,44 +1,55 @@
 /**
- * What ~/.ssh/config and the machine's ssh_config say about one host (ssh_config(5)): the first
+ * Reads what ~/.ssh/config and the machine's ssh_config say about a host (ssh_config(5)): the first
  * value obtained wins, key files add up. Nothing is executed and nothing is looked up on the
- * network: Match exec, CanonicalizeHostname and KnownHostsCommand have no effect, and
- * StrictHostKeyChecking can't loosen the check of host keys.
+ * network: Match exec, CanonicalizeHostname and KnownHostsCommand have no effect. Neither has
+ * StrictHostKeyChecking: host keys are always checked.
  */
 import { join, resolve } from 'node:path';
 import { FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import { escapeText } from '../../core/text.js';
 import { type Directive, expandTilde, type SshContext } from './ssh-config-lines.js';
-import { collect, commandLine, expandHost, expandTokens, type Given } from './ssh-config-match.js';
+import {
+  collectDirectives,
+  commandLine,
+  expandHost,
+  expandTokens,
+  type HostOverrides,
+} from './ssh-config-match.js';
 
-/** One host as ssh would reach it. Paths are absolute. */
+/** A host as ssh would connect to it. Paths are absolute. */
 export interface SshHost {
   /** The name or address to connect to, lower-cased. */
   readonly host: string;
   readonly port: number;
   readonly username: string;
-  /** Undefined: none named, so the default ones count. */
+  /** Undefined: none is configured, so the default ones are used. */
   readonly identityFiles: readonly string[] | undefined;
   readonly identitiesOnly: boolean;
   /** The agent's socket. */
   readonly agent: string | undefined;
-  /** ProxyJump's hops in the order they are passed, as written. */
+  /** ProxyJump's hops from here to the host, as written. */
   readonly jump: readonly string[];
   /** The user's files, then the machine's. */
   readonly knownHosts: readonly string[];
   readonly hostKeyAlias: string | undefined;
   /** Where each value came from: `command line`, `~/.ssh/config:12`, `$SSH_AUTH_SOCK`, `default`. */
   readonly origins: Readonly<Record<string, string>>;
-  /** Sentences about what was passed over. */
+  /** Sentences about what was ignored. */
   readonly notes: readonly string[];
 }
 
 /**
- * Reads the configuration for `host` as the user typed it.
- * A file that can't be understood, a value out of range, and a ProxyCommand (which would have to
- * be executed to reach the host) are `config` errors with their place.
+ * Reads the configuration for `host` as the user typed it. A file with a wrong format, a value out of
+ * range and a ProxyCommand (which would have to be executed to reach the host) are `config` errors
+ * that name their place.
  */
-export function readSshConfig(host: string, given: Given, context: SshContext): SshHost {
-  const found = collect(host, given, context);
+export function readSshConfig(
+  host: string,
+  overrides: HostOverrides,
+  context: SshContext,
+): SshHost {
+  const found = collectDirectives(host, overrides, context);
   const { values, notes } = found;
   const first = (keyword: string) => values.get(keyword)?.args[0];
   const placeOf = (keyword: string) => values.get(keyword)?.place ?? 'default';
@@ -70,8 +81,8 @@ export function readSshConfig(host: string, given: Given, context: SshContext): 
   if (proxyCommand !== undefined && proxyCommand.args[0]?.toLowerCase() !== 'none') {
     throw new FerryError(
       'config',
-      `${proxyCommand.place} ${escapeText(host)} is reached through a ProxyCommand, and ferryline runs no commands from there`,
-      { hint: 'if it only passes through another SSH host, write ProxyJump HOST instead' },
+      `${proxyCommand.place} ${escapeText(host)} is reached through a ProxyCommand, and ferryline runs no commands of ssh_config`,
+      { hint: 'if the command only goes through another SSH host, use ProxyJump HOST instead' },
     );
   }
   const proxyJump = values.get('proxyjump');
@@ -95,7 +106,7 @@ export function readSshConfig(host: string, given: Given, context: SshContext): 
         : [...new Set(identities.map(({ args, place }) => path(args[0] ?? '', place)))],
     identitiesOnly: first('identitiesonly')?.toLowerCase() === 'yes',
     agent: agent.socket,
-    jump: (given.jump ?? hops.map((hop) => expand(hop.trim(), placeOf('proxyjump')))).filter(
+    jump: (overrides.jump ?? hops.map((hop) => expand(hop.trim(), placeOf('proxyjump')))).filter(
       (hop) => hop !== '',
     ),
     knownHosts: [
@@ -112,9 +123,9 @@ export function readSshConfig(host: string, given: Given, context: SshContext): 
       username: placeOf('user'),
       keys: firstIdentity?.place ?? 'default',
       agent: agent.origin,
-      jump: given.jump === undefined ? placeOf('proxyjump') : commandLine,
+      jump: overrides.jump === undefined ? placeOf('proxyjump') : commandLine,
       knownHosts: userFiles?.place ?? systemFiles?.place ?? 'default',
-      ...(alias === undefined ? {} : { hostKeyAlias: placeOf('hostkeyalias') }),
+      ...present({ hostKeyAlias: values.get('hostkeyalias')?.place }),
     },
     notes,
   };
@@ -131,7 +142,7 @@ function portOf(directive: Directive | undefined): number {
   if (port >= 1 && port <= 65535) return port;
   throw new FerryError(
     'config',
-    `${directive.place} Port ${escapeText(text)} is not a port: a number from 1 to 65535`,
+    `${directive.place} Port ${escapeText(text)} is not a port: it must be a number from 1 to 65535`,
   );
 }
 
@@ -153,7 +164,7 @@ function agentOf(
   return { socket: path(value, place), origin: place };
 }
 
-/** ssh_config(5) ENVIRONMENT VARIABLES. */
+/** Expands `${NAME}` (ssh_config(5) ENVIRONMENT VARIABLES); a variable that is not set is a `config` error. */
 function expandEnvironment(text: string, place: string, context: SshContext): string {
   return text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
     const value = context.env[name];

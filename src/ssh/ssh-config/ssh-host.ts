@@ -1,37 +1,38 @@
 /**
- * Ad hoc SSH hosts: what `[user@]host:path` and `sftp://user@host:port/path` on the command line
- * mean, filled in from ssh_config as `ssh` itself would. Remotes of jobs.yml don't come by here.
+ * Ad hoc SSH hosts: turns `[user@]host:path` and `sftp://user@host:port/path` of the command line
+ * into remotes, completed from ssh_config as `ssh` would. Remotes of jobs.yml never use ssh_config
+ * this way.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import type { Auth, Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import { isLocked, parseKey } from '../ssh2/key-file.js';
 import { readSshConfig, type SshHost } from './ssh-config.js';
 import { expandTilde, type SshContext } from './ssh-config-lines.js';
-import { parseHop, parseHost, parseTarget, type Target } from './ssh-target.js';
+import { parseHop, parseHost, parseTarget, type SshTarget } from './ssh-target.js';
 import { userName } from './user-name.js';
 
 export interface SshHostOptions {
-  /** `-i`: this key, which must be usable, instead of all others. */
+  /** `-i`: the only key to use; it is an error if it can't be used. */
   readonly key?: string | undefined;
-  /** `-P`: the port, before what the target and the files say. */
+  /** `-P`: wins over the target and the files. */
   readonly port?: number | undefined;
-  /** What the files and the environment are read from; default: this process's. */
+  /** Home, environment and machine; default: those of this process. */
   readonly context?: SshContext;
 }
 
-export interface AdHoc {
+export interface AdHocRemote {
   readonly remote: Remote;
-  /** Where each value came from: `host`, `port`, `username`, `keys`, `agent`, `jump`, `knownHosts`, `hostKeyAlias`; for `doctor`. */
+  /** The place that each value came from, for `doctor`: `host`, `port`, `username`, `keys`, `agent`, `jump`, `knownHosts`, `hostKeyAlias`. */
   readonly origins: Readonly<Record<string, string>>;
-  /** Sentences about what was passed over. */
+  /** Sentences about what was ignored. */
   readonly notes: readonly string[];
 }
 
-/** The user's own home, environment and machine. */
 function processContext(): SshContext {
   return {
     home: homedir(),
@@ -42,28 +43,27 @@ function processContext(): SshContext {
 }
 
 /**
- * The remote and the path on it that a target names. The path is absolute, or relative to the
- * login folder; `''` is that folder itself. Errors are of kind `config`.
+ * The remote that a target names, and the path on it: absolute, or relative to the login folder;
+ * `''` is the login folder itself. Errors are of kind `config`.
  */
 export function remoteFromSsh(
   target: string,
   options: SshHostOptions = {},
-): AdHoc & { readonly path: string } {
+): AdHocRemote & { readonly path: string } {
   const parsed = parseTarget(target);
-  return { ...adHoc(parsed, options), path: parsed.path };
+  return { ...adHocRemote(parsed, options), path: parsed.path };
 }
 
 /** The remote that `[user@]host` or `sftp://user@host:port` names, for `trust` and `doctor`. */
-export function remoteFromHost(target: string, options: SshHostOptions = {}): AdHoc {
-  return adHoc(parseHost(target), options);
+export function remoteFromHost(target: string, options: SshHostOptions = {}): AdHocRemote {
+  return adHocRemote(parseHost(target), options);
 }
 
-function adHoc(target: Omit<Target, 'path'>, options: SshHostOptions): AdHoc {
+function adHocRemote(target: Omit<SshTarget, 'path'>, options: SshHostOptions): AdHocRemote {
   const context = options.context ?? processContext();
   const port = options.port ?? target.port;
-  const given = { username: target.username, port };
-  const host = readSshConfig(target.host, given, context);
-  // A name that `ferryline trust NAME` understands to mean the same server.
+  const host = readSshConfig(target.host, { username: target.username, port }, context);
+  // the name has to mean the same server to `ferryline trust NAME`
   const name = port === undefined ? target.host : `sftp://${bracketed(target.host)}:${port}`;
   const identity = authOf(host, options.key, context);
   const jump = jumpOf(host, context, []);
@@ -88,7 +88,7 @@ function remoteOf(name: string, host: SshHost, auth: Auth, jump: Remote | undefi
     auth,
     hostKey: [],
     knownHosts: host.knownHosts,
-    ...(host.hostKeyAlias === undefined ? {} : { hostKeyAlias: host.hostKeyAlias }),
+    ...present({ hostKeyAlias: host.hostKeyAlias }),
     root: undefined,
     maxSessions: 2,
     maxFiles: 0,
@@ -114,18 +114,18 @@ function authOf(
   const rules = { keys, keysOptional: key === undefined };
   if (host.agent === undefined) return { auth: rules, notes: [] };
   if (!host.identitiesOnly) return { auth: { ...rules, agent: host.agent }, notes: [] };
-  // IdentitiesOnly: the agent is for keys named here alone, so it's left out where it isn't needed.
+  // IdentitiesOnly limits the agent to the configured keys; if none of them needs it, it is not used
   const inAgent = keys.find(needsAgent);
   if (inAgent === undefined) return { auth: rules, notes: [] };
   return {
     auth: { ...rules, agent: host.agent },
     notes: [
-      `IdentitiesOnly: ${escapeText(inAgent)} can only be used through the agent, so all of the agent's keys may be offered`,
+      `IdentitiesOnly: ${escapeText(inAgent)} can only be used through the agent, so the server may be offered all of the agent's keys`,
     ],
   };
 }
 
-/** Whether the private half of a named key is only to be had from an agent: a public key, or a locked one. */
+/** Whether a configured key can only be used through an agent: the file is a public key, or is locked. */
 function needsAgent(file: string): boolean {
   let data: Buffer;
   try {
@@ -137,39 +137,42 @@ function needsAgent(file: string): boolean {
   return parsed instanceof Error ? isLocked(parsed) : !parsed.isPrivateKey();
 }
 
-interface Jump {
+interface JumpHost {
   readonly remote: Remote | undefined;
   readonly notes: readonly string[];
 }
 
 /**
- * The chain of hosts to pass on the way to `host`, nearest to it first. As with `ssh -J a,b`, the
- * hop before the last is how the last is reached, and only the first hop's own ProxyJump counts.
+ * The jump host of `host`, with those before it as its own jump hosts. As with `ssh -J a,b`, the
+ * last hop is reached through the one before it, and only the first hop's own ProxyJump counts.
  */
-function jumpOf(host: SshHost, context: SshContext, passed: readonly string[]): Jump {
+function jumpOf(host: SshHost, context: SshContext, passed: readonly string[]): JumpHost {
   const hop = host.jump.at(-1);
   if (hop === undefined) return { remote: undefined, notes: [] };
   const parsed = parseHop(hop, host.origins.jump ?? 'ProxyJump');
   const before = host.jump.slice(0, -1);
   const next = readSshConfig(
     parsed.host,
-    { ...parsed, ...(before.length === 0 ? {} : { jump: before }) },
+    { ...parsed, ...present({ jump: before.length === 0 ? undefined : before }) },
     context,
   );
-  // `Host *.example.com` with ProxyJump bastion.example.com: the bastion doesn't jump through itself.
+  // as with `Host *.example.com` and ProxyJump bastion.example.com, which matches the bastion, too
   if (next.host === host.host && next.port === host.port) {
-    return { remote: undefined, notes: [`${escapeText(hop)} is not jumped to from itself`] };
+    return {
+      remote: undefined,
+      notes: [`${escapeText(hop)} is reached directly: its ProxyJump names itself`],
+    };
   }
-  const way = [...passed, `${host.host}:${host.port}`];
-  if (way.includes(`${next.host}:${next.port}`)) {
+  const path = [...passed, `${host.host}:${host.port}`];
+  if (path.includes(`${next.host}:${next.port}`)) {
     throw new FerryError(
       'config',
-      `${host.origins.jump}: ProxyJump goes in a circle: ${[...way, `${next.host}:${next.port}`].map(escapeText).join(' > ')}`,
-      { hint: `write "ProxyJump none" for the host that is reached directly` },
+      `${host.origins.jump}: ProxyJump forms a circle: ${[...path, `${next.host}:${next.port}`].map(escapeText).join(' > ')}`,
+      { hint: 'write "ProxyJump none" for the host that is reached directly' },
     );
   }
   const identity = authOf(next, undefined, context);
-  const jump = jumpOf(next, context, way);
+  const jump = jumpOf(next, context, path);
   const name =
     parsed.port === undefined ? parsed.host : `sftp://${bracketed(parsed.host)}:${parsed.port}`;
   return {

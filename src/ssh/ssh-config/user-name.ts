@@ -1,7 +1,7 @@
-/** Who this process runs as: the account that logs in where none is named. */
+/** The account that this process runs as; it logs in where no other is named. */
 import { userInfo } from 'node:os';
 
-/** The name of this process's user; containers run as numbers that have none. */
+/** The user's name; in a container whose user has none, that of the environment or the number. */
 export function userName(env: NodeJS.ProcessEnv): string {
   try {
     return userInfo().username;

@@ -1,12 +1,13 @@
-/** Private key files: who may read them, and what is in them. Which to offer a server is the session's business. */
+/** Reads private key files and checks their permissions. Which key a server is offered is decided in login-methods.ts. */
 import type { Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { ParsedKey } from 'ssh2';
 import { FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import { escapeText } from '../../core/text.js';
 
-/** ssh2's, from the part of it that reads keys; the rest is loaded while a server answers (connect-ssh2.ts). */
+/** Loaded from ssh2's key parser alone; the rest of ssh2 is loaded while the server answers (log-in.ts). */
 export const { parseKey } = createRequire(import.meta.url)(
   'ssh2/lib/protocol/keyParser.js',
 ) as typeof import('ssh2').utils;
@@ -17,20 +18,20 @@ export interface PrivateKey {
 }
 
 export interface KeyRules {
-  /** Key files, in the order they are to be tried. */
+  /** Key files, in the order in which they are tried. */
   readonly keys: readonly string[];
-  /** Whether a key that can't be used is passed over with a note instead of being an error. */
+  /** Whether a key that can't be used is skipped with a note instead of an error. */
   readonly keysOptional: boolean;
   readonly passphrase?: string;
 }
 
-/** Far above any private key; keeps a wrong file from being read whole. */
-const largest = 64 * 1024;
+/** A larger file is refused unread: no private key is that large. */
+const largestKeyBytes = 64 * 1024;
 
 /**
- * Refuses a private key that its group or others may use: a `config` error (exit 2) that says how
- * to close it. Like OpenSSH's sshkey_perm_ok it asks this only of a file that belongs to the user
- * who runs us: a mounted secret of another owner has its own rules.
+ * Refuses a private key that its group or others can use, with a `config` error (exit 2) that says
+ * how to change that. Like OpenSSH's sshkey_perm_ok it checks only files of the user who runs
+ * ferryline: a mounted secret of another owner has its own rules.
  */
 export function checkKeyFile(
   path: string,
@@ -47,9 +48,9 @@ export function checkKeyFile(
 }
 
 /**
- * Reads the keys. A file that is missing, unreadable, open to others or no private key is a
- * `config` error; an encrypted one without its passphrase, or with a wrong one, an `auth` error.
- * With `keysOptional` such keys are passed over, and `note` gets a sentence for each but a missing one.
+ * Reads the keys. A file that is missing, unreadable, open to others or no private key is a `config`
+ * error; an encrypted one without its passphrase, or with a wrong one, an `auth` error. With
+ * `keysOptional` such keys are skipped, and `note` gets a sentence for each that is not just missing.
  */
 export async function readKeys(
   rules: KeyRules,
@@ -61,7 +62,7 @@ export async function readKeys(
       read.push({ path, key: parse(path, await contents(path), rules.passphrase) });
     } catch (thrown) {
       if (!(rules.keysOptional && thrown instanceof FerryError)) throw thrown;
-      if (thrown.code !== 'ENOENT') note(`${thrown.message}; it is passed over`);
+      if (thrown.code !== 'ENOENT') note(`${thrown.message}; it is skipped`);
     }
   }
   return read;
@@ -73,7 +74,7 @@ async function contents(path: string): Promise<Buffer> {
     try {
       const stat = await file.stat();
       if (!stat.isFile()) throw notAKey(path, 'it is not a plain file');
-      if (stat.size > largest) throw notAKey(path, 'it is too large for one');
+      if (stat.size > largestKeyBytes) throw notAKey(path, 'it is too large');
       checkKeyFile(path, stat);
       return await file.readFile();
     } finally {
@@ -85,14 +86,14 @@ async function contents(path: string): Promise<Buffer> {
     const why =
       code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'permission denied' : code;
     throw new FerryError('config', `the private key ${escapeText(path)} can't be read: ${why}`, {
-      ...(code === undefined ? {} : { code }),
+      ...present({ code }),
       cause: thrown,
       hint: 'check the path, and that the user who runs ferryline may read it',
     });
   }
 }
 
-/** The type ssh2 gives what it parses; the published one leaves the list out that some formats return. */
+/** What ssh2's `parseKey` returns; its published type omits the list that some formats return. */
 type Parsed = ParsedKey | ParsedKey[] | Error;
 
 function parse(path: string, data: Buffer, passphrase: string | undefined): ParsedKey {
@@ -100,7 +101,7 @@ function parse(path: string, data: Buffer, passphrase: string | undefined): Pars
   if (parsed instanceof Error && isLocked(parsed)) {
     if (passphrase === undefined || passphrase === '') {
       throw new FerryError('auth', `the private key ${escapeText(path)} needs its passphrase`, {
-        hint: 'load it into the agent with ssh-add, or give `passphrase` beside `key` in jobs.yml',
+        hint: 'add it to the agent with ssh-add, or set `passphrase` next to `key` in jobs.yml',
       });
     }
     parsed = parseKey(data, passphrase) as Parsed;
@@ -108,7 +109,7 @@ function parse(path: string, data: Buffer, passphrase: string | undefined): Pars
       throw new FerryError(
         'auth',
         `the passphrase given for the private key ${escapeText(path)} does not open it`,
-        { hint: `ssh-keygen -y -f ${escapeText(path)} tells whether a passphrase is right` },
+        { hint: `ssh-keygen -y -f ${escapeText(path)} shows whether a passphrase is right` },
       );
     }
   }
@@ -119,7 +120,7 @@ function parse(path: string, data: Buffer, passphrase: string | undefined): Pars
   return key;
 }
 
-/** Whether `parseKey` failed for want of a passphrase. ssh2 has no code for it; all of its key formats say "… no passphrase given". */
+/** Whether `parseKey` failed because a passphrase is missing. ssh2 has no code for it; the message of every key format ends in "no passphrase given". */
 export function isLocked(error: Error): boolean {
   return error.message.includes('no passphrase given');
 }
@@ -127,7 +128,7 @@ export function isLocked(error: Error): boolean {
 function notAKey(path: string, why: string): FerryError {
   return new FerryError(
     'config',
-    `${escapeText(path)} is no private key that can be used: ${escapeText(why)}`,
-    { hint: `ssh-keygen -p -f ${escapeText(path)} writes a key anew in OpenSSH's own format` },
+    `${escapeText(path)} is not a usable private key: ${escapeText(why)}`,
+    { hint: `ssh-keygen -p -f ${escapeText(path)} rewrites a key in OpenSSH's own format` },
   );
 }

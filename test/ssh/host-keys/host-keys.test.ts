@@ -51,7 +51,7 @@ function refusal(given: HostKeyRules, key: KeyPair) {
   return verdict.error;
 }
 
-/** Line numbers ssh-keygen finds for a name. */
+/** The lines that ssh-keygen finds for a name. */
 function keygenFinds(file: string, name: string): number[] {
   let out = '';
   try {
@@ -166,7 +166,9 @@ describe('look-up agrees with ssh-keygen -F', () => {
   test.each(['*', 'a,b', '!a', '@revoked', '|1|x', 'a b', '#a', 'a\nb'])(
     'a host name that would read as a pattern is refused: %j',
     (host) => {
-      expect(() => knownHostsLine(host, 22, blob(ed))).toThrow(/can't stand in a known_hosts file/);
+      expect(() => knownHostsLine(host, 22, blob(ed))).toThrow(
+        /can't be written to a known_hosts file/,
+      );
     },
   );
 });

@@ -268,8 +268,8 @@ Host web
   const ours = readSshConfig('web', {}, context);
   expect(ours).toMatchObject({ host: 'web', username: 'me' });
   expect(ours.notes).toEqual([
-    '~/.ssh/config:1 Match exec is never evaluated; its block is passed over',
-    '~/.ssh/config:3 Match exec is never evaluated; its block is passed over',
+    '~/.ssh/config:1 Match exec is never evaluated; its block is ignored',
+    '~/.ssh/config:3 Match exec is never evaluated; its block is ignored',
   ]);
   expect(existsSync(canary)).toBe(false);
 });
@@ -333,7 +333,7 @@ test.each([
   ['User "open\n', /not in ssh_config format/],
   ['IdentityFile %Z\n', /config:1 the token %Z/],
   ['IdentityFile ${UNSET_FOR_SURE}/k\n', /UNSET_FOR_SURE is not set/],
-  ['Include config\n', /goes deeper than 16/],
+  ['Include config\n', /nested deeper than 16/],
 ])('refused with its place: %j', (text, message) => {
   config(text);
   const error = failure(() => readSshConfig('a', {}, context));

@@ -123,5 +123,5 @@ test('optional keys: what cannot be used is passed over with a note, a missing o
   expect(read.map(({ path }) => path)).toEqual([plain.file]);
   expect(notes).toHaveLength(2);
   expect(notes[0]).toContain(`${open.file} can be used by others`);
-  expect(notes[1]).toContain(`${locked.file} needs its passphrase; it is passed over`);
+  expect(notes[1]).toContain(`${locked.file} needs its passphrase; it is skipped`);
 });

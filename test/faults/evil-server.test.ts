@@ -225,7 +225,7 @@ describe('row 8: READ is answered with too little or too much', () => {
     expect(report.failures.map(({ path }: { path: string }) => path).sort()).toEqual(
       Object.keys(fresh).sort(),
     );
-    expect(report.failures[0].message).toContain('does not tell its size');
+    expect(report.failures[0].message).toContain('does not report its size');
     expect((await eye.stop()).wrong).toEqual([]);
     expect(readTree(target)).toEqual(old);
     evil.behave = () => 'normal';

@@ -260,12 +260,12 @@ describe('row 24: too many deletions', () => {
   );
 });
 
-test('a file that holds more than its size tells is 3, and nothing of it is published', async () => {
+test('a file that holds more than its reported size is 3, and no copy of it appears', async () => {
   const scene = await openScene(sshd);
   await scene.jobs({ from: '/proc/sys/kernel/ostype' });
   const { code, report, stderr } = await scene.run();
   expect(code).toBe(3);
   expect(report.files).toMatchObject({ copied: 0, failed: 1 });
-  expect(stderr).toMatch(/ostype: .*more or less than its size tells/);
+  expect(stderr).toMatch(/ostype: .*more or less than its reported size/);
   expect(readTree(scene.there())).toEqual({});
 });

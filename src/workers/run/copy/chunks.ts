@@ -1,24 +1,24 @@
 /**
  * Moves a file's bytes between two handles, many chunks in flight. All writes stay within a fixed
  * window after the contiguous prefix that has been acknowledged, so that an interrupted file is
- * known to be whole up to its size less that window.
+ * known to be complete except for the last bytes of that window.
  */
 import { createHash } from 'node:crypto';
 import type { Budget } from '../../../core/at-once.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Handle } from '../../../endpoints/endpoint.js';
 
-/** Bytes behind a temporary file's end that a later try writes again. */
-export const resumeWindow = 32 * 1024 * 1024;
+/** Bytes at the end of a temporary file that a later try writes again. */
+export const resumeWindowBytes = 32 * 1024 * 1024;
 
-/** Bytes moved in one request where both sides take as much. */
-export const largestChunk = 255 * 1024;
-/** Requests of one file in flight at most, however little each may hold. */
-const mostRequests = 1000;
+/** Bytes moved in one request if both sides allow as many. */
+export const largestChunkBytes = 255 * 1024;
+/** Requests of one file in flight at most, however small each is. */
+const requestsInFlight = 1000;
 
-/** How many requests of `each` bytes have `bytes` on their way. */
+/** The number of requests of `each` bytes that keep `bytes` in flight. */
 export function requestsFor(bytes: number, each: number): number {
-  return Math.min(mostRequests, Math.ceil(bytes / each));
+  return Math.min(requestsInFlight, Math.ceil(bytes / each));
 }
 
 export interface ChunkMove {
@@ -27,26 +27,26 @@ export interface ChunkMove {
   /** First byte to move, and the file's size. */
   readonly start: number;
   readonly size: number;
-  /** Bytes a chunk. */
+  /** Bytes in a chunk. */
   readonly chunk: number;
   /** Chunks in flight at most. */
   readonly atOnce: number;
   readonly budget: Budget;
-  /** Resolves when so many bytes more may flow. */
+  /** Resolves when this many more bytes may flow. */
   readonly pass: ((bytes: number) => Promise<void>) | undefined;
-  /** Whether to make a SHA-256 of the bytes moved. */
+  /** Whether to compute the SHA-256 of the bytes moved. */
   readonly hash: boolean;
   readonly signal: AbortSignal;
-  /** Told of each chunk once it is acknowledged. */
+  /** Called for each chunk once it is acknowledged. */
   readonly onBytes: (bytes: number) => void;
 }
 
-/** Resolves when every write is acknowledged, to the hash where asked for. A source that ends early is a `changed` error. */
+/** Resolves, once every write is acknowledged, to the hash if one was requested. Rejects with a `changed` error if the source ends early. */
 export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
   const { from, to, size, chunk, budget, signal } = move;
   const hash = move.hash ? createHash('sha256') : undefined;
   const free: Buffer[] = [];
-  /** Chunks read before their turn to be hashed came, by position. */
+  /** Chunks that were read before an earlier one was hashed, by position. */
   const unhashed = new Map<number, Buffer>();
   const acknowledged = new Map<number, number>();
   let hashed = move.start;
@@ -58,7 +58,7 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
   const takeHash = (position: number, data: Buffer) => {
     if (hash === undefined) return;
     if (position !== hashed) {
-      unhashed.set(position, Buffer.from(data)); // its turn comes when the buffer may be another's
+      unhashed.set(position, Buffer.from(data)); // copied, since the buffer is reused before the chunk is hashed
       return;
     }
     for (let next: Buffer | undefined = data; next !== undefined; next = unhashed.get(hashed)) {
@@ -87,30 +87,30 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
     const got = await from.read(data, position, signal);
     if (got < length)
       throw new FerryError('changed', 'it became shorter while it was read', {
-        hint: 'nothing of it was published; it is sent whole once it holds still',
+        hint: 'the destination was not changed; the next run tries again',
       });
     takeHash(position, data);
     await to.write(data, position, signal);
     acknowledge(position, length);
-    free.push(buffer); // after an error a buffer may still be on its way out, and is let go
+    free.push(buffer); // after an error a buffer may still be in use, so it is dropped
   };
 
   for (let position = move.start; position < size; ) {
     const length = Math.min(chunk, size - position);
     while (
       failure === undefined &&
-      (running >= move.atOnce || position + length > prefix + resumeWindow)
+      (running >= move.atOnce || position + length > prefix + resumeWindowBytes)
     )
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
     if (failure !== undefined) break;
     await budget.take(length);
-    // before it is read, so that a line that is read from keeps the limit, too; one chunk a file
-    // waits at a time, so that none of them comes long before another's
+    // before the read, so that the limit holds for downloads too; each file waits with one chunk at
+    // a time, so that the files get equal shares
     if (failure === undefined) await move.pass?.(length).catch(fail);
     if (failure !== undefined) {
-      budget.give(length); // it came in the meantime
+      budget.give(length); // another chunk failed while this one waited
       break;
     }
     running++;

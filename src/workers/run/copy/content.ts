@@ -1,27 +1,27 @@
-/** Compares two files' bytes, where size and mtime don't tell: read side by side, no hash and no trust needed. */
+/** Compares the bytes of two files where size and mtime do not decide, by reading both; and hashes files. */
 import { createHash } from 'node:crypto';
 import type { Endpoint, Handle } from '../../../endpoints/endpoint.js';
-import { largestChunk, requestsFor } from './chunks.js';
+import { largestChunkBytes, requestsFor } from './chunks.js';
 
-/** Bytes of each side in flight. */
-const ahead = 4 * largestChunk;
+/** Bytes in flight on each side. */
+const bytesAhead = 4 * largestChunkBytes;
 
-/** Bytes of each side that are read in one request, and requests in flight, for a file that is thought to be of `size`. */
+/** Bytes read in one request on each side, and requests in flight, for a file that probably has `size` bytes. */
 function portions(a: Endpoint, b: Endpoint, size: number) {
-  const most = Math.min(largestChunk, a.can.maxRead, b.can.maxRead);
-  // one byte more, so that a small file's only read comes to its end
+  const most = Math.min(largestChunkBytes, a.can.maxRead, b.can.maxRead);
+  // one byte more, so that the only read of a small file reaches its end
   return size < most
     ? { bytes: size + 1, atOnce: 1 }
-    : { bytes: most, atOnce: requestsFor(ahead, most) };
+    : { bytes: most, atOnce: requestsFor(bytesAhead, most) };
 }
 
 /** Bytes of memory that comparing files of `size` bytes takes. */
 export function memoryFor(a: Endpoint, b: Endpoint, size: number | undefined): number {
-  const { bytes, atOnce } = portions(a, b, size ?? largestChunk);
+  const { bytes, atOnce } = portions(a, b, size ?? largestChunkBytes);
   return 2 * bytes * atOnce;
 }
 
-/** Whether both files hold the same bytes; ends at the first difference. `expected` is their size, as far as known. */
+/** Whether both files hold the same bytes; stops at the first difference. `expected` is their size, if known. */
 export async function sameContent(
   a: Endpoint,
   aPath: string,
@@ -36,7 +36,7 @@ export async function sameContent(
     throw error;
   });
   try {
-    const { bytes: size, atOnce } = portions(a, b, expected ?? largestChunk);
+    const { bytes: size, atOnce } = portions(a, b, expected ?? largestChunkBytes);
     const buffers = Array.from({ length: atOnce }, () => [Buffer.alloc(size), Buffer.alloc(size)]);
     for (let at = 0; ; at += size * atOnce) {
       const results = await Promise.all(
@@ -65,12 +65,12 @@ async function samePart(
   return n < x.length ? 'end' : 'same';
 }
 
-/** SHA-256 of bytes at hand, hexadecimal. */
+/** The SHA-256 of a buffer, hexadecimal. */
 export function hashOf(data: Buffer): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
-/** SHA-256 of a whole file read back from its side, hexadecimal. */
+/** The SHA-256 of a whole file, read from its side, hexadecimal. */
 export async function hashOfFile(
   side: Endpoint,
   path: string,
@@ -78,8 +78,8 @@ export async function hashOfFile(
 ): Promise<string> {
   const handle = await side.open(path, 'read', 0, signal);
   try {
-    const size = Math.min(largestChunk, side.can.maxRead);
-    const atOnce = requestsFor(ahead, size);
+    const size = Math.min(largestChunkBytes, side.can.maxRead);
+    const atOnce = requestsFor(bytesAhead, size);
     const hash = createHash('sha256');
     const buffers = Array.from({ length: atOnce }, () => Buffer.alloc(size));
     for (let at = 0; ; at += size * atOnce) {

@@ -1,5 +1,4 @@
-/** What copying files of one run needs, and what it is asked for. */
-
+/** The types of copying: what all copies of a run share, a request, and its result. */
 import type { Budget } from '../../../core/at-once.js';
 import type { Stat } from '../../../core/entry.js';
 import type { Modes } from '../../../core/job.js';
@@ -12,7 +11,7 @@ interface CopyRules {
   readonly modes: Modes;
   readonly verify: 'size' | 'checksum';
   readonly fsync: boolean;
-  /** When the run started, ms since the epoch; part of temporary names. */
+  /** When the run started, ms since the epoch; it is part of temporary names. */
   readonly start: number;
 }
 
@@ -22,20 +21,20 @@ export interface CopyContext {
   readonly rules: CopyRules;
   /** Bytes in flight over all files. */
   readonly budget: Budget;
-  /** What small files are read into. */
+  /** Buffers that small files are read into. */
   readonly buffers: Buffers;
-  /** Files moved chunk by chunk at once: these stay open for long. */
+  /** Files moved chunk by chunk at once, which stay open for longer. */
   readonly largeFiles: Budget;
-  /** Resolves when so many bytes more may flow; absent where no bandwidth is set. */
+  /** Resolves when this many more bytes may flow; undefined without a bandwidth limit. */
   readonly pass: ((bytes: number) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
-  /** Told of each chunk that has arrived, bytes; negative when a file starts anew. */
+  /** Called with the bytes of each chunk that has arrived, and with a negative number when a file starts again. */
   readonly onBytes: (bytes: number) => void;
-  /** Temporary files of earlier runs by fingerprint, newest first, to go on with; taken out when claimed. */
+  /** Temporary files that can be resumed, by fingerprint, newest first; removed from the map when claimed. */
   readonly leftovers: Map<string, readonly string[]>;
-  /** Temporary files nobody will go on with, to be removed when the run ends. */
+  /** Temporary files that cannot be resumed; they are removed when the run ends. */
   readonly orphans: Set<string>;
-  /** Told of each copy; undefined where no later run will compare it. */
+  /** Records each copy; undefined where no later run compares it. */
   readonly doubts: Pick<Doubts, 'publishing'> | undefined;
 }
 
@@ -44,13 +43,13 @@ export interface CopyRequest {
   /** The source's path. */
   readonly from: string;
   readonly source: Snapshot;
-  /** What the final name held when it was scanned. */
+  /** The entry at the final name when it was scanned. */
   readonly destination: Snapshot | undefined;
 }
 
 export interface Copied {
   readonly bytes: number;
   readonly verified: 'checksum' | 'size' | 'none';
-  /** The source as it was when its bytes were read. */
+  /** The source's attributes when its bytes were read. */
   readonly source: Stat;
 }

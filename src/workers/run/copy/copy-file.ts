@@ -1,8 +1,8 @@
 /**
- * How one file is written: a temporary name beside the final one, chunks many in flight, size and
- * mtime checked, the source looked at again, then the final name replaced. At every instant the
- * final name holds the whole old bytes, the whole new bytes, or nothing where nothing was.
- * docs/files-and-deletions.md tells it for people.
+ * Copies one file: writes it under a temporary name beside the final one, checks size and mtime,
+ * checks that the source has not changed, then replaces the final name. At every moment the final
+ * name holds the complete old file, the complete new file, or nothing if there was none.
+ * docs/files-and-deletions.md describes it for users.
  */
 import type { Attributes, Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
@@ -10,51 +10,52 @@ import type { Handle } from '../../../endpoints/endpoint.js';
 import { doubtfulUntil } from '../../../jobs/plan/doubt.js';
 import { fingerprint } from '../fingerprint.js';
 import { precisionOf } from '../plan-rules.js';
-import { largestChunk, moveChunks, requestsFor } from './chunks.js';
+import { largestChunkBytes, moveChunks, requestsFor } from './chunks.js';
 import { hashOf, hashOfFile, sameContent } from './content.js';
 import type { Copied, CopyContext, CopyRequest } from './copy-context.js';
 import { attributesFor, finish } from './finish.js';
-import { openTemporary, publish, resumeAbove, type TemporaryFile } from './temporary.js';
+import { openTemporary, publish, resumeAboveBytes, type TemporaryFile } from './temporary.js';
 
 /** Bytes moved in one request. */
-function chunkSize({ source, destination }: CopyContext): number {
-  return Math.min(source.can.maxRead, destination.can.maxWrite, largestChunk);
+function chunkBytes({ source, destination }: CopyContext): number {
+  return Math.min(source.can.maxRead, destination.can.maxWrite, largestChunkBytes);
 }
 
-/** Chunks of one file in flight: bytes enough for some 400 MB/s at 50 ms, and on a short line few enough to stay in the caches; reading takes more, since the server reads ahead of what it is asked. */
+/** Chunks of one file in flight: enough bytes for about 400 MB/s at 50 ms, and few enough at a short round trip to stay in the CPU caches. Reading from a server takes more, since the server reads ahead of the requests. */
 function chunksAtOnce(context: CopyContext): number {
   const { source, destination } = context;
   const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
   const least = source.can.roundTrip > 0 ? 16 : 4;
   const ofTheLargest = Math.max(least, Math.min(80, Math.round(2 * roundTrip)));
-  return requestsFor(ofTheLargest * largestChunk, chunkSize(context));
+  return requestsFor(ofTheLargest * largestChunkBytes, chunkBytes(context));
 }
 
 /** Copies one file and publishes it under its final name. */
 export async function copyFile(request: CopyRequest, context: CopyContext): Promise<Copied> {
   const staged = await stageFile(request, context);
-  const stands = beforePublishing(request, staged, context);
+  const markPublished = beforePublishing(request, staged, context);
   await publish(staged.temporary, request, context, staged.mark);
-  stands();
+  markPublished();
   return staged;
 }
 
 export interface Staged extends Copied {
-  /** The complete file's temporary path at the destination. */
+  /** The temporary path of the complete file at the destination. */
   readonly temporary: string;
+  /** The fingerprint in its temporary names. */
   readonly mark: string;
   /** When reading began, before the first byte, ms since the epoch. */
   readonly readAt: number;
 }
 
-/** Before a staged file is published: says what it holds, since its mtime may not vouch for it. Call what comes back once it stands. */
+/** Records the copy as in doubt before the rename. Call the returned function once the file has its final name. */
 export function beforePublishing(
   { path, from }: Pick<CopyRequest, 'path' | 'from'>,
   { source, readAt }: Staged,
   context: CopyContext,
 ): () => void {
   const { can } = context.destination;
-  const stands = context.doubts?.publishing(path, {
+  const markPublished = context.doubts?.publishing(path, {
     from,
     source,
     readAt,
@@ -62,19 +63,19 @@ export function beforePublishing(
     precision: precisionOf(context.source.can, can),
     keepsMtime: can.setStat !== 'none',
   });
-  return stands ?? (() => {});
+  return markPublished ?? (() => {});
 }
 
-/** Brings one file to the destination under a temporary name, complete and checked. */
+/** Copies one file to a temporary name at the destination, complete and checked. */
 export function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
   const { size } = request.source;
-  // a byte more is asked for than it has, so that the only read shows its end
-  return size !== undefined && size < chunkSize(context)
+  // one byte more than its size is requested, so that the only read reaches its end
+  return size !== undefined && size < chunkBytes(context)
     ? stageWhole(request, size, context)
     : stageChunks(request, context);
 }
 
-/** A file that fits one request: all of it in as few round trips as the sides allow. */
+/** Copies a file that fits into one request, in as few round trips as the sides allow. */
 async function stageWhole(
   request: CopyRequest,
   size: number,
@@ -90,27 +91,27 @@ async function stageWhole(
     const before = read.before ?? request.source;
     if (sizeOf(before, request) !== size) throw changed('it changed before it was read');
     checkSource(before, read.after);
-    if (read.bytes !== size) throw changed('it holds more or less than its size tells');
+    if (read.bytes !== size) throw changed('it holds more or less than its reported size');
     const data = buffer.subarray(0, size);
     const staged = await stage(request, before, readAt, context, async (target, attributes) => {
       const stored = await finish(target, attributes, size, context, data);
       context.onBytes(size);
       return { stored, hash: rules.verify === 'checksum' ? hashOf(data) : undefined };
     });
-    buffers.give(buffer); // after an error it may still be on its way
+    buffers.give(buffer); // after an error it may still be in use
     return staged;
   } finally {
     budget.give(size);
   }
 }
 
-/** A larger file: chunk by chunk, from where an earlier try left off. */
+/** Copies a larger file chunk by chunk, resuming an earlier try. */
 async function stageChunks(request: CopyRequest, context: CopyContext): Promise<Staged> {
   const { source, signal, largeFiles } = context;
   const readAt = Date.now();
   const from = await source.open(request.from, 'read', 0, signal);
   try {
-    // a local look costs nothing; a remote one a round trip, and the scan's is as good
+    // a local stat is cheap; a remote one costs a round trip, and the scan's stat is as good
     const known = source.can.roundTrip > 0 && request.source.size !== undefined;
     const before: Stat = known ? request.source : await from.stat(signal);
     const size = sizeOf(before, request);
@@ -123,30 +124,34 @@ async function stageChunks(request: CopyRequest, context: CopyContext): Promise<
       largeFiles.give(1);
     }
   } finally {
-    from.close().catch(() => {}); // nothing was written through it
+    from.close().catch(() => {}); // it was only read from
   }
 }
 
-/** The size of what is to be read; an error where it is no file, or has no known end. */
+/** The size of the file to be read; throws if it is no file or its size is unknown. */
 function sizeOf(before: Stat, request: CopyRequest): number {
   if (before.kind !== 'file')
-    throw new FerryError('changed', `it is a ${before.kind} now`, { path: request.from });
+    throw new FerryError('changed', `it is now a ${before.kind}`, { path: request.from });
   if (before.size === undefined)
-    throw new FerryError('io', 'the server does not tell its size, so its end is not known', {
-      path: request.from,
-      hint: 'nothing was published; fetch it from a server that tells sizes',
-    });
+    throw new FerryError(
+      'io',
+      "the server does not report its size, so a complete copy can't be proven",
+      {
+        path: request.from,
+        hint: 'nothing was changed; copy it from a server that reports sizes',
+      },
+    );
   return before.size;
 }
 
 interface Sent {
-  /** SHA-256 of what was read, where it was read in one go and is asked for. */
+  /** The SHA-256 of the bytes read, if it was requested and they were read from the beginning. */
   readonly hash: string | undefined;
-  /** The temporary file as the destination tells it at the end. */
+  /** The destination's stat of the finished temporary file. */
   readonly stored: Stat | undefined;
 }
 
-/** Makes the temporary file, has `send` fill and end it, and checks it. */
+/** Makes the temporary file, lets `send` fill and finish it, and verifies it. */
 async function stage(
   request: CopyRequest,
   before: Stat,
@@ -165,7 +170,7 @@ async function stage(
     path,
     size,
     before.mtime,
-    // bytes read while a change might not show are no beginning for what a later run reads
+    // a later run must not resume bytes that were read while a change might not show
     before.identity ?? (mayChangeUnseen(before, context) ? rules.start : undefined),
   ]);
   const target = await openTemporary(request, mark, size, context);
@@ -180,20 +185,20 @@ async function stage(
     return { bytes: size, verified, source: before, temporary: target.path, mark, readAt };
   } catch (error) {
     await target.handle.close().catch(() => {});
-    if (size > resumeAbove && isPassing(error)) context.leftovers.set(mark, [target.path]);
+    if (size > resumeAboveBytes && isPassing(error)) context.leftovers.set(mark, [target.path]);
     else context.orphans.add(target.path);
     throw error;
   }
 }
 
-/** The same for all tries of a run, so that a later one goes on with what an earlier one left. */
+/** Whether the file may change without a new mtime. The answer is the same for all tries of a run, so that a later try can resume an earlier one. */
 function mayChangeUnseen({ mtime }: Stat, context: CopyContext): boolean {
   const { start } = context.rules;
   const precision = precisionOf(context.source.can, context.destination.can);
   return mtime !== undefined && start < doubtfulUntil(mtime, start, precision);
 }
 
-/** Errors after which the same bytes can be gone on with. */
+/** Whether the temporary file can be resumed after this error. */
 function isPassing(error: unknown): boolean {
   return !(error instanceof FerryError) || error.kind === 'network' || error.kind === 'timeout';
 }
@@ -215,7 +220,7 @@ async function sendChunks(
       to: target.handle,
       start: target.start,
       size,
-      chunk: chunkSize(context),
+      chunk: chunkBytes(context),
       atOnce: chunksAtOnce(context),
       budget: context.budget,
       pass: context.pass,
@@ -235,7 +240,7 @@ async function sendChunks(
   }
 }
 
-/** The source must be what it was when reading began. */
+/** Throws if the source changed while it was read. */
 function checkSource(before: Stat, after: Stat): void {
   const same =
     before.size === after.size &&
@@ -248,11 +253,11 @@ function checkSource(before: Stat, after: Stat): void {
 
 function changed(message: string): FerryError {
   return new FerryError('changed', message, {
-    hint: 'nothing of it was published; it is sent whole once it holds still',
+    hint: 'the destination was not changed; the next run tries again',
   });
 }
 
-/** Makes sure that the stored bytes are those that were read. */
+/** Throws unless the stored bytes are those that were read. */
 async function verify(
   request: CopyRequest,
   target: TemporaryFile,
@@ -267,7 +272,7 @@ async function verify(
   if (!same)
     throw new FerryError('io', 'the destination stored other bytes than were sent', {
       path: request.path,
-      hint: 'nothing was published; check the disk and memory of the destination',
+      hint: 'the final name was not changed; check the disk and memory of the destination',
     });
   return 'checksum';
 }

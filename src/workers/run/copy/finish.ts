@@ -1,4 +1,4 @@
-/** The end of a file at the destination: its attributes, sync, close, and a look at what is stored. */
+/** Finishes a file at the destination: sets its attributes, syncs, closes, and checks what is stored. */
 import type { Attributes, Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Modes } from '../../../core/job.js';
@@ -8,7 +8,7 @@ import type { Snapshot } from '../../../jobs/plan/plan.js';
 import type { CopyContext } from './copy-context.js';
 import type { TemporaryFile } from './temporary.js';
 
-/** What the new file is to carry. */
+/** The attributes the new file is to have. */
 export function attributesFor(source: Stat, old: Snapshot | undefined, modes: Modes): Attributes {
   const time = source.mtime === undefined ? {} : { mtime: source.mtime };
   if (modes === 'source') return { ...time, mode: source.mode & 0o777 };
@@ -17,8 +17,8 @@ export function attributesFor(source: Stat, old: Snapshot | undefined, modes: Mo
 }
 
 /**
- * The last steps at the destination: the data of a small file, attributes, sync, close, and a look
- * at what is there now. Returns what is stored, its size and mtime checked.
+ * Takes the last steps at the destination: writes the data of a small file, sets attributes, syncs,
+ * closes and checks size and mtime. Resolves to the stat of the stored file.
  */
 export async function finish(
   target: Pick<TemporaryFile, 'path' | 'handle'>,
@@ -32,11 +32,13 @@ export async function finish(
   const sync = rules.fsync && destination.can.fsync;
   const stored = await handle.finish({ data, attributes, sync }, signal);
   if (stored === undefined)
-    throw new FerryError('io', 'the temporary file is gone before it was published', { path });
-  if (stored.size !== undefined && stored.size !== size)
-    throw new FerryError('io', `${stored.size} bytes stand there instead of ${size}`, {
+    throw new FerryError('io', 'the temporary file disappeared before it got its final name', {
       path,
-      hint: 'nothing was published; run it again',
+    });
+  if (stored.size !== undefined && stored.size !== size)
+    throw new FerryError('io', `the destination stored ${stored.size} bytes instead of ${size}`, {
+      path,
+      hint: 'the final name was not changed; run the job again',
     });
   return keepsTime(stored, attributes) ? stored : settleTime(path, attributes, context);
 }
@@ -48,7 +50,7 @@ function keepsTime(stored: Stat, { mtime }: Attributes): boolean {
   );
 }
 
-/** The mtime did not stay as it was set: set by path, after the close; if that doesn't hold, this side keeps none. */
+/** Sets the attributes again by path, after the close, since the mtime was not kept. If that fails too, the side counts as keeping no mtimes. */
 async function settleTime(
   path: string,
   attributes: Attributes,

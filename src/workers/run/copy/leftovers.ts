@@ -1,17 +1,17 @@
-/** What earlier runs left behind at the destination, found by the scan: put back, or cleared away. */
+/** Handles files that earlier runs left at the destination, found by the scan: restores or removes them. */
 import { join, nameOf, parentOf } from '../../../core/entry.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import { readTemporary } from './temporary-names.js';
 
-/** Milliseconds after which a temporary file is nobody's any more. */
-const abandoned = 24 * 3600 * 1000;
+/** Milliseconds after which a temporary file counts as abandoned and is removed. */
+const abandonedAfterMs = 24 * 3600 * 1000;
 
 const aside = /^\.(.*)\.[0-9a-f]{16}\.ferryold$/s;
 
 /**
- * Settles old files that were set aside while their new one came: put back where the final name
- * is empty, removed where it stands. Resolves to whether anything was put back, which makes the
- * scan out of date.
+ * Handles old files that were set aside by an interrupted replacement: restores them if the final
+ * name is free, removes them if it exists. Resolves to whether any was restored, since the scan is
+ * then out of date.
  */
 export async function recoverAside(
   side: Endpoint,
@@ -21,9 +21,9 @@ export async function recoverAside(
   let changed = false;
   for (const path of leftovers) {
     const name = aside.exec(nameOf(path))?.[1];
-    // what isn't a name was never set aside by us, whatever it looks like
+    // ferryline never sets such a name aside
     if (name === undefined || name === '' || name === '.' || name === '..') continue;
-    // a long name stands there as its hash: what it was can't be told, so it stays where it is
+    // a long name is stored as its hash, so the original name is unknown and the file stays
     if (/^[0-9a-f]{32}$/.test(name)) continue;
     const final = join(parentOf(path), name);
     if ((await side.stat(final, signal)) === undefined) {
@@ -34,7 +34,7 @@ export async function recoverAside(
   return changed;
 }
 
-/** Removes temporary files whose writer started long ago; which is told by their name, since their mtime is the source's. */
+/** Removes temporary files whose run started long ago, according to their name; their mtime is the source's. */
 export async function reapOld(
   side: Endpoint,
   leftovers: readonly string[],
@@ -43,7 +43,7 @@ export async function reapOld(
 ): Promise<void> {
   for (const path of leftovers) {
     const start = readTemporary(nameOf(path))?.start;
-    if (start !== undefined && start < now - abandoned)
-      await side.remove(path, signal).catch(() => {}); // claimed, or gone already
+    if (start !== undefined && start < now - abandonedAfterMs)
+      await side.remove(path, signal).catch(() => {}); // claimed or already gone
   }
 }

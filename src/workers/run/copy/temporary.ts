@@ -1,21 +1,21 @@
-/** The temporary file beside the final one: made or claimed, and at the end given the final name. */
+/** Makes the temporary file beside the final one, or claims an earlier one, and at the end gives it the final name. */
 import { FerryError } from '../../../core/errors.js';
 import type { Handle } from '../../../endpoints/endpoint.js';
-import { resumeWindow } from './chunks.js';
+import { resumeWindowBytes } from './chunks.js';
 import type { CopyContext, CopyRequest } from './copy-context.js';
 import { asidePath, temporaryPath } from './temporary-names.js';
 
-/** A file above this is gone on with after a cut; below, it is sent again. */
-export const resumeAbove = 8 * 1024 * 1024;
+/** Bytes: an interrupted copy of a larger file is resumed, of a smaller one started again. */
+export const resumeAboveBytes = 8 * 1024 * 1024;
 
 export interface TemporaryFile {
   readonly path: string;
   readonly handle: Handle;
-  /** Where to go on, bytes: what lies before is known to be there. */
+  /** The byte to resume at: everything before it is known to be stored. */
   readonly start: number;
 }
 
-/** Opens a temporary file for `request.path`, going on with an earlier run's where there is one. */
+/** Opens a temporary file for `request.path`; resumes an earlier one if possible. */
 export async function openTemporary(
   request: CopyRequest,
   mark: string,
@@ -30,35 +30,35 @@ export async function openTemporary(
     const claimed = await claimOne(found, path, size, context);
     if (claimed !== undefined) return claimed;
   }
-  // readable by nobody else until it has the mode it is to have
+  // readable by nobody else until it has its final mode
   const permissions = rules.modes === 'server' ? 0o666 : 0o600;
   const handle = await destination.open(path, 'create', permissions, signal).catch((error) => {
-    // the answer may be lost and the file made all the same
+    // the file may exist although the reply was lost
     context.orphans.add(path);
     throw error;
   });
   return { path, handle, start: 0 };
 }
 
-/** Makes the newest usable of an earlier run's temporary files ours; the others are orphans. */
+/** Claims the newest temporary file that can be resumed; the others become orphans. */
 async function claimOne(
   found: readonly string[],
   path: string,
   size: number,
   context: CopyContext,
 ): Promise<TemporaryFile | undefined> {
-  const goOn = size > resumeAbove && context.destination.can.offsetWrites;
+  const canResume = size > resumeAboveBytes && context.destination.can.offsetWrites;
   let claimed: TemporaryFile | undefined;
   for (const leftover of found) {
     const next =
-      goOn && claimed === undefined ? await claim(leftover, path, size, context) : undefined;
+      canResume && claimed === undefined ? await claim(leftover, path, size, context) : undefined;
     if (next === undefined) context.orphans.add(leftover);
     else claimed = next;
   }
   return claimed;
 }
 
-/** Makes an earlier run's temporary file ours, where it is a plain file with something in it. */
+/** Claims an earlier temporary file if it is a regular file of usable size. */
 async function claim(
   leftover: string,
   path: string,
@@ -68,25 +68,25 @@ async function claim(
   try {
     const there = await destination.stat(leftover, signal);
     const length = there?.size ?? 0;
-    if (there?.kind !== 'file' || length > size || length <= resumeWindow) return undefined;
+    if (there?.kind !== 'file' || length > size || length <= resumeWindowBytes) return undefined;
     await destination.rename(leftover, path, false, signal);
     const handle = await destination.open(path, 'update', 0, signal);
-    return { path, handle, start: length - resumeWindow };
+    return { path, handle, start: length - resumeWindowBytes };
   } catch (error) {
     if (error instanceof FerryError && error.kind === 'io') return undefined;
     throw error;
   }
 }
 
-type Final = Pick<CopyRequest, 'path' | 'destination'>;
+type FinalEntry = Pick<CopyRequest, 'path' | 'destination'>;
 
 /**
- * Gives the final name to a complete temporary file. Whatever held the name before stays
- * recoverable until then. After an error the temporary file is left to be gone on with or removed.
+ * Gives the final name to a complete temporary file. The old file can be restored until then. After
+ * an error the temporary file remains, to be resumed or removed.
  */
 export async function publish(
   temporary: string,
-  final: Final,
+  final: FinalEntry,
   context: CopyContext,
   mark: string,
 ): Promise<void> {
@@ -96,17 +96,17 @@ export async function publish(
       await destination.rename(temporary, final.path, true, signal);
     else await replaceInSteps(temporary, final, context, mark);
   } catch (error) {
-    const passing = error instanceof FerryError && error.kind === 'network';
-    if (passing) context.leftovers.set(mark, [temporary]);
+    const canRetry = error instanceof FerryError && error.kind === 'network';
+    if (canRetry) context.leftovers.set(mark, [temporary]);
     else context.orphans.add(temporary);
     throw error;
   }
 }
 
-/** For a side without atomic replacement. */
+/** Replaces a file on a side without atomic replacement: the old file is moved aside first. */
 async function replaceInSteps(
   temporary: string,
-  { path, destination: old }: Final,
+  { path, destination: old }: FinalEntry,
   context: CopyContext,
   mark: string,
 ): Promise<void> {

@@ -8,7 +8,7 @@ import type { Handle } from '../../../../src/endpoints/endpoint.js';
 import {
   type ChunkMove,
   moveChunks,
-  resumeWindow,
+  resumeWindowBytes,
 } from '../../../../src/workers/run/copy/chunks.js';
 
 const none = () => Promise.reject(new Error('not asked for here'));
@@ -124,7 +124,7 @@ describe('moveChunks', () => {
   });
 
   test('writes nothing beyond the acknowledged prefix and its window', async () => {
-    const chunk = resumeWindow / 4;
+    const chunk = resumeWindowBytes / 4;
     const size = 7 * chunk;
     const from = handle({ read: async (buffer) => buffer.length });
     const { to, settled, let: letGo } = gated();

@@ -1,40 +1,43 @@
-/** Tells that runs were enqueued, and waits for their ends (`--wait`). */
+/** Reports that runs were enqueued, and waits until they end (`--wait`). */
 import { asFerryError, Cancelled, exitCodes, worstExitCode } from '../core/errors.js';
+import { present } from '../core/present.js';
 import type { Controls, Enqueued } from '../server/control/controls.js';
 import type { Context } from './context.js';
 import { createReporter } from './show/reporter.js';
 
-/** A run that was asked for; `job` is unknown until its report comes when a run was retried. */
-export interface Asked extends Enqueued {
+/** A run that the daemon was asked for. `job` is absent for a retry: it is known only from the report. */
+export interface RequestedRun extends Enqueued {
   readonly job?: string;
-  /** The run it does again. */
+  /** The run that it repeats. */
   readonly retryOf?: string;
 }
 
-/** An `enqueued` event, or a line on stderr. */
-export function tellEnqueued(asked: Asked, { output }: Context): void {
-  const { job, run, joined, retryOf } = asked;
+/** Prints an `enqueued` event, or a line on stderr. */
+export function reportEnqueued(request: RequestedRun, { output }: Context): void {
+  const { job, run, joined, retryOf } = request;
   if (output.json) {
     output.record({
       event: 'enqueued',
       time: new Date().toISOString(),
-      ...(job === undefined ? {} : { job }),
+      ...present({ job }),
       run,
       joined,
-      ...(retryOf === undefined ? {} : { retryOf }),
+      ...present({ retryOf }),
     });
   } else {
-    const what = job ?? `run ${retryOf} again`;
-    output.note(`${output.style.bold(what)}: ${joined ? 'waits already' : 'enqueued'}, run ${run}`);
+    const what = job ?? `retry of run ${retryOf}`;
+    output.note(
+      `${output.style.bold(what)}: ${joined ? 'already enqueued' : 'enqueued'}, run ${run}`,
+    );
   }
 }
 
 /**
- * Shows each run's report when it ends, as `run` does, and resolves to the exit code of them all.
- * The signal only stops the waiting: then it rejects with the signal's `Cancelled`.
+ * Shows the report of each run when it ends, as `run` does, and resolves to the exit code of them all.
+ * SIGINT and SIGTERM stop only the waiting, not the runs; it then rejects with the `Cancelled`.
  */
 export async function awaitRuns(
-  runs: readonly Asked[],
+  runs: readonly RequestedRun[],
   controls: Controls,
   context: Context,
 ): Promise<number> {
@@ -51,14 +54,14 @@ export async function awaitRuns(
     for (const { run, job } of runs) {
       if (ended.has(run)) continue;
       const name = job === undefined ? `run ${run}` : `${job}: run ${run}`;
-      context.output.note(`${name} goes on; \`ferryline cancel ${run}\` stops it`);
+      context.output.note(`${name} continues; stop it with \`ferryline cancel ${run}\``);
     }
     throw thrown;
   });
   return worstExitCode(codes);
 }
 
-/** One run's exit code. What keeps it from being known keeps no other from being waited for. */
+/** The exit code of one run. An error is printed and becomes its exit code, so that the other runs are still awaited. */
 async function awaitRun(
   run: string,
   controls: Controls,

@@ -1,8 +1,9 @@
-/** Finds and reads jobs.yml for a command; what it means is jobs/config/load.ts's. */
+/** Finds and reads jobs.yml for a command. jobs/config/load.ts checks it. */
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { FerryError } from '../core/errors.js';
 import type { Config, Job } from '../core/job.js';
+import { present } from '../core/present.js';
 import { escapeText } from '../core/text.js';
 import { loadConfig } from '../jobs/config/load.js';
 import { didYouMean } from '../jobs/config/problems.js';
@@ -13,8 +14,8 @@ import { configCandidates, findConfig } from './folders.js';
 type Overrides = Readonly<Record<string, unknown>>;
 
 /**
- * The configuration, with job keys given on the command line laid over the jobs named. Its warnings
- * are told, and its secrets hidden, before it is handed out. Errors: `config`.
+ * The configuration, with `overrides` laid over the named jobs (over all, if none is named). Prints
+ * its warnings and hides its secrets in the output. Errors: `config`.
  */
 export async function readConfig(
   context: Context,
@@ -23,27 +24,27 @@ export async function readConfig(
 ): Promise<Config> {
   const config = await readConfigIfAny(context, overrides, jobs);
   if (config !== undefined) return config;
-  const places = configCandidates(context.around).map(escapeText).join(', ');
-  throw new FerryError('config', `there is no jobs.yml; looked for ${places}`, {
-    hint: '`ferryline init` writes one; --config FILE names one',
+  const candidates = configCandidates(context.environment).map(escapeText).join(', ');
+  throw new FerryError('config', `no jobs.yml was found; looked for ${candidates}`, {
+    hint: 'create one with `ferryline init`, or name one with --config FILE',
   });
 }
 
-/** The same; undefined when there is none and none was named. */
+/** The same; undefined if there is no jobs.yml and none was named. */
 export async function readConfigIfAny(
-  { around, config: named, output }: Context,
+  { environment, config: named, output }: Context,
   overrides: Overrides = {},
   jobs: readonly string[] = [],
 ): Promise<Config | undefined> {
-  const file = findConfig(around, named);
+  const file = findConfig(environment, named);
   if (file === undefined) return undefined;
   const { text, mode } = await readText(file);
   const config = loadConfig(text, {
     file,
-    env: around.env,
-    home: around.home,
-    username: userName(around.env),
-    agent: around.env.SSH_AUTH_SOCK,
+    env: environment.env,
+    home: environment.home,
+    username: userName(environment.env),
+    agent: environment.env.SSH_AUTH_SOCK,
     readFile: (path) => readFileSync(path, 'utf8'),
     mode,
     overrides,
@@ -56,18 +57,18 @@ export async function readConfigIfAny(
   return config;
 }
 
-/** Larger files are no configuration; a little more than loadConfig takes, which then says so. */
-const longest = 2 * 1024 * 1024;
+/** Bytes read of jobs.yml: more than loadConfig accepts, so that it reports a larger file. */
+const maxReadBytes = 2 * 1024 * 1024;
 
 async function readText(file: string): Promise<{ text: string; mode: number }> {
   try {
     const handle = await open(file, 'r');
     try {
       const { mode } = await handle.stat();
-      const buffer = Buffer.alloc(longest);
+      const buffer = Buffer.alloc(maxReadBytes);
       let length = 0;
       for (;;) {
-        const { bytesRead } = await handle.read(buffer, length, longest - length);
+        const { bytesRead } = await handle.read(buffer, length, maxReadBytes - length);
         length += bytesRead;
         if (bytesRead === 0) break;
       }
@@ -77,15 +78,15 @@ async function readText(file: string): Promise<{ text: string; mode: number }> {
     }
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
-    throw new FerryError('config', `${escapeText(file)} can't be read: ${code}`, {
-      ...(code === undefined ? {} : { code }),
+    throw new FerryError('config', `${escapeText(file)} cannot be read: ${code}`, {
+      ...present({ code }),
       cause: thrown,
-      hint: '--config FILE and FERRYLINE_CONFIG name another one',
+      hint: 'name another file with --config FILE or FERRYLINE_CONFIG',
     });
   }
 }
 
-/** The job of that name; a `config` error with the list of jobs when there is none. */
+/** The job with that name; a `config` error that lists the jobs if it does not exist. */
 export function jobNamed(config: Config, name: string): Job {
   const job = config.jobs.get(name);
   if (job !== undefined) return job;
@@ -96,7 +97,7 @@ export function jobNamed(config: Config, name: string): Job {
   );
 }
 
-/** `its jobs are a, b`. */
+/** The hint `its jobs are a, b`. */
 export function jobList({ jobs }: Config): string {
   return jobs.size === 0 ? 'it has no jobs' : `its jobs are ${[...jobs.keys()].join(', ')}`;
 }

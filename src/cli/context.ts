@@ -1,24 +1,24 @@
-/** What every command is given. */
-import type { Surroundings } from './folders.js';
+/** What every command gets. */
+import type { Environment } from './folders.js';
 import type { Hangups } from './hangups.js';
 import type { Output } from './show/output.js';
 
 export interface Context {
-  readonly around: Surroundings;
+  readonly environment: Environment;
   readonly output: Output;
   /** `--config`. */
   readonly config: string | undefined;
   /**
-   * A signal aborted with a `Cancelled` by the first SIGINT or SIGTERM; the next one ends the
-   * process at once. Until a command asks for it, the first one does.
+   * The signal that the first SIGINT or SIGTERM aborts with a `Cancelled`; the second one ends the
+   * process at once. If a command does not call this, the first one does.
    */
   readonly stopSignal: () => AbortSignal;
-  /** SIGHUP: `start` reloads jobs.yml at it; to any other command it does what it does by default. */
+  /** SIGHUP: `start` reloads jobs.yml; any other command ends, as by default. */
   readonly hangups: Hangups;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: commander has checked the flags by the time they come
+// biome-ignore lint/suspicious/noExplicitAny: commander has checked the flags before they get here
 type Action = (context: Context, flags: any, ...args: any[]) => Promise<number>;
 
-/** Makes a command's code what commander calls; it resolves to the exit code. */
+/** Turns a command's function, which resolves to the exit code, into the one that commander calls. */
 export type Wrap = (action: Action) => (...given: unknown[]) => Promise<void>;

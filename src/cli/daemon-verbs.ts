@@ -1,4 +1,4 @@
-/** The verbs that talk to the running daemon, and their flags; as in program.ts, their code is loaded when it is called. */
+/** The verbs for the daemon and their flags. As in program.ts, the code of a verb is loaded when it is called. */
 import type { Command } from 'commander';
 import type { Wrap } from './context.js';
 import { wholeNumber } from './flags.js';
@@ -7,25 +7,25 @@ import type { LogsFlags } from './verbs/logs.js';
 import type { RunsFlags } from './verbs/runs.js';
 import type { StartFlags } from './verbs/start.js';
 
-const waitFlag = ['--wait', "wait for its end, and exit with the run's code"] as const;
+const waitFlag = ['--wait', 'wait until the run ends, and exit with its code'] as const;
 
 export function addDaemonVerbs(program: Command, wrap: Wrap): void {
   program.commandsGroup('The daemon:');
   program
     .command('start')
-    .description('run jobs by their schedules and watches, and those that are enqueued')
-    .option('--roles <roles>', 'only some of scheduler,watcher,worker,api')
+    .description('run the daemon: schedules, watches and enqueued runs')
+    .option('--roles <roles>', 'only these of scheduler,watcher,worker,api')
     .option(
       '--worker <name>',
-      'also take jobs that ask for this worker; repeatable',
+      'also run jobs that name this worker; repeatable',
       (name: string, names: readonly string[] = []) => [...names, name],
     )
     .option(
       '--concurrency <number>',
-      'runs at once (default: 8)',
+      'most runs at the same time (default: 8)',
       wholeNumber('--concurrency', 1, 100),
     )
-    .option('--wait-queue <time>', 'how long to wait for the queue at the start (default: 60s)')
+    .option('--wait-queue <time>', 'how long to wait for the queue at start-up (default: 60s)')
     .action(
       wrap(async (context, flags: StartFlags) => {
         const { start } = await import('./verbs/start.js');
@@ -39,8 +39,12 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
   program
     .command('runs')
     .argument('[job]')
-    .description('list runs and skipped slots, the newest first')
-    .option('--limit <number>', 'so many at most', wholeNumber('--limit', 1, 10_000))
+    .description('list runs and skipped slots, newest first')
+    .option(
+      '--limit <number>',
+      'list at most this many (default: 20)',
+      wholeNumber('--limit', 1, 10_000),
+    )
     .action(
       wrap(async (context, flags: RunsFlags, job: string | undefined) => {
         const { runs } = await import('./verbs/runs.js');
@@ -50,8 +54,8 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
   program
     .command('logs')
     .argument('<run>')
-    .description('print what a run tells')
-    .option('-f, --follow', 'go on until the run ends')
+    .description('print the log of a run')
+    .option('-f, --follow', 'print new lines until the run ends')
     .action(
       wrap(async (context, flags: LogsFlags, run: string) => {
         const { logs } = await import('./verbs/logs.js');
@@ -72,7 +76,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
   program
     .command('retry')
     .argument('<run>')
-    .description('have the daemon do a run again, as a new one')
+    .description('have the daemon repeat a run, as a new run')
     .option(...waitFlag)
     .action(
       wrap(async (context, flags: EnqueueFlags, run: string) => {
@@ -83,7 +87,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
   program
     .command('cancel')
     .argument('<run>')
-    .description('stop a run at a safe point, or take it out of the queue')
+    .description('stop a run at a safe point, or remove it from the queue')
     .action(
       wrap(async (context, _flags, run: string) =>
         (await import('./verbs/cancel.js')).cancel(run, context),
@@ -92,7 +96,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
   program
     .command('pause')
     .argument('<job>')
-    .description('let no run of a job start')
+    .description('keep runs of a job from starting')
     .action(
       wrap(async (context, _flags, job: string) =>
         (await import('./verbs/pause.js')).pause(job, context),
@@ -101,7 +105,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
   program
     .command('resume')
     .argument('<job>')
-    .description("let a paused job's runs start again")
+    .description('let runs of a paused job start again')
     .action(
       wrap(async (context, _flags, job: string) =>
         (await import('./verbs/resume.js')).resume(job, context),

@@ -1,10 +1,10 @@
-/** The flags that stand for a job's keys, and what they say in jobs.yml's words. What is allowed is jobs/config/schema.ts's. */
+/** The flags that set job keys, and their values in the form of jobs.yml. jobs/config/schema.ts checks the values. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { FerryError } from '../core/errors.js';
 import { present } from '../core/present.js';
 
-/** As commander hands them over; everything but switches is text. */
+/** As commander passes them: text, except for switches. */
 export interface RuleFlags {
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
@@ -41,36 +41,43 @@ export interface AdHocFlags extends RunFlags {
 
 const collect = (value: string, all: readonly string[] = []) => [...all, value];
 
-/** Adds a flag for each key of a job that concerns one run. */
+/** Adds a flag for every job key that concerns a single run. */
 export function addRuleFlags(command: Command): Command {
   return command
-    .optionsGroup("Rules, each in place of the job's own:")
-    .option('--include <pattern>', 'only what matches, as in .gitignore; repeatable', collect)
-    .option('--exclude <pattern>', 'nothing that matches; repeatable', collect)
-    .option('--ignore-file <name>', 'files of this name exclude, in every folder')
+    .optionsGroup("Rules, which override the job's own:")
+    .option(
+      '--include <pattern>',
+      'include only what matches (.gitignore syntax); repeatable',
+      collect,
+    )
+    .option('--exclude <pattern>', 'exclude what matches; repeatable', collect)
+    .option('--ignore-file <name>', 'name of files in the source that list more excludes')
     .option('--compare <how>', 'auto, mtime, size or checksum')
     .option('--existing <what>', 'replace, newer or keep')
-    .option('--max-delete <share|number>', 'delete at most this, such as 80% or 20, or nothing')
-    .option('--trash <folder>', 'move deleted files there, below the destination')
+    .option(
+      '--max-delete <share|number>',
+      'delete nothing if it would be more than this, such as 80%',
+    )
+    .option('--trash <folder>', 'move deleted files to this folder of the destination')
     .option('--keep <time>', 'keep the trash this long, such as 30d')
     .option('--require <path>', 'delete only if this exists below the source')
-    .option('--allow-empty-source', 'let an empty source empty the destination')
+    .option('--allow-empty-source', 'delete even if the source is empty')
     .addOption(new Option('--no-allow-empty-source').hideHelp())
     .option('--symlinks <how>', 'skip, follow or preserve')
     .option('--modes <which>', 'source, server, or FILES,FOLDERS such as 0644,0755')
     .option('--verify <how>', 'size or checksum')
-    .option('--fsync', 'bring every file to the disk before it counts')
+    .option('--fsync', 'flush every file to disk')
     .addOption(new Option('--no-fsync').hideHelp())
-    .option('--after <what>', 'keep, delete, or archive=FOLDER: what becomes of source files')
-    .option('--bwlimit <rate>', 'at most this, such as 5MiB/s')
-    .option('--timeout <time>', 'for the whole run, such as 2h')
-    .option('--min-size <size>', 'no smaller files')
-    .option('--max-size <size>', 'no larger files')
-    .option('--min-age <time>', 'no files changed less than this ago')
-    .option('--max-age <time>', 'no files changed longer ago');
+    .option('--after <what>', 'keep, delete or archive=FOLDER the copied source files')
+    .option('--bwlimit <rate>', 'bandwidth limit, such as 5MiB/s')
+    .option('--timeout <time>', 'time limit of a run, such as 2h')
+    .option('--min-size <size>', 'exclude smaller files')
+    .option('--max-size <size>', 'exclude larger files')
+    .option('--min-age <time>', 'exclude files changed less than this long ago')
+    .option('--max-age <time>', 'exclude files changed longer ago');
 }
 
-/** The flags in jobs.yml's form; keys that weren't given are absent. */
+/** The flags as keys of jobs.yml; keys without a flag are absent. */
 export function overridesFrom(flags: RuleFlags): Record<string, unknown> {
   return present({
     include: flags.include,
@@ -109,7 +116,7 @@ function afterFrom(text: string | undefined): unknown {
   return text?.startsWith('archive=') ? { archive: text.slice('archive='.length) } : text;
 }
 
-/** A flag's whole number from `least` to `most`; a usage error otherwise. */
+/** Parses a flag's whole number from `least` to `most`. Errors: `config`. */
 export function wholeNumber(flag: string, least: number, most: number): (text: string) => number {
   return (text) => {
     const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;

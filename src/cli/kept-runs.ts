@@ -1,21 +1,22 @@
-/** What the state folder keeps of runs, for `runs` and `logs` where no daemon answers. */
+/** Reports and logs of runs from the state folder, for `runs` and `logs` when no daemon runs. */
+import { present } from '../core/present.js';
 import { readRunLog } from '../observe/read-run-log.js';
 import type { RunList } from '../server/control/controls.js';
 import { listReports, readReport } from '../state/reports.js';
 
-/** The reports of the latest runs, of every job when none is named. Errors: `io`. */
+/** The latest runs of a job, or of every job. Errors: `io`. */
 export async function keptRuns(
   state: string,
   job: string | undefined,
   limit: number,
 ): Promise<RunList> {
-  const reports = await listReports(state, { limit, ...(job === undefined ? {} : { job }) });
+  const reports = await listReports(state, { limit, ...present({ job }) });
   return {
     runs: reports.map((report) => ({
       run: report.run,
       job: report.job,
       trigger: report.trigger,
-      ...(report.slot === undefined ? {} : { slot: report.slot }),
+      ...present({ slot: report.slot }),
       state: 'ended',
       outcome: report.outcome,
       report,
@@ -25,9 +26,9 @@ export async function keptRuns(
 }
 
 /**
- * The lines of a run's log. With `follow` it goes on while a worker without an API writes it, until
- * the run ends or the signal is aborted, with whose reason it then rejects. Errors: `config` when
- * no log is kept of the run.
+ * The lines of a run's log. With `follow` it also yields new lines, which a worker without the api
+ * role may be writing, until the run ends. Rejects with the signal's reason when it is aborted, and
+ * with a `config` error if there is no log of the run.
  */
 export async function* keptLog(
   state: string,
@@ -35,10 +36,10 @@ export async function* keptLog(
   follow: boolean,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  // One that isn't there is told here, where following would wait for it to come.
-  const look = readRunLog(state, run);
-  await look.next();
-  await look.return();
+  // Fails here for a missing log: when following, readRunLog would wait for it to appear.
+  const firstRead = readRunLog(state, run);
+  await firstRead.next();
+  await firstRead.return();
   const ended = (await readReport(state, run)) !== undefined;
   yield* readRunLog(state, run, { follow: follow && !ended, signal });
   signal.throwIfAborted();

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line's entry: signals, streams and the exit code. The verbs are in program.ts. */
+/** Entry point of the command line: signals, streams and the exit code. The verbs are in program.ts. */
 import { existsSync, mkdirSync } from 'node:fs';
 import module from 'node:module';
 import { homedir } from 'node:os';
@@ -12,7 +12,7 @@ const hangups = new Hangups();
 keepCompiledCode();
 const { runProgram } = await import('./program.js');
 
-// The reader may stop reading (`| head`): the work goes on to its end all the same, unseen.
+// A reader may stop reading (`| head`): the run still goes on to its end.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -22,7 +22,7 @@ for (const stream of [process.stdout, process.stderr]) {
 const stop = new AbortController();
 let listening = false;
 
-/** Aborted by the first SIGINT or SIGTERM from now on; the next one ends the process at once. */
+/** Listens to SIGINT and SIGTERM from now on: the first aborts the signal, the second ends the process. */
 function stopSignal(): AbortSignal {
   if (listening) return stop.signal;
   listening = true;
@@ -36,7 +36,7 @@ function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
-/** Node 22.8 and later keep compiled code: here in a folder of the user's own, where there can be one. */
+/** Caches compiled code (Node 22.8 and later) in a folder of the user's own, if one can be made. */
 function keepCompiledCode(): void {
   const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
   if (enableCompileCache === undefined) return;
@@ -44,7 +44,7 @@ function keepCompiledCode(): void {
   const caches = given?.startsWith('/') ? given : join(homedir(), '.cache');
   const folder = join(caches, 'ferryline');
   try {
-    // level by level: where a file system refuses with ENOENT, Node 24 would try for ever by itself
+    // One level at a time: on a file system that refuses with ENOENT, a recursive mkdir of Node 24 never ends.
     for (const level of [caches, folder]) if (!existsSync(level)) mkdirSync(level, { mode: 0o700 });
   } catch {
     return;

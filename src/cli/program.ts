@@ -1,6 +1,6 @@
 /**
- * The verbs and their flags. Each verb's code is loaded when it is called and not before: start-up
- * time is a feature, and `--help` and `--version` need nothing but this file.
+ * The verbs and their flags. The code of a verb is loaded only when it is called, for a short start-up;
+ * `--help` and `--version` need no other file.
  */
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -20,15 +20,15 @@ import type { ApplyFlags } from './verbs/apply.js';
 import type { PlanFlags } from './verbs/plan.js';
 import type { TrustFlags } from './verbs/trust-target.js';
 
-/** Verbs of the contract that a later version has. */
-const later = ['doctor', 'rollback', 'releases'];
+/** Verbs planned for a later version. */
+const laterVerbs = ['doctor', 'rollback', 'releases'];
 
 const exitCodesText = `
-Exit codes: 0 succeeded, 1 a defect of ours, 2 usage or configuration, 3 incomplete,
+Exit codes: 0 succeeded, 1 bug in ferryline, 2 usage or configuration, 3 incomplete,
 4 network, 5 authentication, 6 host key unknown or changed, 7 refused by a guard,
 8 busy, 9 hostile peer, 130 and 143 cancelled.`;
 
-/** Runs a command line and resolves to its exit code; never rejects. */
+/** Runs a command line and resolves to its exit code. Errors are printed; it never rejects. */
 export async function runProgram(
   args: readonly string[],
   signals: Pick<Context, 'stopSignal' | 'hangups'>,
@@ -58,13 +58,18 @@ function build(wrap: Wrap): Command {
   const program = new Command('ferryline')
     .description('Automated sync and transfer jobs over SFTP: push, pull and mirror.')
     .version(version(), '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print this help, or that of a command')
+    .helpOption('-h, --help', 'print help for ferryline or a command')
     .helpCommand(false)
     .option('-c, --config <file>', 'jobs.yml to use')
-    .option('--json', 'print events as lines of JSON on stdout, and nothing else there')
+    .option('--json', 'print events as JSON lines on stdout, and nothing else')
     .option('-q, --quiet', 'print errors only')
-    .option('-v, --verbose', 'print each file; -vv: the whole session', (_, n: number) => n + 1, 0)
-    .option('--no-color', 'no colours')
+    .option(
+      '-v, --verbose',
+      'print each file; -vv: the session transcript, too',
+      (_, n: number) => n + 1,
+      0,
+    )
+    .option('--no-color', 'do not use colours')
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', exitCodesText)
     .showSuggestionAfterError()
@@ -73,7 +78,7 @@ function build(wrap: Wrap): Command {
   addDaemonVerbs(program, wrap);
   addAdHocVerbs(program, wrap);
   addOtherVerbs(program, wrap);
-  for (const name of later) {
+  for (const name of laterVerbs) {
     program
       .command(name, { hidden: true })
       .argument('[args...]')
@@ -81,8 +86,8 @@ function build(wrap: Wrap): Command {
       .helpOption(false)
       .action(
         wrap(() => {
-          throw new FerryError('config', `ferryline ${name} is not in this version`, {
-            hint: '`ferryline --help` lists what is',
+          throw new FerryError('config', `ferryline ${name} is not available in this version`, {
+            hint: '`ferryline --help` lists the available commands',
           });
         }),
       );
@@ -93,7 +98,9 @@ function build(wrap: Wrap): Command {
 function addRunVerbs(program: Command, wrap: Wrap): void {
   program.commandsGroup('Run jobs:');
   addRuleFlags(
-    addRunFlags(program.command('run').argument('[job...]').description('run jobs here and now')),
+    addRunFlags(
+      program.command('run').argument('[job...]').description('run jobs now, in this process'),
+    ),
   ).action(
     wrap(async (context, flags: RunFlags, names: string[]) => {
       const { run } = await import('./verbs/run.js');
@@ -105,8 +112,8 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
       .command('plan')
       .argument('<job>')
       .description('print what a run would do')
-      .option('--exit-code', 'exit with 10 when there is something to do')
-      .option('--out <file>', 'seal the plan in a file, for `apply`'),
+      .option('--exit-code', 'exit with 10 if there is something to do')
+      .option('--out <file>', 'write the sealed plan to a file, for `apply`'),
   ).action(
     wrap(async (context, flags: PlanFlags, name: string) => {
       const { plan } = await import('./verbs/plan.js');
@@ -115,9 +122,9 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
   );
   program
     .command('apply')
-    .argument('<file>', 'what `plan --out` wrote')
-    .description('carry out exactly a sealed plan')
-    .option('--approve', 'even though the guard refuses it')
+    .argument('<file>', 'the file that `plan --out` wrote')
+    .description('carry out a sealed plan, exactly as it is')
+    .option('--approve', 'even if the guard refused it')
     .action(
       wrap(async (context, flags: ApplyFlags, file: string) => {
         const { apply } = await import('./verbs/apply.js');
@@ -128,8 +135,8 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
     program
       .command('explain')
       .argument('<job>')
-      .argument('<path>', "below the job's folders")
-      .description("say why a path is or isn't transferred"),
+      .argument('<path>', "path below the job's folders")
+      .description('explain why a path is transferred or not'),
   ).action(
     wrap(async (context, flags: RuleFlags, name: string, path: string) => {
       const { explain } = await import('./verbs/explain.js');
@@ -143,7 +150,7 @@ function addAdHocVerbs(program: Command, wrap: Wrap): void {
   const verbs = {
     push: 'copy a local folder or file to a server',
     pull: 'copy a folder or file from a server',
-    mirror: 'make TO equal to FROM: copies, and deletes the rest',
+    mirror: 'make TO equal to FROM: copy, and delete what FROM lacks',
   } as const;
   for (const [verb, description] of Object.entries(verbs)) {
     const command = program
@@ -167,10 +174,10 @@ function addAdHocVerbs(program: Command, wrap: Wrap): void {
 
 function addRunFlags(command: Command): Command {
   return command
-    .option('-n, --dry-run', 'only say what would be done')
+    .option('-n, --dry-run', 'print what would be done, and change nothing')
     .option(
       '--retries <number>',
-      'run again that often when it fails',
+      'retry a failed run up to this often',
       wholeNumber('--retries', 0, 1000),
     );
 }
@@ -188,7 +195,7 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
   program
     .command('next')
     .argument('[job]')
-    .description('print when schedules start their jobs next')
+    .description('print the next times at which schedules run jobs')
     .action(
       wrap(async (context, _flags, name?: string) => {
         const { next } = await import('./verbs/next.js');
@@ -198,10 +205,10 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
   program
     .command('trust')
     .argument('<remote|host>')
-    .description("look at a server's host key and trust it")
-    .option('--fingerprint <SHA256:...>', 'the fingerprint it must have')
-    .option('--yes', 'without a question; needs --fingerprint')
-    .option('-P, --port <port>', 'its port', wholeNumber('-P', 1, 65_535))
+    .description("show a server's host key and trust it")
+    .option('--fingerprint <SHA256:...>', 'trust only the key with this fingerprint')
+    .option('--yes', 'do not ask; needs --fingerprint')
+    .option('-P, --port <port>', 'port of the server', wholeNumber('-P', 1, 65_535))
     .action(
       wrap(async (context, flags: TrustFlags, target: string) => {
         const { trustCommand } = await import('./verbs/trust-target.js');
@@ -215,7 +222,7 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
   program
     .command('completion')
     .argument('<shell>', 'bash, zsh or fish')
-    .description('print completions for a shell')
+    .description('print a completion script for a shell')
     .action(
       wrap(async (context, _flags, shell: string) => {
         const { completion } = await import('./verbs/completion.js');
@@ -224,7 +231,7 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
     );
   program
     .command('demo')
-    .description('show a whole life of jobs against a throw-away server')
+    .description('show jobs at work, against a temporary server')
     .action(wrap(async (context) => (await import('./demo/demo.js')).demo(context)));
 }
 
@@ -238,21 +245,21 @@ function contextOf(command: Command, signals: Pick<Context, 'stopSignal' | 'hang
   }>();
   const verbosity = flags.quiet === true ? -1 : (Math.min(2, flags.verbose) as Verbosity);
   return {
-    around: { env: process.env, home: homedir(), cwd: process.cwd() },
+    environment: { env: process.env, home: homedir(), cwd: process.cwd() },
     output: openOutput({ json: flags.json === true, verbosity, color: flags.color }),
     config: flags.config,
     ...signals,
   };
 }
 
-/** Output that is written out and the terminal given back however the process ends. */
+/** Output that is flushed, with the terminal restored, however the process ends. */
 function openOutput(options: OutputOptions): Output {
   const output = createOutput(options, process);
   process.once('exit', output.flush);
   return output;
 }
 
-/** package.json stands two folders above, in the sources and in the package. */
+/** package.json is two folders up, in the sources and in the package. */
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;

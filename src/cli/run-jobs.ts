@@ -1,8 +1,9 @@
-/** Runs jobs one after another in this process: the lock, the attempts and the report around each run. */
+/** Runs jobs one after another in this process, each with its lock, attempts and report. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFerryError, Cancelled, worstExitCode } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
+import { present } from '../core/present.js';
 import { newRunId } from '../core/run-id.js';
 import { formatDuration } from '../core/text.js';
 import { SessionPool } from '../endpoints/sftp/pool.js';
@@ -17,31 +18,32 @@ import { makeStateFolder } from './folders.js';
 import { createReporter, showTranscript } from './show/reporter.js';
 
 export interface RunChoices {
-  /** Only says what would be done. */
+  /** Print what would be done, and change nothing. */
   readonly dryRun: boolean;
   /** Attempts after the first. */
   readonly retries: number;
-  /** What to call a job that has no name of its own. */
+  /** How to call a job without a name of its own in the output. */
   readonly label?: string;
-  /** Only the plan with this digest may be carried out. */
+  /** The only plan that may be carried out, by its digest. */
   readonly sealed?: { readonly digest: string; readonly approved: boolean };
 }
 
-interface Running extends RunChoices {
+/** What the runs of one command share. */
+interface RunSession extends RunChoices {
   readonly context: Context;
   readonly pool: SessionPool;
   readonly signal: AbortSignal;
   readonly state: string;
 }
 
-/** Resolves to the exit code of them all. A job that can't be run keeps no other from running; a signal does. */
+/** Resolves to the exit code of them all. If a job cannot be run, the next ones still are; a signal stops them. */
 export async function runJobs(
   jobs: readonly Job[],
   choices: RunChoices,
   context: Context,
 ): Promise<number> {
   const signal = context.stopSignal();
-  const state = await makeStateFolder(context.around);
+  const state = await makeStateFolder(context.environment);
   const pool = openPool(context);
   const codes: number[] = [];
   try {
@@ -56,7 +58,7 @@ export async function runJobs(
   return worstExitCode(codes);
 }
 
-/** The sessions of a command, whose notices are shown with `-v`, and the transcript with `-vv`. */
+/** The SSH sessions of a command. Shows their notices with `-v` and the transcript with `-vv`. */
 export function openPool({ output }: Context): SessionPool {
   if (output.verbosity < 1) return new SessionPool();
   if (output.verbosity < 2)
@@ -66,11 +68,11 @@ export function openPool({ output }: Context): SessionPool {
   });
 }
 
-/** One job under its lock, which a dry run doesn't need: it changes nothing. */
-async function runLocked(job: Job, running: Running): Promise<number> {
-  const { state, dryRun } = running;
+/** Runs one job under its lock; a dry run needs none, since it changes nothing. */
+async function runLocked(job: Job, session: RunSession): Promise<number> {
+  const { state, dryRun } = session;
   const run = newRunId(Date.now());
-  if (dryRun) return (await attempt(job, run, 1, running)).exitCode;
+  if (dryRun) return (await attempt(job, run, 1, session)).exitCode;
   let lock: Awaited<ReturnType<typeof acquireJobLock>>;
   try {
     lock = await acquireJobLock(state, job.name);
@@ -78,65 +80,72 @@ async function runLocked(job: Job, running: Running): Promise<number> {
     const error = asFerryError(thrown);
     const start = { run, trigger: 'manual', attempt: 1 } as const;
     const report = reportOfNoStart(job, start, error, new Date());
-    reporterFor(job, running).emit({ event: 'run', ...report });
+    reporterFor(job, session).emit({ event: 'run', ...report });
     return report.exitCode;
   }
   try {
-    return (await attempts(job, run, running)).exitCode;
+    return (await attempts(job, run, session)).exitCode;
   } finally {
     await lock.release();
   }
 }
 
-async function attempts(job: Job, run: string, running: Running): Promise<Report> {
-  const { output } = running.context;
+async function attempts(job: Job, run: string, session: RunSession): Promise<Report> {
+  const { output } = session.context;
   for (let number = 1; ; number++) {
-    const report = await attempt(job, run, number, running);
-    await keepReport(job, report, running);
-    if (number > running.retries || !worthAnotherAttempt(report)) return report;
+    const report = await attempt(job, run, number, session);
+    await keepReport(job, report, session);
+    if (number > session.retries || !worthAnotherAttempt(report)) return report;
     const wait = backoffAfter(number, job.starts.retry);
-    output.note(`${running.label ?? job.name}: attempt ${number + 1} in ${formatDuration(wait)}`);
+    output.note(`${session.label ?? job.name}: attempt ${number + 1} in ${formatDuration(wait)}`);
     try {
-      await sleep(wait, undefined, { signal: running.signal });
+      await sleep(wait, undefined, { signal: session.signal });
     } catch {
       return report;
     }
   }
 }
 
-async function attempt(job: Job, run: string, number: number, running: Running): Promise<Report> {
-  const reporter = reporterFor(job, running);
+async function attempt(
+  job: Job,
+  run: string,
+  number: number,
+  session: RunSession,
+): Promise<Report> {
+  const reporter = reporterFor(job, session);
   try {
     return await runJob(job, {
       run,
       trigger: 'manual',
       attempt: number,
       emit: reporter.emit,
-      signal: running.signal,
-      pool: running.pool,
-      state: running.state,
-      dryRun: running.dryRun,
-      // Also for the case that the plan is refused: people then want to see it.
+      signal: session.signal,
+      pool: session.pool,
+      state: session.state,
+      dryRun: session.dryRun,
+      // If the plan is refused, the reporter shows its deletions.
       deepPlan: true,
-      ...(running.sealed === undefined ? {} : { sealed: running.sealed }),
+      ...present({ sealed: session.sealed }),
     });
   } finally {
     reporter.end();
   }
 }
 
-function reporterFor(job: Job, { context, dryRun, label }: Running) {
+function reporterFor(job: Job, { context, dryRun, label }: RunSession) {
   return createReporter(context.output, { job: label ?? job.name, plan: false, dryRun });
 }
 
-/** A report that can't be kept changes nothing of what the run did, so it's a warning. */
-async function keepReport(job: Job, report: Report, { state, context }: Running): Promise<void> {
+/** Saves the report. A failure is only a warning: it does not change the result of the run. */
+async function keepReport(job: Job, report: Report, { state, context }: RunSession): Promise<void> {
   const { output } = context;
   try {
-    const gone = await saveReport(state, output.redacted(report), job.history);
-    await removeRunLogs(state, gone);
+    const removed = await saveReport(state, output.redacted(report), job.history);
+    await removeRunLogs(state, removed);
   } catch (thrown) {
     const why = (thrown as Error).message;
-    output.note(`${output.style.yellow('warning:')} ${job.name}: its report was not kept: ${why}`);
+    output.note(
+      `${output.style.yellow('warning:')} ${job.name}: its report could not be saved: ${why}`,
+    );
   }
 }

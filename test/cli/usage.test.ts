@@ -80,7 +80,7 @@ describe('usage', () => {
     async (verb) => {
       const result = await run(verb, '--roles', 'x');
       expect(result).toMatchObject({ code: 2, stdout: '' });
-      expect(result.stderr).toContain(`ferryline ${verb} is not in this version`);
+      expect(result.stderr).toContain(`ferryline ${verb} is not available in this version`);
     },
   );
 });
@@ -189,7 +189,7 @@ test('init writes a file that validates, and never replaces one', async () => {
   expect(Object.keys(parse(text).jobs)).toEqual(['upload']);
   const second = await run('init');
   expect(second.code).toBe(2);
-  expect(second.stderr).toContain('exists already');
+  expect(second.stderr).toContain('already exists');
 });
 
 test('schema prints the schema that is committed', async () => {

@@ -86,7 +86,7 @@ test('in the middle of a large file', async () => {
     { run: big.run, state: 'ended', outcome: 'cancelled' },
   ]);
   // What was cancelled is not taken up again.
-  expect(await cancel(member, big)).toMatch(/had ended already/);
+  expect(await cancel(member, big)).toMatch(/had already ended/);
   expect(await member.stop()).toBe(0);
 }, 60_000);
 
@@ -113,7 +113,7 @@ test('waiting in the queue', async () => {
   const scene = await openJobs();
   const member = await startMember(scene, 'only', redis.database(), { args: ['--roles', 'api'] });
   const big = await member.enqueueAndWait('big');
-  expect(await cancel(member, big)).toMatch(/out of the queue/);
+  expect(await cancel(member, big)).toMatch(/removed from the queue/);
   await endsCancelled(big);
   expect(await member.runs()).toMatchObject([{ run: big.run, outcome: 'cancelled' }]);
   await member.stop();

@@ -1,4 +1,4 @@
-/** The demo's second half: `ferryline start`, with its queue in the demo's state folder, does the same jobs by itself. */
+/** The second half of the demo: `ferryline start`, with its queue in the demo's state folder, runs the same jobs. */
 import { EventEmitter, once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
@@ -10,24 +10,24 @@ import { formatDuration } from '../../core/text.js';
 import { filesBelow, put, sameFiles } from './samples.js';
 import { broken, check, command, type Stage, showCommand, spawnFerryline, title } from './stage.js';
 
-/** What jobs.yml takes in place of every night at two. */
+/** The schedule that replaces "every night at two" in jobs.yml. */
 const schedule = '*/5 * * * * *';
-/** Milliseconds for what the daemon is waited for: it takes seconds, on a busy machine more. */
-const patience = 120_000;
+/** The longest wait for something the daemon does, which takes seconds, on a busy machine more; then the demo fails. */
+const expectWithinMs = 120_000;
 
 /** A line of the daemon's log. */
-interface Line {
+interface LogLine {
   readonly message: string;
   readonly trigger?: string;
   readonly copied?: number;
 }
 
 interface Daemon {
-  /** Resolves when its log has such a line. */
-  said(what: string, isIt: (line: Line) => boolean): Promise<void>;
-  /** Resolves when a file is there, within 2 ms. */
-  made(file: string): Promise<void>;
-  /** SIGTERM, and its exit code. */
+  /** Resolves once a line of its log matches; `what` is for the error if none does. */
+  logged(what: string, matches: (line: LogLine) => boolean): Promise<void>;
+  /** Resolves within 2 ms after a file has appeared. */
+  created(file: string): Promise<void>;
+  /** Sends SIGTERM and resolves to the exit code. */
   stop(): Promise<number | null>;
 }
 
@@ -38,34 +38,34 @@ export async function playDaemon(stage: Stage): Promise<void> {
   await rename(join(folder, 'restored'), data);
   await put(data, 'reports/2027-02.csv', 'month,total\n2027-02,2\n');
 
-  title(stage, '7. The daemon does it all by itself; here "every night" is every 5 seconds');
+  title(stage, '7. The daemon runs the jobs by itself; here "every night" is every 5 seconds');
   const daemon = startDaemon(stage);
   try {
-    await daemon.said('the daemon has started', ({ message }) => / started: /.test(message));
-    await daemon.said(
+    await daemon.logged('the daemon has started', ({ message }) => / started: /.test(message));
+    await daemon.logged(
       'the schedule starts nightly-archive',
       ({ message, copied }) => message === 'nightly-archive: succeeded' && copied === 1,
     );
-    await check(stage, 'its slot came, and a new report went to the archive', () =>
+    await check(stage, 'its slot came, and a new report was copied to the archive', () =>
       sameFiles(data, join(served, 'data')),
     );
 
-    title(stage, '8. A file is dropped into ./outbox, which it watches');
-    const isDelivery = (why: string) => (line: Line) =>
+    title(stage, '8. The daemon watches ./outbox: a file is dropped there');
+    const isDelivery = (why: string) => (line: LogLine) =>
       line.message === 'drop-folder: succeeded' && line.trigger === why;
-    await daemon.said('it looks at all of ./outbox first', isDelivery('rescan'));
+    await daemon.logged('it scans all of ./outbox first', isDelivery('rescan'));
     await put(join(folder, 'outbox'), 'order-3.xml', '<order name="order-3.xml"/>\n');
     const dropped = performance.now();
-    await daemon.made(join(served, 'inbox/order-3.xml'));
+    await daemon.created(join(served, 'inbox/order-3.xml'));
     const took = formatDuration(performance.now() - dropped);
-    await daemon.said('the watch starts drop-folder', isDelivery('watch'));
+    await daemon.logged('the watch starts drop-folder', isDelivery('watch'));
     await check(
       stage,
-      `on the server ${took} after it was written, 2 s of which it had to rest`,
+      `the file was on the server ${took} after it was written, including the 2 s it must stay unchanged`,
       () => filesBelow(join(folder, 'sent')).then((sent) => sent.includes('order-3.xml')),
     );
 
-    title(stage, '9. It answers questions, and stops when it is told to');
+    title(stage, '9. It answers questions, and stops on request');
     await command(stage, ['status'], 0);
     await command(stage, ['runs', '--limit', '4'], 0);
     output.note(output.style.dim('$ kill -TERM PID'));
@@ -76,7 +76,7 @@ export async function playDaemon(stage: Stage): Promise<void> {
   }
 }
 
-/** Starts the daemon and shows its log as it comes. */
+/** Starts the daemon and shows its log. */
 function startDaemon(stage: Stage): Daemon {
   const { output, signal } = stage;
   signal.throwIfAborted();
@@ -87,40 +87,40 @@ function startDaemon(stage: Stage): Daemon {
   const ended = once(child, 'close') as Promise<[number | null]>;
   const ending = new AbortController();
   void ended.then(() => ending.abort());
-  const over = AbortSignal.any([signal, ending.signal]);
-  const lines: Line[] = [];
-  const news = new EventEmitter();
+  const overSignal = AbortSignal.any([signal, ending.signal]);
+  const lines: LogLine[] = [];
+  const logEvents = new EventEmitter();
   createInterface({ input: child.stderr as Readable }).on('line', (text) => {
     const line = lineOf(text);
     lines.push(line);
     const why = line.trigger === undefined ? '' : ` (${line.trigger})`;
     output.note(`${output.style.dim('daemon')}  ${line.message}${why}`);
-    news.emit('line');
+    logEvents.emit('line');
   });
 
   const until = async (
     what: string,
     holds: () => boolean,
-    moment: (options: { signal: AbortSignal }) => Promise<unknown>,
+    nextChance: (options: { signal: AbortSignal }) => Promise<unknown>,
   ) => {
-    const limit = AbortSignal.any([over, AbortSignal.timeout(patience)]);
+    const limit = AbortSignal.any([overSignal, AbortSignal.timeout(expectWithinMs)]);
     while (!holds()) {
-      await moment({ signal: limit }).catch(() => {
+      await nextChance({ signal: limit }).catch(() => {
         signal.throwIfAborted();
-        broken(`it does not hold that ${what}`);
+        broken(`this did not happen: ${what}`);
       });
     }
   };
   return {
-    said: (what, isIt) =>
+    logged: (what, matches) =>
       until(
         what,
-        () => lines.some(isIt),
-        (options) => once(news, 'line', options),
+        () => lines.some(matches),
+        (options) => once(logEvents, 'line', options),
       ),
-    made: (file) =>
+    created: (file) =>
       until(
-        `${file} is made`,
+        `${file} is created`,
         () => existsSync(file),
         (options) => sleep(2, undefined, options),
       ),
@@ -132,10 +132,10 @@ function startDaemon(stage: Stage): Daemon {
   };
 }
 
-/** Off a terminal the log is lines of JSON; what Node itself may say is none. */
-function lineOf(text: string): Line {
+/** Without a terminal the log is lines of JSON; a message of Node itself is not. */
+function lineOf(text: string): LogLine {
   try {
-    return JSON.parse(text) as Line;
+    return JSON.parse(text) as LogLine;
   } catch {
     return { message: text };
   }

@@ -1,7 +1,7 @@
 /**
- * `ferryline demo`: the project's own jobs.yml at work against a throw-away server, by the commands
- * a user would type, then by the daemon (daemon.ts). Every step is checked; the exit code is 0
- * only if all of them held.
+ * `ferryline demo`: runs the project's own jobs.yml against a temporary server, with the commands a
+ * user would type, then with the daemon (daemon.ts). Every step is checked; the exit code is 0 only
+ * if all of them succeed.
  */
 import { copyFile, mkdir, mkdtemp, readFile, realpath, rm, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { filesBelow, makeData, makeSite, put, sameFiles, touchAll } from './samp
 import { check, command, ferryline, lastReport, type Stage, title } from './stage.js';
 
 const project = new URL('../../../', import.meta.url);
-/** What jobs.yml's nightly-archive leaves out. */
+/** What nightly-archive excludes in jobs.yml. */
 const excluded = /\.tmp$|(?:^|\/)cache\//;
 
 export async function demo(context: Context): Promise<number> {
@@ -32,8 +32,8 @@ export async function demo(context: Context): Promise<number> {
     await copyFile(new URL('jobs.yml', project), join(folder, 'jobs.yml'));
     await makeData(join(folder, 'data'));
     host = await openHost({ folder, served, output, signal }, keys);
-    output.note(`A throw-away SFTP server (${host.what}) listens on 127.0.0.1:${host.port};`);
-    output.note(`jobs.yml, copied to ${folder}, has three jobs for it.`);
+    output.note(`A temporary SFTP server (${host.what}) listens on 127.0.0.1:${host.port};`);
+    output.note(`jobs.yml, copied to ${folder}, has three jobs that use it.`);
     const stage = { folder, served, host, output, signal };
     await play(stage);
     await playDaemon(stage);
@@ -42,12 +42,16 @@ export async function demo(context: Context): Promise<number> {
     await rm(top, { recursive: true, force: true });
   }
   output.note('');
-  output.note(`${output.style.green('All as promised.')} The server and its files are gone again.`);
-  output.note('Next: README.md, docs/architecture.md, and jobs.yml, which you have just seen run.');
+  output.note(
+    `${output.style.green('Everything worked as promised.')} The server and its files are removed.`,
+  );
+  output.note(
+    'Next: read README.md, docs/architecture.md and jobs.yml, which you have just seen at work.',
+  );
   return 0;
 }
 
-/** The machine's sshd may be there and yet let nobody in: it has to prove itself first. */
+/** The machine's sshd, if a first plan shows that a login works; else our own server. */
 async function openHost(stage: Omit<Stage, 'host'>, keys: string): Promise<DemoHost> {
   const sshd = await startMachineSshd(keys, stage.served);
   if (sshd !== undefined) {

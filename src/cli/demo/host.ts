@@ -1,6 +1,6 @@
 /**
- * The throw-away server of the demo, with keys of its own, on loopback: the machine's sshd where it
- * has one, else ours (test-server/). It leaves nothing behind.
+ * The temporary server of the demo, on loopback and with keys of its own: the machine's sshd if there
+ * is one, else ours (test-server/). It leaves nothing behind.
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,18 +13,18 @@ import { promisify } from 'node:util';
 import { makeKeyPair, startDemoServer } from '../../test-server/ssh-server.js';
 
 export interface DemoHost {
-  /** For people. */
+  /** A description for people. */
   readonly what: string;
   readonly port: number;
   readonly username: string;
-  /** The served folder as the client has to name it. */
+  /** The path of the served folder for the client. */
   readonly root: string;
   readonly keyFile: string;
   readonly knownHostsFile: string;
   stop(): Promise<void>;
 }
 
-/** Serves `served` with the machine's sshd; undefined where there is none or it doesn't come up. `folder` is for its keys. */
+/** Serves `served` with the machine's sshd; undefined if there is none or it does not start. `folder` is for its keys. */
 export async function startMachineSshd(
   folder: string,
   served: string,
@@ -56,8 +56,8 @@ export async function startMachineSshd(
       '',
     ].join('\n'),
   );
-  // Where no service has started it yet, root's sshd misses this folder.
-  const made = process.getuid?.() === 0 && (await madeFolder('/run/sshd'));
+  // Run by root, sshd needs this folder, which a service would have made.
+  const madeRunFolder = process.getuid?.() === 0 && (await madeFolder('/run/sshd'));
   const child = spawn(sshd, ['-D', '-e', '-f', configFile], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -65,7 +65,7 @@ export async function startMachineSshd(
   const stop = async () => {
     child.kill();
     await exit;
-    if (made) await rmdir('/run/sshd').catch(() => undefined);
+    if (madeRunFolder) await rmdir('/run/sshd').catch(() => undefined);
   };
   const listens = new Promise<boolean>((resolve) => {
     let log = '';

@@ -1,4 +1,4 @@
-/** The files the demo works on: small and large, text and bytes, in folders. */
+/** The demo's files: small and large, text and bytes, in folders. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -33,7 +33,7 @@ export async function makeSite(folder: string, title: string): Promise<void> {
   await put(folder, 'style.css', 'body { margin: 2em }\n');
 }
 
-/** Gives every file below a folder the present time, as a fresh checkout does. */
+/** Sets the mtime of every file below a folder to now, as a fresh checkout does. */
 export async function touchAll(folder: string): Promise<void> {
   for (const path of await filesBelow(folder)) {
     const now = new Date();
@@ -41,7 +41,7 @@ export async function touchAll(folder: string): Promise<void> {
   }
 }
 
-/** Relative paths of all files below a folder, sorted; what ferryline keeps there for itself is left out. */
+/** Relative paths of all files below a folder, sorted, without ferryline's own. */
 export async function filesBelow(folder: string): Promise<string[]> {
   const names = await readdir(folder, { recursive: true }).catch(() => []);
   const files: string[] = [];
@@ -52,10 +52,10 @@ export async function filesBelow(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-/** Whether two folders hold the same files with the same bytes, but for those that `but` matches. */
-export async function sameFiles(a: string, b: string, but?: RegExp): Promise<boolean> {
+/** Whether two folders have the same files with the same bytes, apart from those that `except` matches. */
+export async function sameFiles(a: string, b: string, except?: RegExp): Promise<boolean> {
   const inScope = async (folder: string) =>
-    (await filesBelow(folder)).filter((path) => but?.test(path) !== true);
+    (await filesBelow(folder)).filter((path) => except?.test(path) !== true);
   const [left, right] = [await inScope(a), await inScope(b)];
   if (left.join('\0') !== right.join('\0')) return false;
   for (const path of left) {

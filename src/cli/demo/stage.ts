@@ -1,4 +1,4 @@
-/** What a scene of the demo is played on: commands shown and run before the user's eyes, and promises that are checked. */
+/** The tools of the demo: commands that are shown and run, and promises that are checked. */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ const program = fileURLToPath(new URL('../main.js', import.meta.url));
 
 export interface Stage {
   readonly folder: string;
-  /** The served folder as it is on disk. */
+  /** The served folder on disk. */
   readonly served: string;
   readonly host: DemoHost;
   readonly output: Output;
@@ -26,7 +26,7 @@ export function title({ output }: Stage, text: string): void {
   output.note(output.style.bold(text));
 }
 
-/** Shows a command and runs it; it must end with that exit code. */
+/** Shows a command and runs it; fails unless it ends with the expected exit code. */
 export async function command(
   stage: Stage,
   args: readonly string[],
@@ -42,19 +42,19 @@ export function showCommand({ output }: Stage, args: readonly string[]): void {
   output.note(output.style.dim(`$ ferryline ${args.join(' ')}`));
 }
 
-/** Looks whether a promise holds, and says so. */
+/** Checks a promise and prints it; fails if it does not hold. */
 export async function check({ output }: Stage, what: string, holds: () => Promise<boolean>) {
-  if (!(await holds())) broken(`it does not hold that ${what}`);
+  if (!(await holds())) broken(`this is not so: ${what}`);
   output.note(`${output.style.green('ok')}  ${what}`);
 }
 
 export function broken(what: string): never {
-  throw new FerryError('defect', `the demo broke its promise: ${what}`, {
-    hint: 'please report it with all of the above',
+  throw new FerryError('defect', `the demo failed: ${what}`, {
+    hint: 'please report this with all of the output above',
   });
 }
 
-/** Runs a command to its end and resolves to its exit code; a signal ends it first. */
+/** Runs a command and resolves to its exit code. An abort stops the command; the promise then rejects with the signal's reason. */
 export async function ferryline(
   stage: Stage,
   args: readonly string[],
@@ -67,15 +67,15 @@ export async function ferryline(
     stdio === 'inherit' ? 'inherit' : 'ignore',
     stdio,
   ]);
-  const pass = () => child.kill(exitedBy(signal) === 143 ? 'SIGTERM' : 'SIGINT');
-  signal.addEventListener('abort', pass);
+  const forward = () => child.kill(exitedBy(signal) === 143 ? 'SIGTERM' : 'SIGINT');
+  signal.addEventListener('abort', forward);
   const [code] = (await once(child, 'exit')) as [number | null];
-  signal.removeEventListener('abort', pass);
+  signal.removeEventListener('abort', forward);
   if (signal.aborted) throw signal.reason;
   return code ?? 1;
 }
 
-/** Starts this very program in the demo's folder, with what makes jobs.yml lead to the demo's server. */
+/** Starts this program in the demo's folder, with the variables that point jobs.yml to the demo's server. */
 export function spawnFerryline(
   { folder, host, output }: Stage,
   args: readonly string[],
@@ -110,7 +110,7 @@ function stateOf(folder: string): string {
 
 export async function lastReport({ folder }: Stage, job: string): Promise<Report> {
   const runs = jobReportsFolder(stateOf(folder), job);
-  // Ids sort by the second, and two runs may share one: the report's own time decides.
+  // By start time, since ids of the same millisecond sort at random.
   const reports = await Promise.all(
     (await readdir(runs)).map(
       async (name) => JSON.parse(await readFile(join(runs, name), 'utf8')) as Report,

@@ -1,13 +1,4 @@
-/** A block of lines at the foot of a terminal that is drawn again and again in place. */
-
-export interface Block {
-  /** Shows these lines; drawn at most some times a second. */
-  set(lines: (columns: number) => readonly string[]): void;
-  /** Takes the block away until it is drawn next, so that other lines can be written. */
-  clear(): void;
-  /** Takes it away for good and shows the cursor again. */
-  end(): void;
-}
+/** A block of lines at the foot of a terminal that is redrawn in place. */
 
 export interface Screen {
   write(text: string): unknown;
@@ -20,41 +11,54 @@ const hideCursor = '\x1b[?25l';
 const showCursor = '\x1b[?25h';
 const eraseDown = '\x1b[J';
 
-export function createBlock(screen: Screen): Block {
-  let content: ((columns: number) => readonly string[]) | undefined;
-  let drawn = 0;
-  let timer: NodeJS.Timeout | undefined;
+export class Block {
+  readonly #screen: Screen;
+  #content: ((columns: number) => readonly string[]) | undefined;
+  /** Lines on the screen now. */
+  #drawn = 0;
+  #timer: NodeJS.Timeout | undefined;
 
-  const clear = () => {
-    if (drawn === 0) return;
-    screen.write(`\r\x1b[${drawn}A${eraseDown}`);
-    drawn = 0;
-  };
-  const draw = () => {
-    if (content === undefined) return;
-    // A terminal that doesn't know its width says 0. One column stays free: some wrap as soon as
-    // the last one is written.
-    const lines = content(Math.max(20, (screen.columns || 80) - 1));
-    const back = drawn === 0 ? hideCursor : `\r\x1b[${drawn}A${eraseDown}`;
-    screen.write(`${back}${lines.map((line) => `${line}\n`).join('')}`);
-    drawn = lines.length;
-  };
-  return {
-    set(lines) {
-      content = lines;
-      if (timer !== undefined) return;
-      draw();
-      timer = setInterval(draw, 1000 / framesPerSecond);
-      timer.unref();
-    },
-    clear,
-    end() {
-      if (timer === undefined) return;
-      clearInterval(timer);
-      timer = undefined;
-      content = undefined;
-      clear();
-      screen.write(showCursor);
-    },
-  };
+  constructor(screen: Screen) {
+    this.#screen = screen;
+  }
+
+  /** Shows these lines, redrawn `framesPerSecond` times a second until `end`. */
+  set(lines: (columns: number) => readonly string[]): void {
+    this.#content = lines;
+    if (this.#timer !== undefined) return;
+    this.#draw();
+    this.#timer = setInterval(() => this.#draw(), 1000 / framesPerSecond);
+    this.#timer.unref();
+  }
+
+  /** Erases the block until the next redraw, so that other lines can be written. */
+  clear(): void {
+    if (this.#drawn === 0) return;
+    this.#screen.write(this.#eraseSequence());
+    this.#drawn = 0;
+  }
+
+  /** Erases the block for good and shows the cursor again. */
+  end(): void {
+    if (this.#timer === undefined) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#content = undefined;
+    this.clear();
+    this.#screen.write(showCursor);
+  }
+
+  #draw(): void {
+    if (this.#content === undefined) return;
+    // A terminal of unknown width reports 0. The last column stays free: some terminals wrap as soon
+    // as it is written.
+    const lines = this.#content(Math.max(20, (this.#screen.columns || 80) - 1));
+    const start = this.#drawn === 0 ? hideCursor : this.#eraseSequence();
+    this.#screen.write(`${start}${lines.map((line) => `${line}\n`).join('')}`);
+    this.#drawn = lines.length;
+  }
+
+  #eraseSequence(): string {
+    return `\r\x1b[${this.#drawn}A${eraseDown}`;
+  }
 }

@@ -1,65 +1,62 @@
-/** How far a run is, in words: pure but for the clock handed in. Drawing is block.ts's. */
+/** The progress of a run in words. Pure: the time is passed in. block.ts draws it. */
 import type { Progress } from '../../core/events.js';
 import { count, formatBytes, formatDuration, grouped } from '../../core/text.js';
-
-export interface Meter {
-  /** Takes in the totals so far; `now` in milliseconds. */
-  update(progress: Progress, now: number): void;
-  /** The latest totals with rate and time left; undefined before the first. */
-  view(now: number): View | undefined;
-}
 
 export interface View {
   readonly progress: Progress;
   /** Bytes a second over the last seconds; undefined while too little is known. */
   readonly rate: number | undefined;
-  /** Milliseconds; undefined while too little is known. */
+  /** Milliseconds left; undefined while too little is known. */
   readonly left: number | undefined;
 }
 
-/** Milliseconds the rate is taken over, and between two samples of it. */
-const span = 8000;
-const step = 250;
-/** Below this the rate is noise. */
-const enough = 1000;
+/** The rate is that of the last `rateSpanMs`, from samples at least `sampleEveryMs` apart. */
+const rateSpanMs = 8000;
+const sampleEveryMs = 250;
+/** A rate over a shorter time is noise and is not shown. */
+const shortestSpanMs = 1000;
 
-export function createMeter(): Meter {
-  let latest: Progress | undefined;
-  let samples: { readonly at: number; readonly bytes: number; readonly files: number }[] = [];
+/** Keeps the latest totals of a run and computes its rate and the time left. */
+export class Meter {
+  #latest: Progress | undefined;
+  #samples: { readonly at: number; readonly bytes: number; readonly files: number }[] = [];
 
-  return {
-    update(progress, now) {
-      if (latest !== undefined && latest.phase !== progress.phase) samples = [];
-      latest = progress;
-      const last = samples.at(-1);
-      if (last !== undefined && now - last.at < step) return;
-      samples.push({ at: now, bytes: progress.bytes.done, files: progress.files.done });
-      while (samples.length > 2 && now - (samples[0]?.at ?? now) > span) samples.shift();
-    },
-    view(now) {
-      if (latest === undefined) return undefined;
-      const first = samples[0];
-      const { bytes, files } = latest;
-      if (latest.phase !== 'transfer' || first === undefined || now - first.at < enough) {
-        return { progress: latest, rate: undefined, left: undefined };
-      }
-      const seconds = (now - first.at) / 1000;
-      const rate = (bytes.done - first.bytes) / seconds;
-      const fileRate = (files.done - first.files) / seconds;
-      // Many small files take their time by number, large ones by size: the slower tells.
-      const waits = [
-        [bytes.total - bytes.done, rate],
-        [files.total - files.done, fileRate],
-      ].map(([rest = 0, speed = 0]) => (rest <= 0 ? 0 : speed > 0 ? rest / speed : Infinity));
-      // While a single large file is on its way no file is ever done: then bytes alone tell.
-      const wait = fileRate > 0 ? Math.max(...waits) : (waits[0] ?? Infinity);
-      return {
-        progress: latest,
-        rate,
-        left: Number.isFinite(wait) ? wait * 1000 : undefined,
-      };
-    },
-  };
+  /** `now` in milliseconds. */
+  update(progress: Progress, now: number): void {
+    if (this.#latest !== undefined && this.#latest.phase !== progress.phase) this.#samples = [];
+    this.#latest = progress;
+    const samples = this.#samples;
+    const last = samples.at(-1);
+    if (last !== undefined && now - last.at < sampleEveryMs) return;
+    samples.push({ at: now, bytes: progress.bytes.done, files: progress.files.done });
+    while (samples.length > 2 && now - (samples[0]?.at ?? now) > rateSpanMs) samples.shift();
+  }
+
+  /** The latest totals with rate and time left; undefined before the first `update`. */
+  view(now: number): View | undefined {
+    const progress = this.#latest;
+    if (progress === undefined) return undefined;
+    const first = this.#samples[0];
+    const { bytes, files } = progress;
+    if (progress.phase !== 'transfer' || first === undefined || now - first.at < shortestSpanMs) {
+      return { progress, rate: undefined, left: undefined };
+    }
+    const seconds = (now - first.at) / 1000;
+    const rate = (bytes.done - first.bytes) / seconds;
+    const fileRate = (files.done - first.files) / seconds;
+    // Small files take their time by number, large ones by size: the longer estimate counts.
+    const estimates = [
+      [bytes.total - bytes.done, rate],
+      [files.total - files.done, fileRate],
+    ].map(([rest = 0, speed = 0]) => (rest <= 0 ? 0 : speed > 0 ? rest / speed : Infinity));
+    // While a single large file is copied no file is completed: then bytes alone count.
+    const secondsLeft = fileRate > 0 ? Math.max(...estimates) : (estimates[0] ?? Infinity);
+    return {
+      progress,
+      rate,
+      left: Number.isFinite(secondsLeft) ? secondsLeft * 1000 : undefined,
+    };
+  }
 }
 
 const phases = { scan: 'comparing', transfer: 'copying', delete: 'deleting' } as const;
@@ -70,8 +67,8 @@ export function progressLine(job: string, { progress, rate, left }: View): strin
 }
 
 /**
- * Two lines of at most `columns` characters: the facts, of which the last ones are left out where
- * they don't fit, and a bar once the total is known.
+ * At most two lines of at most `columns` characters: the facts, without the last ones if they do not
+ * fit, and a bar once the total is known.
  */
 export function progressBlock(
   job: string,
@@ -101,7 +98,7 @@ function facts(
   return list;
 }
 
-/** 0 to 1: bytes where there are any, else files. */
+/** From 0 to 1, by bytes if there are any to copy, else by files; undefined while the total is unknown. */
 function shareDone({ phase, files, bytes }: Progress): number | undefined {
   if (phase === 'scan') return undefined;
   const { done, total } = phase === 'transfer' && bytes.total > 0 ? bytes : files;

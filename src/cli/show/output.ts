@@ -1,11 +1,11 @@
 /**
- * The two streams of the command line: data goes to stdout, all else to stderr, secrets to
- * neither. What is said is decided elsewhere (reporter.ts, the commands).
+ * The two streams of the command line: data goes to stdout, everything else to stderr, secrets to
+ * neither. reporter.ts and the verbs decide what is printed.
  */
 import type { FerryError } from '../../core/errors.js';
 import { escapeText, jsonLine, terminalSafe } from '../../core/text.js';
 import { type Redact, redactEvent, redactor } from '../../observe/redact.js';
-import { type Block, createBlock } from './block.js';
+import { Block } from './block.js';
 import { createStyle, isLively, mayColour, type Style } from './style.js';
 
 /** `-q` is -1, `-v` 1, `-vv` 2. */
@@ -18,25 +18,25 @@ export interface OutputOptions {
 }
 
 export interface Output extends OutputOptions {
-  /** For what goes to stderr. */
+  /** Colours for stderr. */
   readonly style: Style;
-  /** Lines at the foot of the terminal that change in place; undefined where there is no place for them. */
+  /** Lines at the foot of the terminal that change in place; undefined without a terminal. */
   readonly block: Block | undefined;
   /** A line on stdout. */
   data(line: string): void;
   /** An object as a line of NDJSON on stdout, its free text redacted. */
   record(event: object): void;
-  /** The same for what is written elsewhere. */
+  /** The same redaction for an object that is written elsewhere. */
   redacted<T extends object>(event: T): T;
-  /** A line on stderr; not with `-q`. */
+  /** A line on stderr, except with `-q`. */
   note(line: string): void;
   /** A line on stderr, always. */
   alert(line: string): void;
-  /** An error as people read it: what and where, why, what next. */
+  /** An error for people: what and where, why, what next. */
   error(error: FerryError): void;
-  /** Values that none of the above may show from now on. */
+  /** Values that are redacted from now on, instead of any earlier ones. */
   hide(secrets: readonly string[]): void;
-  /** Writes what is held back and gives the terminal back as it was. */
+  /** Writes what is buffered and restores the terminal. */
   flush(): void;
 }
 
@@ -46,30 +46,30 @@ export interface Streams {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Characters gathered before they are written: a line a system call would slow down large runs. */
-const batch = 16 * 1024;
+/** Characters buffered before they are written: a system call for each line would slow down large runs. */
+const bufferChars = 16 * 1024;
 
 export function createOutput(options: OutputOptions, streams: Streams): Output {
   const { stdout, stderr, env } = streams;
   const { json, verbosity } = options;
   const style = createStyle(mayColour(stderr, env, options.color));
   const lively = isLively(stderr, env) && verbosity >= 0 && !json;
-  const block = lively ? createBlock(stderr) : undefined;
+  const block = lively ? new Block(stderr) : undefined;
   let redact: Redact = (text) => text;
-  let held = '';
+  let buffered = '';
   let scheduled = false;
 
   const flushData = () => {
     scheduled = false;
-    if (held === '') return;
-    const text = held;
-    held = '';
+    if (buffered === '') return;
+    const text = buffered;
+    buffered = '';
     block?.clear();
     stdout.write(text);
   };
   const data = (line: string) => {
-    held += `${line}\n`;
-    if (held.length >= batch) flushData();
+    buffered += `${line}\n`;
+    if (buffered.length >= bufferChars) flushData();
     else if (!scheduled) {
       scheduled = true;
       setImmediate(flushData);

@@ -1,16 +1,23 @@
-/** What a run tells, as it goes on, shown in the way that was asked for: lines of JSON, or words for people. */
-
+/** Shows the events of a run while it runs: as lines of JSON, or in words for people. */
 import { FerryError } from '../../core/errors.js';
 import type { ActionEvent, Emit, PlanEvent, Report, RunEvent } from '../../core/events.js';
+import { present } from '../../core/present.js';
 import { grouped, terminalSafe } from '../../core/text.js';
-import { createMeter, progressBlock, progressLine } from './meter.js';
+import { Meter, progressBlock, progressLine } from './meter.js';
 import type { Output } from './output.js';
-import { actionLine, failureLines, fileLine, planLine, summaryLine } from './summary.js';
+import {
+  actionLine,
+  failureLines,
+  fileLine,
+  isEmptyPlan,
+  planLine,
+  summaryLine,
+} from './summary.js';
 
 export interface ReporterOptions {
-  /** What people call the job. */
+  /** The job's name for people. */
   readonly job: string;
-  /** Whether the plan itself is what was asked for (`plan`). */
+  /** Whether the plan is the result (`plan`), rather than a run. */
   readonly plan: boolean;
   readonly dryRun: boolean;
 }
@@ -21,10 +28,10 @@ export interface Reporter {
   end(): void;
 }
 
-/** Milliseconds between two lines of progress where no block can be drawn. */
-const lineEvery = 30_000;
-/** Deletions of a refused plan that are shown: they are what it was refused for. */
-const refusedShown = 10;
+/** Time between two lines of progress when no block can be drawn. */
+const progressLineEveryMs = 30_000;
+/** Deletions shown of a refused plan; of the others, the number. */
+const refusedDeletionsShown = 10;
 
 export function createReporter(output: Output, options: ReporterOptions): Reporter {
   const people = createForPeople(output, options);
@@ -41,7 +48,7 @@ export function createReporter(output: Output, options: ReporterOptions): Report
 function record(output: Output, options: ReporterOptions, event: RunEvent): void {
   if (event.event === 'notice' || event.event === 'progress' || event.event === 'transcript')
     return;
-  // A plan tells in actions what a run tells in files.
+  // A plan has action events where a run has file events.
   if (event.event === (options.plan ? 'file' : 'action')) return;
   const { event: name, ...fields } = event;
   output.record({ event: name, time: new Date().toISOString(), ...fields });
@@ -49,13 +56,13 @@ function record(output: Output, options: ReporterOptions, event: RunEvent): void
 
 function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions): Reporter {
   const { style, block } = output;
-  const meter = createMeter();
-  const asked = plan || dryRun;
+  const meter = new Meter();
+  const planOnly = plan || dryRun;
   const deletions: ActionEvent[] = [];
   let deletionCount = 0;
   let timer: NodeJS.Timeout | undefined;
-  /** An empty plan: that there is nothing to do is known once nothing stood in its way. */
-  let nothing: PlanEvent | undefined;
+  /** An empty plan, held back until the run succeeds: after a failure "nothing to do" would be wrong. */
+  let emptyPlan: PlanEvent | undefined;
 
   const showProgress = () => {
     if (timer !== undefined) return;
@@ -68,7 +75,7 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
     timer = setInterval(() => {
       const view = meter.view(Date.now());
       if (block === undefined && view !== undefined) output.note(progressLine(job, view));
-    }, lineEvery);
+    }, progressLineEveryMs);
     timer.unref();
   };
   const end = () => {
@@ -86,9 +93,9 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
     }
     for (const line of failureLines(report)) output.alert(`  ${style.red('failed')}  ${line}`);
     if (report.error !== undefined) output.error(errorOf(job, report.error));
-    // Of a plan there is nothing to sum up when it went well.
-    if (asked && report.outcome === 'succeeded') {
-      if (nothing !== undefined) output.note(`${style.bold(job)}: ${planLine(nothing)}`);
+    // A plan that succeeded has no summary.
+    if (planOnly && report.outcome === 'succeeded') {
+      if (emptyPlan !== undefined) output.note(`${style.bold(job)}: ${planLine(emptyPlan)}`);
       return;
     }
     if (output.json) return;
@@ -102,20 +109,20 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
     emit(event) {
       switch (event.event) {
         case 'action':
-          if (asked) {
+          if (planOnly) {
             if (!output.json) output.data(actionLine(event));
-          } else if (event.action === 'delete' && ++deletionCount <= refusedShown) {
+          } else if (event.action === 'delete' && ++deletionCount <= refusedDeletionsShown) {
             deletions.push(event);
           }
           return;
         case 'plan':
-          if (!asked || output.json) return;
-          if (isEmpty(event)) nothing = event;
+          if (!planOnly || output.json) return;
+          if (isEmptyPlan(event)) emptyPlan = event;
           else output.note(`${style.bold(job)}: ${planLine(event)}`);
           return;
         case 'file':
-          // What a plan passes over is among its actions.
-          if (output.verbosity >= 1 && !asked) output.note(fileLine(event));
+          // A plan has printed these as actions.
+          if (output.verbosity >= 1 && !planOnly) output.note(fileLine(event));
           return;
         case 'notice': {
           const text = `${job}: ${terminalSafe(event.message)}`;
@@ -137,21 +144,16 @@ function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions)
   };
 }
 
-function isEmpty({ mkdirs, copies, attrs, deletes, conflicts }: PlanEvent): boolean {
-  return mkdirs + copies + attrs + deletes + conflicts === 0;
-}
-
-/** A line of the session transcript, in the manner of a file-transfer client's log. */
+/** A line of the session transcript, in the style of a file-transfer client's log. */
 export function showTranscript(output: Output, remote: string, kind: string, text: string): void {
   if (output.verbosity < 2) return;
   output.note(`${output.style.dim(remote)}  ${`${kind}:`.padEnd(10)}${terminalSafe(text)}`);
 }
 
-/** The report's error with the job in front, unless the message begins with it. */
+/** The report's error with the job's name in front, unless the message starts with it. */
 function errorOf(job: string, error: NonNullable<Report['error']>): FerryError {
   const named = error.message.startsWith(`${job}: `) || error.message.startsWith(`job ${job} `);
   return new FerryError(error.kind, named ? error.message : `${job}: ${error.message}`, {
-    ...(error.path === undefined ? {} : { path: error.path }),
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...present({ path: error.path, hint: error.hint }),
   });
 }

@@ -11,19 +11,19 @@ export interface Terminal {
   readonly isTTY?: boolean;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Whether a stream may get escape sequences that move the cursor: no pipe, no dumb terminal, no CI log. */
-export function isLively(stream: Terminal, env: Environment): boolean {
+/** Whether escape sequences may be written to a stream: not to a pipe, a dumb terminal or a CI log. */
+export function isLively(stream: Terminal, env: Variables): boolean {
   return stream.isTTY === true && env.TERM !== 'dumb' && (env.CI ?? '') === '';
 }
 
-/** Whether to colour what goes to a stream: no-color.org's rule and `--no-color` come first. */
-export function mayColour(stream: Terminal, env: Environment, asked: boolean): boolean {
+/** Whether to use colours on a stream: not with NO_COLOR (no-color.org) or `--no-color`. */
+export function mayColour(stream: Terminal, env: Variables, asked: boolean): boolean {
   return asked && (env.NO_COLOR ?? '') === '' && isLively(stream, env);
 }
 
-/** Colours, or the text as it is. */
+/** Colours, or functions that return the text unchanged. */
 export function createStyle(coloured: boolean): Style {
   const sequence = (on: number, off: number) => (text: string) =>
     coloured ? `\x1b[${on}m${text}\x1b[${off}m` : text;

@@ -1,4 +1,4 @@
-/** What became of a run and what a plan holds, as lines for people. Pure. */
+/** The result of a run and the contents of a plan, as lines for people. Pure. */
 import type { ActionEvent, FileEvent, PlanEvent, Report } from '../../core/events.js';
 import {
   count,
@@ -9,8 +9,8 @@ import {
   terminalSafe,
 } from '../../core/text.js';
 
-/** Failures that are shown one by one. */
-const shown = 20;
+/** Failures listed; of the others, the number. */
+const failuresShown = 20;
 
 /** `succeeded: 12 copied (3.4 MiB), 2 deleted, 4,988 unchanged in 4.2 s (830 KiB/s), 1 session, verified by size`. */
 export function summaryLine(report: Report): string {
@@ -30,7 +30,7 @@ export function summaryLine(report: Report): string {
     return `${report.outcome} after ${time}`;
   if (parts.length === 0) parts.push('nothing to do');
   let line = `${report.outcome}: ${parts.join(', ')} in ${time}`;
-  // Of a few bytes in a moment a rate says nothing.
+  // The rate of a few bytes in a moment means nothing.
   if (seconds >= 1 || (bytes >= 1024 ** 2 && seconds > 0)) {
     if (bytes > 0) line += ` (${formatBytes(Math.round(bytes / seconds))}/s)`;
   }
@@ -42,14 +42,19 @@ export function summaryLine(report: Report): string {
   return line;
 }
 
-/** The failures one by one, the first of them only. */
+/** The first failures, one a line, and the number of the others. */
 export function failureLines({ failures, failuresOmitted }: Report): string[] {
   const lines = failures
-    .slice(0, shown)
+    .slice(0, failuresShown)
     .map(({ path, kind, message }) => `${escapeText(path)}: ${terminalSafe(message)} (${kind})`);
   const more = failures.length + failuresOmitted - lines.length;
   if (more > 0) lines.push(`and ${grouped(more)} more`);
   return lines;
+}
+
+/** Whether there is nothing to do, and no conflict. */
+export function isEmptyPlan({ mkdirs, copies, attrs, deletes, conflicts }: PlanEvent): boolean {
+  return mkdirs + copies + attrs + deletes + conflicts === 0;
 }
 
 /** `12 files to copy (3.4 MiB), 2 to delete`; `nothing to do`. */
@@ -75,7 +80,7 @@ export function actionLine({ action, path, bytes, kind, reason }: ActionEvent): 
   return facts.length === 0 ? line : `${line}  (${facts.join(', ')})`;
 }
 
-/** The same for what has been done. */
+/** The same line for something that was done. */
 export function fileLine({ action, path, bytes, kind, message }: FileEvent): string {
   return actionLine({
     event: 'action',

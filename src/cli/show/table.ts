@@ -1,6 +1,6 @@
-/** Columns of text, and moments in local time. Pure but for the system's zone. */
+/** Columns of text, and times in the system's time zone. */
 
-/** Rows as lines whose columns stand under one another, two spaces between them. */
+/** Rows as lines with aligned columns, two spaces apart. */
 export function tableLines(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {
@@ -18,7 +18,7 @@ export function tableLines(rows: readonly (readonly string[])[]): string[] {
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** A moment (ISO 8601) as `ls` shows it: `Nov 24 02:00` in the current year, else `2025-11-24`. */
+/** A time (ISO 8601) as `ls` shows it: `Nov 24 02:00` in the current year, else `2025-11-24`. */
 export function localTime(iso: string, now: Date): string {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return '?';

@@ -1,4 +1,4 @@
-/** `ferryline push|pull|mirror FROM TO`: a job from the command line alone. */
+/** `ferryline push|pull|mirror FROM TO`: runs a job given on the command line. */
 import { FerryError } from '../../core/errors.js';
 import type { Operation } from '../../core/events.js';
 import type { Config, Location } from '../../core/job.js';
@@ -19,8 +19,8 @@ export async function adHoc(
   flags: AdHocFlags,
   context: Context,
 ): Promise<number> {
-  const { home, cwd } = context.around;
-  // Only what looks like NAME:path can name a remote, so that nothing else needs a sound jobs.yml.
+  const { home, cwd } = context.environment;
+  // Only NAME:path can name a remote; without one, a broken jobs.yml does no harm.
   const config = [fromText, toText].some(mayNameRemote)
     ? await readConfigIfAny(context)
     : undefined;
@@ -39,12 +39,12 @@ function mayNameRemote(text: string): boolean {
   return /^[A-Za-z][A-Za-z0-9._-]*:(?!\/\/)/.test(text);
 }
 
-/** A remote of jobs.yml before an ssh host of that name; anything else is a local path. */
+/** A remote of jobs.yml takes precedence over an ssh host of that name; anything else is a local path. */
 function locate(
   text: string,
   config: Config | undefined,
   flags: AdHocFlags,
-  { around, output }: Context,
+  { environment, output }: Context,
 ): Location {
   const name = text.slice(0, Math.max(0, text.indexOf(':')));
   const ofConfig = mayNameRemote(text) && config?.remotes.has(name) === true;
@@ -52,17 +52,20 @@ function locate(
     if (ofConfig && (flags.identity !== undefined || flags.port !== undefined)) {
       throw new FerryError(
         'config',
-        `-i and -P are for ssh hosts, and ${name} is a remote of ${escapeText(config?.file ?? '')}`,
-        { hint: `change the remote there, or write user@${name}:path for the ssh host` },
+        `-i and -P work with ssh hosts, but ${name} is a remote of ${escapeText(config?.file ?? '')}`,
+        { hint: `set key or port there, or write user@${name}:path to mean the ssh host` },
       );
     }
     const found = parseLocation(text, {
-      folder: around.cwd,
-      home: around.home,
+      folder: environment.cwd,
+      home: environment.home,
       remotes: config?.remotes ?? new Map(),
     });
     if (typeof found === 'object') return found;
-    throw new FerryError('config', `${escapeText(text)} ${found ?? 'names a broken remote'}`);
+    throw new FerryError(
+      'config',
+      `${escapeText(text)} ${found ?? 'names a remote that has errors'}`,
+    );
   }
   const { remote, path, notes } = remoteFromSsh(text, { key: flags.identity, port: flags.port });
   for (const note of notes) output.note(`${output.style.yellow('warning:')} ${note}`);

@@ -1,4 +1,4 @@
-/** `ferryline apply FILE`: carries out exactly the plan that `plan --out` sealed, or refuses because a side has drifted. */
+/** `ferryline apply FILE`: carries out exactly the plan that `plan --out` sealed; refuses if a side has changed since. */
 import { FerryError } from '../../core/errors.js';
 import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
@@ -6,7 +6,7 @@ import { runJobs } from '../run-jobs.js';
 import { readSealed } from '../sealed-plan.js';
 
 export interface ApplyFlags {
-  /** The operator's yes to a plan that the guard refuses. */
+  /** Carry out the plan even if the guard refused it. */
   readonly approve?: boolean;
 }
 
@@ -21,7 +21,7 @@ export async function apply(file: string, flags: ApplyFlags, context: Context): 
   const approved = flags.approve === true;
   if (sealed.refused !== null && !approved)
     throw new FerryError('refused', `the guard refused this plan: ${sealed.refused}`, {
-      hint: 'look at it; `ferryline apply --approve FILE` carries it out all the same',
+      hint: 'check the plan; `ferryline apply --approve FILE` carries it out anyway',
     });
   const { digest } = sealed;
   return runJobs([job], { dryRun: false, retries: 0, sealed: { digest, approved } }, context);

@@ -1,12 +1,11 @@
-/** `ferryline cancel RUN`: stops a run, or takes it out of the queue. */
-
+/** `ferryline cancel RUN`: stops a run, or removes it from the queue. */
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 
 const sentences = {
-  waiting: 'is out of the queue',
+  waiting: 'was removed from the queue',
   active: 'stops at the next safe point',
-  ended: 'had ended already',
+  ended: 'had already ended',
 } as const;
 
 export async function cancel(run: string, context: Context): Promise<number> {

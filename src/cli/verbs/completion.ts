@@ -1,4 +1,4 @@
-/** `ferryline completion SHELL`: completions made from the program's own verbs and flags. */
+/** `ferryline completion SHELL`: a completion script with the program's verbs and flags. */
 import type { Command } from 'commander';
 import { FerryError } from '../../core/errors.js';
 import type { Context } from '../context.js';
@@ -21,8 +21,8 @@ export function completion(shell: string, program: Command, { output }: Context)
     }));
   const write = scripts[shell];
   if (write === undefined) {
-    throw new FerryError('config', `there are no completions for "${shell}"`, {
-      hint: `there are for ${Object.keys(scripts).join(', ')}`,
+    throw new FerryError('config', `there is no completion script for "${shell}"`, {
+      hint: `the shells are ${Object.keys(scripts).join(', ')}`,
     });
   }
   output.data(write(verbs).trimEnd());

@@ -1,7 +1,6 @@
 /** `ferryline enqueue JOB…`: has the daemon run jobs. */
-
 import { noSuchJob } from '../../server/control/controls.js';
-import { type Asked, awaitRuns, tellEnqueued } from '../await-runs.js';
+import { awaitRuns, type RequestedRun, reportEnqueued } from '../await-runs.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 
@@ -17,16 +16,16 @@ export async function enqueue(
   const controls = daemonClient(context);
   const jobs = [...new Set(names)];
   if (jobs.length > 1) {
-    // All names are looked up before anything is asked for.
+    // A wrong name is reported before anything is enqueued.
     const known = (await controls.status()).jobs.map(({ job }) => job);
     const wrong = jobs.find((job) => !known.includes(job));
     if (wrong !== undefined) throw noSuchJob(wrong, known);
   }
-  const asked: Asked[] = [];
+  const requests: RequestedRun[] = [];
   for (const job of jobs) {
-    const one = { job, ...(await controls.enqueue(job)) };
-    tellEnqueued(one, context);
-    asked.push(one);
+    const request = { job, ...(await controls.enqueue(job)) };
+    reportEnqueued(request, context);
+    requests.push(request);
   }
-  return flags.wait === true ? awaitRuns(asked, controls, context) : 0;
+  return flags.wait === true ? awaitRuns(requests, controls, context) : 0;
 }

@@ -1,4 +1,4 @@
-/** `ferryline explain JOB PATH`: why that path is or isn't transferred. The answer is workers/run/explain-path.ts's. */
+/** `ferryline explain JOB PATH`: prints why a path is transferred or not. workers/run/explain-path.ts decides it. */
 import type { Stat } from '../../core/entry.js';
 import { count, escapeText, formatBytes, terminalSafe } from '../../core/text.js';
 import { type Explanation, explainPath } from '../../workers/run/explain-path.js';
@@ -20,7 +20,7 @@ export async function explain(
   const pool = openPool(context);
   let explanation: Explanation;
   try {
-    const state = stateFolder(context.around);
+    const state = stateFolder(context.environment);
     explanation = await explainPath(job, path, { pool, signal: context.stopSignal(), state });
   } finally {
     await pool.leave();
@@ -43,7 +43,7 @@ export async function explain(
 
 /** `file, 12 KiB, 2026-01-31T02:00:00Z, 0644`. */
 function statText(stat: Stat | undefined): string {
-  if (stat === undefined) return 'nothing there';
+  if (stat === undefined) return 'does not exist';
   const facts: string[] = [stat.kind];
   if (stat.kind === 'file') {
     facts.push(
@@ -59,7 +59,7 @@ function statText(stat: Stat | undefined): string {
   return facts.join(', ');
 }
 
-/** Whole seconds, as they are compared; a time no calendar has is shown as the number it is. */
+/** Whole seconds, as they are compared; a time outside the calendar is shown as a number. */
 function timeText(mtime: number): string {
   const date = new Date(Math.floor(mtime) * 1000);
   return Number.isNaN(date.getTime()) ? `mtime ${mtime}` : date.toISOString().replace('.000Z', 'Z');

@@ -1,4 +1,4 @@
-/** `ferryline logs RUN`: what a run told, in the words of `run -v`, here on stdout since it is what was asked for. */
+/** `ferryline logs RUN`: prints the log of a run, in the words of `run -v` but on stdout. */
 import type { RunEvent } from '../../core/events.js';
 import { saysNoDaemon } from '../../server/control/client.js';
 import type { Context } from '../context.js';
@@ -14,11 +14,11 @@ export interface LogsFlags {
 
 export async function logs(run: string, flags: LogsFlags, context: Context): Promise<number> {
   const { output } = context;
-  // Once nobody reads any more (`| head`), there is nothing to follow for.
+  // When the reader has gone (`| head`), there is no point in following.
   const unread = new AbortController();
   process.stdout.once('error', () => unread.abort());
   const signal = AbortSignal.any([context.stopSignal(), unread.signal]);
-  const show = output.json ? output.data : createTeller(run, forLogs(context));
+  const show = output.json ? output.data : createLinePrinter(run, forLogs(context));
   try {
     for await (const line of linesOf(run, flags.follow === true, signal, context)) {
       if (parsed(line) !== undefined) show(line);
@@ -29,30 +29,30 @@ export async function logs(run: string, flags: LogsFlags, context: Context): Pro
   return 0;
 }
 
-/** What the daemon hands out; without one, what the state folder keeps. */
+/** The lines that the daemon sends; without a daemon, those in the state folder. */
 async function* linesOf(run: string, follow: boolean, signal: AbortSignal, context: Context) {
   try {
     return yield* daemonClient(context).log(run, follow, signal);
   } catch (thrown) {
     if (!saysNoDaemon(thrown)) throw thrown;
   }
-  yield* keptLog(stateFolder(context.around), run, follow, signal);
+  yield* keptLog(stateFolder(context.environment), run, follow, signal);
 }
 
-/** An output whose every line goes to stdout, told at least as `-v` tells it. */
-function forLogs({ output: { verbosity, color }, around: { env } }: Context): Output {
+/** An output that writes all lines to stdout, at least as many as with `-v`. */
+function forLogs({ output: { verbosity, color }, environment: { env } }: Context): Output {
   const { stdout } = process;
   const level = verbosity === 2 ? 2 : 1;
   return createOutput({ json: false, verbosity: level, color }, { stdout, stderr: stdout, env });
 }
 
-/** Lines of JSON become lines for people. Events don't all name their job, so the first that does tells it. */
-function createTeller(run: string, output: Output): (line: string) => void {
+/** Prints lines of JSON as lines for people. Not every event has its job's name: it comes from the first that does. */
+function createLinePrinter(run: string, output: Output): (line: string) => void {
   let job: string | undefined;
   let reporter: Reporter | undefined;
   return (line) => {
     const event = parsed(line);
-    // Old totals say nothing any more.
+    // Totals of the past are of no use.
     if (event === undefined || event.event === 'progress') return;
     if (job === undefined && 'job' in event) {
       job = event.job;
@@ -63,7 +63,7 @@ function createTeller(run: string, output: Output): (line: string) => void {
   };
 }
 
-/** A line's event; undefined for the rest of a line that a crash cut short. */
+/** The event of a line; undefined for a line that a crash cut short. */
 function parsed(line: string): RunEvent | undefined {
   try {
     const event: unknown = JSON.parse(line);

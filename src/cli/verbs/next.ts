@@ -1,5 +1,4 @@
-/** `ferryline next [JOB]`: when the schedules start their jobs. When that is, is triggers/schedule/slots.ts's to say. */
-
+/** `ferryline next [JOB]`: prints when schedules run jobs next. triggers/schedule/slots.ts computes it. */
 import type { Job } from '../../core/job.js';
 import { formatDuration } from '../../core/text.js';
 import { nextSlot, zoneOf } from '../../triggers/schedule/slots.js';
@@ -7,7 +6,7 @@ import type { Zone } from '../../triggers/schedule/zone.js';
 import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 
-const shown = 5;
+const slotsShown = 5;
 const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
 export async function next(name: string | undefined, context: Context): Promise<number> {
@@ -46,12 +45,12 @@ function nextSlots(job: Job, now: number): number[] {
   const slots: number[] = [];
   for (let slot = nextSlot(job.starts, now); slot !== undefined; ) {
     slots.push(slot);
-    slot = slots.length < shown ? nextSlot(job.starts, slot) : undefined;
+    slot = slots.length < slotsShown ? nextSlot(job.starts, slot) : undefined;
   }
   return slots;
 }
 
-/** `Wed 2026-11-25 02:00 +01:00`, with seconds if asked for; the offset tells the passes of a fold apart. */
+/** `Wed 2026-11-25 02:00 +01:00`, with seconds if wanted. The offset tells apart the two passes of a repeated hour. */
 function wallText(slot: number, zone: Zone, seconds: boolean): string {
   const wall = zone.wall(slot);
   const date = new Date(wall);

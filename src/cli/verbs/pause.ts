@@ -1,5 +1,4 @@
-/** `ferryline pause JOB`: lets no run of a job start until `resume`. */
-
+/** `ferryline pause JOB`: keeps runs of a job from starting until `resume`. */
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 
@@ -7,6 +6,6 @@ export async function pause(job: string, context: Context): Promise<number> {
   const { output } = context;
   await daemonClient(context).pause(job);
   if (output.json) output.record({ event: 'paused', time: new Date().toISOString(), job });
-  else output.note(`${job}: paused; \`ferryline resume ${job}\` lets it run again`);
+  else output.note(`${job}: paused; resume with \`ferryline resume ${job}\``);
   return 0;
 }

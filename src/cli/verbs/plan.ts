@@ -1,4 +1,4 @@
-/** `ferryline plan JOB`: prints what `run` would do, from the same plan that `run` would carry out. */
+/** `ferryline plan JOB`: prints the plan that `run` would carry out. */
 import type { PlanEvent } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import { newRunId } from '../../core/run-id.js';
@@ -10,15 +10,16 @@ import { makeStateFolder } from '../folders.js';
 import { openPool } from '../run-jobs.js';
 import { writeSealed } from '../sealed-plan.js';
 import { createReporter } from '../show/reporter.js';
+import { isEmptyPlan } from '../show/summary.js';
 
 export interface PlanFlags extends RuleFlags {
   readonly exitCode?: boolean;
-  /** Where the sealed plan goes. */
+  /** The file for the sealed plan. */
   readonly out?: string;
 }
 
-/** Exit code with `--exit-code` when there is something to do. */
-const notEmpty = 10;
+/** Exit code of `--exit-code` if there is something to do. */
+const notEmptyCode = 10;
 
 export async function plan(name: string, flags: PlanFlags, context: Context): Promise<number> {
   const overrides = overridesFrom(flags);
@@ -34,8 +35,8 @@ export async function plan(name: string, flags: PlanFlags, context: Context): Pr
       made,
     );
   });
-  const empty = found === undefined || isEmpty(found);
-  return exitCode === 0 && flags.exitCode === true && !empty ? notEmpty : exitCode;
+  const empty = found === undefined || isEmptyPlan(found);
+  return exitCode === 0 && flags.exitCode === true && !empty ? notEmptyCode : exitCode;
 }
 
 async function planJob(
@@ -44,7 +45,7 @@ async function planJob(
   onPlan: NonNullable<RunContext['onPlan']>,
 ): Promise<{ exitCode: number; found: PlanEvent | undefined }> {
   const signal = context.stopSignal();
-  const state = await makeStateFolder(context.around);
+  const state = await makeStateFolder(context.environment);
   const pool = openPool(context);
   const reporter = createReporter(context.output, { job: job.name, plan: true, dryRun: true });
   let found: PlanEvent | undefined;
@@ -69,8 +70,4 @@ async function planJob(
     reporter.end();
     await pool.leave();
   }
-}
-
-function isEmpty({ mkdirs, copies, attrs, deletes, conflicts }: PlanEvent): boolean {
-  return mkdirs + copies + attrs + deletes + conflicts === 0;
 }

@@ -1,5 +1,4 @@
-/** `ferryline resume JOB`: lets a paused job's runs start again. */
-
+/** `ferryline resume JOB`: lets runs of a paused job start again. */
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 
@@ -7,6 +6,6 @@ export async function resume(job: string, context: Context): Promise<number> {
   const { output } = context;
   await daemonClient(context).resume(job);
   if (output.json) output.record({ event: 'resumed', time: new Date().toISOString(), job });
-  else output.note(`${job}: runs again`);
+  else output.note(`${job}: resumed`);
   return 0;
 }

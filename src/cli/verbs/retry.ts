@@ -1,13 +1,12 @@
-/** `ferryline retry RUN`: has the daemon do a run again, as a new one. */
-
-import { awaitRuns, tellEnqueued } from '../await-runs.js';
+/** `ferryline retry RUN`: has the daemon repeat a run, as a new run. */
+import { awaitRuns, reportEnqueued } from '../await-runs.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 import type { EnqueueFlags } from './enqueue.js';
 
 export async function retry(run: string, flags: EnqueueFlags, context: Context): Promise<number> {
   const controls = daemonClient(context);
-  const asked = { retryOf: run, ...(await controls.retry(run)) };
-  tellEnqueued(asked, context);
-  return flags.wait === true ? awaitRuns([asked], controls, context) : 0;
+  const request = { retryOf: run, ...(await controls.retry(run)) };
+  reportEnqueued(request, context);
+  return flags.wait === true ? awaitRuns([request], controls, context) : 0;
 }

@@ -1,4 +1,4 @@
-/** `ferryline run JOB…`: runs jobs of jobs.yml here and now. */
+/** `ferryline run JOB…`: runs jobs of jobs.yml in this process. */
 import { FerryError } from '../../core/errors.js';
 import { jobList, jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
@@ -14,7 +14,7 @@ export async function run(
   if (names.length === 0) {
     throw new FerryError('config', 'run needs the name of a job', { hint: jobList(config) });
   }
-  // All names are looked up before anything is done; one given twice runs once.
+  // A wrong name is reported before anything runs; a name given twice runs once.
   const jobs = [...new Set(names)].map((name) => jobNamed(config, name));
   return runJobs(jobs, { dryRun: flags.dryRun === true, retries: flags.retries ?? 0 }, context);
 }

@@ -1,4 +1,4 @@
-/** `ferryline runs [JOB]`: waiting and running ones first, then ended runs and skipped slots, the newest first. */
+/** `ferryline runs [JOB]`: lists waiting and running runs first, then ended runs and skipped slots, newest first. */
 import type { RunView, SkippedSlot } from '../../core/request.js';
 import { runTime } from '../../core/run-id.js';
 import { formatBytes, formatDuration, grouped, terminalSafe } from '../../core/text.js';
@@ -34,45 +34,45 @@ export async function runs(
   return 0;
 }
 
-/** What the daemon lists; without one, what is kept of runs that ended. */
+/** The runs that the daemon lists; without a daemon, the saved reports. */
 async function listed(job: string | undefined, limit: number, context: Context): Promise<RunList> {
   try {
     return await daemonClient(context).runs(job, limit);
   } catch (thrown) {
     if (!saysNoDaemon(thrown)) throw thrown;
     context.output.note('no daemon runs; only runs that have ended are listed');
-    return keptRuns(stateFolder(context.around), job, limit);
+    return keptRuns(stateFolder(context.environment), job, limit);
   }
 }
 
-type Item =
+type ListItem =
   | { readonly at: number; readonly run: RunView }
   | { readonly at: number; readonly skipped: SkippedSlot };
 
-/** Pure. */
-function inOrder({ runs: views, skipped: slots }: RunList): Item[] {
-  const items: Item[] = [
+/** Sorts as listed. Pure. */
+function inOrder({ runs: views, skipped: slots }: RunList): ListItem[] {
+  const items: ListItem[] = [
     ...views.map((run) => ({ at: timeOf(run), run })),
     ...slots.map((skipped) => ({ at: Date.parse(skipped.slot), skipped })),
   ];
-  const isOver = (item: Item) => !('run' in item) || item.run.state === 'ended';
+  const isOver = (item: ListItem) => !('run' in item) || item.run.state === 'ended';
   return items.sort((a, b) => Number(isOver(a)) - Number(isOver(b)) || b.at - a.at);
 }
 
-/** When it started; when it was asked for as long as it waits. */
+/** When the run started or, if it is waiting, was requested. */
 function timeOf({ run, report }: RunView): number {
   return (report === undefined ? runTime(run) : Date.parse(report.startedAt)) ?? 0;
 }
 
-function eventOf(item: Item, time: string): object {
+function eventOf(item: ListItem, time: string): object {
   if ('run' in item) return { event: 'run-view', time, ...item.run };
   return { event: 'slot', time, end: 'skipped', ...item.skipped };
 }
 
 const head = ['time', 'run', 'job', 'trigger', 'outcome', 'files', 'bytes', 'took', ''];
 
-/** What people read of it. Pure. */
-function runLines(items: readonly Item[], now: Date): string[] {
+/** The lines for people. Pure. */
+function runLines(items: readonly ListItem[], now: Date): string[] {
   const rows = items.map((item) => {
     const when = localTime(new Date(item.at).toISOString(), now);
     if ('run' in item) return [when, ...runCells(item.run)];
@@ -99,7 +99,7 @@ function runCells({ run, job, trigger, slot, state, outcome, report }: RunView):
   ];
 }
 
-/** Of a run without an outcome; `delayed` ones wait for their next attempt. */
+/** The state of a run without an outcome, in words; a `delayed` one waits for its next attempt. */
 const states: Readonly<Record<RunView['state'], string>> = {
   waiting: 'waiting',
   delayed: 'waiting (retry)',

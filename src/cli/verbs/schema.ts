@@ -1,4 +1,4 @@
-/** `ferryline schema`: the JSON schema of jobs.yml, for editors. */
+/** `ferryline schema`: prints the JSON schema of jobs.yml, for editors. */
 import { jsonSchema } from '../../jobs/config/schema.js';
 import type { Context } from '../context.js';
 

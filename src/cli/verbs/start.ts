@@ -31,18 +31,18 @@ const mostRestarts = 5;
 export async function start(flags: StartFlags, context: Context, version: string): Promise<number> {
   // before anything is opened, so that whatever is open is also closed
   const signal = context.stopSignal();
-  const { output, around } = context;
+  const { output, environment } = context;
   const roles = rolesOf(flags.roles);
   const names = namesOf(flags.worker);
   const waitQueue = waitOf(flags.waitQueue);
   const config = await readConfig(context);
-  const state = await makeStateFolder(around);
-  const tty = isLively(process.stderr, around.env) && !output.json;
+  const state = await makeStateFolder(environment);
+  const tty = isLively(process.stderr, environment.env) && !output.json;
   const debug = output.verbosity > 0;
   const log = createLog({
     out: process.stderr,
     tty,
-    colour: tty && output.color && (around.env.NO_COLOR ?? '') === '',
+    colour: tty && output.color && (environment.env.NO_COLOR ?? '') === '',
     level: debug ? 'debug' : output.verbosity < 0 ? 'warn' : 'info',
     redact: redactor(config.secrets),
   });

@@ -15,10 +15,10 @@ export async function status(context: Context): Promise<number> {
   return 0;
 }
 
-/** Columns of a terminal at least. */
-const columns = 80;
+/** The width that a line should fit in. */
+const terminalColumns = 80;
 
-/** What people read of it. Pure. */
+/** The lines for people. Pure. */
 export function statusLines(status: DaemonStatus, now: Date): string[] {
   const { pid, version, startedAt, roles, queue, config, jobs } = status;
   const age = formatDuration(Math.max(0, now.getTime() - Date.parse(startedAt)));
@@ -30,19 +30,19 @@ export function statusLines(status: DaemonStatus, now: Date): string[] {
     `config  ${terminalSafe(config.file)}, read ${localTime(config.loadedAt, now)}`,
   ];
   if (config.error !== undefined) {
-    lines.push('        as it is now it is not taken:');
+    lines.push('        the current file was rejected:');
     for (const line of config.error.split('\n')) lines.push(`        ${terminalSafe(line)}`);
   }
   return [...lines, '', ...jobLines(jobs, now)];
 }
 
-/** A line a job; where a name is too long for that, each name has a line of its own. */
+/** One line for each job; if that would be too long, each name has a line of its own. */
 function jobLines(jobs: readonly JobView[], now: Date): string[] {
   if (jobs.length === 0) return ['no jobs'];
   const head = ['job', 'does', 'next', 'now', 'last'];
   const rows = jobs.map((view) => jobRow(view, now));
   const lines = tableLines([head, ...rows]);
-  if (lines.every((line) => line.length <= columns)) return lines;
+  if (lines.every((line) => line.length <= terminalColumns)) return lines;
   const rest = tableLines([head.slice(1), ...rows.map((row) => row.slice(1))]);
   return rows.flatMap(([name = ''], n) => [
     ...(n === 0 ? ['job', `  ${rest[0]}`] : []),
@@ -62,7 +62,7 @@ function jobRow(view: JobView, now: Date): string[] {
   ];
 }
 
-/** Of all that is so, what matters most; a watch that goes well only if there is nothing else to say. */
+/** The states that matter most; a watch without problems is shown only if there is nothing else. */
 function stateOf({ active, paused, waiting, watch }: JobView): string {
   const states: string[] = [];
   if (active.length > 0) states.push('running');

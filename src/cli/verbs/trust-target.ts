@@ -1,4 +1,4 @@
-/** Finds the server that `ferryline trust REMOTE|HOST` means; trusting is trust.ts's. */
+/** Finds the server that `ferryline trust REMOTE|HOST` means; trust.ts does the rest. */
 import type { Remote } from '../../core/remote.js';
 import { remoteFromHost } from '../../ssh/ssh-config/ssh-host.js';
 import { openThroughJump } from '../../ssh/ssh2/connect-ssh2.js';

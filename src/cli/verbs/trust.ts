@@ -1,11 +1,12 @@
 /**
- * `ferryline trust REMOTE|HOST`: shows a server's host keys, and after a yes writes them into the
- * remote's known_hosts file. It never logs in, never replaces or removes a line, and never edits
- * jobs.yml. What a key is worth is decided in ssh/host-keys/host-keys.ts.
+ * `ferryline trust REMOTE|HOST`: shows a server's host keys, asks, and adds them to the remote's
+ * known_hosts file. It never logs in, never replaces or removes a line, and never edits jobs.yml.
+ * ssh/host-keys/host-keys.ts decides whether a key is known.
  */
 import { createInterface } from 'node:readline/promises';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import type { Remote } from '../../core/remote.js';
 import { count, escapeText, jsonLine } from '../../core/text.js';
 import { appendLines } from '../../ssh/host-keys/append-known-hosts.js';
@@ -21,26 +22,26 @@ import { hostKeyRules } from '../../ssh/host-keys/read-known-hosts.js';
 import { fetchHostKey } from '../../ssh/ssh2/fetch-host-key.js';
 
 export interface TrustOptions {
-  /** No question; only together with `fingerprint`. */
+  /** Do not ask; needs `fingerprint`. */
   readonly yes?: boolean | undefined;
-  /** `SHA256:…` that the server's key must have; only that key is then trusted. */
+  /** The fingerprint (`SHA256:…`) of the only key to trust. */
   readonly fingerprint?: string | undefined;
-  /** One `host-key` event a line on stdout instead of the `hostKey:` lines. */
+  /** Print `host-key` events on stdout instead of the `hostKey:` lines. */
   readonly json?: boolean | undefined;
   readonly signal: AbortSignal;
-  /** Opens the stream to a remote that is reached through a jump host. */
+  /** Opens the stream to a remote behind a jump host. */
   readonly open?: (signal: AbortSignal) => Promise<Duplex>;
 }
 
 export interface TrustIo {
   readonly stdin: Readable & { readonly isTTY?: boolean };
-  /** Gets the `hostKey:` lines, or the events, and nothing else. */
+  /** For the `hostKey:` lines or the events, and nothing else. */
   readonly stdout: Writable;
   readonly stderr: Writable;
 }
 
-/** Exit code of a question answered with no: the key stays unknown. */
-const untrusted = 6;
+/** Exit code if the answer is no: the key stays unknown. */
+const notTrustedCode = 6;
 
 interface Candidate {
   readonly key: Buffer;
@@ -48,10 +49,10 @@ interface Candidate {
 }
 
 /**
- * Resolves to 0 when the server's keys are known now, and to 6 when the answer was no.
- * Rejects with a FerryError: `host-key` for a changed or revoked key and for a fingerprint that no
- * key of the server has, `config` for `yes` without a fingerprint and for a question that nobody
- * can answer, `network` when no key could be fetched.
+ * Resolves to 0 if the server's keys are now known, and to 6 if the answer was no. Errors: `host-key`
+ * for a changed or revoked key and for a fingerprint that no key of the server has, `config` for
+ * `yes` without a fingerprint and if there is no terminal to ask on, `network` if no key could be
+ * fetched.
  */
 export async function trust(remote: Remote, options: TrustOptions, io: TrustIo): Promise<number> {
   checkOptions(remote, options);
@@ -62,9 +63,9 @@ export async function trust(remote: Remote, options: TrustOptions, io: TrustIo):
     signal: options.signal,
     remote: remote.name,
     algorithms: remote.algorithms,
-    ...(options.open === undefined ? {} : { open: options.open }),
+    ...present({ open: options.open }),
   });
-  // pins of jobs.yml are left out: this command is about the files
+  // without the keys pinned in jobs.yml: this command is about the files
   const rules = await hostKeyRules(remote, []);
   const all = keys.map((key) => ({ key, standing: standingOf(rules, key) }));
   const say = (line: string) => io.stderr.write(`${line}\n`);
@@ -74,7 +75,7 @@ export async function trust(remote: Remote, options: TrustOptions, io: TrustIo):
 
   if (remote.hostKey.length > 0) {
     say(
-      `its hostKey in jobs.yml pins ${remote.hostKey.map(escapeText).join(', ')}: that alone decides, whatever known_hosts says`,
+      `hostKey in jobs.yml pins ${remote.hostKey.map(escapeText).join(', ')}; only that is checked, not known_hosts`,
     );
   }
 
@@ -89,7 +90,7 @@ export async function trust(remote: Remote, options: TrustOptions, io: TrustIo):
     const file = fileOf(remote);
     if (options.yes !== true && !(await agreed(fresh, file, options.signal, io))) {
       say('nothing was changed');
-      return untrusted;
+      return notTrustedCode;
     }
     await appendLines(
       file,
@@ -97,12 +98,12 @@ export async function trust(remote: Remote, options: TrustOptions, io: TrustIo):
     );
     say(`added ${count(fresh.length, 'key')} to ${escapeText(file)}`);
   } else {
-    say('nothing to do: known already');
+    say('nothing to do: the keys are already known');
   }
   if (options.json === true) {
     for (const candidate of candidates) io.stdout.write(eventLine(remote, candidate));
   } else {
-    say('to pin it in jobs.yml instead, give the remote:');
+    say('to pin the key in jobs.yml instead, add this to the remote:');
     io.stdout.write(hostKeyLines(candidates.map(({ key }) => fingerprint(key))));
   }
   return 0;
@@ -110,9 +111,13 @@ export async function trust(remote: Remote, options: TrustOptions, io: TrustIo):
 
 function checkOptions(remote: Remote, options: TrustOptions): void {
   if (options.yes === true && options.fingerprint === undefined) {
-    throw new FerryError('config', '--yes needs --fingerprint: no key is trusted unseen', {
-      hint: `ferryline trust ${remote.name} --yes --fingerprint SHA256:…, as the server's owner says it`,
-    });
+    throw new FerryError(
+      'config',
+      '--yes needs --fingerprint: a key must be checked before it is trusted',
+      {
+        hint: `ferryline trust ${remote.name} --yes --fingerprint SHA256:…; get the fingerprint from the server's owner`,
+      },
+    );
   }
   if (options.fingerprint !== undefined && !/^SHA256:[\w+/]{43}=?$/.test(options.fingerprint)) {
     throw new FerryError(
@@ -124,8 +129,8 @@ function checkOptions(remote: Remote, options: TrustOptions): void {
   if (remote.jump !== undefined && options.open === undefined) {
     throw new FerryError(
       'config',
-      `${remote.name} is reached through ${remote.jump.name}, and its key can't be fetched from here`,
-      { hint: `take it from the server's owner and put it into the remote's hostKey` },
+      `the key of ${remote.name} cannot be fetched: it is behind the jump host ${remote.jump.name}`,
+      { hint: `get the key from the server's owner and set it as the remote's hostKey` },
     );
   }
 }
@@ -140,7 +145,7 @@ function inWords(standing: HostKeyStanding): string {
       const lines = standing.lines.map(
         (line) => `${describeKey(line.key)} in ${escapeText(line.file)}:${line.line}`,
       );
-      return `not the known one, which is ${lines.join(' or ')}`;
+      return `not the known key, which is ${lines.join(' or ')}`;
     }
     case 'certificate':
       return 'a certificate, which is not supported';
@@ -161,13 +166,13 @@ function choose(
   throw new FerryError(
     'host-key',
     `${remote.name}: no host key of ${escapeText(remote.host)} port ${remote.port} has the fingerprint ${exact}; it has ${all.map(({ key }) => describeKey(key)).join(', ')}`,
-    { hint: "don't connect before the server's owner has explained the difference" },
+    { hint: "do not connect until the server's owner has explained the difference" },
   );
 }
 
 /**
- * A key of a type that is on file with other bytes is a changed key, and so is every key of a
- * server none of whose known keys came back. A further key, of a new type, is only a new one.
+ * Throws for a changed key: one whose type is known with other bytes, or any key if the server showed
+ * none of its known keys. An additional key of a new type is only new.
  */
 function refuseChanged(remote: Remote, candidates: readonly Candidate[], someKnown: boolean): void {
   for (const { key, standing } of candidates) {
@@ -175,7 +180,7 @@ function refuseChanged(remote: Remote, candidates: readonly Candidate[], someKno
       throw new FerryError(
         'host-key',
         `${remote.name}: ${describeKey(key)} is ${inWords(standing)}`,
-        { hint: "the server's owner has to give it a new key" },
+        { hint: "the server's owner has to replace the key" },
       );
     }
     if (standing.kind !== 'changed') continue;
@@ -187,7 +192,7 @@ function refuseChanged(remote: Remote, candidates: readonly Candidate[], someKno
       'host-key',
       `${remote.name}: the host key of ${escapeText(remote.host)} port ${remote.port} has changed: expected ${stale.map((line) => describeKey(line.key)).join(' or ')} (${places}), got ${describeKey(key)}`,
       {
-        hint: `a known key is never replaced silently: ask the server's owner, and if the new one is right remove ${places}, then run this again`,
+        hint: `known keys are never replaced silently: ask the server's owner, and if the new key is right, remove ${places} and run this again`,
       },
     );
   }
@@ -197,7 +202,7 @@ function fileOf(remote: Remote): string {
   const file = remote.knownHosts.find((name) => name !== '/dev/null');
   if (file !== undefined) return file;
   throw new FerryError('config', `${remote.name} has no known_hosts file to write to`, {
-    hint: "put the fingerprint into the remote's hostKey instead",
+    hint: "set the fingerprint as the remote's hostKey instead",
   });
 }
 
@@ -210,18 +215,18 @@ async function agreed(
   if (io.stdin.isTTY !== true) {
     throw new FerryError(
       'config',
-      'there is no terminal to ask on, and no key is trusted unasked',
+      'there is no terminal to ask on, and no key is trusted without asking',
       {
-        hint: "--yes --fingerprint SHA256:…, with the fingerprint the server's owner gives you",
+        hint: "use --yes --fingerprint SHA256:… with the fingerprint from the server's owner",
       },
     );
   }
-  // Not in terminal mode, so that Ctrl-C stays the signal it is.
+  // Terminal mode would turn Ctrl-C into a key instead of a signal.
   const lines = createInterface({ input: io.stdin, output: io.stderr, terminal: false });
   try {
     const what = fresh.length === 1 ? 'this key' : `these ${fresh.length} keys`;
     const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
-    const question = `Compare with what the server's owner says. Trust ${what} and write to ${escapeText(file)}? [yes/no] `;
+    const question = `Compare with the fingerprint from the server's owner. Trust ${what} and add to ${escapeText(file)}? [yes/no] `;
     const answer = await Promise.race([lines.question(question, { signal }), ended]);
     return answer.trim().toLowerCase() === 'yes';
   } catch (thrown) {

@@ -1,4 +1,4 @@
-/** `ferryline validate`: reads jobs.yml and says whether it would do, without connecting anywhere. */
+/** `ferryline validate`: checks jobs.yml without connecting to any server. */
 import { count, escapeText } from '../../core/text.js';
 import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';

@@ -24,12 +24,12 @@ test.each([
       cwd,
       env: { PATH, TMPDIR: tmpdir() },
     });
-    expect(stderr).toContain(`A throw-away SFTP server (${server})`);
-    expect(stderr).toContain('All as promised.');
+    expect(stderr).toContain(`A temporary SFTP server (${server})`);
+    expect(stderr).toContain('Everything worked as promised.');
     expect(stderr.match(/^ok {2}/gm)).toHaveLength(10);
     expect(stderr).toMatch(/nightly-archive: refused: /);
     expect(stderr).toMatch(/^daemon {2}nightly-archive: succeeded \((schedule|catch-up)\)$/m);
-    expect(stderr).toMatch(/^ok {2}on the server [\d.]+ m?s after it was written/m);
+    expect(stderr).toMatch(/^ok {2}the file was on the server [\d.]+ m?s after it was written/m);
     expect(stdout).toMatch(/^queue {3}embedded, up$/m);
     expect(stdout).toMatch(/ drop-folder +watch +succeeded +1 /);
     expect(stderr).toMatch(/^daemon {2}stopped$/m);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createMeter, progressBlock, progressLine } from '../../../src/cli/show/meter.js';
+import { Meter, progressBlock, progressLine } from '../../../src/cli/show/meter.js';
 import type { Progress } from '../../../src/core/events.js';
 
 const MiB = 1024 * 1024;
@@ -18,14 +18,14 @@ function progress(change: Partial<Progress> = {}): Progress {
 
 describe('the meter', () => {
   test('knows nothing at first, and no rate in the first second', () => {
-    const meter = createMeter();
+    const meter = new Meter();
     expect(meter.view(0)).toBeUndefined();
     meter.update(progress(), 0);
     expect(meter.view(500)).toMatchObject({ rate: undefined, left: undefined });
   });
 
   test('takes rate and time left from the last seconds, not from the start', () => {
-    const meter = createMeter();
+    const meter = new Meter();
     const at = (second: number, mib: number) =>
       meter.update(
         progress({
@@ -42,7 +42,7 @@ describe('the meter', () => {
   });
 
   test('many small files take their time by number', () => {
-    const meter = createMeter();
+    const meter = new Meter();
     for (let second = 0; second <= 4; second++) {
       const done = second * 10;
       meter.update(
@@ -55,7 +55,7 @@ describe('the meter', () => {
   });
 
   test('a standstill has no time left to tell, and an end has 0', () => {
-    const meter = createMeter();
+    const meter = new Meter();
     meter.update(progress(), 0);
     meter.update(progress(), 2000);
     expect(meter.view(4000)).toMatchObject({ rate: 0, left: undefined });
@@ -65,7 +65,7 @@ describe('the meter', () => {
   });
 
   test('a new phase starts anew', () => {
-    const meter = createMeter();
+    const meter = new Meter();
     meter.update(progress({ phase: 'scan' }), 0);
     meter.update(progress(), 60_000);
     expect(meter.view(60_500)?.rate).toBeUndefined();

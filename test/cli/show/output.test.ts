@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createBlock } from '../../../src/cli/show/block.js';
+import { Block } from '../../../src/cli/show/block.js';
 import { createOutput, type OutputOptions } from '../../../src/cli/show/output.js';
 import { createReporter } from '../../../src/cli/show/reporter.js';
 import { FerryError } from '../../../src/core/errors.js';
@@ -151,7 +151,7 @@ test('a block leaves the last column free, and takes a width that is not known a
   const widths: number[] = [];
   for (const columns of [50, undefined, 0]) {
     const screen = { write: () => true, ...(columns === undefined ? {} : { columns }) };
-    const block = createBlock(screen);
+    const block = new Block(screen);
     block.set((width) => {
       widths.push(width);
       return [];

@@ -460,7 +460,7 @@ describe('enqueue', () => {
       { event: 'enqueued', time, job: 'a', run: 'r-a', joined: false },
       { event: 'enqueued', time, job: 'b', run: 'r-b', joined: true },
     ]);
-    expect((await run('enqueue', 'b')).stderr).toBe('b: waits already, run r-b\n');
+    expect((await run('enqueue', 'b')).stderr).toBe('b: already enqueued, run r-b\n');
     expect(controls.calls).toEqual([
       ...['enqueue a', 'enqueue a', 'status', 'enqueue a', 'enqueue b', 'enqueue b'],
     ]);
@@ -542,7 +542,7 @@ describe('enqueue', () => {
     live.child.kill('SIGINT');
     const { code, stderr } = await live.ended;
     expect(code).toBe(130);
-    expect(stderr).toContain('a: run r-a goes on');
+    expect(stderr).toContain('a: run r-a continues');
     await left.promise;
     expect(controls.calls).toEqual(['enqueue a', 'outcome r-a']);
   });
@@ -578,7 +578,7 @@ describe('retry, cancel, pause, resume', () => {
     });
     expect(await run('retry', 'r-1')).toMatchObject({
       code: 0,
-      stderr: 'run r-1 again: enqueued, run r-2\n',
+      stderr: 'retry of run r-1: enqueued, run r-2\n',
     });
     const { code, events } = await run('retry', 'r-1', '--wait', '--json');
     expect(code).toBe(3);
@@ -590,9 +590,9 @@ describe('retry, cancel, pause, resume', () => {
   });
 
   test.each([
-    ['waiting', 'is out of the queue'],
+    ['waiting', 'was removed from the queue'],
     ['active', 'stops at the next safe point'],
-    ['ended', 'had ended already'],
+    ['ended', 'had already ended'],
   ] as const)('cancel of one that is %s: 0', async (was, says) => {
     await daemon({ cancel: async () => ({ was }) });
     expect(await run('cancel', 'r-1')).toMatchObject({ code: 0, stderr: `run r-1 ${says}\n` });
@@ -604,7 +604,7 @@ describe('retry, cancel, pause, resume', () => {
   test('pause and resume', async () => {
     const controls = await daemon({ pause: async () => {}, resume: async () => {} });
     expect((await run('pause', 'a')).stderr).toContain('a: paused');
-    expect((await run('resume', 'a')).stderr).toContain('a: runs again');
+    expect((await run('resume', 'a')).stderr).toContain('a: resumed');
     expect((await run('pause', 'a', '--json')).events).toEqual([
       { event: 'paused', time, job: 'a' },
     ]);

@@ -334,7 +334,7 @@ describe('explain', () => {
     const copied = await run('explain', 'nightly', 'a.txt');
     expect(copied.stdout).toMatch(/^a\.txt: copied$/m);
     expect(copied.stdout).toMatch(/^ {2}source +file, 1 B, \d{4}-.*Z, 0/m);
-    expect(copied.stdout).toMatch(/^ {2}destination +nothing there$/m);
+    expect(copied.stdout).toMatch(/^ {2}destination +does not exist$/m);
   });
 
   test('with --json is one object', async () => {

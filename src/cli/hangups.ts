@@ -1,8 +1,8 @@
-/** SIGHUP: to a daemon it means to reload jobs.yml; every other command ends by it, as a process does by default. */
+/** SIGHUP: the daemon reloads jobs.yml; it ends every other command, as is the default. */
 
 /**
- * Holds SIGHUP back from the moment it is made: which command is called is not known yet, and a daemon
- * that is only starting must not end. A SIGHUP that nobody listens to is remembered.
+ * Holds SIGHUP back from its construction: the command is not known yet, and a daemon that is starting
+ * must not end. A SIGHUP without a listener is remembered.
  */
 export class Hangups {
   #listener: (() => void) | undefined;
@@ -16,7 +16,7 @@ export class Hangups {
     process.on('SIGHUP', this.#onSignal);
   }
 
-  /** Calls back at each SIGHUP until `ignore`, and at once if one came while nobody listened. */
+  /** Calls the listener at each SIGHUP until `ignore`, and at once if one was remembered. */
   listen(listener: () => void): void {
     this.#listener = listener;
     if (!this.#isDue) return;
@@ -24,12 +24,12 @@ export class Hangups {
     listener();
   }
 
-  /** Calls back no more; a SIGHUP is remembered again. */
+  /** Removes the listener; a SIGHUP is remembered again. */
   ignore(): void {
     this.#listener = undefined;
   }
 
-  /** SIGHUP ends the process from now on; one that came before ends it now. */
+  /** SIGHUP ends the process from now on; a remembered one ends it now. */
   release(): void {
     process.off('SIGHUP', this.#onSignal);
     if (this.#isDue) process.kill(process.pid, 'SIGHUP');

@@ -1,25 +1,19 @@
 /** The daemon on one box, its queue in the state folder: killed, doubled, its files damaged. */
 import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { isRoot } from '../kit/account.js';
+import { test } from '../kit/base.js';
 import { startFerryline } from '../kit/daemons/cli.js';
 import { eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
 import { readTree } from '../kit/files/tree.js';
-import { openScene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
 
 const endedOf = async (scene: Parameters<typeof runsOf>[0]) =>
   (await runsOf(scene)).filter(({ state }) => state === 'ended');
 
-test('a second daemon is refused and names the first; a dead one is taken over at once', async () => {
-  const scene = await openScene(sshd);
+test('a second daemon is refused and names the first; a dead one is taken over at once', async ({
+  scene,
+}) => {
   const first = await startDaemon(scene);
   const second = await scene.cli(['start']);
   expect(second.code).toBe(8);
@@ -30,8 +24,7 @@ test('a second daemon is refused and names the first; a dead one is taken over a
   expect(await third.stop()).toBe(0);
 }, 120_000);
 
-test('daemons that are all pid 1, as in containers', async () => {
-  const scene = await openScene(sshd);
+test('daemons that are all pid 1, as in containers', async ({ scene }) => {
   const wrap = [
     'unshare',
     ...(isRoot ? [] : ['-Ur']),
@@ -54,8 +47,9 @@ test('daemons that are all pid 1, as in containers', async () => {
   await third.ended;
 }, 120_000);
 
-test('a damaged state folder: set aside with warnings, all of it, and the next look finds what is left', async () => {
-  const scene = await openScene(sshd);
+test('a damaged state folder: set aside with warnings, all of it, and the next look finds what is left', async ({
+  scene,
+}) => {
   scene.writeHere({ a: 'one' });
   await scene.jobs({ schedule: '0 0 1 1 *', watch: { settle: '100ms', rescan: '1h' } });
   const daemon = await startDaemon(scene);

@@ -1,20 +1,16 @@
 /** The daemon on one box, killed again and again while requests come in: what was acknowledged is done. */
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
+import { test } from '../kit/base.js';
 import { startFerryline, writeJobs } from '../kit/daemons/cli.js';
 import { eventually, startDaemon } from '../kit/daemons/daemon.js';
-import { openScene, remoteIn } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
+import { remoteIn } from '../kit/scene.js';
 
 const jobs = ['one', 'two', 'three', 'four', 'five'];
 
-test('five kills amid bursts of requests: every acknowledged one ends in a recorded run', async () => {
-  const scene = await openScene(sshd);
+test('five kills amid bursts of requests: every acknowledged one ends in a recorded run', async ({
+  sshd,
+  scene,
+}) => {
   scene.writeHere(Object.fromEntries(jobs.map((name) => [`${name}/file`, name])));
   await writeJobs(scene.cwd, {
     remotes: { archive: remoteIn(sshd) },

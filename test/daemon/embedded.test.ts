@@ -1,20 +1,15 @@
 /** The daemon on one box, as it comes: everything in one process, its queue in the state folder. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { startFerryline } from '../kit/daemons/cli.js';
 import { eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
-import { openScene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
-let sshd: Sshd;
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-
-test('a run by hand, a scheduled one and a watched one, over one login', async () => {
-  const scene = await openScene(sshd);
+test('a run by hand, a scheduled one and a watched one, over one login', async ({
+  sshd,
+  scene,
+}) => {
   const before = sshd.logins();
   await scene.jobs({ schedule: '*/2 * * * * *', watch: { settle: '200ms', rescan: '1h' } });
   scene.writeHere({ 'a.txt': 'one' });
@@ -40,8 +35,7 @@ test('a run by hand, a scheduled one and a watched one, over one login', async (
   expect(readFileSync(scene.there('new/deep/b.txt'), 'utf8')).toBe('two');
 }, 60_000);
 
-test('a daemon that is still making its queue is waited for', async () => {
-  const scene = await openScene(sshd);
+test('a daemon that is still making its queue is waited for', async ({ scene }) => {
   await scene.jobs({});
   const starting = startFerryline(['start'], { cwd: scene.cwd });
   try {

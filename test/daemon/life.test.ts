@@ -2,26 +2,17 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, expect } from 'vitest';
+import { test as base } from '../kit/base.js';
 import { eventually, killDaemons, runsOf, startDaemon } from '../kit/daemons/daemon.js';
 import { randomBytes } from '../kit/files/tree.js';
 import { openScene, type Scene } from '../kit/scene.js';
 import { startProxy } from '../kit/servers/proxy.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
-let sshd: Sshd;
-let redis: Redis;
-let env: Record<string, string>;
-beforeAll(async () => {
-  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-  env = { FERRYLINE_QUEUE: redis.url };
-});
 // Each test has a queue of its own: reports of others' runs would be kept, too.
-beforeEach(() => redis.command('FLUSHALL'));
+const test = base.extend('env', async ({ redis }) => ({ FERRYLINE_QUEUE: redis.database() }));
 // One that a failed test leaves would take the others' runs.
 afterEach(killDaemons);
-afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
 
 /** The DESIGN's ten seconds; what it takes here is two or three. */
 const atMost = 10_000;
@@ -48,7 +39,10 @@ function reportsOf(scene: Scene): string[] {
 
 const hash = (data: Buffer) => createHash('sha256').update(data).digest('hex');
 
-test('SIGTERM in the middle of a large file: out in time, and the same run goes on where it was', async () => {
+test('SIGTERM in the middle of a large file: out in time, and the same run goes on where it was', async ({
+  sshd,
+  env,
+}) => {
   const proxy = await startProxy(sshd.port);
   const scene = await openScene({ ...sshd, port: proxy.port });
   const size = 128 * 1024 * 1024;
@@ -80,8 +74,7 @@ test('SIGTERM in the middle of a large file: out in time, and the same run goes 
   await proxy.stop();
 }, 120_000);
 
-test('SIGTERM in the middle of thousands of small files', async () => {
-  const scene = await openScene(sshd);
+test('SIGTERM in the middle of thousands of small files', async ({ scene, env }) => {
   const files = Object.fromEntries(
     Array.from({ length: 4000 }, (_, n) => [`d${n % 40}/f${n}`, `content ${n}`]),
   );
@@ -105,7 +98,7 @@ test('SIGTERM in the middle of thousands of small files', async () => {
   expect(there.filter((name) => name.includes('/'))).toHaveLength(4000);
 }, 120_000);
 
-test('SIGTERM while the server says nothing any more', async () => {
+test('SIGTERM while the server says nothing any more', async ({ sshd, env }) => {
   const proxy = await startProxy(sshd.port);
   const scene = await openScene({ ...sshd, port: proxy.port });
   scene.writeHere({ large: randomBytes(16 * 1024 * 1024, 1) });
@@ -118,8 +111,11 @@ test('SIGTERM while the server says nothing any more', async () => {
   await proxy.stop();
 }, 60_000);
 
-test('SIGTERM while the queue is out of reach, and a run goes on', async () => {
-  const scene = await openScene(sshd);
+test('SIGTERM while the queue is out of reach, and a run goes on', async ({
+  redis,
+  scene,
+  env,
+}) => {
   scene.writeHere({ large: randomBytes(16 * 1024 * 1024, 1) });
   await scene.jobs({}, { bandwidth: '2MiB/s' });
   const daemon = await startDaemon(scene, { env });

@@ -1,15 +1,14 @@
 /** A queue that goes away under a daemon, and does not come back. */
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { type Daemon, eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
-import { openScene } from '../kit/scene.js';
-import { startRedis } from '../kit/servers/redis.js';
-import { startSshd } from '../kit/servers/sshd.js';
 
-test('is told once, hides no report, and does not keep the daemon from stopping', async () => {
-  const [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
+test('is told once, hides no report, and does not keep the daemon from stopping', async ({
+  redis,
+  scene,
+}) => {
   let daemon: Daemon | undefined;
   try {
-    const scene = await openScene(sshd);
     await scene.jobs({ schedule: '0 0 1 1 *', watch: true });
     scene.writeHere({ 'a.txt': 'one' });
     daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: redis.url } });
@@ -30,7 +29,5 @@ test('is told once, hides no report, and does not keep the daemon from stopping'
     expect((daemon.stderr().match(/ECONNREFUSED/g) ?? []).length).toBeLessThan(2);
   } finally {
     await daemon?.kill9();
-    await redis.stop();
-    await sshd.stop();
   }
 }, 60_000);

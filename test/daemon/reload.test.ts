@@ -1,27 +1,23 @@
 /** jobs.yml changes under a running daemon: what is valid is taken, what isn't changes nothing and is told. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually, startDaemon } from '../kit/daemons/daemon.js';
-import { openScene, remoteIn } from '../kit/scene.js';
+import { remoteIn } from '../kit/scene.js';
 import { startProxy } from '../kit/servers/proxy.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let redis: Redis;
-beforeAll(async () => {
-  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-});
-afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
+import { startRedis } from '../kit/servers/redis.js';
 
 const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefgh']
   .map((name, n) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[n]}`).join(',')}]`)
   .join('\n')}\n`;
 
-test('jobs come, go and change; an invalid file keeps the one before, and both log and status say so', async () => {
-  const scene = await openScene(sshd);
+test('jobs come, go and change; an invalid file keeps the one before, and both log and status say so', async ({
+  sshd,
+  redis,
+  scene,
+}) => {
   const env = { FERRYLINE_QUEUE: `${redis.url}/1` };
   mkdirSync(scene.here(), { recursive: true });
   const job = { operation: 'push', from: './data', to: `archive:${scene.place}/first` };
@@ -67,9 +63,12 @@ test('jobs come, go and change; an invalid file keeps the one before, and both l
   expect(await daemon.stop()).toBe(0);
 }, 90_000);
 
-test('a remote that moves: the session to the old place ends, the next run goes to the new one', async () => {
+test('a remote that moves: the session to the old place ends, the next run goes to the new one', async ({
+  sshd,
+  redis,
+  scene,
+}) => {
   const proxy = await startProxy(sshd.port);
-  const scene = await openScene(sshd);
   scene.writeHere({ a: 'one' });
   const env = { FERRYLINE_QUEUE: `${redis.url}/2` };
   await scene.jobs({}, { port: proxy.port, hostKey: sshd.hostKeyFingerprint });
@@ -85,9 +84,10 @@ test('a remote that moves: the session to the old place ends, the next run goes 
   await proxy.stop();
 }, 60_000);
 
-test('a reload while the queue is out of reach is no invalid file, and is made up for', async () => {
+test('a reload while the queue is out of reach is no invalid file, and is made up for', async ({
+  scene,
+}) => {
   const own = await startRedis();
-  const scene = await openScene(sshd);
   scene.writeHere({ a: 'one' });
   const daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: own.url } });
   await own.kill9();

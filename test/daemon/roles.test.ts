@@ -1,22 +1,15 @@
 /** One Redis, several processes: who schedules, who watches, who carries out, and where each can be asked. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { type JsonEvent, writeJobs } from '../kit/daemons/cli.js';
 import { eventually, startDaemon } from '../kit/daemons/daemon.js';
-import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let redis: Redis;
-beforeAll(async () => {
-  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-});
-afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
+import { remoteIn, type Scene } from '../kit/scene.js';
+import type { Redis } from '../kit/servers/redis.js';
 
 /** A process of the scene with a state folder of its own; scenes have databases of their own. */
-function member(scene: Scene, name: string) {
+function member(redis: Redis, scene: Scene, name: string) {
   const database = Number(scene.place.replace(/\D+/g, ''));
   const env = {
     FERRYLINE_QUEUE: `${redis.url}/${database}`,
@@ -33,8 +26,11 @@ function member(scene: Scene, name: string) {
 const endedRuns = (events: readonly JsonEvent[]) =>
   events.filter(({ event, state }) => event === 'run-view' && state === 'ended');
 
-test('a front that schedules, watches and answers, and two workers, one of them by name', async () => {
-  const scene = await openScene(sshd);
+test('a front that schedules, watches and answers, and two workers, one of them by name', async ({
+  sshd,
+  redis,
+  scene,
+}) => {
   const job = { operation: 'push', from: './data' };
   await writeJobs(scene.cwd, {
     remotes: { archive: remoteIn(sshd) },
@@ -46,9 +42,9 @@ test('a front that schedules, watches and answers, and two workers, one of them 
     },
   });
   scene.writeHere({ a: 'one' });
-  const front = member(scene, 'front');
-  const any = member(scene, 'any');
-  const named = member(scene, 'named');
+  const front = member(redis, scene, 'front');
+  const any = member(redis, scene, 'any');
+  const named = member(redis, scene, 'named');
   const daemons = [
     await front.start('--roles', 'scheduler,watcher,api'),
     await any.start('--roles', 'worker'),
@@ -91,12 +87,11 @@ test('a front that schedules, watches and answers, and two workers, one of them 
   expect(new Set(kept)).toEqual(new Set(['scheduled', 'watched', 'manual', 'routed']));
 }, 90_000);
 
-test('two schedulers: one slot is one run', async () => {
-  const scene = await openScene(sshd);
+test('two schedulers: one slot is one run', async ({ redis, scene }) => {
   scene.writeHere({ a: 'one' });
   await scene.jobs({ schedule: '* * * * * *' });
-  const first = member(scene, 'first');
-  const second = member(scene, 'second');
+  const first = member(redis, scene, 'first');
+  const second = member(redis, scene, 'second');
   const daemons = await Promise.all([
     first.start('--roles', 'scheduler,worker'),
     second.start('--roles', 'scheduler,worker'),
@@ -113,15 +108,14 @@ test('two schedulers: one slot is one run', async () => {
   expect(slots.length).toBeGreaterThan(2);
 }, 90_000);
 
-test('the scheduler is killed and another takes over: no slot twice', async () => {
-  const scene = await openScene(sshd);
+test('the scheduler is killed and another takes over: no slot twice', async ({ redis, scene }) => {
   scene.writeHere({ a: 'one' });
   await scene.jobs({ schedule: '* * * * * *', missed: 'all', missedWithin: '1h' });
-  const first = member(scene, 'third');
-  const second = member(scene, 'fourth');
-  const worker = await member(scene, 'fifth').start('--roles', 'worker,api');
+  const first = member(redis, scene, 'third');
+  const second = member(redis, scene, 'fourth');
+  const worker = await member(redis, scene, 'fifth').start('--roles', 'worker,api');
   const one = await first.start('--roles', 'scheduler');
-  const reports = () => member(scene, 'fifth').runs().then(endedRuns);
+  const reports = () => member(redis, scene, 'fifth').runs().then(endedRuns);
   await eventually(async () => (await reports()).length >= 3);
   await one.kill9();
   const two = await second.start('--roles', 'scheduler');

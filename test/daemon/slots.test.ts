@@ -2,22 +2,19 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { type JsonEvent, writeJobs } from '../kit/daemons/cli.js';
 import { eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let redis: Redis;
-beforeAll(async () => {
-  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-});
-afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
+import type { Redis } from '../kit/servers/redis.js';
+import type { Sshd } from '../kit/servers/sshd.js';
 
 /** A scene, and a database of the Redis for it alone. */
-async function freshScene(): Promise<{ scene: Scene; env: Record<string, string> }> {
+async function freshScene(
+  sshd: Sshd,
+  redis: Redis,
+): Promise<{ scene: Scene; env: Record<string, string> }> {
   const scene = await openScene(sshd);
   scene.writeHere({ a: 'one' });
   return { scene, env: { FERRYLINE_QUEUE: redis.database() } };
@@ -36,8 +33,8 @@ describe.each([
   { missed: 'none', missedWithin: '1h' },
   { missed: 'all', missedWithin: '1s' },
 ])('a daemon that was away, missed: $missed, within $missedWithin', (rules) => {
-  test('every slot ends once', async () => {
-    const { scene, env } = await freshScene();
+  test('every slot ends once', async ({ sshd, redis }) => {
+    const { scene, env } = await freshScene(sshd, redis);
     await scene.jobs({ schedule: '*/2 * * * * *', ...rules });
     const daemon = await startDaemon(scene, { env });
     await eventually(async () => (await ends(scene)).length > 0);
@@ -91,7 +88,7 @@ function clockAhead(ms: number): { NODE_OPTIONS: string } {
   return { NODE_OPTIONS: `--import data:text/javascript,${module}` };
 }
 
-test.each([
+test.for([
   {
     to: 'summer time',
     // 02:30 does not exist, and comes at the end of the hour that is left out.
@@ -106,8 +103,9 @@ test.each([
   },
 ])(
   'a daemon in Berlin on the night of the change to $to',
-  async ({ daily, hourly }) => {
-    const { scene, env } = await freshScene();
+  { timeout: 90_000 },
+  async ({ daily, hourly }, { sshd, redis }) => {
+    const { scene, env } = await freshScene(sshd, redis);
     const job = { operation: 'push', from: './data', timezone: 'Europe/Berlin' };
     await writeJobs(scene.cwd, {
       remotes: { archive: remoteIn(sshd) },
@@ -138,15 +136,17 @@ test.each([
     const runs = await runsOf(scene, 'daily');
     expect(runs.map((one) => one.slot)).toEqual([daily]);
   },
-  90_000,
 );
 
 describe('a pause', () => {
   const isPaused = async (scene: Scene) =>
     (await scene.cli(['status', '--json'])).events[0]?.jobs[0].paused;
 
-  test('outlives a restart and a lost queue; slots are skipped, and resume looks at everything', async () => {
-    const { scene, env } = await freshScene();
+  test('outlives a restart and a lost queue; slots are skipped, and resume looks at everything', async ({
+    sshd,
+    redis,
+  }) => {
+    const { scene, env } = await freshScene(sshd, redis);
     await scene.jobs({
       operation: 'push',
       schedule: '* * * * * *',
@@ -180,8 +180,8 @@ describe('a pause', () => {
     await daemon.stop();
   }, 90_000);
 
-  test('of an embedded queue outlives its folder', async () => {
-    const { scene } = await freshScene();
+  test('of an embedded queue outlives its folder', async ({ sshd, redis }) => {
+    const { scene } = await freshScene(sshd, redis);
     let daemon = await startDaemon(scene);
     await scene.cli(['pause', 'job']);
     await daemon.stop();

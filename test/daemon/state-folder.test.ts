@@ -1,19 +1,11 @@
 /** What a daemon and runs leave in the state folder is all named in state/layout.ts, and thus in docs/running.md. */
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { stateEntries } from '../../src/state/layout.js';
+import { hostileTest as test } from '../kit/base.js';
 import { eventually, startDaemon } from '../kit/daemons/daemon.js';
-import { openScene } from '../kit/scene.js';
 import { refusesAttributes } from '../kit/servers/hostile-replies.js';
-import { type Evil, startEvil } from '../kit/servers/hostile-server.js';
-
-// A server with quirks to remember.
-let server: Evil;
-beforeAll(async () => {
-  server = await startEvil({ behave: refusesAttributes });
-});
-afterAll(() => server.stop());
 
 /** A word in capitals is any name; a path that ends in `/` includes all below it. */
 const entries = stateEntries.map(({ path }) => {
@@ -21,8 +13,12 @@ const entries = stateEntries.map(({ path }) => {
   return { path, pattern: new RegExp(`^${pattern}${path.endsWith('/') ? '.*' : ''}$`) };
 });
 
-test('every file in it is an entry of the layout, and there is one of each but what accidents leave', async () => {
-  const scene = await openScene(server);
+test('every file in it is an entry of the layout, and there is one of each but what accidents leave', async ({
+  scene,
+  hostile,
+}) => {
+  // A server with quirks to remember.
+  hostile.behave = refusesAttributes;
   const state = join(scene.cwd, '.state');
   await scene.jobs({ schedule: '* * * * * *', watch: { settle: '50ms', rescan: '1h' } });
   scene.writeHere({ a: 'one', 'deep/b': 'two' });

@@ -12,23 +12,16 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { type Daemon, eventually, startDaemon } from '../kit/daemons/daemon.js';
 import { readTree } from '../kit/files/tree.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
+import type { Redis } from '../kit/servers/redis.js';
 
-let sshd: Sshd;
-let redis: Redis;
-let scene: Scene;
 let daemon: Daemon;
-beforeAll(async () => {
-  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-});
-afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
-beforeEach(async () => {
+test.beforeEach(async ({ sshd, redis, scene }) => {
   await redis.command('FLUSHALL');
   scene = await openScene(sshd);
   mkdirSync(scene.here());
@@ -40,73 +33,80 @@ afterEach(async () => {
 const watch = { settle: '200ms', rescan: '1h' };
 
 /** Starts the daemon and waits until its first look at the whole tree has ended. */
-async function started(job: object = {}): Promise<void> {
+async function started(redis: Redis, scene: Scene, job: object = {}): Promise<void> {
   await scene.jobs({ operation: 'push', watch, ...job });
   daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: redis.url } });
-  await eventually(async () => (await ended()).some(({ trigger }) => trigger === 'rescan'));
+  await eventually(async () => (await ended(scene)).some(({ trigger }) => trigger === 'rescan'));
 }
 
-async function ended() {
+async function ended(scene: Scene) {
   const { events } = await scene.cli(['runs', '--json', '--limit', '500']);
   return events.filter(({ state }) => state === 'ended').map(({ report }) => report);
 }
 
-const there = (path: string) =>
+const there = (scene: Scene, path: string) =>
   existsSync(scene.there(path)) ? readFileSync(scene.there(path), 'utf8') : undefined;
-const arrives = (path: string, text: string) => eventually(() => there(path) === text);
+const arrives = (scene: Scene, path: string, text: string) =>
+  eventually(() => there(scene, path) === text);
 
-test('saves by rename, folders that are new and deep, and moves', async () => {
-  await started();
+test('saves by rename, folders that are new and deep, and moves', async ({ redis, scene }) => {
+  await started(redis, scene);
   for (let n = 0; n < 5; n++) {
     // vim: the old one aside, a new one written; others: a temporary name, then a rename.
     if (existsSync(scene.here('text'))) renameSync(scene.here('text'), scene.here('text~'));
     writeFileSync(scene.here('.text.swp'), `save ${n}`);
     renameSync(scene.here('.text.swp'), scene.here('text'));
-    await arrives('text', `save ${n}`);
+    await arrives(scene, 'text', `save ${n}`);
   }
   scene.writeHere({ 'x/y/z/deep': 'in new folders' });
-  await arrives('x/y/z/deep', 'in new folders');
+  await arrives(scene, 'x/y/z/deep', 'in new folders');
   mkdirSync(join(scene.cwd, 'elsewhere/inner'), { recursive: true });
   writeFileSync(join(scene.cwd, 'elsewhere/inner/moved'), 'moved in');
   renameSync(join(scene.cwd, 'elsewhere'), scene.here('x/came'));
-  await arrives('x/came/inner/moved', 'moved in');
+  await arrives(scene, 'x/came/inner/moved', 'moved in');
   renameSync(scene.here('x/came'), scene.here('x/went'));
-  await arrives('x/went/inner/moved', 'moved in');
-  expect(there('.text.swp')).toBeUndefined();
+  await arrives(scene, 'x/went/inner/moved', 'moved in');
+  expect(there(scene, '.text.swp')).toBeUndefined();
 }, 60_000);
 
-test('a file rewritten with the same size in the second in which it went up', async () => {
-  await started({ watch: { settle: '100ms', rescan: '1h' } });
+test('a file rewritten with the same size in the second in which it went up', async ({
+  redis,
+  scene,
+}) => {
+  await started(redis, scene, { watch: { settle: '100ms', rescan: '1h' } });
   const secondOf = (path: string) => Math.floor(statSync(scene.here(path)).mtimeMs / 1000);
   for (let n = 0; ; n++) {
     const path = `f${n}`;
     await eventually(() => Date.now() % 1000 < 50); // so that there is time within the second
     writeFileSync(scene.here(path), 'one');
     const second = secondOf(path);
-    await arrives(path, 'one');
+    await arrives(scene, path, 'one');
     writeFileSync(scene.here(path), 'two');
     if (secondOf(path) !== second) continue;
-    await arrives(path, 'two');
+    await arrives(scene, path, 'two');
     break;
   }
 }, 60_000);
 
-test('a file that is written over many times the settle time is sent once, whole', async () => {
-  await started();
+test('a file that is written over many times the settle time is sent once, whole', async ({
+  redis,
+  scene,
+}) => {
+  await started(redis, scene);
   let text = '';
   for (let n = 0; n < 15; n++) {
     appendFileSync(scene.here('slow'), `line ${n}\n`);
     text += `line ${n}\n`;
     await sleep(100);
-    expect(there('slow')).toBeUndefined();
+    expect(there(scene, 'slow')).toBeUndefined();
   }
-  await arrives('slow', text);
-  await eventually(async () => (await ended()).some(({ trigger }) => trigger === 'watch'));
-  expect((await ended()).map(({ files }) => files.copied).reduce((a, b) => a + b)).toBe(1);
+  await arrives(scene, 'slow', text);
+  await eventually(async () => (await ended(scene)).some(({ trigger }) => trigger === 'watch'));
+  expect((await ended(scene)).map(({ files }) => files.copied).reduce((a, b) => a + b)).toBe(1);
 }, 60_000);
 
-test('ten thousand files dropped at once', async () => {
-  await started();
+test('ten thousand files dropped at once', async ({ redis, scene }) => {
+  await started(redis, scene);
   for (let d = 0; d < 100; d++) {
     mkdirSync(scene.here(`d${d}`));
     for (let n = 0; n < 100; n++) writeFileSync(scene.here(`d${d}/f${n}`), `${d} ${n}`);
@@ -118,24 +118,31 @@ test('ten thousand files dropped at once', async () => {
         ).length
       : 0;
   await eventually(async () => (await sleep(250)) ?? count() === 10_000);
-  expect(there('d99/f99')).toBe('99 99');
+  expect(there(scene, 'd99/f99')).toBe('99 99');
 }, 120_000);
 
-test('one changed file under twenty thousand costs no look at the others', async () => {
+test('one changed file under twenty thousand costs no look at the others', async ({
+  redis,
+  scene,
+}) => {
   for (let d = 0; d < 200; d++) {
     mkdirSync(scene.here(`d${d}`));
     for (let n = 0; n < 100; n++) writeFileSync(scene.here(`d${d}/f${n}`), '');
   }
-  await started();
+  await started(redis, scene);
   writeFileSync(scene.here('d7/f7'), 'changed');
-  await arrives('d7/f7', 'changed');
+  await arrives(scene, 'd7/f7', 'changed');
   const run = await eventually(async () =>
-    (await ended()).find(({ trigger, files }) => trigger === 'watch' && files.copied === 1),
+    (await ended(scene)).find(({ trigger, files }) => trigger === 'watch' && files.copied === 1),
   );
   expect(run.files).toMatchObject({ copied: 1, unchanged: 99 });
 }, 120_000);
 
-test('a pull into a watched folder pushes whole files only, and never a temporary one', async () => {
+test('a pull into a watched folder pushes whole files only, and never a temporary one', async ({
+  sshd,
+  redis,
+  scene,
+}) => {
   await writeJobs(scene.cwd, {
     remotes: { archive: remoteIn(sshd) },
     jobs: {
@@ -152,16 +159,16 @@ test('a pull into a watched folder pushes whole files only, and never a temporar
   const names = Object.keys(files).map((name) => name.slice('source/'.length));
   await eventually(() => names.every((name) => existsSync(scene.there(`out/${name}`))));
   await eventually(async () =>
-    (await ended()).some(({ job, files: { copied } }) => job === 'out' && copied > 0),
+    (await ended(scene)).some(({ job, files: { copied } }) => job === 'out' && copied > 0),
   );
   expect(readdirSync(scene.there('out')).sort()).toEqual(names.sort());
   const log = readFileSync(join(scene.cwd, '.state/transfers.log'), 'utf8');
   expect(log).not.toContain('ferrypart');
-  expect((await ended()).filter(({ files: done }) => done.failed > 0)).toEqual([]);
+  expect((await ended(scene)).filter(({ files: done }) => done.failed > 0)).toEqual([]);
 }, 60_000);
 
-test('a drop folder whose files are archived once they are there', async () => {
-  await started({ after: { archive: './sent' } });
+test('a drop folder whose files are archived once they are there', async ({ redis, scene }) => {
+  await started(redis, scene, { after: { archive: './sent' } });
   for (let n = 0; n < 20; n++) writeFileSync(scene.here(`order-${n}`), `order ${n}`);
   await eventually(() => readdirSync(scene.here()).length === 0);
   const all = Object.fromEntries(
@@ -173,5 +180,5 @@ test('a drop folder whose files are archived once they are there', async () => {
   mkdirSync(scene.here());
   await sleep(100);
   writeFileSync(scene.here('late'), 'after the folder was made anew');
-  await eventually(() => there('late') === 'after the folder was made anew');
+  await eventually(() => there(scene, 'late') === 'after the folder was made anew');
 }, 60_000);

@@ -1,61 +1,65 @@
 /** push, pull and mirror without jobs.yml: what `ssh` would understand, and a home folder of its own. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test as base, forFile, started } from '../kit/base.js';
 import { readTree, sameTree } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
+import type { Scene } from '../kit/scene.js';
 import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
-let sshd: Sshd;
-let bastion: Sshd;
-let scene: Scene;
-
-beforeAll(async () => {
-  [sshd, bastion] = await Promise.all([startSshd(), startSshd()]);
-});
-afterAll(() => Promise.all([sshd.stop(), bastion.stop()]));
-beforeEach(async () => {
-  scene = await openScene(sshd);
+const test = base.extend(
+  'bastion',
+  forFile,
+  started(() => startSshd()),
+);
+test.beforeEach(async ({ sshd, scene, bastion }) => {
   rmSync(join(scene.cwd, 'jobs.yml'));
   mkdirSync(join(scene.cwd, '.ssh'), { mode: 0o700 });
   // HOME is the working folder
-  home('known_hosts', [sshd, bastion].map((s) => readFileSync(s.knownHostsFile, 'utf8')).join(''));
+  home(
+    scene,
+    'known_hosts',
+    [sshd, bastion].map((s) => readFileSync(s.knownHostsFile, 'utf8')).join(''),
+  );
 });
 
-const home = (name: string, text: string) =>
+const home = (scene: Scene, name: string, text: string) =>
   writeFileSync(join(scene.cwd, '.ssh', name), text, { mode: 0o600 });
-const keyed = () => ['-i', sshd.keyFile, '-P', String(sshd.port)];
-const host = () => `${sshd.username}@${sshd.host}`;
+const keyed = (sshd: Sshd) => ['-i', sshd.keyFile, '-P', String(sshd.port)];
+const host = (sshd: Sshd) => `${sshd.username}@${sshd.host}`;
 const tree = { 'a.txt': 'a', 'b/c.txt': 'c' };
 
 describe('user@host:path', () => {
-  test.each(['push', 'mirror'])('%s: relative to the login folder, -i and -P', async (verb) => {
-    scene.writeHere(tree);
-    scene.writeThere({ 'a.txt': 'old', 'kept.txt': 'k', 'x.txt': 'x' });
-    const { code, events } = await scene.cli([
-      ...[verb, './data', `${host()}:${scene.place}`, ...keyed()],
-      ...['--json', '--exclude', 'kept.txt'],
-    ]);
-    expect(code).toBe(0);
-    expect(events.at(-1)).toMatchObject({ operation: verb, sessions: 1, files: { copied: 2 } });
-    expect(readTree(scene.there())).toEqual({
-      ...tree,
-      'kept.txt': 'k',
-      ...(verb === 'push' ? { 'x.txt': 'x' } : {}),
-    });
-  });
+  test.for(['push', 'mirror'])(
+    '%s: relative to the login folder, -i and -P',
+    async (verb, { sshd, scene }) => {
+      scene.writeHere(tree);
+      scene.writeThere({ 'a.txt': 'old', 'kept.txt': 'k', 'x.txt': 'x' });
+      const { code, events } = await scene.cli([
+        ...[verb, './data', `${host(sshd)}:${scene.place}`, ...keyed(sshd)],
+        ...['--json', '--exclude', 'kept.txt'],
+      ]);
+      expect(code).toBe(0);
+      expect(events.at(-1)).toMatchObject({ operation: verb, sessions: 1, files: { copied: 2 } });
+      expect(readTree(scene.there())).toEqual({
+        ...tree,
+        'kept.txt': 'k',
+        ...(verb === 'push' ? { 'x.txt': 'x' } : {}),
+      });
+    },
+  );
 
-  test('pull', async () => {
+  test('pull', async ({ sshd, scene }) => {
     scene.writeThere(tree);
-    const from = `${host()}:${scene.place}/`;
-    expect((await scene.cli(['pull', from, './new', ...keyed()])).code).toBe(0);
+    const from = `${host(sshd)}:${scene.place}/`;
+    expect((await scene.cli(['pull', from, './new', ...keyed(sshd)])).code).toBe(0);
     expect(sameTree(scene.there(), join(scene.cwd, 'new'))).toBe(true);
   });
 
-  test('a dry run changes nothing', async () => {
+  test('a dry run changes nothing', async ({ sshd, scene }) => {
     scene.writeHere(tree);
-    const to = `${host()}:${scene.place}`;
-    const { code, stdout } = await scene.cli(['push', './data', to, ...keyed(), '-n']);
+    const to = `${host(sshd)}:${scene.place}`;
+    const { code, stdout } = await scene.cli(['push', './data', to, ...keyed(sshd), '-n']);
     expect(code).toBe(0);
     expect(stdout).toContain('a.txt');
     expect(Object.keys(readTree(sshd.root)).some((path) => path.startsWith(scene.place))).toBe(
@@ -63,26 +67,26 @@ describe('user@host:path', () => {
     );
   });
 
-  test('a push that is refused by the plan of a mirror: 7', async () => {
+  test('a push that is refused by the plan of a mirror: 7', async ({ sshd, scene }) => {
     scene.writeHere({ 'a.txt': 'a' });
     scene.writeThere({ x: '', y: '', 'a.txt': 'a' });
-    const to = `${host()}:${scene.place}`;
-    expect((await scene.cli(['mirror', './data', to, ...keyed()])).code).toBe(7);
+    const to = `${host(sshd)}:${scene.place}`;
+    expect((await scene.cli(['mirror', './data', to, ...keyed(sshd)])).code).toBe(7);
     const more = ['--max-delete', '90%'];
-    expect((await scene.cli(['mirror', './data', to, ...keyed(), ...more])).code).toBe(0);
+    expect((await scene.cli(['mirror', './data', to, ...keyed(sshd), ...more])).code).toBe(0);
     expect(readTree(scene.there())).toEqual({ 'a.txt': 'a' });
   });
 });
 
 describe('sftp://', () => {
-  test('is absolute, with user and port', async () => {
+  test('is absolute, with user and port', async ({ sshd, scene }) => {
     scene.writeHere({ 'a b.txt': 'a' });
-    const url = `sftp://${host()}:${sshd.port}${sshd.root}/${scene.place}/with%20space`;
+    const url = `sftp://${host(sshd)}:${sshd.port}${sshd.root}/${scene.place}/with%20space`;
     expect((await scene.cli(['push', './data', url, '-i', sshd.keyFile])).code).toBe(0);
     expect(readTree(scene.there())).toEqual({ 'with space/a b.txt': 'a' });
   });
 
-  test('with a password in it is refused without repeating it: 2', async () => {
+  test('with a password in it is refused without repeating it: 2', async ({ sshd, scene }) => {
     scene.writeHere(tree);
     const secret = 'canary-in-url';
     const url = `sftp://u:${secret}@${sshd.host}/x`;
@@ -93,8 +97,9 @@ describe('sftp://', () => {
 });
 
 describe('~/.ssh', () => {
-  const config = (...more: string[]) =>
+  const config = (sshd: Sshd, scene: Scene, ...more: string[]) =>
     home(
+      scene,
       'config',
       [
         'Host backup',
@@ -107,26 +112,31 @@ describe('~/.ssh', () => {
       ].join('\n'),
     );
 
-  test('config fills in host, port, user and key', async () => {
+  test('config fills in host, port, user and key', async ({ sshd, scene }) => {
     scene.writeHere(tree);
-    config();
+    config(sshd, scene);
     expect((await scene.cli(['push', './data', `backup:${scene.place}`])).code).toBe(0);
     expect(readTree(scene.there())).toEqual(tree);
   });
 
-  test('a default key is found', async () => {
+  test('a default key is found', async ({ sshd, scene }) => {
     scene.writeHere(tree);
-    home('id_ed25519', readFileSync(sshd.keyFile, 'utf8'));
-    const to = `${host()}:${scene.place}`;
+    home(scene, 'id_ed25519', readFileSync(sshd.keyFile, 'utf8'));
+    const to = `${host(sshd)}:${scene.place}`;
     expect((await scene.cli(['push', './data', to, '-P', String(sshd.port)])).code).toBe(0);
     expect(readTree(scene.there())).toEqual(tree);
   });
 
-  test('ProxyJump goes through another host: two logins, one on each', async () => {
+  test('ProxyJump goes through another host: two logins, one on each', async ({
+    sshd,
+    scene,
+    bastion,
+  }) => {
     scene.writeHere(tree);
-    config('ProxyJump bastion');
+    config(sshd, scene, 'ProxyJump bastion');
     const text = readFileSync(join(scene.cwd, '.ssh/config'), 'utf8');
     home(
+      scene,
       'config',
       `${text}Host bastion\n  HostName ${bastion.host}\n  Port ${bastion.port}\n  User ${bastion.username}\n  IdentityFile ${bastion.keyFile}\n`,
     );
@@ -140,12 +150,15 @@ describe('~/.ssh', () => {
     expect(readTree(scene.there())).toEqual(tree);
   });
 
-  test('a host nobody vouches for: 6, with the command that pins it, before any login', async () => {
+  test('a host nobody vouches for: 6, with the command that pins it, before any login', async ({
+    sshd,
+    scene,
+  }) => {
     scene.writeHere(tree);
-    home('known_hosts', '');
+    home(scene, 'known_hosts', '');
     const before = sshd.logins();
-    const to = `${host()}:${scene.place}`;
-    const { code, stderr } = await scene.cli(['push', './data', to, ...keyed()]);
+    const to = `${host(sshd)}:${scene.place}`;
+    const { code, stderr } = await scene.cli(['push', './data', to, ...keyed(sshd)]);
     expect(code).toBe(6);
     expect(stderr).toContain('ferryline trust');
     expect(stderr).toContain(sshd.hostKeyFingerprint);

@@ -1,28 +1,18 @@
 /** What becomes of a source file once its copy is proven: deleted, or moved to an archive. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { giveTo, serverAccount } from '../kit/account.js';
+import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { mtimeOf, readTree } from '../kit/files/tree.js';
-import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let scene: Scene;
-
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-beforeEach(async () => {
-  scene = await openScene(sshd);
-});
+import { remoteIn, type Scene } from '../kit/scene.js';
+import type { Sshd } from '../kit/servers/sshd.js';
 
 const tree = { 'a.txt': 'a', 'sub/b.txt': 'bb' };
 
 describe('push', () => {
-  test('delete: gone here, there at the other side', async () => {
+  test('delete: gone here, there at the other side', async ({ scene }) => {
     scene.writeHere(tree);
     await scene.jobs({ operation: 'push', after: 'delete' });
     expect((await scene.run()).code).toBe(0);
@@ -30,7 +20,7 @@ describe('push', () => {
     expect(readTree(scene.here())).toEqual({ 'sub/': null });
   });
 
-  test('a file found equal counts as proven too', async () => {
+  test('a file found equal counts as proven too', async ({ scene }) => {
     scene.writeHere(tree, { mtime: 1_700_000_000 });
     scene.writeThere(tree, { mtime: 1_700_000_000 });
     await scene.jobs({ operation: 'push', after: 'delete' });
@@ -38,7 +28,7 @@ describe('push', () => {
     expect(readTree(scene.here())).toEqual({ 'sub/': null });
   });
 
-  test('one that failed stays, the others go', async () => {
+  test('one that failed stays, the others go', async ({ scene }) => {
     scene.writeHere({ ...tree, x: 'file' });
     scene.writeThere({ 'x/y': '' });
     await scene.jobs({ operation: 'push', after: 'delete' });
@@ -46,14 +36,14 @@ describe('push', () => {
     expect(readTree(scene.here())).toEqual({ 'sub/': null, x: 'file' });
   });
 
-  test('what is out of scope stays', async () => {
+  test('what is out of scope stays', async ({ scene }) => {
     scene.writeHere({ ...tree, 'c.tmp': 'c' });
     await scene.jobs({ operation: 'push', after: 'delete', exclude: ['*.tmp'] });
     expect((await scene.run()).code).toBe(0);
     expect(readTree(scene.here())).toEqual({ 'c.tmp': 'c', 'sub/': null });
   });
 
-  test('archive on the same side; a taken name gets .1, then .2', async () => {
+  test('archive on the same side; a taken name gets .1, then .2', async ({ scene }) => {
     await scene.jobs({ operation: 'push', after: { archive: './sent' } });
     for (const content of ['one', 'two', 'three']) {
       scene.writeHere({ 'a.txt': content, 'sub/b.txt': content });
@@ -71,7 +61,7 @@ describe('push', () => {
     expect(readTree(scene.here())).toEqual({ 'sub/': null });
   });
 
-  test('archive on another file system: copied, verified, then removed', async () => {
+  test('archive on another file system: copied, verified, then removed', async ({ scene }) => {
     const far = await mkdtemp('/dev/shm/ferryline-test-');
     try {
       scene.writeHere(tree, { mtime: 1_700_000_000 });
@@ -85,7 +75,7 @@ describe('push', () => {
     }
   });
 
-  test('one file as `from` is archived too', async () => {
+  test('one file as `from` is archived too', async ({ scene }) => {
     scene.writeHere(tree);
     await scene.jobs({
       operation: 'push',
@@ -100,7 +90,7 @@ describe('push', () => {
 });
 
 describe('pull', () => {
-  const jobs = (after: unknown) =>
+  const jobs = (sshd: Sshd, scene: Scene, after: unknown) =>
     writeJobs(scene.cwd, {
       remotes: { archive: remoteIn(sshd), second: remoteIn(sshd, { port: 1 }) },
       jobs: {
@@ -112,22 +102,22 @@ describe('pull', () => {
         },
       },
     });
-  const prepare = () => {
+  const prepare = (scene: Scene) => {
     scene.writeThere({ 'out/a.txt': 'a', 'out/sub/b.txt': 'bb' });
     giveTo(serverAccount(), scene.there());
   };
 
-  test('delete on the server', async () => {
-    prepare();
-    await jobs('delete');
+  test('delete on the server', async ({ sshd, scene }) => {
+    prepare(scene);
+    await jobs(sshd, scene, 'delete');
     expect((await scene.run()).code).toBe(0);
     expect(readTree(scene.here())).toEqual(tree);
     expect(readTree(scene.there())).toEqual({ 'out/sub/': null });
   });
 
-  test('archive on the same server, over the same login', async () => {
-    prepare();
-    await jobs({ archive: `archive:${scene.place}/done` });
+  test('archive on the same server, over the same login', async ({ sshd, scene }) => {
+    prepare(scene);
+    await jobs(sshd, scene, { archive: `archive:${scene.place}/done` });
     const first = await scene.run();
     expect(first).toMatchObject({ code: 0, report: { sessions: 1 } });
     scene.writeThere({ 'out/a.txt': 'again' });
@@ -141,18 +131,18 @@ describe('pull', () => {
     expect(readTree(scene.here())).toEqual({ ...tree, 'a.txt': 'again' });
   });
 
-  test.each(['second:done', './sent'])(
+  test.for(['second:done', './sent'])(
     'an archive on another side, %s, is refused: 2',
-    async (at) => {
-      prepare();
-      await jobs({ archive: at });
+    async (at, { sshd, scene }) => {
+      prepare(scene);
+      await jobs(sshd, scene, { archive: at });
       expect((await scene.cli(['run', 'job'])).code).toBe(2);
       expect(readTree(scene.there())).toEqual({ 'out/a.txt': 'a', 'out/sub/b.txt': 'bb' });
     },
   );
 });
 
-test('a mirror refuses it: 2', async () => {
+test('a mirror refuses it: 2', async ({ scene }) => {
   scene.writeHere(tree);
   await scene.jobs({ after: 'delete' });
   expect((await scene.cli(['run', 'job'])).code).toBe(2);

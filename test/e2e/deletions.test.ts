@@ -10,35 +10,23 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { giveTo, serverAccount } from '../kit/account.js';
+import { test } from '../kit/base.js';
 import { readTree, sameTree, writeTree } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let scene: Scene;
-
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-beforeEach(async () => {
-  scene = await openScene(sshd);
-});
 
 const files = (n: number, prefix = 'f') =>
   Object.fromEntries(Array.from({ length: n }, (_, i) => [`${prefix}${i}`, `${i}`]));
 
 describe('delete.max', () => {
-  test.each([
+  test.for([
     ['50%', 5, 0],
     ['50%', 6, 7],
     [6, 6, 0],
     [5, 6, 7],
     [0, 1, 7],
     ['100%', 9, 0],
-  ])('%s, %d of 10 to delete: exit %d', async (max, gone, exit) => {
+  ] as const)('%s, %d of 10 to delete: exit %d', async ([max, gone, exit], { scene }) => {
     const all = files(10);
     scene.writeThere({ ...all, 'folder/': null }, { mtime: 1_700_000_000 });
     const kept = Object.fromEntries(Object.entries(all).slice(gone));
@@ -55,7 +43,7 @@ describe('delete.max', () => {
     }
   });
 
-  test('a refused run changes nothing else either', async () => {
+  test('a refused run changes nothing else either', async ({ scene }) => {
     scene.writeThere(files(4));
     scene.writeHere({ f0: 'changed', fresh: 'fresh' });
     expect((await scene.run()).code).toBe(7);
@@ -66,13 +54,13 @@ describe('delete.max', () => {
 });
 
 describe('the source must be there', () => {
-  test('missing: 7', async () => {
+  test('missing: 7', async ({ scene }) => {
     scene.writeThere(files(2));
     expect(await scene.run()).toMatchObject({ code: 7, report: { error: { kind: 'refused' } } });
     expect(readTree(scene.there())).toEqual(files(2));
   });
 
-  test('empty while the destination is not: 7, unless allowed', async () => {
+  test('empty while the destination is not: 7, unless allowed', async ({ scene }) => {
     mkdirSync(scene.here(), { recursive: true });
     scene.writeThere(files(2));
     expect((await scene.run()).code).toBe(7);
@@ -82,7 +70,7 @@ describe('the source must be there', () => {
     expect(readTree(scene.there())).toEqual({});
   });
 
-  test('require: refused without it, for as long as it is not there', async () => {
+  test('require: refused without it, for as long as it is not there', async ({ scene }) => {
     scene.writeHere({ a: 'a' });
     scene.writeThere({ a: 'old', b: 'b' });
     await scene.jobs({ delete: { require: '.mounted' } });
@@ -95,7 +83,7 @@ describe('the source must be there', () => {
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test('an empty drop folder is normal for a push: 0', async () => {
+  test('an empty drop folder is normal for a push: 0', async ({ scene }) => {
     mkdirSync(scene.here(), { recursive: true });
     scene.writeThere(files(2));
     await scene.jobs({ operation: 'push' });
@@ -106,7 +94,7 @@ describe('the source must be there', () => {
 describe('trash', () => {
   const trash = { max: '100%', trash: '.ferryline/trash', keep: '1h' };
 
-  test('deleted files are moved to TRASH/RUN/path', async () => {
+  test('deleted files are moved to TRASH/RUN/path', async ({ scene }) => {
     scene.writeHere({ keep: '' });
     scene.writeThere({ keep: '', 'a.txt': 'a', 'sub/deep/b.txt': 'b' });
     await scene.jobs({ delete: trash });
@@ -123,7 +111,7 @@ describe('trash', () => {
     expect(second.report.files).toMatchObject({ copied: 0, deleted: 0, unchanged: 1 });
   });
 
-  test('a trash of another name is passed over too', async () => {
+  test('a trash of another name is passed over too', async ({ scene }) => {
     scene.writeHere({ keep: '' });
     scene.writeThere({ keep: '', 'a.txt': 'a' });
     await scene.jobs({ delete: { ...trash, trash: 'old/bin' } });
@@ -132,7 +120,9 @@ describe('trash', () => {
     expect((await scene.run()).report.files).toMatchObject({ deleted: 0 });
   });
 
-  test('is pruned after `keep`, by the time in the run id, and of nothing else', async () => {
+  test('is pruned after `keep`, by the time in the run id, and of nothing else', async ({
+    scene,
+  }) => {
     scene.writeHere({ keep: '' });
     scene.writeThere({ keep: '', gone: 'g' });
     await scene.jobs({ delete: trash });
@@ -155,7 +145,9 @@ describe('trash', () => {
 });
 
 describe('withheld', () => {
-  test('a folder that cannot be listed: the rest is copied, nothing deleted, 3', async () => {
+  test('a folder that cannot be listed: the rest is copied, nothing deleted, 3', async ({
+    scene,
+  }) => {
     await scene.jobs({ delete: { max: '100%' } });
     scene.writeThere({ gone: 'g', 'locked/x': 'x' });
     scene.writeHere({ fresh: 'fresh', 'locked/y': 'y' });
@@ -174,7 +166,7 @@ describe('withheld', () => {
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test('a file that cannot be copied keeps all that were to be deleted: 3', async () => {
+  test('a file that cannot be copied keeps all that were to be deleted: 3', async ({ scene }) => {
     scene.writeThere({ gone: 'g', 'locked/': null, same: '' });
     scene.writeHere({ fresh: 'fresh', 'locked/y': 'y', same: '' });
     chmodSync(scene.there('locked'), 0o555);
@@ -187,7 +179,7 @@ describe('withheld', () => {
     expect((await scene.run()).report.files).toMatchObject({ copied: 1, deleted: 1 });
   });
 
-  test('a folder with something out of scope in it stays, silently', async () => {
+  test('a folder with something out of scope in it stays, silently', async ({ scene }) => {
     scene.writeHere({ keep: '', keep2: '' });
     scene.writeThere({ keep: '', keep2: '', 'folder/a.txt': 'a', 'folder/b.log': 'b' });
     await scene.jobs({ exclude: ['*.log'] });
@@ -198,7 +190,7 @@ describe('withheld', () => {
   });
 });
 
-test('push and pull never delete', async () => {
+test('push and pull never delete', async ({ scene }) => {
   scene.writeHere({ a: 'a', b: 'b' });
   scene.writeThere({ b: 'b', c: 'c' });
   await scene.jobs({ operation: 'push' });
@@ -210,7 +202,7 @@ test('push and pull never delete', async () => {
   expect(readTree(scene.here())).toEqual({ a: 'a', b: 'b', c: 'c' });
 });
 
-test('a deletion at a local destination', async () => {
+test('a deletion at a local destination', async ({ scene }) => {
   scene.writeThere({ a: 'a', b: 'b' });
   scene.writeHere({ a: 'a', gone: 'g', 'sub/gone': 'g', 'empty/': null });
   giveTo(serverAccount(), scene.there());
@@ -221,7 +213,9 @@ test('a deletion at a local destination', async () => {
   expect(readTree(join(scene.cwd, 'data'))).toEqual({ a: 'a', b: 'b' });
 });
 
-test('a withheld change of kind leaves what stands there as it is, its mode included', async () => {
+test('a withheld change of kind leaves what stands there as it is, its mode included', async ({
+  scene,
+}) => {
   scene.writeHere({ 'x/inside': 'new', l: 'file' });
   chmodSync(scene.here('x'), 0o751);
   scene.writeThere({ x: 'old' });

@@ -1,26 +1,18 @@
 /** Every exit code this version can give (DESIGN's table), each with its outcome, kind and advice. */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { startFerryline } from '../kit/daemons/cli.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 import { randomBytes, readTree, sameTree } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
+import { openScene } from '../kit/scene.js';
 import { freePort } from '../kit/servers/free-port.js';
 import { listing } from '../kit/servers/hostile-replies.js';
-import { startEvil } from '../kit/servers/hostile-server.js';
+import { startHostileServer } from '../kit/servers/hostile-server.js';
 import { makeKey } from '../kit/servers/keys.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
-let sshd: Sshd;
-let scene: Scene;
-
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-beforeEach(async () => {
-  scene = await openScene(sshd);
+test.beforeEach(async ({ scene }) => {
   scene.writeHere({ 'a.txt': 'a', 'b.txt': 'b' });
 });
 
@@ -30,19 +22,19 @@ function expectError(stderr: string): void {
   expect(stderr).toMatch(/^ {2}next: \S/m);
 }
 
-test('0: succeeded', async () => {
+test('0: succeeded', async ({ scene }) => {
   expect(await scene.run()).toMatchObject({
     code: 0,
     report: { outcome: 'succeeded', exitCode: 0 },
   });
 });
 
-test('0: passed over by policy is no failure', async () => {
+test('0: passed over by policy is no failure', async ({ scene }) => {
   scene.writeHere({ link: { link: 'a.txt' } });
   expect(await scene.run()).toMatchObject({ code: 0, report: { files: { skipped: 1 } } });
 });
 
-test('2: a broken jobs.yml, with its place; no event is printed', async () => {
+test('2: a broken jobs.yml, with its place; no event is printed', async ({ scene }) => {
   writeFileSync(
     join(scene.cwd, 'jobs.yml'),
     'jobs:\n  job:\n    operation: mirror\n    from: ./data\n    to: nowhere:x\n',
@@ -52,7 +44,7 @@ test('2: a broken jobs.yml, with its place; no event is printed', async () => {
   expect(stderr).toMatch(/jobs\.yml:5:9 /);
 });
 
-test('3: some path was not done, the rest was', async () => {
+test('3: some path was not done, the rest was', async ({ scene }) => {
   scene.writeHere({ x: 'file' });
   scene.writeThere({ 'x/a': 'a' });
   await scene.jobs({ operation: 'push' });
@@ -62,7 +54,7 @@ test('3: some path was not done, the rest was', async () => {
   expect(stderr).toMatch(/failed {2}x: .*\(conflict\)/);
 });
 
-test('4: nobody listens', async () => {
+test('4: nobody listens', async ({ scene }) => {
   await scene.jobs({}, { port: await freePort() });
   const { code, report, stderr } = await scene.run();
   expect(code).toBe(4);
@@ -70,7 +62,7 @@ test('4: nobody listens', async () => {
   expectError(stderr);
 });
 
-test('4: no such host', async () => {
+test('4: no such host', async ({ scene }) => {
   await scene.jobs({}, { host: 'no-such-host.invalid' });
   const { code, report, stderr } = await scene.run();
   expect(code).toBe(4);
@@ -79,7 +71,7 @@ test('4: no such host', async () => {
   expectError(stderr);
 });
 
-test('5: the key is not accepted', async () => {
+test('5: the key is not accepted', async ({ scene }) => {
   const keys = await temporaryFolder();
   await scene.jobs({}, { auth: { key: makeKey(join(keys, 'other')).file } });
   const { code, report, stderr } = await scene.run();
@@ -88,7 +80,10 @@ test('5: the key is not accepted', async () => {
   expectError(stderr);
 });
 
-test('6: the host key is another; both fingerprints are shown and nothing is logged in', async () => {
+test('6: the host key is another; both fingerprints are shown and nothing is logged in', async ({
+  sshd,
+  scene,
+}) => {
   const pinned = `SHA256:${'A'.repeat(43)}`;
   await scene.jobs({}, { hostKey: pinned });
   const before = sshd.logins();
@@ -101,7 +96,7 @@ test('6: the host key is another; both fingerprints are shown and nothing is log
   expectError(stderr);
 });
 
-test('7: the guard refuses, and nothing was changed', async () => {
+test('7: the guard refuses, and nothing was changed', async ({ scene }) => {
   scene.writeThere({ 'a.txt': 'old', x: '', y: '', z: '' });
   const { code, report, stderr } = await scene.run();
   expect(code).toBe(7);
@@ -113,7 +108,7 @@ test('7: the guard refuses, and nothing was changed', async () => {
   expect((await scene.cli(['plan', 'job'])).code).toBe(7);
 });
 
-test('8: another process runs the job', async () => {
+test('8: another process runs the job', async ({ scene }) => {
   scene.writeHere({ 'big.bin': randomBytes(3_000_000) });
   const holder = startFerryline(['run', 'job', '--bwlimit', '200KiB/s', '-vv'], {
     cwd: scene.cwd,
@@ -129,9 +124,9 @@ test('8: another process runs the job', async () => {
 });
 
 test('9: a peer that lists a name that can be none', async () => {
-  const evil = await startEvil({ behave: listing(['../x']) });
+  const hostile = await startHostileServer({ behave: listing(['../x']) });
   try {
-    const trap = await openScene(evil);
+    const trap = await openScene(hostile);
     trap.writeThere({ a: 'a' });
     await trap.jobs({ operation: 'pull', from: `archive:${trap.place}`, to: './data' });
     const { code, report, stderr } = await trap.run();
@@ -139,39 +134,42 @@ test('9: a peer that lists a name that can be none', async () => {
     expect(report).toMatchObject({ outcome: 'failed', error: { kind: 'hostile-peer' } });
     expectError(stderr);
   } finally {
-    await evil.stop();
+    await hostile.stop();
   }
 });
 
-test('10: `plan --exit-code` when there is something to do', async () => {
+test('10: `plan --exit-code` when there is something to do', async ({ scene }) => {
   expect((await scene.cli(['plan', 'job', '--exit-code'])).code).toBe(10);
   await scene.run();
   expect((await scene.cli(['plan', 'job', '--exit-code'])).code).toBe(0);
 });
 
-test.each([
+test.for([
   ['SIGINT', 130],
   ['SIGTERM', 143],
-] as const)('%s: %d, cancelled, nothing half done, nothing left behind', async (signal, exit) => {
-  scene.writeHere({ 'big.bin': randomBytes(3_000_000) });
-  scene.writeThere({ 'a.txt': 'old', 'big.bin': 'old', gone: 'gone' });
-  const args = ['run', 'job', '--bwlimit', '200KiB/s', '-vv', '--json'];
-  const live = startFerryline(args, { cwd: scene.cwd });
-  await live.said(/WRITE/);
-  live.child.kill(signal);
-  const { code, events } = await live.ended;
-  expect(code).toBe(exit);
-  expect(events.at(-1)).toMatchObject({ event: 'run', outcome: 'cancelled', exitCode: exit });
-  const after = readTree(scene.there());
-  expect(after['big.bin']).toBe('old');
-  expect(after.gone).toBe('gone');
-  expect(['a', 'old']).toContain(after['a.txt']);
-  expect(Object.keys(after).filter((path) => path.endsWith('.ferrypart'))).toEqual([]);
-  expect((await scene.run()).code).toBe(0);
-  expect(sameTree(scene.here(), scene.there())).toBe(true);
-});
+] as const)(
+  '%s: %d, cancelled, nothing half done, nothing left behind',
+  async ([signal, exit], { scene }) => {
+    scene.writeHere({ 'big.bin': randomBytes(3_000_000) });
+    scene.writeThere({ 'a.txt': 'old', 'big.bin': 'old', gone: 'gone' });
+    const args = ['run', 'job', '--bwlimit', '200KiB/s', '-vv', '--json'];
+    const live = startFerryline(args, { cwd: scene.cwd });
+    await live.said(/WRITE/);
+    live.child.kill(signal);
+    const { code, events } = await live.ended;
+    expect(code).toBe(exit);
+    expect(events.at(-1)).toMatchObject({ event: 'run', outcome: 'cancelled', exitCode: exit });
+    const after = readTree(scene.there());
+    expect(after['big.bin']).toBe('old');
+    expect(after.gone).toBe('gone');
+    expect(['a', 'old']).toContain(after['a.txt']);
+    expect(Object.keys(after).filter((path) => path.endsWith('.ferrypart'))).toEqual([]);
+    expect((await scene.run()).code).toBe(0);
+    expect(sameTree(scene.here(), scene.there())).toBe(true);
+  },
+);
 
-test('timeout: 3, and nothing is deleted', async () => {
+test('timeout: 3, and nothing is deleted', async ({ scene }) => {
   scene.writeHere({ 'big.bin': randomBytes(3_000_000) });
   scene.writeThere({ gone: 'gone', 'a.txt': 'a' });
   await scene.jobs({ timeout: '1s', bandwidth: '100KiB/s' });
@@ -184,7 +182,7 @@ test('timeout: 3, and nothing is deleted', async () => {
   expectError(stderr);
 });
 
-test('several jobs: the exit code that is worst', async () => {
+test('several jobs: the exit code that is worst', async ({ scene }) => {
   mkdirSync(join(scene.cwd, 'empty'));
   scene.writeThere({ x: 'x' });
   await scene.jobs({ from: './empty' });
@@ -198,7 +196,7 @@ test('several jobs: the exit code that is worst', async () => {
   expect(code).toBe(7);
 });
 
-test('a key that others can read: 2, with the chmod that mends it', async () => {
+test('a key that others can read: 2, with the chmod that mends it', async ({ sshd, scene }) => {
   const keys = await temporaryFolder();
   const copy = join(keys, 'readable');
   copyFileSync(sshd.keyFile, copy);

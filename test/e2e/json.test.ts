@@ -1,22 +1,10 @@
 /** What `--json` prints, key by key, and that it agrees with the two sides and the server's log. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test } from '../kit/base.js';
 import type { JsonEvent } from '../kit/daemons/cli.js';
 import { writeTree } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let scene: Scene;
-
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-beforeEach(async () => {
-  scene = await openScene(sshd);
-});
 
 const planKeys = [
   ...['event', 'time', 'job', 'mkdirs', 'copies', 'attrs', 'deletes', 'conflicts', 'bytes'],
@@ -34,7 +22,9 @@ const filesOf = (events: readonly JsonEvent[], action: string) =>
   events.filter((event) => event.event === 'file' && event.action === action);
 
 describe('a run', () => {
-  test('prints plan, file and run events with exactly the fields of the contract', async () => {
+  test('prints plan, file and run events with exactly the fields of the contract', async ({
+    scene,
+  }) => {
     // one of each action: mkdir, copy, attrs, delete, skip, fail
     scene.writeHere({
       'new/a.txt': 'new',
@@ -97,7 +87,7 @@ describe('a run', () => {
     expect(Date.parse(endedAt) - Date.parse(startedAt)).toBe(Math.round(seconds * 1000));
   });
 
-  test('that fails ends with what, where and what next', async () => {
+  test('that fails ends with what, where and what next', async ({ scene }) => {
     scene.writeHere({ x: 'file', 'fine.txt': 'fine' });
     scene.writeThere({ 'x/a': 'a' });
     await scene.jobs({ operation: 'push' });
@@ -119,7 +109,7 @@ describe('a run', () => {
     expect(refused.report).toMatchObject({ outcome: 'refused', exitCode: 7 });
   });
 
-  test('cuts its failures at 1,000', async () => {
+  test('cuts its failures at 1,000', async ({ scene }) => {
     const many = Array.from({ length: 1_005 }, (_, i) => `f${i}`);
     mkdirSync(scene.here(), { recursive: true });
     scene.writeThere({});
@@ -135,7 +125,7 @@ describe('a run', () => {
     expect(report.failuresOmitted).toBe(5);
   });
 
-  test('names each file it copied once, and is kept where `runs` looks', async () => {
+  test('names each file it copied once, and is kept where `runs` looks', async ({ scene }) => {
     scene.writeHere({ 'a.txt': 'a', 'b/c.txt': 'cc' });
     const { events, report } = await scene.run();
     expect(filesOf(events, 'copy').map(({ path, bytes }) => [path, bytes])).toEqual(
@@ -152,7 +142,7 @@ describe('a run', () => {
     expect(JSON.parse(readFileSync(join(folder, `${report.run}.json`), 'utf8'))).toEqual(kept);
   });
 
-  test('beyond `history` a report goes, and the log of its run with it', async () => {
+  test('beyond `history` a report goes, and the log of its run with it', async ({ scene }) => {
     scene.writeHere({ 'a.txt': 'a' });
     await scene.jobs({ history: 1 });
     const { report: first } = await scene.run();
@@ -164,7 +154,7 @@ describe('a run', () => {
     expect(readdirSync(logs)).toEqual(['another.ndjson']);
   });
 
-  test('several jobs: a run event each, in order, one login', async () => {
+  test('several jobs: a run event each, in order, one login', async ({ sshd, scene }) => {
     scene.writeHere({ 'a.txt': 'a' });
     const before = sshd.logins();
     await scene.jobs();
@@ -185,7 +175,10 @@ describe('a run', () => {
 });
 
 describe('sessions', () => {
-  test('300 files each way are one login by the report and by the server', async () => {
+  test('300 files each way are one login by the report and by the server', async ({
+    sshd,
+    scene,
+  }) => {
     const tree = Object.fromEntries(
       Array.from({ length: 300 }, (_, i) => [`d${i % 7}/f${i}`, Buffer.alloc(i * 50, i)]),
     );
@@ -203,7 +196,9 @@ describe('sessions', () => {
 });
 
 describe('a plan', () => {
-  test('with --json prints an action line each first, then the plan, and changes nothing', async () => {
+  test('with --json prints an action line each first, then the plan, and changes nothing', async ({
+    scene,
+  }) => {
     scene.writeHere({ 'new/a.txt': 'new', 'changed.txt': 'longer', x: 'file', odd: { link: 'x' } });
     scene.writeThere({ 'changed.txt': 'old', 'gone.txt': '', 'x/keep.me': '' });
     await scene.jobs({ exclude: ['*.me'] });
@@ -232,7 +227,7 @@ describe('a plan', () => {
     expect(readFileSync(scene.there('changed.txt'), 'utf8')).toBe('old');
   });
 
-  test('has the same digest until a side changes', async () => {
+  test('has the same digest until a side changes', async ({ scene }) => {
     scene.writeHere({ 'a.txt': 'a' });
     const digest = async () =>
       (await scene.cli(['plan', 'job', '--json'])).events.find(({ event }) => event === 'plan')
@@ -243,7 +238,7 @@ describe('a plan', () => {
     expect(await digest()).not.toBe(first);
   });
 
-  test('says why with explain', async () => {
+  test('says why with explain', async ({ scene }) => {
     scene.writeHere({ 'a.txt': 'a', 'x.tmp': 'x', 'sub/y.txt': 'y', 'sub/.ignore': 'y.txt\n' });
     await scene.jobs({ exclude: ['*.tmp'], ignoreFile: '.ignore' });
     const explain = async (path: string) =>

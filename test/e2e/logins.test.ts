@@ -3,30 +3,34 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test as base, forFile, started } from '../kit/base.js';
 import type { Result } from '../kit/daemons/cli.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 import { readTree } from '../kit/files/tree.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type InProcess, startInProcess } from '../kit/servers/in-process.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
+import { startInProcess } from '../kit/servers/in-process.js';
+import { startSshd } from '../kit/servers/sshd.js';
 
 const passphrase = 'canary passphrase 7f3a';
 const password = 'canary-password-9c1e';
 
-let sshd: Sshd;
-let locked: Sshd;
-let server: InProcess;
-
-beforeAll(async () => {
-  [sshd, locked, server] = await Promise.all([
-    startSshd(),
-    startSshd({ passphrase }),
-    startInProcess({ password }),
-  ]);
-});
-afterAll(() => Promise.all([sshd.stop(), locked.stop(), server.stop()]));
+const test = base
+  .extend(
+    'locked',
+    forFile,
+    started(() => startSshd({ passphrase })),
+  )
+  .extend(
+    'server',
+    forFile,
+    started(() => startInProcess({ password })),
+  )
+  .extend(
+    'bastion',
+    started(() => startSshd()),
+  );
 
 const tree = { 'a.txt': 'a', 'b/c.txt': 'c' };
 
@@ -49,38 +53,36 @@ function expectSecretFree(scene: Scene, result: Result, secret: string): void {
   if (result.stderr.includes('command:')) expect(seen).toContain('logg');
 }
 
-test('a jump host: a login on each, both counted, both host keys checked', async () => {
-  const scene = await openScene(sshd);
-  const bastion = await startSshd();
-  try {
-    scene.writeHere(tree);
-    const jobs = (jump: object) =>
-      writeJobs(scene.cwd, {
-        remotes: {
-          archive: remoteIn(sshd, { jump: 'bastion' }),
-          bastion: remoteIn(bastion, jump),
-        },
-        jobs: { job: { operation: 'mirror', from: './data', to: `archive:${scene.place}` } },
-      });
-    await jobs({});
-    const before = [sshd.logins(), bastion.logins()];
-    const { code, report } = await scene.run();
-    expect({ code, sessions: report.sessions }).toEqual({ code: 0, sessions: 2 });
-    expect([sshd.logins(), bastion.logins()]).toEqual(before.map((n) => n + 1));
-    expect(readTree(scene.there())).toEqual(tree);
+test('a jump host: a login on each, both counted, both host keys checked', async ({
+  sshd,
+  scene,
+  bastion,
+}) => {
+  scene.writeHere(tree);
+  const jobs = (jump: object) =>
+    writeJobs(scene.cwd, {
+      remotes: {
+        archive: remoteIn(sshd, { jump: 'bastion' }),
+        bastion: remoteIn(bastion, jump),
+      },
+      jobs: { job: { operation: 'mirror', from: './data', to: `archive:${scene.place}` } },
+    });
+  await jobs({});
+  const before = [sshd.logins(), bastion.logins()];
+  const { code, report } = await scene.run();
+  expect({ code, sessions: report.sessions }).toEqual({ code: 0, sessions: 2 });
+  expect([sshd.logins(), bastion.logins()]).toEqual(before.map((n) => n + 1));
+  expect(readTree(scene.there())).toEqual(tree);
 
-    await jobs({ hostKey: `SHA256:${'A'.repeat(43)}` });
-    const refused = await scene.run();
-    expect(refused.code).toBe(6);
-    expect(refused.report.error.message).toContain('bastion');
-    expect(bastion.logins()).toBe((before[1] ?? 0) + 1);
-  } finally {
-    await bastion.stop();
-  }
+  await jobs({ hostKey: `SHA256:${'A'.repeat(43)}` });
+  const refused = await scene.run();
+  expect(refused.code).toBe(6);
+  expect(refused.report.error.message).toContain('bastion');
+  expect(bastion.logins()).toBe((before[1] ?? 0) + 1);
 });
 
 describe('a password', () => {
-  test('lets in', async () => {
+  test('lets in', async ({ server }) => {
     const scene = await openScene(server);
     scene.writeHere(tree);
     await scene.jobs({}, { auth: { password } });
@@ -92,7 +94,7 @@ describe('a password', () => {
     expect(readTree(scene.there())).toEqual(tree);
   });
 
-  test('may come from a file or a variable', async () => {
+  test('may come from a file or a variable', async ({ server }) => {
     const scene = await openScene(server);
     scene.writeHere(tree);
     const file = join(await temporaryFolder(), 'secret');
@@ -108,7 +110,7 @@ describe('a password', () => {
     expectSecretFree(scene, byFile, password);
   });
 
-  test('that is wrong: 5, and is in no output nor report', async () => {
+  test('that is wrong: 5, and is in no output nor report', async ({ server }) => {
     const scene = await openScene(server);
     scene.writeHere(tree);
     const wrong = 'canary-wrong-4411';
@@ -125,7 +127,7 @@ describe('a password', () => {
     }
   });
 
-  test('in a jobs.yml that does not hold otherwise is not repeated', async () => {
+  test('in a jobs.yml that does not hold otherwise is not repeated', async ({ server }) => {
     const scene = await openScene(server);
     await scene.jobs({ operation: 'mirorr' }, { auth: { password, passphrase } });
     for (const verb of [['validate'], ['run', 'job'], ['validate', '--json']]) {
@@ -138,7 +140,7 @@ describe('a password', () => {
 });
 
 describe('an encrypted key', () => {
-  test('opens with its passphrase', async () => {
+  test('opens with its passphrase', async ({ locked }) => {
     const scene = await openScene(locked);
     scene.writeHere(tree);
     await scene.jobs({}, { auth: { key: locked.keyFile, passphrase } });
@@ -148,27 +150,29 @@ describe('an encrypted key', () => {
     expect(readTree(scene.there())).toEqual(tree);
   });
 
-  test.each([
+  test.for([
     ['none', undefined],
     ['a wrong one', 'canary wrong passphrase'],
-  ])('with %s: told apart from a refused login, without the passphrase', async (_, wrong) => {
-    const scene = await openScene(locked);
-    scene.writeHere(tree);
-    const auth = { key: locked.keyFile, ...(wrong === undefined ? {} : { passphrase: wrong }) };
-    await scene.jobs({}, { auth });
-    const before = locked.connections();
-    const result = await scene.run('-vv');
-    expect([2, 5]).toContain(result.code);
-    expect(result.report.error.message).toMatch(/passphrase/i);
-    expect(result.report.error.hint).toEqual(expect.any(String));
-    if (wrong !== undefined) expectSecretFree(scene, result, wrong);
-    expect(locked.connections()).toBe(before);
-  });
+  ] as const)(
+    'with %s: told apart from a refused login, without the passphrase',
+    async ([_, wrong], { locked }) => {
+      const scene = await openScene(locked);
+      scene.writeHere(tree);
+      const auth = { key: locked.keyFile, ...(wrong === undefined ? {} : { passphrase: wrong }) };
+      await scene.jobs({}, { auth });
+      const before = locked.connections();
+      const result = await scene.run('-vv');
+      expect([2, 5]).toContain(result.code);
+      expect(result.report.error.message).toMatch(/passphrase/i);
+      expect(result.report.error.hint).toEqual(expect.any(String));
+      if (wrong !== undefined) expectSecretFree(scene, result, wrong);
+      expect(locked.connections()).toBe(before);
+    },
+  );
 });
 
 describe('an agent', () => {
-  test('is asked for the key', async () => {
-    const scene = await openScene(sshd);
+  test('is asked for the key', async ({ sshd, scene }) => {
     scene.writeHere(tree);
     const socket = join(await temporaryFolder(), 'agent');
     const agent = spawn('ssh-agent', ['-D', '-a', socket], {
@@ -191,8 +195,7 @@ describe('an agent', () => {
     }
   });
 
-  test('that is not there: a clear word', async () => {
-    const scene = await openScene(sshd);
+  test('that is not there: a clear word', async ({ scene }) => {
     scene.writeHere(tree);
     await scene.jobs({}, { auth: { agent: true } });
     const result = await scene.cli(['run', 'job']);

@@ -1,22 +1,11 @@
 /** Names that trip programs up, both ways; and trees that are deep, wide or large. */
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { giveTo, serverAccount } from '../kit/account.js';
+import { test } from '../kit/base.js';
 import { odd } from '../kit/files/hostile-names.js';
 import { randomBytes, readTree, sameTree } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let scene: Scene;
-
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-beforeEach(async () => {
-  scene = await openScene(sshd);
-});
+import type { Sshd } from '../kit/servers/sshd.js';
 
 const isUtf8 = (name: Buffer) => Buffer.from(name.toString('utf8')).equals(name);
 const lawful = odd.map((name) => Buffer.from(name));
@@ -25,7 +14,7 @@ const text = lawful.filter((name) => isUtf8(name) && name.toString() !== 'e\u030
 const broken = lawful.filter((name) => !isUtf8(name));
 const at = (folder: string, name: Buffer) => Buffer.concat([Buffer.from(`${folder}/`), name]);
 
-function writeNames(folder: string, names: readonly Buffer[]): void {
+function writeNames(sshd: Sshd, folder: string, names: readonly Buffer[]): void {
   mkdirSync(folder, { recursive: true });
   for (const name of names) writeFileSync(at(folder, name), 'x');
   if (folder.startsWith(sshd.root)) giveTo(serverAccount(), folder);
@@ -38,8 +27,11 @@ const namesIn = (folder: string) =>
 const asLatin1 = (names: readonly Buffer[]) => names.map((name) => name.toString('latin1')).sort();
 
 describe('odd names', () => {
-  test('go up byte for byte, are shown escaped on one line each, and are found equal', async () => {
-    writeNames(scene.here(), text);
+  test('go up byte for byte, are shown escaped on one line each, and are found equal', async ({
+    sshd,
+    scene,
+  }) => {
+    writeNames(sshd, scene.here(), text);
     const { code, stderr } = await scene.cli(['run', 'job', '-v']);
     expect({ code, stderr }).toMatchObject({ code: 0 });
     expect(namesIn(scene.there())).toEqual(asLatin1(text));
@@ -52,8 +44,8 @@ describe('odd names', () => {
     expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: text.length });
   });
 
-  test('come down byte for byte', async () => {
-    writeNames(scene.there(), text);
+  test('come down byte for byte', async ({ sshd, scene }) => {
+    writeNames(sshd, scene.there(), text);
     await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './data' });
     const { code, events } = await scene.run();
     expect(code).toBe(0);
@@ -63,9 +55,9 @@ describe('odd names', () => {
     expect(paths.sort()).toEqual(text.map(String).sort());
   });
 
-  test('are deleted by a mirror, and only they', async () => {
-    writeNames(scene.there(), text);
-    writeNames(scene.here(), text.slice(0, 1));
+  test('are deleted by a mirror, and only they', async ({ sshd, scene }) => {
+    writeNames(sshd, scene.there(), text);
+    writeNames(sshd, scene.here(), text.slice(0, 1));
     await scene.jobs({ delete: { max: '100%' } });
     const { code, report } = await scene.run();
     expect(code).toBe(0);
@@ -73,24 +65,30 @@ describe('odd names', () => {
     expect(namesIn(scene.there())).toEqual(asLatin1(text.slice(0, 1)));
   });
 
-  test.each(['up', 'down'])('that are no UTF-8 are told and left, going %s: 3', async (way) => {
-    const folder = way === 'up' ? scene.here() : scene.there();
-    writeNames(folder, [...broken, Buffer.from('fine')]);
-    if (way === 'down')
-      await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './data' });
-    const { code, report, stderr } = await scene.run();
-    expect(code).toBe(3);
-    expect(report.files).toMatchObject({ copied: 1, failed: broken.length });
-    for (const { kind, message } of report.failures) {
-      expect(kind).toBe('io');
-      expect(message).toContain('UTF-8');
-    }
-    expect(stderr.match(/failed {2}/g)).toHaveLength(broken.length);
-    expect(namesIn(way === 'up' ? scene.there() : scene.here())).toEqual(['fine']);
-  });
+  test.for(['up', 'down'])(
+    'that are no UTF-8 are told and left, going %s: 3',
+    async (way, { sshd, scene }) => {
+      const folder = way === 'up' ? scene.here() : scene.there();
+      writeNames(sshd, folder, [...broken, Buffer.from('fine')]);
+      if (way === 'down')
+        await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './data' });
+      const { code, report, stderr } = await scene.run();
+      expect(code).toBe(3);
+      expect(report.files).toMatchObject({ copied: 1, failed: broken.length });
+      for (const { kind, message } of report.failures) {
+        expect(kind).toBe('io');
+        expect(message).toContain('UTF-8');
+      }
+      expect(stderr.match(/failed {2}/g)).toHaveLength(broken.length);
+      expect(namesIn(way === 'up' ? scene.there() : scene.here())).toEqual(['fine']);
+    },
+  );
 
-  test('that are no UTF-8 at the destination withhold the deletions, and stay', async () => {
-    writeNames(scene.there(), [...broken, Buffer.from('gone')]);
+  test('that are no UTF-8 at the destination withhold the deletions, and stay', async ({
+    sshd,
+    scene,
+  }) => {
+    writeNames(sshd, scene.there(), [...broken, Buffer.from('gone')]);
     scene.writeHere({ fine: 'x' });
     const { code, report } = await scene.run('--max-delete', '100%');
     expect(code).toBe(3);
@@ -100,7 +98,7 @@ describe('odd names', () => {
     );
   });
 
-  test('two that are one after NFC collide: 3, and neither is written over', async () => {
+  test('two that are one after NFC collide: 3, and neither is written over', async ({ scene }) => {
     scene.writeHere({ 'e\u0301.txt': 'decomposed', '\u00e9.txt': 'composed', fine: '' });
     const { code, report } = await scene.run();
     expect(code).toBe(3);
@@ -113,7 +111,7 @@ describe('odd names', () => {
 });
 
 describe('sizes and shapes', () => {
-  test('a path of more than 300 bytes', async () => {
+  test('a path of more than 300 bytes', async ({ scene }) => {
     const folder = Array.from({ length: 12 }, (_, i) => `folder-${i}-`.padEnd(40, 'x')).join('/');
     scene.writeHere({ [`${folder}/${'n'.repeat(250)}`]: 'deep', [`${folder}/e/`]: null });
     expect((await scene.run()).code).toBe(0);
@@ -121,7 +119,10 @@ describe('sizes and shapes', () => {
     expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 1 });
   });
 
-  test('2,000 files, some of them empty, both ways over one login each', async () => {
+  test('2,000 files, some of them empty, both ways over one login each', async ({
+    sshd,
+    scene,
+  }) => {
     const tree = Object.fromEntries(
       Array.from({ length: 2_000 }, (_, i) => [
         `d${i % 20}/f${i}`,
@@ -141,7 +142,9 @@ describe('sizes and shapes', () => {
     expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 2_000 });
   });
 
-  test('a file of 60 MiB both ways, and files around the size of one request', async () => {
+  test('a file of 60 MiB both ways, and files around the size of one request', async ({
+    scene,
+  }) => {
     const around = [0, 1, 32_767, 32_768, 32_769, 261_119, 261_120, 261_121, 522_240];
     scene.writeHere(
       Object.fromEntries(around.map((size) => [`size-${size}`, randomBytes(size, size + 1)])),

@@ -1,26 +1,23 @@
 /** What is the system's ssh's own way: its configuration, its errors, one login for all channels. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 import { openScene, type Scene } from '../kit/scene.js';
 import { makeKey } from '../kit/servers/keys.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
-let sshd: Sshd;
 let scene: Scene;
-beforeAll(async () => {
-  sshd = await startSshd();
+test.beforeAll(async ({ sshd }) => {
   scene = await openScene(sshd);
   scene.writeHere(
     Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`d${i % 7}/f${i}`, 'x'])),
   );
 });
-afterAll(() => sshd.stop());
 
 const openssh = { transport: 'openssh' };
 
-test('many files go over one login, and nothing of it is left behind', async () => {
+test('many files go over one login, and nothing of it is left behind', async ({ sshd }) => {
   const before = sshd.logins();
   const temporary = await temporaryFolder();
   await scene.jobs({}, openssh);
@@ -38,7 +35,9 @@ test('many files go over one login, and nothing of it is left behind', async () 
   expect(readFileSync(scene.there('d0/f0'), 'utf8')).toBe('x');
 });
 
-test('a pinned key is enough, as a fingerprint and as a whole key; a wrong one is 6', async () => {
+test('a pinned key is enough, as a fingerprint and as a whole key; a wrong one is 6', async ({
+  sshd,
+}) => {
   const [, data] = /(ssh-ed25519 \S+)/.exec(readFileSync(sshd.knownHostsFile, 'utf8')) ?? [];
   for (const hostKey of [sshd.hostKeyFingerprint, data]) {
     await scene.jobs({}, { ...openssh, hostKey, knownHosts: undefined });
@@ -95,7 +94,7 @@ describe('what ssh has its own way for is refused: 2', () => {
   });
 });
 
-test('a host of ssh_config, with all that stands there', async () => {
+test('a host of ssh_config, with all that stands there', async ({ sshd }) => {
   const config = join(await temporaryFolder(), 'config');
   writeFileSync(
     config,

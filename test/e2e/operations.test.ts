@@ -1,36 +1,41 @@
 /** push, pull and mirror in every direction: first run, nothing to do, a change, a deletion. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { giveTo, serverAccount } from '../kit/account.js';
+import { test as base, forFile, started } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { mtimeOf, readTree, sameTree, writeTree } from '../kit/files/tree.js';
-import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { remoteIn, type Scene } from '../kit/scene.js';
 import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
-let sshd: Sshd;
-let other: Sshd;
-let scene: Scene;
-
-beforeAll(async () => {
-  [sshd, other] = await Promise.all([startSshd(), startSshd()]);
-});
-afterAll(() => Promise.all([sshd.stop(), other.stop()]));
-beforeEach(async () => {
-  scene = await openScene(sshd);
-});
+const test = base.extend(
+  'other',
+  forFile,
+  started(() => startSshd()),
+);
 
 const tree = { 'a.txt': 'a', 'b/c.txt': 'c', 'b/deep/d.bin': Buffer.alloc(300_000, 7), empty: '' };
 
 interface Direction {
   readonly operation: 'push' | 'pull' | 'mirror';
   /** The two folders, and how a job names them. */
-  readonly sides: () => { from: string; to: string; source: string; target: string };
+  readonly sides: (at: Where) => { from: string; to: string; source: string; target: string };
   readonly sessions: number;
 }
 
-const local = (name: string) => ({ named: `./${name}`, folder: join(scene.cwd, name) });
-const remote = (name: string, path: string) => ({
+/** The scene and both servers of a test. */
+interface Where {
+  readonly scene: Scene;
+  readonly sshd: Sshd;
+  readonly other: Sshd;
+}
+
+const local = ({ scene }: Where, name: string) => ({
+  named: `./${name}`,
+  folder: join(scene.cwd, name),
+});
+const remote = ({ scene, sshd, other }: Where, name: string, path: string) => ({
   named: `${name}:${scene.place}/${path}`,
   folder: join((name === 'archive' ? sshd : other).root, scene.place, path),
 });
@@ -45,48 +50,49 @@ const between = (from: Place, to: Place) => ({
 const directions: Readonly<Record<string, Direction>> = {
   push: {
     operation: 'push',
-    sides: () => between(local('data'), remote('archive', 'in')),
+    sides: (at) => between(local(at, 'data'), remote(at, 'archive', 'in')),
     sessions: 1,
   },
   pull: {
     operation: 'pull',
-    sides: () => between(remote('archive', 'out'), local('data')),
+    sides: (at) => between(remote(at, 'archive', 'out'), local(at, 'data')),
     sessions: 1,
   },
   'mirror local to remote': {
     operation: 'mirror',
-    sides: () => between(local('data'), remote('archive', 'in')),
+    sides: (at) => between(local(at, 'data'), remote(at, 'archive', 'in')),
     sessions: 1,
   },
   'mirror remote to local': {
     operation: 'mirror',
-    sides: () => between(remote('archive', 'out'), local('data')),
+    sides: (at) => between(remote(at, 'archive', 'out'), local(at, 'data')),
     sessions: 1,
   },
   'mirror on one server': {
     operation: 'mirror',
-    sides: () => between(remote('archive', 'out'), remote('archive', 'in')),
+    sides: (at) => between(remote(at, 'archive', 'out'), remote(at, 'archive', 'in')),
     sessions: 1,
   },
   'mirror from server to server': {
     operation: 'mirror',
-    sides: () => between(remote('archive', 'out'), remote('second', 'in')),
+    sides: (at) => between(remote(at, 'archive', 'out'), remote(at, 'second', 'in')),
     sessions: 2,
   },
   'push from server to server': {
     operation: 'push',
-    sides: () => between(remote('archive', 'out'), remote('second', 'in')),
+    sides: (at) => between(remote(at, 'archive', 'out'), remote(at, 'second', 'in')),
     sessions: 2,
   },
   'pull on one server': {
     operation: 'pull',
-    sides: () => between(remote('archive', 'out'), remote('archive', 'in')),
+    sides: (at) => between(remote(at, 'archive', 'out'), remote(at, 'archive', 'in')),
     sessions: 1,
   },
 };
 
-async function prepare({ operation, sides }: Direction) {
-  const { from, to, source, target } = sides();
+async function prepare(at: Where, { operation, sides }: Direction) {
+  const { scene, sshd, other } = at;
+  const { from, to, source, target } = sides(at);
   await writeJobs(scene.cwd, {
     remotes: { archive: remoteIn(sshd), second: remoteIn(other) },
     jobs: { job: { operation, from, to } },
@@ -97,8 +103,12 @@ async function prepare({ operation, sides }: Direction) {
 }
 
 describe.each(Object.entries(directions))('%s', (_name, direction) => {
-  test('brings everything over, then has nothing to do, then carries over a change and a deletion', async () => {
-    const { source, target } = await prepare(direction);
+  test('brings everything over, then has nothing to do, then carries over a change and a deletion', async ({
+    sshd,
+    scene,
+    other,
+  }) => {
+    const { source, target } = await prepare({ scene, sshd, other }, direction);
     const mirror = direction.operation === 'mirror';
     const first = await scene.run();
     expect(first).toMatchObject({ code: 0, report: { outcome: 'succeeded', exitCode: 0 } });
@@ -134,7 +144,7 @@ describe.each(Object.entries(directions))('%s', (_name, direction) => {
 });
 
 describe('folders', () => {
-  test('a mirror makes and removes empty ones; a push makes none', async () => {
+  test('a mirror makes and removes empty ones; a push makes none', async ({ scene }) => {
     scene.writeHere({ 'a.txt': 'a', 'empty/inner/': null });
     await scene.run();
     expect(readTree(scene.there())).toEqual({ 'a.txt': 'a', 'empty/inner/': null });
@@ -149,14 +159,14 @@ describe('folders', () => {
     expect(readTree(scene.there())).toEqual({ 'a.txt': 'a' });
   });
 
-  test('missing folders of `to` are made', async () => {
+  test('missing folders of `to` are made', async ({ scene }) => {
     scene.writeHere({ 'a.txt': 'a' });
     await scene.jobs({ to: `archive:${scene.place}/one/two/three` });
     expect((await scene.run()).code).toBe(0);
     expect(readTree(scene.there())).toEqual({ 'one/two/three/a.txt': 'a' });
   });
 
-  test("a remote's root is not made: 2, and nothing is", async () => {
+  test("a remote's root is not made: 2, and nothing is", async ({ sshd, scene }) => {
     scene.writeHere({ 'a.txt': 'a' });
     await scene.jobs({ to: 'archive:x' }, { root: `${sshd.root}/not-there` });
     const { code, report } = await scene.run();
@@ -168,7 +178,7 @@ describe('folders', () => {
     );
   });
 
-  test('the parent of a local `to` is not made: 2', async () => {
+  test('the parent of a local `to` is not made: 2', async ({ scene }) => {
     scene.writeThere({ 'a.txt': 'a' });
     await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './no/such/place' });
     const { code, report } = await scene.run();
@@ -177,7 +187,7 @@ describe('folders', () => {
     expect(report.error.message).toContain('no/such');
   });
 
-  test('a destination that is a file: 2', async () => {
+  test('a destination that is a file: 2', async ({ scene }) => {
     scene.writeHere({ 'a.txt': 'a' });
     scene.writeThere({ file: 'x' });
     await scene.jobs({ to: `archive:${scene.place}/file` });
@@ -185,7 +195,7 @@ describe('folders', () => {
     expect(readTree(scene.there())).toEqual({ file: 'x' });
   });
 
-  test('sides that lie in each other: 2', async () => {
+  test('sides that lie in each other: 2', async ({ scene }) => {
     scene.writeThere({ 'a.txt': 'a' });
     await scene.jobs({ from: `archive:${scene.place}`, to: `archive:${scene.place}/inner` });
     expect((await scene.cli(['run', 'job'])).code).toBe(2);
@@ -194,7 +204,7 @@ describe('folders', () => {
 });
 
 describe('`from` is one file', () => {
-  test.each(['push', 'mirror'])('%s brings only it into `to`', async (operation) => {
+  test.for(['push', 'mirror'])('%s brings only it into `to`', async (operation, { scene }) => {
     scene.writeHere({ 'one.txt': '1', 'two.txt': '2' });
     scene.writeThere({ 'old.txt': 'old' });
     await scene.jobs({ operation, from: './data/one.txt' });
@@ -207,7 +217,7 @@ describe('`from` is one file', () => {
     expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 1 });
   });
 
-  test('pull too', async () => {
+  test('pull too', async ({ scene }) => {
     scene.writeThere({ 'one.txt': '1', 'two.txt': '2' });
     await scene.jobs({
       operation: 'pull',
@@ -220,7 +230,9 @@ describe('`from` is one file', () => {
 });
 
 describe('something of another kind in the way', () => {
-  test('a mirror replaces a folder by a file and a file by a folder, last, counted as deletions', async () => {
+  test('a mirror replaces a folder by a file and a file by a folder, last, counted as deletions', async ({
+    scene,
+  }) => {
     scene.writeHere({ 'was-folder': 'file', 'was-file/x': 'x', 'keep-1': '', 'keep-2': '' });
     scene.writeThere({ 'was-folder/a': 'a', 'was-file': 'old', 'keep-1': '', 'keep-2': '' });
     const { code, report } = await scene.run();
@@ -229,14 +241,14 @@ describe('something of another kind in the way', () => {
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test('the guard counts them', async () => {
+  test('the guard counts them', async ({ scene }) => {
     scene.writeHere({ x: 'file' });
     scene.writeThere({ 'x/a': 'a', 'x/b': 'b' });
     expect((await scene.run()).code).toBe(7);
     expect(readTree(scene.there())).toEqual({ 'x/a': 'a', 'x/b': 'b' });
   });
 
-  test('the old goes to the trash where there is one', async () => {
+  test('the old goes to the trash where there is one', async ({ scene }) => {
     scene.writeHere({ x: 'file' });
     scene.writeThere({ 'x/a': 'a' });
     await scene.jobs({ delete: { max: '100%', trash: '.ferryline/trash' } });
@@ -248,7 +260,7 @@ describe('something of another kind in the way', () => {
     });
   });
 
-  test('a push takes it for a conflict: 3, and does the rest', async () => {
+  test('a push takes it for a conflict: 3, and does the rest', async ({ scene }) => {
     scene.writeHere({ x: 'file', 'y/z': 'z', other: 'o' });
     scene.writeThere({ 'x/a': 'a', y: 'file' });
     await scene.jobs({ operation: 'push' });
@@ -263,7 +275,9 @@ describe('something of another kind in the way', () => {
     expect(readTree(scene.there())).toEqual({ 'x/a': 'a', y: 'file', other: 'o' });
   });
 
-  test('entries out of scope in the way make it a conflict, which withholds all deletions', async () => {
+  test('entries out of scope in the way make it a conflict, which withholds all deletions', async ({
+    scene,
+  }) => {
     scene.writeHere({ x: 'file', more: 'm' });
     scene.writeThere({ 'x/a.keep': 'a', gone: 'g', more: 'm' });
     giveTo(serverAccount(), scene.there());

@@ -1,28 +1,19 @@
 /** A job's rules, one by one: what is in scope, what counts as different, what becomes of links and modes. */
 import { chmodSync, lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 import { mtimeOf, randomBytes, readTree, sameTree, setMtimes } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let scene: Scene;
-
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-beforeEach(async () => {
-  scene = await openScene(sshd);
-});
+import type { Scene } from '../kit/scene.js';
 
 const past = 1_700_000_000;
-const read = (path: string) => readFileSync(scene.there(path), 'utf8');
+const read = (scene: Scene, path: string) => readFileSync(scene.there(path), 'utf8');
 const modeOf = (path: string) => (lstatSync(path).mode & 0o7777).toString(8);
 
 describe('scope', () => {
-  test('exclude, include and ignore files: out of scope is neither copied, replaced nor deleted', async () => {
+  test('exclude, include and ignore files: out of scope is neither copied, replaced nor deleted', async ({
+    scene,
+  }) => {
     scene.writeHere({
       'a.txt': 'new',
       'a.tmp': 'new',
@@ -55,7 +46,9 @@ describe('scope', () => {
     expect((await scene.run()).report.files).toMatchObject({ copied: 0, deleted: 0 });
   });
 
-  test("a leading slash means the root; a flag stands in the list's place for this once", async () => {
+  test("a leading slash means the root; a flag stands in the list's place for this once", async ({
+    scene,
+  }) => {
     scene.writeHere({ 'x/a': '', 'y/x/b': '', 'c.log': '' });
     await scene.jobs({ exclude: ['/x'] });
     await scene.run();
@@ -65,7 +58,7 @@ describe('scope', () => {
     expect(readTree(scene.there())).toEqual({ 'x/a': '', 'y/x/b': '', 'c.log': '' });
   });
 
-  test('size and age limits', async () => {
+  test('size and age limits', async ({ scene }) => {
     scene.writeHere({
       small: 'x',
       right: 'x'.repeat(50),
@@ -81,12 +74,12 @@ describe('scope', () => {
 
 describe('compare', () => {
   /** The same size on both sides, other bytes at the source, mtimes as given. */
-  const pair = (ours: number, theirs: number, content = 'new') => {
+  const pair = (scene: Scene, ours: number, theirs: number, content = 'new') => {
     scene.writeHere({ file: content }, { mtime: ours });
     scene.writeThere({ file: 'old' }, { mtime: theirs });
   };
 
-  test.each([
+  test.for([
     ['auto', past, past, 'unchanged'],
     ['auto', past + 1, past, 'copied'],
     ['auto', past - 1, past, 'copied'],
@@ -95,23 +88,31 @@ describe('compare', () => {
     ['mtime', past - 1, past, 'copied'],
     ['size', past + 9, past, 'unchanged'],
     ['checksum', past, past, 'copied'],
-  ])('%s, same size, mtimes %d and %d: %s', async (compare, ours, theirs, expected) => {
-    pair(ours, theirs);
-    await scene.jobs({ compare });
-    const { code, report } = await scene.run();
-    expect({ code, files: report.files }).toMatchObject({ code: 0, files: { [expected]: 1 } });
-    expect(read('file')).toBe(expected === 'copied' ? 'new' : 'old');
-  });
+  ] as const)(
+    '%s, same size, mtimes %d and %d: %s',
+    async ([compare, ours, theirs, expected], { scene }) => {
+      pair(scene, ours, theirs);
+      await scene.jobs({ compare });
+      const { code, report } = await scene.run();
+      expect({ code, files: report.files }).toMatchObject({ code: 0, files: { [expected]: 1 } });
+      expect(read(scene, 'file')).toBe(expected === 'copied' ? 'new' : 'old');
+    },
+  );
 
-  test.each(['auto', 'mtime', 'size', 'checksum'])('%s: another size copies', async (compare) => {
-    pair(past, past, 'longer');
-    await scene.jobs({ compare });
-    expect((await scene.run()).report.files).toMatchObject({ copied: 1 });
-    expect(read('file')).toBe('longer');
-  });
+  test.for(['auto', 'mtime', 'size', 'checksum'])(
+    '%s: another size copies',
+    async (compare, { scene }) => {
+      pair(scene, past, past, 'longer');
+      await scene.jobs({ compare });
+      expect((await scene.run()).report.files).toMatchObject({ copied: 1 });
+      expect(read(scene, 'file')).toBe('longer');
+    },
+  );
 
-  test('checksum: the same bytes under another mtime get that mtime, and no copy', async () => {
-    pair(past + 77, past, 'old');
+  test('checksum: the same bytes under another mtime get that mtime, and no copy', async ({
+    scene,
+  }) => {
+    pair(scene, past + 77, past, 'old');
     await scene.jobs({ compare: 'checksum' });
     const { report } = await scene.run();
     expect(report).toMatchObject({ files: { copied: 0, attrs: 1 }, bytes: 0 });
@@ -119,7 +120,7 @@ describe('compare', () => {
     expect((await scene.run()).report.files).toMatchObject({ attrs: 0, unchanged: 1 });
   });
 
-  test('checksum finds a byte in the middle of a large file', async () => {
+  test('checksum finds a byte in the middle of a large file', async ({ scene }) => {
     const bytes = randomBytes(2_500_000);
     scene.writeHere({ file: bytes }, { mtime: past });
     const other = Buffer.from(bytes);
@@ -130,20 +131,20 @@ describe('compare', () => {
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test('a mode alone copies nothing', async () => {
-    pair(past, past, 'old');
+  test('a mode alone copies nothing', async ({ scene }) => {
+    pair(scene, past, past, 'old');
     chmodSync(scene.here('file'), 0o600);
     expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 1 });
   });
 });
 
 describe('existing', () => {
-  test.each([
+  test.for([
     ['replace', past - 5, 'new'],
     ['newer', past - 5, 'old!'],
     ['newer', past + 5, 'new'],
     ['keep', past + 5, 'old!'],
-  ])('%s, source at %d: %s', async (existing, mtime, expected) => {
+  ] as const)('%s, source at %d: %s', async ([existing, mtime, expected], { scene }) => {
     scene.writeHere({ file: 'new', fresh: 'fresh' }, { mtime });
     scene.writeThere({ file: 'old!' }, { mtime: past });
     await scene.jobs({ existing, operation: 'push' });
@@ -153,7 +154,7 @@ describe('existing', () => {
 });
 
 describe('symlinks', () => {
-  const links = async () => {
+  const links = async (scene: Scene) => {
     const outside = await temporaryFolder();
     writeFileSync(`${outside}/secret`, 'outside');
     scene.writeHere({
@@ -169,8 +170,8 @@ describe('symlinks', () => {
     });
   };
 
-  test('skip leaves them out on both sides', async () => {
-    await links();
+  test('skip leaves them out on both sides', async ({ scene }) => {
+    await links(scene);
     scene.writeThere({ theirs: { link: 'whatever' } });
     const { code, report } = await scene.run();
     expect(code).toBe(0);
@@ -182,8 +183,8 @@ describe('symlinks', () => {
     });
   });
 
-  test('follow takes what they lead to, inside the root only', async () => {
-    await links();
+  test('follow takes what they lead to, inside the root only', async ({ scene }) => {
+    await links(scene);
     await scene.jobs({ symlinks: 'follow' });
     const { code, report, stderr } = await scene.run('-v');
     expect({ code, stderr }).toMatchObject({ code: 0 });
@@ -200,8 +201,8 @@ describe('symlinks', () => {
     expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 6 });
   });
 
-  test('preserve makes the same links, those out of the root excepted', async () => {
-    await links();
+  test('preserve makes the same links, those out of the root excepted', async ({ scene }) => {
+    await links(scene);
     await scene.jobs({ symlinks: 'preserve' });
     const { code } = await scene.run();
     expect(code).toBe(0);
@@ -217,7 +218,7 @@ describe('symlinks', () => {
     expect((await scene.run()).report.files).toMatchObject({ copied: 0 });
   });
 
-  test('preserve on the way back changes and removes links too', async () => {
+  test('preserve on the way back changes and removes links too', async ({ scene }) => {
     scene.writeThere({ 'a.txt': 'a', one: { link: 'a.txt' } });
     scene.writeHere({ 'a.txt': 'a', one: { link: 'b.txt' }, two: { link: 'a.txt' } });
     await scene.jobs({
@@ -230,7 +231,7 @@ describe('symlinks', () => {
     expect(readTree(scene.here())).toEqual({ 'a.txt': 'a', one: { link: 'a.txt' } });
   });
 
-  test('nothing is written through a link that stands at the destination', async () => {
+  test('nothing is written through a link that stands at the destination', async ({ scene }) => {
     const outside = await temporaryFolder();
     writeFileSync(`${outside}/victim`, 'untouched');
     scene.writeHere({ file: 'new', 'folder/victim': 'new', 'fine.txt': 'fine' });
@@ -245,12 +246,12 @@ describe('symlinks', () => {
       { path: 'folder', kind: 'conflict' },
     ]);
     expect(readTree(outside)).toEqual({ victim: 'untouched' });
-    expect(read('fine.txt')).toBe('fine');
+    expect(read(scene, 'fine.txt')).toBe('fine');
   });
 });
 
 describe('modes', () => {
-  const trees = () => {
+  const trees = (scene: Scene) => {
     scene.writeHere({ 'folder/run.sh': '#!', 'plain.txt': 'new' });
     chmodSync(scene.here('folder/run.sh'), 0o4750);
     chmodSync(scene.here('folder'), 0o2751);
@@ -258,16 +259,17 @@ describe('modes', () => {
     scene.writeThere({ 'plain.txt': 'old!' });
     chmodSync(scene.there('plain.txt'), 0o604);
   };
-  const modes = () => ['folder', 'folder/run.sh', 'plain.txt'].map((p) => modeOf(scene.there(p)));
+  const modes = (scene: Scene) =>
+    ['folder', 'folder/run.sh', 'plain.txt'].map((p) => modeOf(scene.there(p)));
 
-  test('source: the permission bits, never set-id', async () => {
-    trees();
+  test('source: the permission bits, never set-id', async ({ scene }) => {
+    trees(scene);
     await scene.run();
-    expect(modes()).toEqual(['751', '750', '640']);
+    expect(modes(scene)).toEqual(['751', '750', '640']);
   });
 
-  test('server: what the server gives, and a replaced file keeps its own', async () => {
-    trees();
+  test('server: what the server gives, and a replaced file keeps its own', async ({ scene }) => {
+    trees(scene);
     await scene.jobs({ modes: 'server' });
     await scene.run();
     const mask =
@@ -276,17 +278,17 @@ describe('modes', () => {
         readFileSync('/proc/self/status', 'utf8').match(/Umask:\s*(\d+)/)?.[1] ?? '',
         8,
       );
-    expect(modes()).toEqual([mask.toString(8), (mask & 0o666).toString(8), '604']);
+    expect(modes(scene)).toEqual([mask.toString(8), (mask & 0o666).toString(8), '604']);
   });
 
-  test('fixed ones', async () => {
-    trees();
+  test('fixed ones', async ({ scene }) => {
+    trees(scene);
     await scene.jobs({ modes: { files: '0604', folders: '0711' } });
     await scene.run();
-    expect(modes()).toEqual(['711', '604', '604']);
+    expect(modes(scene)).toEqual(['711', '604', '604']);
   });
 
-  test('a read-only folder and file come over all the same', async () => {
+  test('a read-only folder and file come over all the same', async ({ scene }) => {
     scene.writeHere({ 'locked/in/file': 'x' });
     chmodSync(scene.here('locked/in/file'), 0o444);
     chmodSync(scene.here('locked/in'), 0o555);
@@ -301,7 +303,7 @@ describe('modes', () => {
       for (const at of [scene.here(path), scene.there(path)]) chmodSync(at, 0o755);
   });
 
-  test('source, to a local folder', async () => {
+  test('source, to a local folder', async ({ scene }) => {
     scene.writeThere({ 'f/run.sh': '#!' });
     chmodSync(scene.there('f/run.sh'), 0o750);
     chmodSync(scene.there('f'), 0o711);
@@ -312,7 +314,7 @@ describe('modes', () => {
 });
 
 describe('proof', () => {
-  test('verify: checksum reads every file back, small and large', async () => {
+  test('verify: checksum reads every file back, small and large', async ({ scene }) => {
     scene.writeHere({ small: 'x', large: randomBytes(3_000_000), empty: '' });
     await scene.jobs({ verify: 'checksum' });
     const { code, report, stderr } = await scene.run('-vv');
@@ -322,7 +324,7 @@ describe('proof', () => {
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test('fsync is asked of the server for every file', async () => {
+  test('fsync is asked of the server for every file', async ({ scene }) => {
     scene.writeHere({ a: 'a', b: randomBytes(600_000) });
     await scene.jobs({ fsync: true });
     const { code, stderr } = await scene.run('-vv');
@@ -330,7 +332,7 @@ describe('proof', () => {
     expect(stderr.match(/command: +.*fsync/gi)?.length).toBe(2);
   });
 
-  test('bandwidth holds a run to its rate', async () => {
+  test('bandwidth holds a run to its rate', async ({ scene }) => {
     scene.writeHere({ big: randomBytes(400_000) });
     const { report } = await scene.run('--bwlimit', '200KiB/s');
     expect(report.files.copied).toBe(1);

@@ -11,22 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { startFerryline } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { mtimeOf } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let scene: Scene;
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-beforeEach(async () => {
-  scene = await openScene(sshd);
-});
+import type { Scene } from '../kit/scene.js';
 
 /** Another text under the mtime that the file has, in whole seconds or with its fraction moved on. */
 function rewrite(path: string, text: string | Buffer, fraction: number): void {
@@ -36,7 +26,7 @@ function rewrite(path: string, text: string | Buffer, fraction: number): void {
 }
 
 const secondOf = (path: string) => Math.floor(statSync(path).mtimeMs / 1000);
-const doubtful = () => {
+const doubtful = (scene: Scene) => {
   const folder = join(scene.cwd, '.state/doubts');
   const names = existsSync(folder) ? readdirSync(folder) : [];
   return names.flatMap((name) =>
@@ -48,7 +38,9 @@ const doubtful = () => {
 const soon = () => Math.floor(Date.now() / 1000) + 60;
 
 describe.each(['push', 'mirror'])('%s', (operation) => {
-  test('what was rewritten is copied by the next run, and then there is nothing to do', async () => {
+  test('what was rewritten is copied by the next run, and then there is nothing to do', async ({
+    scene,
+  }) => {
     await scene.jobs({ operation });
     scene.writeHere({ f: 'one', g: 'other' }, { mtime: soon() + 0.25 });
     expect((await scene.run()).report.files).toMatchObject({ copied: 2 });
@@ -61,11 +53,13 @@ describe.each(['push', 'mirror'])('%s', (operation) => {
 });
 
 describe('pull', () => {
-  beforeEach(async () => {
+  test.beforeEach(async ({ scene }) => {
     await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './data' });
   });
 
-  test('what was rewritten is copied by the next run, and then there is nothing to do', async () => {
+  test('what was rewritten is copied by the next run, and then there is nothing to do', async ({
+    scene,
+  }) => {
     scene.writeThere({ f: 'one', g: 'other' }, { mtime: soon() });
     expect((await scene.run()).report.files).toMatchObject({ copied: 2 });
     expect(mtimeOf(scene.here(), 'f')).toBe(secondOf(scene.there('f')));
@@ -76,7 +70,7 @@ describe('pull', () => {
     expect((await scene.run()).events.map(({ event }) => event)).toEqual(['plan', 'run']);
   });
 
-  test('existing: newer lets the later one in, too', async () => {
+  test('existing: newer lets the later one in, too', async ({ scene }) => {
     await scene.jobs({
       ...{ operation: 'pull', from: `archive:${scene.place}`, to: './data', existing: 'newer' },
     });
@@ -87,7 +81,7 @@ describe('pull', () => {
     expect(readFileSync(scene.here('f'), 'utf8')).toBe('two');
   });
 
-  test('what a run that was killed has read of it is not gone on with', async () => {
+  test('what a run that was killed has read of it is not gone on with', async ({ scene }) => {
     const size = 48 * 1024 * 1024;
     scene.writeThere({ f: Buffer.alloc(size, 1) }, { mtime: soon() });
     const killed = startFerryline(['run', 'job', '--bwlimit', '20MiB/s'], { cwd: scene.cwd });
@@ -103,19 +97,21 @@ describe('pull', () => {
     expect(readFileSync(scene.here('f')).equals(Buffer.alloc(size, 2))).toBe(true);
   });
 
-  test('a doubt ends with the first run that finds nothing changed after the second is over', async () => {
+  test('a doubt ends with the first run that finds nothing changed after the second is over', async ({
+    scene,
+  }) => {
     scene.writeThere({ f: 'one' });
     await scene.run();
-    if (doubtful().length > 0)
+    if (doubtful(scene).length > 0)
       await eventually(async () => {
         expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 1 });
-        return doubtful().length === 0;
+        return doubtful(scene).length === 0;
       });
-    expect(doubtful()).toEqual([]);
+    expect(doubtful(scene)).toEqual([]);
   });
 });
 
-test('files changed long before leave no trace', async () => {
+test('files changed long before leave no trace', async ({ scene }) => {
   await scene.jobs({ operation: 'push' });
   scene.writeHere({ f: 'one' }, { mtime: 1_700_000_000.5 });
   await scene.run();

@@ -3,25 +3,11 @@
  * at once, rather than failed paths, whatever else it refuses. One that many slow down gets fewer, too.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { statusCode } from '../../src/test-server/sftp-server.js';
+import { hostileTest as test } from '../kit/base.js';
 import { randomBytes, sameTree } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
-import {
-  type Asked,
-  type Behave,
-  type Behaviour,
-  type Evil,
-  startEvil,
-} from '../kit/servers/hostile-server.js';
-
-let evil: Evil;
-let scene: Scene;
-beforeEach(async () => {
-  evil = await startEvil();
-  scene = await openScene(evil);
-});
-afterEach(() => evil.stop());
+import type { Asked, Behave, Behaviour } from '../kit/servers/hostile-server.js';
 
 const failure = { refuse: statusCode.FAILURE, message: 'Failure' } as const;
 const opens = (asked: Asked) => asked.type === 'OPEN' || asked.type === 'OPENDIR';
@@ -67,36 +53,42 @@ const large = Object.fromEntries(
 );
 
 describe('a server that allows few open files', () => {
-  test.each([
+  test.for([
     ['push', 8, 'Failure'],
     ['pull', 8, 'Failure'],
     ['mirror', 8, 'Too many open files'],
     ['push', 1, 'Failure'],
-  ])('%s, %i of them, "%s": slower, and everything arrives', async (operation, most, message) => {
-    const { behave, seen } = atMost(most, { ...failure, message });
-    const files = { ...small, ...large };
-    if (operation === 'pull') scene.writeThere(files);
-    else scene.writeHere(files);
-    const from = `archive:${scene.place}`;
-    await scene.jobs({ operation, ...(operation === 'pull' ? { from, to: './data' } : {}) });
-    evil.behave = behave;
-    const { code, report, stderr } = await scene.run('-v');
-    expect(code, stderr).toBe(0);
-    expect(report.files).toMatchObject({ copied: 312, failed: 0 });
-    expect(seen).toMatchObject({ open: 0, most });
-    expect(seen.refused).toBeGreaterThan(0);
-    expect(stderr).toMatch(/^archive: the server allows only \d+ open files/m);
-    evil.behave = () => 'normal';
-    expect(sameTree(scene.here(), scene.there())).toBe(true);
-  });
+  ] as const)(
+    '%s, %i of them, "%s": slower, and everything arrives',
+    async ([operation, most, message], { scene, hostile }) => {
+      const { behave, seen } = atMost(most, { ...failure, message });
+      const files = { ...small, ...large };
+      if (operation === 'pull') scene.writeThere(files);
+      else scene.writeHere(files);
+      const from = `archive:${scene.place}`;
+      await scene.jobs({ operation, ...(operation === 'pull' ? { from, to: './data' } : {}) });
+      hostile.behave = behave;
+      const { code, report, stderr } = await scene.run('-v');
+      expect(code, stderr).toBe(0);
+      expect(report.files).toMatchObject({ copied: 312, failed: 0 });
+      expect(seen).toMatchObject({ open: 0, most });
+      expect(seen.refused).toBeGreaterThan(0);
+      expect(stderr).toMatch(/^archive: the server allows only \d+ open files/m);
+      hostile.behave = () => 'normal';
+      expect(sameTree(scene.here(), scene.there())).toBe(true);
+    },
+  );
 
-  test('what it refuses for another reason fails, and nothing waits for it', async () => {
+  test('what it refuses for another reason fails, and nothing waits for it', async ({
+    scene,
+    hostile,
+  }) => {
     const { behave } = atMost(8, failure, (asked) =>
       asked.type === 'OPEN' && asked.path.includes('bad-') ? failure : 'normal',
     );
     scene.writeHere({ ...small, 'bad-a': 'a', 'bad-b': 'b' });
     await scene.jobs({ operation: 'push' });
-    evil.behave = behave;
+    hostile.behave = behave;
     const { code, report } = await scene.run();
     expect([code, report.files.copied, report.files.failed]).toEqual([3, 300, 2]);
     expect(report.failures.map(({ path }: { path: string }) => path).sort()).toEqual([
@@ -105,10 +97,10 @@ describe('a server that allows few open files', () => {
     ]);
   });
 
-  test('one that allows none at all: 3, in the end', async () => {
+  test('one that allows none at all: 3, in the end', async ({ scene, hostile }) => {
     scene.writeHere(small);
     await scene.jobs({ operation: 'push' });
-    evil.behave = (asked) => (asked.type === 'OPEN' ? failure : 'normal');
+    hostile.behave = (asked) => (asked.type === 'OPEN' ? failure : 'normal');
     const { code, report } = await scene.run();
     expect([code, report.files.copied, report.files.failed]).toEqual([3, 0, 300]);
   });
@@ -138,7 +130,10 @@ function slowedDown() {
   return { behave, seen, mostAtFirst: () => mostAtFirst };
 }
 
-test('a server that many open files slow down gets fewer, in the next run from the start', async () => {
+test('a server that many open files slow down gets fewer, in the next run from the start', async ({
+  scene,
+  hostile,
+}) => {
   const files = (count: number) =>
     Object.fromEntries(
       Array.from({ length: count }, (_, i) => [`folder-${i % 40}/${count}-${i}`, `content ${i}`]),
@@ -146,7 +141,7 @@ test('a server that many open files slow down gets fewer, in the next run from t
   scene.writeHere(files(4000));
   await scene.jobs({ operation: 'push' });
   const first = slowedDown();
-  evil.behave = first.behave;
+  hostile.behave = first.behave;
   const { code, stderr } = await scene.run('-v');
   expect(code, stderr).toBe(0);
   expect(first.seen.most).toBeGreaterThan(200);
@@ -155,7 +150,7 @@ test('a server that many open files slow down gets fewer, in the next run from t
 
   scene.writeHere(files(200));
   const second = slowedDown();
-  evil.behave = second.behave;
+  hostile.behave = second.behave;
   const { report } = await scene.run();
   expect(report.files).toMatchObject({ copied: 200, unchanged: 4000, failed: 0 });
   expect(second.mostAtFirst()).toBeLessThan(2 * Number(limit));

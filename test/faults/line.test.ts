@@ -1,38 +1,33 @@
 /** Rows 1, 5 and 6: what a bad line does to a run. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test as base, forFile } from '../kit/base.js';
 import { lookOn } from '../kit/files/onlooker.js';
 import { random, randomBytes, readTree, sameTree } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
+import type { Scene } from '../kit/scene.js';
 import { type Proxy as Line, type LineRules, startProxy } from '../kit/servers/proxy.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
+import type { Sshd } from '../kit/servers/sshd.js';
 
-let sshd: Sshd;
-let proxy: Line;
-let scene: Scene;
-
-beforeAll(async () => {
-  sshd = await startSshd();
-  proxy = await startProxy(sshd.port);
+const test = base.extend('proxy', forFile, async ({ sshd }, { onCleanup }) => {
+  const proxy = await startProxy(sshd.port);
+  onCleanup(() => proxy.stop());
+  return proxy;
 });
-afterAll(async () => {
-  await proxy.stop();
-  await sshd.stop();
-});
-beforeEach(async () => {
-  scene = await openScene(sshd);
-});
-afterEach(() => {
+test.afterEach(({ proxy }) => {
   proxy.rules = () => ({});
 });
 
 /** Rules for the connections still to come, counted from 0. */
-function line(rules: (index: number) => LineRules): void {
+function line(proxy: Line, rules: (index: number) => LineRules): void {
   const first = proxy.connections();
   proxy.rules = (index) => rules(index - first);
 }
 
 /** Through the proxy; the host key is pinned, since known_hosts names the server's own port. */
-const remote = () => ({ port: proxy.port, hostKey: sshd.hostKeyFingerprint, deadline: '5s' });
+const remote = (sshd: Sshd, proxy: Line) => ({
+  port: proxy.port,
+  hostKey: sshd.hostKeyFingerprint,
+  deadline: '5s',
+});
 
 const small = Object.fromEntries(
   Array.from({ length: 40 }, (_, i) => [`d${i % 3}/f${i}`, randomBytes(200 + i * 500, i + 1)]),
@@ -48,17 +43,17 @@ const whole = Object.fromEntries(
   ]),
 );
 
-async function prepare(way: 'up' | 'down') {
+async function prepare(sshd: Sshd, scene: Scene, proxy: Line, way: 'up' | 'down') {
   if (way === 'up') {
     scene.writeHere(bytes);
     scene.writeThere(old);
-    await scene.jobs({ delete: { max: '100%' } }, remote());
+    await scene.jobs({ delete: { max: '100%' } }, remote(sshd, proxy));
     return { source: scene.here(), target: scene.there() };
   }
   scene.writeThere(bytes);
   scene.writeHere(old);
   const rules = { from: `archive:${scene.place}`, to: './data', delete: { max: '100%' } };
-  await scene.jobs(rules, remote());
+  await scene.jobs(rules, remote(sshd, proxy));
   return { source: scene.there(), target: scene.here() };
 }
 
@@ -66,20 +61,20 @@ const leftovers = (folder: string) =>
   Object.keys(readTree(folder)).filter((path) => path.endsWith('.ferrypart'));
 
 describe('row 1: the connection is cut at a random byte', () => {
-  test.each([
+  test.for([
     ['up', 1],
     ['up', 2],
     ['up', 3],
     ['down', 4],
     ['down', 5],
     ['down', 6],
-  ] as const)('%s, seed %d', async (way, seed) => {
-    const { source, target } = await prepare(way);
+  ] as const)('%s, seed %d', async ([way, seed], { sshd, scene, proxy }) => {
+    const { source, target } = await prepare(sshd, scene, proxy, way);
     const next = random(seed);
     // the first login is spared: what becomes of that is the next test's
     const cut = () => 4_000 + Math.floor(next() * 10_900_000);
     const cuts = [cut(), cut(), cut()].sort((a, b) => a - b);
-    line((index) => {
+    line(proxy, (index) => {
       const at = cuts[index];
       return at === undefined ? {} : way === 'up' ? { cutUp: at } : { cutDown: at };
     });
@@ -93,19 +88,19 @@ describe('row 1: the connection is cut at a random byte', () => {
     expect((await scene.run()).report.files).toMatchObject({ copied: 0, deleted: 0 });
   });
 
-  test('before the login is over, twice: 4, nothing changed', async () => {
-    const { target } = await prepare('up');
-    line(() => ({ cutDown: 600 }));
+  test('before the login is over, twice: 4, nothing changed', async ({ sshd, scene, proxy }) => {
+    const { target } = await prepare(sshd, scene, proxy, 'up');
+    line(proxy, () => ({ cutDown: 600 }));
     const { code, report } = await scene.run();
     expect({ code, kind: report.error.kind }).toEqual({ code: 4, kind: 'network' });
     expect(readTree(target)).toEqual(old);
   });
 
-  test.each(['up', 'down'] as const)(
+  test.for(['up', 'down'] as const)(
     'again and again, %s: 4, nothing deleted, and the next run converges',
-    async (way) => {
-      const { source, target } = await prepare(way);
-      line(() => (way === 'up' ? { cutUp: 900_000 } : { cutDown: 900_000 }));
+    async (way, { sshd, scene, proxy }) => {
+      const { source, target } = await prepare(sshd, scene, proxy, way);
+      line(proxy, () => (way === 'up' ? { cutUp: 900_000 } : { cutDown: 900_000 }));
       const eye = lookOn(target, whole);
       const { code, report, stderr } = await scene.run();
       expect(code, stderr).toBe(4);
@@ -125,20 +120,24 @@ describe('row 1: the connection is cut at a random byte', () => {
 });
 
 describe('row 5: a slow line', () => {
-  test('one-byte segments from the first byte on are no timeout: 0', async () => {
+  test('one-byte segments from the first byte on are no timeout: 0', async ({
+    sshd,
+    scene,
+    proxy,
+  }) => {
     scene.writeHere({ a: randomBytes(60_000), b: 'b' });
-    await scene.jobs({}, { ...remote(), deadline: '10s' });
-    line(() => ({ slice: 0 }));
+    await scene.jobs({}, { ...remote(sshd, proxy), deadline: '10s' });
+    line(proxy, () => ({ slice: 0 }));
     const { code, report, stderr } = await scene.run();
     expect(code, stderr).toBe(0);
     expect(report.sessions).toBe(1);
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test('a long round trip: 0, more channels, one login', async () => {
+  test('a long round trip: 0, more channels, one login', async ({ sshd, scene, proxy }) => {
     scene.writeHere(small);
-    await scene.jobs({}, remote());
-    line(() => ({ delay: 60 }));
+    await scene.jobs({}, remote(sshd, proxy));
+    line(proxy, () => ({ delay: 60 }));
     const before = sshd.logins();
     const { code, report } = await scene.run();
     expect(code).toBe(0);
@@ -148,19 +147,22 @@ describe('row 5: a slow line', () => {
 });
 
 describe('row 6: a flipped bit', () => {
-  test.each([
+  test.for([
     ['up', 20_000],
     ['up', 5_000_000],
     ['down', 20_000],
     ['down', 5_000_000],
-  ] as const)('%s, at byte %d: found by the MAC, retried, never stored', async (way, at) => {
-    const { source, target } = await prepare(way);
-    line((index) => (index > 0 ? {} : way === 'up' ? { flipUp: at } : { flipDown: at }));
-    const eye = lookOn(target, whole);
-    const { code, report, stderr } = await scene.run();
-    expect(code, stderr).toBe(0);
-    expect(report.sessions).toBe(2);
-    expect((await eye.stop()).wrong).toEqual([]);
-    expect(sameTree(source, target)).toBe(true);
-  });
+  ] as const)(
+    '%s, at byte %d: found by the MAC, retried, never stored',
+    async ([way, at], { sshd, scene, proxy }) => {
+      const { source, target } = await prepare(sshd, scene, proxy, way);
+      line(proxy, (index) => (index > 0 ? {} : way === 'up' ? { flipUp: at } : { flipDown: at }));
+      const eye = lookOn(target, whole);
+      const { code, report, stderr } = await scene.run();
+      expect(code, stderr).toBe(0);
+      expect(report.sessions).toBe(2);
+      expect((await eye.stop()).wrong).toEqual([]);
+      expect(sameTree(source, target)).toBe(true);
+    },
+  );
 });

@@ -7,27 +7,16 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { isRoot } from '../kit/account.js';
+import { hostileTest, test } from '../kit/base.js';
 import { ferryline, type JsonEvent, writeJobs } from '../kit/daemons/cli.js';
 import { dots, escapes, hostileNames, tooLong } from '../kit/files/hostile-names.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 import { readTree, sameTree, writeTree } from '../kit/files/tree.js';
-import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { remoteIn } from '../kit/scene.js';
 import { listing } from '../kit/servers/hostile-replies.js';
-import { type Asked, type Behave, type Evil, startEvil } from '../kit/servers/hostile-server.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let evil: Evil;
-
-beforeAll(async () => {
-  [sshd, evil] = await Promise.all([startSshd(), startEvil()]);
-});
-afterAll(() => Promise.all([sshd.stop(), evil.stop()]));
-beforeEach(() => {
-  evil.behave = () => 'normal';
-});
+import type { Asked, Behave, HostileServer } from '../kit/servers/hostile-server.js';
 
 const changing = ['WRITE', 'MKDIR', 'RMDIR', 'REMOVE', 'RENAME', 'SYMLINK', 'SETSTAT', 'EXTENDED'];
 const changes = (asked: Asked) =>
@@ -51,18 +40,18 @@ describe('row 32: names that a server lists', () => {
   };
 
   /** A canary beside and above every root; both sides but the roots themselves. */
-  async function surroundings() {
+  async function surroundings(hostile: HostileServer) {
     const cwd = await temporaryFolder();
     const canaries = { x: 'canary', 'canary/x': 'canary', 'a/x': 'canary', 'b/x': 'canary' };
     writeTree(join(cwd, 'deep/er/roots'), canaries);
     writeTree(join(cwd, 'deep/er'), canaries);
     writeTree(join(cwd, 'deep'), canaries);
     writeTree(cwd, canaries);
-    writeTree(join(evil.folder, 'in'), canaries);
-    writeTree(evil.folder, { ...canaries, served: 'abc' }, { mtime: 1_700_000_000 });
+    writeTree(join(hostile.folder, 'in'), canaries);
+    writeTree(hostile.folder, { ...canaries, served: 'abc' }, { mtime: 1_700_000_000 });
     behaviours = new Map();
     const outside = () =>
-      [cwd, evil.folder].map((folder) =>
+      [cwd, hostile.folder].map((folder) =>
         Object.entries(readTree(folder)).filter(
           ([path]) => !/^(?:deep\/er\/roots\/\d+|in\/\d+|\.state|jobs\.yml)(?:\/|$)/.test(path),
         ),
@@ -75,27 +64,28 @@ describe('row 32: names that a server lists', () => {
     expect(count).toBeGreaterThan(100);
   });
 
-  test.each([
+  test.for([
     ['pull', 'from'],
     ['mirror', 'from'],
     ['push', 'to'],
     ['mirror', 'to'],
   ] as const)(
     'that can be none, %s with the server as `%s`: 9 each',
-    async (operation, side) => {
-      const { cwd, outside } = await surroundings();
+    { timeout: 120_000 },
+    async ([operation, side], { hostile }) => {
+      const { cwd, outside } = await surroundings(hostile);
       const jobs: Record<string, object> = {};
       escapes.forEach((_, i) => {
         const here = `./deep/er/roots/${i}`;
         writeTree(join(cwd, here), { mine: 'mine' });
-        mkdirSync(join(evil.folder, 'in', `${i}`), { recursive: true });
+        mkdirSync(join(hostile.folder, 'in', `${i}`), { recursive: true });
         const [from, to] = side === 'from' ? [`archive:in/${i}`, here] : [here, `archive:in/${i}`];
         jobs[`j${i}`] = { operation, from, to, delete: { max: '100%' } };
       });
-      await writeJobs(cwd, { remotes: { archive: remoteIn(evil) }, jobs });
-      evil.behave = lists((folder) => [escapes[Number(folder.slice(4))] as string, 'fine']);
+      await writeJobs(cwd, { remotes: { archive: remoteIn(hostile) }, jobs });
+      hostile.behave = lists((folder) => [escapes[Number(folder.slice(4))] as string, 'fine']);
       const before = outside();
-      const asked = evil.requests.length;
+      const asked = hostile.requests.length;
 
       const { code, events, stderr } = await ferryline(['run', ...Object.keys(jobs), '--json'], {
         cwd,
@@ -110,40 +100,41 @@ describe('row 32: names that a server lists', () => {
         expect(readTree(join(cwd, `deep/er/roots/${i}`)), name).toEqual({ mine: 'mine' });
       });
       expect(outside()).toEqual(before);
-      expect(evil.requests.slice(asked).filter(changes)).toEqual([]);
+      expect(hostile.requests.slice(asked).filter(changes)).toEqual([]);
     },
-    120_000,
   );
 
-  test.each(['pull', 'mirror'])('too long, and dots, %s: told and left', async (operation) => {
-    const { cwd, outside } = await surroundings();
-    mkdirSync(join(evil.folder, 'in'), { recursive: true });
-    const to = './deep/er/roots/0';
-    writeTree(join(cwd, to), { mine: 'mine' });
-    const job = { operation, from: 'archive:in', to, delete: { max: '100%' } };
-    await writeJobs(cwd, { remotes: { archive: remoteIn(evil) }, jobs: { job } });
-    evil.behave = lists(() => [...dots, ...tooLong, 'fine']);
-    const before = outside();
-    const { code, events } = await ferryline(['run', 'job', '--json'], { cwd });
-    expect(code).toBe(3);
-    expect(events.at(-1)?.files).toMatchObject({
-      copied: 1,
-      failed: tooLong.length,
-      deleted: 0,
-    });
-    for (const { message } of events.at(-1)?.failures ?? []) expect(message).toMatch(/255 bytes/);
-    expect(readTree(join(cwd, to))).toEqual({ mine: 'mine', fine: 'abc' });
-    expect(outside()).toEqual(before);
-  });
+  test.for(['pull', 'mirror'])(
+    'too long, and dots, %s: told and left',
+    async (operation, { hostile }) => {
+      const { cwd, outside } = await surroundings(hostile);
+      mkdirSync(join(hostile.folder, 'in'), { recursive: true });
+      const to = './deep/er/roots/0';
+      writeTree(join(cwd, to), { mine: 'mine' });
+      const job = { operation, from: 'archive:in', to, delete: { max: '100%' } };
+      await writeJobs(cwd, { remotes: { archive: remoteIn(hostile) }, jobs: { job } });
+      hostile.behave = lists(() => [...dots, ...tooLong, 'fine']);
+      const before = outside();
+      const { code, events } = await ferryline(['run', 'job', '--json'], { cwd });
+      expect(code).toBe(3);
+      expect(events.at(-1)?.files).toMatchObject({
+        copied: 1,
+        failed: tooLong.length,
+        deleted: 0,
+      });
+      for (const { message } of events.at(-1)?.failures ?? []) expect(message).toMatch(/255 bytes/);
+      expect(readTree(join(cwd, to))).toEqual({ mine: 'mine', fine: 'abc' });
+      expect(outside()).toEqual(before);
+    },
+  );
 });
 
 describe('row 35: what a server says', () => {
-  test('in a name or an error comes out as one escaped line', async () => {
-    const scene = await openScene(evil);
+  hostileTest('in a name or an error comes out as one escaped line', async ({ scene, hostile }) => {
     const name = 'a\u001b[31m\nb\u202e';
     scene.writeThere({ [name]: 'x', fine: 'fine' });
     await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './data' });
-    evil.behave = (asked) =>
+    hostile.behave = (asked) =>
       asked.type === 'OPEN' && asked.path.endsWith(name)
         ? { refuse: 4, message: 'no\u001b]0;title\u0007\r\nok: 9 files copied\u2028' }
         : 'normal';
@@ -163,12 +154,12 @@ describe('row 35: what a server says', () => {
 });
 
 describe('row 36: names that are one', () => {
-  /** The evil server's folders take no heed of case below `place`: a path that isn't there means its twin. */
-  function withoutCase(place: string): Behave {
+  /** The hostile server's folders take no heed of case below `place`: a path that isn't there means its twin. */
+  function withoutCase(hostile: HostileServer, place: string): Behave {
     return (asked) => {
       const [, top = '', ...rest] = asked.path.split('/');
       if (top.toLowerCase() !== place.toLowerCase() || !('path' in asked)) return 'normal';
-      let at = evil.folder;
+      let at = hostile.folder;
       const real = [place, ...rest].map((name) => {
         const twin = namesIn(at).find((it) => it.toLowerCase() === name.toLowerCase()) ?? name;
         at = join(at, twin);
@@ -186,34 +177,39 @@ describe('row 36: names that are one', () => {
     }
   };
 
-  test('but for case, on a side that ignores it: 3, nothing written over', async () => {
-    const scene = await openScene(evil);
-    scene.writeHere({
-      'Read.me': 'upper',
-      'read.me': 'lower',
-      fine: 'fine',
-      'd/A': '1',
-      'd/a': '2',
-    });
-    scene.writeThere({ 'READ.ME': 'old', gone: 'gone' });
-    await scene.jobs({ delete: { max: '100%' } });
-    evil.behave = withoutCase(scene.place);
-    const { code, report, stderr } = await scene.run();
-    expect(code, stderr).toBe(3);
-    expect(report.files).toMatchObject({ copied: 1, deleted: 0 });
-    for (const { kind } of report.failures) expect(kind).toBe('conflict');
-    expect(report.failures.map(({ path }: JsonEvent) => path).sort()).toEqual(
-      ['READ.ME', 'Read.me', 'd/A', 'd/a', 'read.me'].sort(),
-    );
-    expect(readTree(scene.there())).toMatchObject({ 'READ.ME': 'old', gone: 'gone', fine: 'fine' });
-    // without the twin the next run converges
-    evil.behave = () => 'normal';
-    expect((await scene.run()).code).toBe(0);
-    expect(sameTree(scene.here(), scene.there())).toBe(true);
-  });
+  hostileTest(
+    'but for case, on a side that ignores it: 3, nothing written over',
+    async ({ scene, hostile }) => {
+      scene.writeHere({
+        'Read.me': 'upper',
+        'read.me': 'lower',
+        fine: 'fine',
+        'd/A': '1',
+        'd/a': '2',
+      });
+      scene.writeThere({ 'READ.ME': 'old', gone: 'gone' });
+      await scene.jobs({ delete: { max: '100%' } });
+      hostile.behave = withoutCase(hostile, scene.place);
+      const { code, report, stderr } = await scene.run();
+      expect(code, stderr).toBe(3);
+      expect(report.files).toMatchObject({ copied: 1, deleted: 0 });
+      for (const { kind } of report.failures) expect(kind).toBe('conflict');
+      expect(report.failures.map(({ path }: JsonEvent) => path).sort()).toEqual(
+        ['READ.ME', 'Read.me', 'd/A', 'd/a', 'read.me'].sort(),
+      );
+      expect(readTree(scene.there())).toMatchObject({
+        'READ.ME': 'old',
+        gone: 'gone',
+        fine: 'fine',
+      });
+      // without the twin the next run converges
+      hostile.behave = () => 'normal';
+      expect((await scene.run()).code).toBe(0);
+      expect(sameTree(scene.here(), scene.there())).toBe(true);
+    },
+  );
 
-  test('as a set-aside file of nothing: left alone', async () => {
-    const scene = await openScene(sshd);
+  test('as a set-aside file of nothing: left alone', async ({ scene }) => {
     const odd = '...0123456789abcdef.ferryold';
     scene.writeHere({ b: 'b' });
     scene.writeThere({ [odd]: 'theirs' });
@@ -221,8 +217,7 @@ describe('row 36: names that are one', () => {
     expect(readTree(scene.there())).toEqual({ [odd]: 'theirs', b: 'b' });
   });
 
-  test('exactly as our own temporary files are: passed over on both sides', async () => {
-    const scene = await openScene(sshd);
+  test('exactly as our own temporary files are: passed over on both sides', async ({ scene }) => {
     const now = Math.floor(Date.now() / 1000).toString(36);
     const ours = `.a.0123456789abcdef.${now}-abcdefgh.ferrypart`;
     const nearly = '.a.0123456789abcde.ferrypart';
@@ -244,40 +239,41 @@ describe('row 36: names that are one', () => {
 });
 
 describe('row 38: what is no file', () => {
-  test.each(['up', 'down'])('FIFO, socket and device are listed and left, %s: 0', async (way) => {
-    const scene = await openScene(sshd);
-    const tree = { 'd/file': 'file', tool: 'tool' };
-    const source = way === 'up' ? scene.here : scene.there;
-    if (way === 'up') scene.writeHere(tree);
-    else scene.writeThere(tree);
-    if (way === 'down')
-      await scene.jobs({ from: `archive:${scene.place}`, to: './data', delete: { max: '100%' } });
-    execFileSync('mkfifo', [source('d/fifo')]);
-    // only root makes devices
-    if (isRoot) execFileSync('mknod', [source('device'), 'c', '1', '3']);
-    chmodSync(source('tool'), 0o6755);
-    const socket = createServer().listen(source('socket'));
-    await once(socket, 'listening');
-    try {
-      const special = ['d/fifo', 'socket', ...(isRoot ? ['device'] : [])].sort();
-      const { code, report, events } = await scene.run();
-      expect(code).toBe(0);
-      expect(report.files).toMatchObject({ copied: 2, skipped: special.length, failed: 0 });
-      const skips = events.filter(({ action }) => action === 'skip');
-      expect(skips.map(({ path, kind }) => [path, kind]).sort()).toEqual(
-        special.map((path) => [path, 'special']),
-      );
-      const target = way === 'up' ? scene.there : scene.here;
-      expect(readTree(target())).toEqual(tree);
-      expect(statSync(target('tool')).mode & 0o7777).toBe(0o755);
-      expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 2 });
-    } finally {
-      socket.close();
-    }
-  });
+  test.for(['up', 'down'])(
+    'FIFO, socket and device are listed and left, %s: 0',
+    async (way, { scene }) => {
+      const tree = { 'd/file': 'file', tool: 'tool' };
+      const source = way === 'up' ? scene.here : scene.there;
+      if (way === 'up') scene.writeHere(tree);
+      else scene.writeThere(tree);
+      if (way === 'down')
+        await scene.jobs({ from: `archive:${scene.place}`, to: './data', delete: { max: '100%' } });
+      execFileSync('mkfifo', [source('d/fifo')]);
+      // only root makes devices
+      if (isRoot) execFileSync('mknod', [source('device'), 'c', '1', '3']);
+      chmodSync(source('tool'), 0o6755);
+      const socket = createServer().listen(source('socket'));
+      await once(socket, 'listening');
+      try {
+        const special = ['d/fifo', 'socket', ...(isRoot ? ['device'] : [])].sort();
+        const { code, report, events } = await scene.run();
+        expect(code).toBe(0);
+        expect(report.files).toMatchObject({ copied: 2, skipped: special.length, failed: 0 });
+        const skips = events.filter(({ action }) => action === 'skip');
+        expect(skips.map(({ path, kind }) => [path, kind]).sort()).toEqual(
+          special.map((path) => [path, 'special']),
+        );
+        const target = way === 'up' ? scene.there : scene.here;
+        expect(readTree(target())).toEqual(tree);
+        expect(statSync(target('tool')).mode & 0o7777).toBe(0o755);
+        expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 2 });
+      } finally {
+        socket.close();
+      }
+    },
+  );
 
-  test('at the destination, in the way of a file: 3, and it stays', async () => {
-    const scene: Scene = await openScene(sshd);
+  test('at the destination, in the way of a file: 3, and it stays', async ({ scene }) => {
     scene.writeHere({ x: 'x', y: 'y' });
     scene.writeThere({ z: 'z' });
     execFileSync('mkfifo', [scene.there('x')]);

@@ -4,9 +4,10 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { hostileTest as test } from '../kit/base.js';
 import { randomBytes, readTree, sameTree } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
+import type { Scene } from '../kit/scene.js';
 import {
   hidesSizes,
   ignoresAttributes,
@@ -15,39 +16,22 @@ import {
   refusesAttributes,
   storesOtherBytes,
 } from '../kit/servers/hostile-replies.js';
-import {
-  type Asked,
-  type Behave,
-  type Evil,
-  type EvilOptions,
-  startEvil,
-} from '../kit/servers/hostile-server.js';
-
-let evil: Evil;
-let scene: Scene;
-let stop = async () => {};
-
-async function serve(options: EvilOptions = {}): Promise<void> {
-  evil = await startEvil(options);
-  stop = () => evil.stop();
-  scene = await openScene(evil);
-}
-afterEach(() => stop());
+import type { Asked, Behave, HostileServer } from '../kit/servers/hostile-server.js';
 
 const fresh = { a: randomBytes(600_000, 1), 'd/b': 'new b', 'd/e': randomBytes(30_000, 2) };
 const old = { a: 'old a', 'd/b': 'old b', gone: 'gone' };
 const then = 1_600_000_000;
 
 describe('row 7: the server stores other bytes', () => {
-  async function prepare(job: object) {
-    await serve({ behave: storesOtherBytes });
+  async function prepare(scene: Scene, hostile: HostileServer, job: object) {
+    hostile.behave = storesOtherBytes;
     scene.writeHere(fresh);
     scene.writeThere(old, { mtime: then });
     await scene.jobs({ delete: { max: '100%' }, ...job });
   }
 
-  test('verify: checksum: 3, nothing published, nothing deleted', async () => {
-    await prepare({ verify: 'checksum' });
+  test('verify: checksum: 3, nothing published, nothing deleted', async ({ scene, hostile }) => {
+    await prepare(scene, hostile, { verify: 'checksum' });
     const { code, report, stderr } = await scene.run();
     expect(code, stderr).toBe(3);
     expect(report.files).toMatchObject({ copied: 0, deleted: 0, failed: 3 });
@@ -55,24 +39,27 @@ describe('row 7: the server stores other bytes', () => {
       kind: 'io',
       message: expect.stringContaining('other bytes'),
     });
-    expect(evil.requests.filter(isRename)).toEqual([]);
+    expect(hostile.requests.filter(isRename)).toEqual([]);
     expect(readTree(scene.there())).toEqual(old);
 
-    evil.behave = () => 'normal';
+    hostile.behave = () => 'normal';
     const second = await scene.run();
     expect([second.code, second.report.verified]).toEqual([0, 'checksum']);
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test.each([
+  test.for([
     ['size', storesOtherBytes],
     ['none', oneOf(storesOtherBytes, hidesSizes)],
-  ])('without it the report says what was looked at: %s', async (verified, behave) => {
-    await prepare({});
-    evil.behave = behave;
-    const { code, report } = await scene.run();
-    expect([code, report.verified]).toEqual([0, verified]);
-  });
+  ] as const)(
+    'without it the report says what was looked at: %s',
+    async ([verified, behave], { scene, hostile }) => {
+      await prepare(scene, hostile, {});
+      hostile.behave = behave;
+      const { code, report } = await scene.run();
+      expect([code, report.verified]).toEqual([0, verified]);
+    },
+  );
 });
 
 /** The old bytes of each path, wherever they may now stand; the new ones under the final name. */
@@ -101,7 +88,7 @@ const fsync = { 'fsync@openssh.com': '1' };
 const limits = { 'limits@openssh.com': '1' };
 
 describe('row 10: the server lacks something', () => {
-  test.each<[string, Record<string, string>, Behave]>([
+  test.for<[string, Record<string, string>, Behave]>([
     ['all extensions', {}, () => 'normal'],
     ['posix-rename', { ...fsync, ...limits }, () => 'normal'],
     ['fsync', { ...posixRename, ...limits }, () => 'normal'],
@@ -109,16 +96,16 @@ describe('row 10: the server lacks something', () => {
     ['setstat', { ...posixRename, ...fsync, ...limits }, refusesAttributes],
     ['setstat, though it says OK', { ...posixRename, ...fsync, ...limits }, ignoresAttributes],
     ['everything', {}, refusesAttributes],
-  ])(
+  ] as const)(
     '%s: 0; the old bytes are there throughout; the next run has nothing to do',
-    async (_name, extensions, lacks) => {
-      await serve({ extensions });
+    async ([_name, extensions, lacks], { scene, hostile }) => {
+      hostile.extensions = extensions;
       scene.writeHere(fresh, { mtime: then + 100 });
       scene.writeThere(old, { mtime: then });
       await scene.jobs({ delete: { max: '100%' }, fsync: true });
       const wrong: string[] = [];
       let longestWrite = 0;
-      evil.behave = (asked) => {
+      hostile.behave = (asked) => {
         longestWrite = Math.max(longestWrite, asked.data.length);
         wrong.push(
           ...lookAfter(scene.there()).map((what) => `at ${describeAsked(asked)}: ${what}`),
@@ -130,7 +117,7 @@ describe('row 10: the server lacks something', () => {
       expect(report.files).toMatchObject({ copied: 3, deleted: 1 });
       expect(wrong).toEqual([]);
       expect(sameTree(scene.here(), scene.there())).toBe(true);
-      expect(evil.requests.filter(({ extension }) => extension in { ...fsync }).length).toBe(
+      expect(hostile.requests.filter(({ extension }) => extension in { ...fsync }).length).toBe(
         'fsync@openssh.com' in extensions ? 3 : 0,
       );
       // a WRITE of more than the draft asks a server to take is only sent where it says so
@@ -143,8 +130,11 @@ describe('row 10: the server lacks something', () => {
     },
   );
 
-  test('setstat: what is rewritten in the second in which it arrived is seen all the same', async () => {
-    await serve({ behave: refusesAttributes });
+  test('setstat: what is rewritten in the second in which it arrived is seen all the same', async ({
+    scene,
+    hostile,
+  }) => {
+    hostile.behave = refusesAttributes;
     scene.writeHere({ a: 'one', b: 'other' }, { mtime: then + 0.25 });
     scene.writeThere({});
     await scene.jobs();
@@ -155,21 +145,21 @@ describe('row 10: the server lacks something', () => {
     expect(readTree(scene.there())).toEqual({ a: 'two', b: 'other' });
   });
 
-  test.each([1, 2])(
+  test.for([1, 2])(
     'posix-rename, and it refuses rename %d: the old bytes are put back',
-    async (n) => {
-      await serve({ extensions: {} });
+    async (n, { scene, hostile }) => {
+      hostile.extensions = {};
       scene.writeHere({ a: fresh.a }, { mtime: then + 100 });
       scene.writeThere({ a: old.a }, { mtime: then });
       await scene.jobs();
-      evil.behave = (asked) =>
+      hostile.behave = (asked) =>
         isRename(asked) && asked.nth + 1 === n
           ? { refuse: 3, message: 'permission denied' }
           : 'normal';
       const { code } = await scene.run();
       expect(code).toBe(3);
       expect(readTree(scene.there())).toEqual({ a: old.a });
-      evil.behave = () => 'normal';
+      hostile.behave = () => 'normal';
       expect((await scene.run()).code).toBe(0);
       expect(sameTree(scene.here(), scene.there())).toBe(true);
     },

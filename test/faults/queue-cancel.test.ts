@@ -1,22 +1,16 @@
 /** Cancelled runs: in the middle of a large file, waiting in the queue or for their turn, and in the hands of another process. */
 import { readdirSync, statSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { type AwaitedRun, type Member, startMember } from '../kit/daemons/daemons.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let redis: Redis;
-beforeAll(async () => {
-  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-});
-afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
+import type { Redis } from '../kit/servers/redis.js';
+import type { Sshd } from '../kit/servers/sshd.js';
 
 /** Job `big` would take an hour; so would `other`. */
-async function openJobs(): Promise<Scene> {
+async function openJobs(sshd: Sshd): Promise<Scene> {
   const scene = await openScene(sshd);
   scene.writeHere({ 'big/file': Buffer.alloc(40_000_000), 'other/file': Buffer.alloc(40_000_000) });
   const job = (name: string) => ({
@@ -61,9 +55,9 @@ async function endsCancelled({ ended }: AwaitedRun): Promise<void> {
 }
 
 /** A process to ask, another one that works, and `big` in its hands. */
-async function openTwo() {
+async function openTwo(sshd: Sshd, redis: Redis) {
   const queue = redis.database();
-  const scene = await openJobs();
+  const scene = await openJobs(sshd);
   const start = (name: string, role: string) =>
     startMember(scene, name, queue, { args: ['--roles', role] });
   const asked = await start('asked', 'api');
@@ -73,8 +67,8 @@ async function openTwo() {
   return { scene, asked, worker, big, start };
 }
 
-test('in the middle of a large file', async () => {
-  const scene = await openJobs();
+test('in the middle of a large file', async ({ sshd, redis }) => {
+  const scene = await openJobs(sshd);
   const member = await startMember(scene, 'only', redis.database());
   const big = await member.enqueueAndWait('big');
   await begun(scene, 'big');
@@ -90,8 +84,8 @@ test('in the middle of a large file', async () => {
   expect(await member.stop()).toBe(0);
 }, 60_000);
 
-test('in the hands of another process', async () => {
-  const { scene, asked, worker, big } = await openTwo();
+test('in the hands of another process', async ({ sshd, redis }) => {
+  const { scene, asked, worker, big } = await openTwo(sshd, redis);
   await cancel(asked, big);
   await endsCancelled(big);
   expect(readdirSync(scene.there('big'))).not.toContain('file');
@@ -99,8 +93,8 @@ test('in the hands of another process', async () => {
   await Promise.all([asked.stop(), worker.stop()]);
 }, 60_000);
 
-test('in the hands of a process that has died: nobody takes it up', async () => {
-  const { asked, worker, big, start } = await openTwo();
+test('in the hands of a process that has died: nobody takes it up', async ({ sshd, redis }) => {
+  const { asked, worker, big, start } = await openTwo(sshd, redis);
   await worker.kill9();
   await cancel(asked, big);
   const next = await start('next', 'worker');
@@ -109,8 +103,8 @@ test('in the hands of a process that has died: nobody takes it up', async () => 
   await Promise.all([asked.stop(), next.stop()]);
 }, 60_000);
 
-test('waiting in the queue', async () => {
-  const scene = await openJobs();
+test('waiting in the queue', async ({ sshd, redis }) => {
+  const scene = await openJobs(sshd);
   const member = await startMember(scene, 'only', redis.database(), { args: ['--roles', 'api'] });
   const big = await member.enqueueAndWait('big');
   expect(await cancel(member, big)).toMatch(/removed from the queue/);
@@ -119,8 +113,8 @@ test('waiting in the queue', async () => {
   await member.stop();
 }, 60_000);
 
-test('waiting for its turn behind another run, which goes on', async () => {
-  const scene = await openJobs();
+test('waiting for its turn behind another run, which goes on', async ({ sshd, redis }) => {
+  const scene = await openJobs(sshd);
   const args = ['--concurrency', '1'];
   const member = await startMember(scene, 'only', redis.database(), { args });
   const first = await member.enqueueAndWait('big');

@@ -1,24 +1,16 @@
 /** MATRIX rows 25 and 26: runs whose worker is killed, and a run asked for twice. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
 import { startMember } from '../kit/daemons/daemons.js';
-import { openScene } from '../kit/scene.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 import { sharedStores, storeForTest } from '../kit/servers/stores.js';
-import { openSlowScene } from '../kit/slow-scene.js';
 
-let sshd: Sshd;
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-
-test.each(sharedStores)(
+test.for(sharedStores)(
   'a run whose worker was killed is finished by another, on %s',
-  async (_name, startStore) => {
+  { timeout: 120_000 },
+  async ([_name, startStore], { slowScene: scene }) => {
     const store = await storeForTest(startStore);
-    const scene = await openSlowScene(sshd);
     const first = await startMember(scene, 'first', store.url);
     const second = await startMember(scene, 'second', store.url, {
       config: scene.fast,
@@ -34,11 +26,11 @@ test.each(sharedStores)(
     expect(await second.runs()).toMatchObject([{ run, outcome: 'succeeded' }]);
     await Promise.all([second.stop(), third.stop()]);
   },
-  120_000,
 );
 
-test('a run whose daemon was killed is finished by the next one, embedded', async () => {
-  const scene = await openSlowScene(sshd);
+test('a run whose daemon was killed is finished by the next one, embedded', async ({
+  slowScene: scene,
+}) => {
   const first = await startDaemon(scene);
   const asked = await scene.cli(['enqueue', 'job', '--json']);
   await scene.begun();
@@ -52,8 +44,7 @@ test('a run whose daemon was killed is finished by the next one, embedded', asyn
   await second.stop();
 }, 120_000);
 
-test('a run asked for twice ends as one asked for once', async () => {
-  const scene = await openScene(sshd);
+test('a run asked for twice ends as one asked for once', async ({ scene }) => {
   scene.writeHere({ 'a.txt': 'one', 'b/c.txt': 'two' });
   const daemon = await startDaemon(scene);
   const ends = [];

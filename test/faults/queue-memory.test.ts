@@ -1,18 +1,14 @@
 /** MATRIX row 29: a Redis that has no memory left. */
 import { existsSync } from 'node:fs';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { startMember } from '../kit/daemons/daemons.js';
-import { openScene } from '../kit/scene.js';
-import { startRedis } from '../kit/servers/redis.js';
-import { startSshd } from '../kit/servers/sshd.js';
 
-test('requests are refused with the reason, what a watch saw is kept, and all goes on afterwards', async () => {
-  const [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-  onTestFinished(async () => {
-    await Promise.all([sshd.stop(), redis.stop()]);
-  });
-  const scene = await openScene(sshd);
+test('requests are refused with the reason, what a watch saw is kept, and all goes on afterwards', async ({
+  redis,
+  scene,
+}) => {
   await scene.jobs({ operation: 'push', watch: { settle: '200ms', rescan: '1h' } });
   scene.writeHere({ 'before.txt': 'one' });
   const member = await startMember(scene, 'only', redis.url);

@@ -1,24 +1,19 @@
 /** MATRIX row 27: the queue's server is killed and comes back, with what it kept or without. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest';
+import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { type Member, startMember } from '../kit/daemons/daemons.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
+import type { Sshd } from '../kit/servers/sshd.js';
 import { type SharedStore, sharedStores } from '../kit/servers/stores.js';
-
-let sshd: Sshd;
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
 
 /** Jobs: `slow`, which takes a while; `one` … `five`; `tick`, each two seconds. */
 const quick = ['one', 'two', 'three', 'four', 'five'];
 
-async function openJobs(rate: string): Promise<Scene> {
+async function openJobs(sshd: Sshd, rate: string): Promise<Scene> {
   const scene = await openScene(sshd);
   scene.writeHere({
     ...Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`slow/${i}`, '.'.repeat(4096)])),
@@ -69,9 +64,11 @@ describe.each(sharedStores)('%s, killed and started again', (_name, startStore) 
   });
   afterAll(() => store.stop());
 
-  test('no acknowledged run is lost, schedules go on, and the outage is told once', async () => {
+  test('no acknowledged run is lost, schedules go on, and the outage is told once', async ({
+    sshd,
+  }) => {
     // 40 s, so that it goes on when its lock has run out, however long the steps before take.
-    const scene = await openJobs('10KiB/s');
+    const scene = await openJobs(sshd, '10KiB/s');
     // One run at once: the others wait.
     const member = await startMember(scene, 'only', store.url, { args: ['--concurrency', '1'] });
     const runs = [await member.enqueue('slow')];
@@ -102,8 +99,8 @@ describe.each(sharedStores)('%s, killed and started again', (_name, startStore) 
     expect(await member.stop()).toBe(0);
   }, 150_000);
 
-  test('a daemon stops while the queue is away', async () => {
-    const scene = await openJobs('16KiB/s');
+  test('a daemon stops while the queue is away', async ({ sshd }) => {
+    const scene = await openJobs(sshd, '16KiB/s');
     const member = await startMember(scene, 'stops', store.url);
     await member.enqueue('slow');
     await eventually(async () => (await member.cli(['status'])).stdout.includes('running'));
@@ -114,10 +111,10 @@ describe.each(sharedStores)('%s, killed and started again', (_name, startStore) 
   }, 60_000);
 });
 
-test('a Redis that lost everything is filled anew from jobs.yml', async () => {
+test('a Redis that lost everything is filled anew from jobs.yml', async ({ sshd }) => {
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
-  const scene = await openJobs('1MiB/s');
+  const scene = await openJobs(sshd, '1MiB/s');
   const member = await startMember(scene, 'only', redis.url);
   await tickAfter(member, 0);
   await redis.command('flushall');

@@ -1,24 +1,12 @@
 /** Runs of one job never overlap, whatever asks for them and however many workers there are; the server tells. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { startMember } from '../kit/daemons/daemons.js';
-import { openScene } from '../kit/scene.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-import { startSshd } from '../kit/servers/sshd.js';
-import { openSlowScene } from '../kit/slow-scene.js';
 
-let redis: Redis;
-beforeAll(async () => {
-  redis = await startRedis();
-});
-afterAll(() => redis.stop());
-
-test('whole, watched and requested runs of a job on two workers', async () => {
-  const sshd = await startSshd();
-  onTestFinished(() => sshd.stop());
-  const scene = await openScene(sshd);
+test('whole, watched and requested runs of a job on two workers', async ({ redis, scene }) => {
   await scene.jobs(
     {
       operation: 'push',
@@ -55,10 +43,10 @@ test('whole, watched and requested runs of a job on two workers', async () => {
   await Promise.all([first.stop(), second.stop()]);
 }, 90_000);
 
-test('a run whose permit was lost begins anew, and ends as one run', async () => {
-  const sshd = await startSshd();
-  onTestFinished(() => sshd.stop());
-  const scene = await openSlowScene(sshd);
+test('a run whose permit was lost begins anew, and ends as one run', async ({
+  redis,
+  slowScene: scene,
+}) => {
   const member = await startMember(scene, 'only', `${redis.url}/1`);
   const run: string = (await member.cli(['enqueue', 'job', '--json'])).events[0]?.run;
   await scene.begun();

@@ -1,20 +1,12 @@
 /** Attempts of a run: which failures are tried again, when, and what `runs` shows of it; its `timeout`. */
 import { rmSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
+import { test } from '../kit/base.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { type Member, startMember } from '../kit/daemons/daemons.js';
-import { openScene, type Scene } from '../kit/scene.js';
+import type { Scene } from '../kit/scene.js';
 import { makeKey } from '../kit/servers/keys.js';
 import { startProxy } from '../kit/servers/proxy.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let redis: Redis;
-beforeAll(async () => {
-  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-});
-afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
 
 const retry = { attempts: 4, backoff: '300ms', maxBackoff: '10s' };
 
@@ -29,8 +21,11 @@ function attempts(member: Member, run: string): number[] {
     .map((line) => Date.parse(JSON.parse(line).time));
 }
 
-test('a server that is down is tried again with growing waits, and found when it is up', async () => {
-  const scene = await openScene(sshd);
+test('a server that is down is tried again with growing waits, and found when it is up', async ({
+  sshd,
+  redis,
+  scene,
+}) => {
   scene.writeHere({ 'a.txt': 'one' });
   const proxy = await startProxy(sshd.port);
   const { port } = proxy;
@@ -83,10 +78,10 @@ const hopeless: readonly [string, number, (scene: Scene) => Promise<unknown>][] 
   ],
 ];
 
-test.each(hopeless)(
+test.for(hopeless)(
   'what ends with %s is not tried again',
-  async (kind, code, prepare) => {
-    const scene = await openScene(sshd);
+  { timeout: 60_000 },
+  async ([kind, code, prepare], { redis, scene }) => {
     scene.writeHere({ 'a.txt': 'one' });
     await prepare(scene);
     const member = await startMember(scene, 'only', redis.database());
@@ -97,11 +92,12 @@ test.each(hopeless)(
     expect(await member.runs()).toMatchObject([{ state: 'ended', run: report?.run }]);
     await member.stop();
   },
-  60_000,
 );
 
-test('an attempt that follows on another worker replaces the report kept of the first', async () => {
-  const scene = await openScene(sshd);
+test('an attempt that follows on another worker replaces the report kept of the first', async ({
+  redis,
+  scene,
+}) => {
   scene.writeHere({ 'a.txt': 'one' });
   await scene.jobs({ retry: { attempts: 2, backoff: '5s', maxBackoff: '5s' } }, { port: 1 });
   const queue = redis.database();
@@ -119,8 +115,11 @@ test('an attempt that follows on another worker replaces the report kept of the 
   await Promise.all([again.stop(), second.stop()]);
 }, 60_000);
 
-test('a run past its timeout ends with 3, deletes nothing and is tried again', async () => {
-  const scene = await openScene(sshd);
+test('a run past its timeout ends with 3, deletes nothing and is tried again', async ({
+  sshd,
+  redis,
+  scene,
+}) => {
   const proxy = await startProxy(sshd.port);
   onTestFinished(() => proxy.stop());
   scene.writeHere({ big: '.'.repeat(400_000), small: 's' });

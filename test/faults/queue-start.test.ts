@@ -1,21 +1,14 @@
 /** MATRIX row 28, and a queue that can't be reached when the daemon starts. */
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
+import { test } from '../kit/base.js';
 import { startFerryline } from '../kit/daemons/cli.js';
 import { memberEnv } from '../kit/daemons/daemons.js';
 import { openScene } from '../kit/scene.js';
 import { freePort } from '../kit/servers/free-port.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
+import type { Sshd } from '../kit/servers/sshd.js';
 import { sharedStores, storeForTest } from '../kit/servers/stores.js';
 
-let sshd: Sshd;
-let redis: Redis;
-beforeAll(async () => {
-  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-});
-afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
-
-async function start(queue: string, ...args: string[]) {
+async function start(sshd: Sshd, queue: string, ...args: string[]) {
   const scene = await openScene(sshd);
   const env = memberEnv(scene, 'only', queue);
   const live = startFerryline(['start', ...args], { cwd: scene.cwd, env });
@@ -23,10 +16,10 @@ async function start(queue: string, ...args: string[]) {
   return { live, cli: (verb: string[]) => scene.cli(verb, { env }) };
 }
 
-test('a Redis that may evict entries is refused, with the fix', async () => {
+test('a Redis that may evict entries is refused, with the fix', async ({ sshd, redis }) => {
   for (const policy of ['allkeys-lru', 'volatile-ttl']) {
     await redis.command('config', 'set', 'maxmemory-policy', policy);
-    const { live } = await start(redis.url);
+    const { live } = await start(sshd, redis.url);
     const { code, stderr } = await live.ended;
     expect(code).toBe(2);
     expect(stderr).toMatch(`maxmemory-policy ${policy}`);
@@ -34,17 +27,18 @@ test('a Redis that may evict entries is refused, with the fix', async () => {
     expect(stderr).not.toMatch(/started: /);
   }
   await redis.command('config', 'set', 'maxmemory-policy', 'noeviction');
-  const { live } = await start(redis.url);
+  const { live } = await start(sshd, redis.url);
   await live.said(/started: /);
   live.child.kill('SIGTERM');
   expect((await live.ended).code).toBe(0);
 }, 60_000);
 
-test.each(['redis://127.0.0.1', 'postgres://ferry@127.0.0.1'])(
+test.for(['redis://127.0.0.1', 'postgres://ferry@127.0.0.1'])(
   'a %s out of reach is tried again with a line each time, then given up with 4',
-  async (server) => {
+  { timeout: 30_000 },
+  async (server, { sshd }) => {
     const url = `${server}:${await freePort()}`;
-    const { live } = await start(url, '--wait-queue', '2s');
+    const { live } = await start(sshd, url, '--wait-queue', '2s');
     const { code, stderr } = await live.ended;
     expect(code).toBe(4);
     const tries = stderr.match(/the queue can't be reached: .*ECONNREFUSED.*; trying again/g);
@@ -53,15 +47,15 @@ test.each(['redis://127.0.0.1', 'postgres://ferry@127.0.0.1'])(
     expect(last).toMatch(/the queue can't be reached: .*ECONNREFUSED/);
     expect(last).toMatch(/check `queue` in jobs.yml/);
   },
-  30_000,
 );
 
-test.each(sharedStores)(
+test.for(sharedStores)(
   'a %s that comes up in time is used',
-  async (_name, startStore) => {
+  { timeout: 60_000 },
+  async ([_name, startStore], { sshd }) => {
     const store = await storeForTest(startStore);
     await store.kill9();
-    const { live, cli } = await start(store.url);
+    const { live, cli } = await start(sshd, store.url);
     await live.said(/trying again/);
     await store.restart();
     await live.said(/started: /);
@@ -69,11 +63,10 @@ test.each(sharedStores)(
     live.child.kill('SIGTERM');
     expect((await live.ended).code).toBe(0);
   },
-  60_000,
 );
 
-test('a signal ends a start that waits for the queue', async () => {
-  const { live } = await start(`redis://127.0.0.1:${await freePort()}`);
+test('a signal ends a start that waits for the queue', async ({ sshd }) => {
+  const { live } = await start(sshd, `redis://127.0.0.1:${await freePort()}`);
   await live.said(/trying again/);
   live.child.kill('SIGTERM');
   expect((await live.ended).code).toBe(143);

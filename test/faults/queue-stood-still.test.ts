@@ -1,22 +1,15 @@
 /** MATRIX row 26: a worker stopped past its lock, then continued. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { startMember } from '../kit/daemons/daemons.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 import { sharedStores, storeForTest } from '../kit/servers/stores.js';
-import { openSlowScene } from '../kit/slow-scene.js';
 
-let sshd: Sshd;
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-
-test.each(sharedStores)(
+test.for(sharedStores)(
   'it changes nothing more once another has taken its run over, on %s',
-  async (_name, startStore) => {
+  { timeout: 120_000 },
+  async ([_name, startStore], { slowScene: scene }) => {
     const store = await storeForTest(startStore);
-    const scene = await openSlowScene(sshd);
     const first = await startMember(scene, 'first', store.url);
     const run = await first.enqueue();
     await scene.begun();
@@ -46,5 +39,4 @@ test.each(sharedStores)(
     }
     await Promise.all([again.stop(), second.stop()]);
   },
-  120_000,
 );

@@ -2,23 +2,19 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { openPglite } from '../../src/queue/store/pglite.js';
+import { withSshd } from '../kit/base.js';
 import { startFerryline, writeJobs } from '../kit/daemons/cli.js';
-import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { remoteIn, type Scene } from '../kit/scene.js';
 import { startPostgres } from '../kit/servers/postgres.js';
 import { startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 const queuePassword = 'canary-queue-9f41';
 const passphrase = 'canary-passphrase-77aa';
 const password = 'canary-password-c3d2';
 
-let sshd: Sshd;
-beforeAll(async () => {
-  sshd = await startSshd({ passphrase, password: true });
-});
-afterAll(() => sshd.stop());
+const test = withSshd({ passphrase, password: true });
 
 /** Texts, and where each was found. */
 type Places = [string, string][];
@@ -95,11 +91,11 @@ async function answersOn(scene: Scene, run: string): Promise<Places> {
   return said;
 }
 
-test.each(Object.keys(stores))(
+test.for(Object.keys(stores))(
   'no canary in logs, reports, answers, arguments, the last words of a crash, or a queue kept by %s',
-  async (name) => {
+  { timeout: 120_000 },
+  async (name, { sshd, scene }) => {
     const store = (await stores[name]?.()) as Kept;
-    const scene = await openScene(sshd);
     const state = join(scene.cwd, '.state');
     const keyLine = readFileSync(sshd.keyFile, 'utf8').split('\n')[2] as string;
     writeFileSync(join(scene.cwd, 'passphrase'), `${passphrase}\n`, { mode: 0o600 });
@@ -161,7 +157,6 @@ test.each(Object.keys(stores))(
     );
     expect(hits).toEqual([]);
   },
-  120_000,
 );
 
 /** An entry in plain words, as DUMP may compress it. */

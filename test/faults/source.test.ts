@@ -4,24 +4,13 @@
  * More of 15 and 23 (folders the server may not list or write to) and of 22 and 24: e2e/deletions.test.ts.
  */
 import { chmodSync, mkdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { hostileTest, test } from '../kit/base.js';
 import { lookOn } from '../kit/files/onlooker.js';
 import { readTree, sameTree } from '../kit/files/tree.js';
-import { openScene, type Scene } from '../kit/scene.js';
+import type { Scene } from '../kit/scene.js';
 import { listingFails } from '../kit/servers/hostile-replies.js';
-import { type Asked, type Evil, startEvil } from '../kit/servers/hostile-server.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let evil: Evil;
-
-beforeAll(async () => {
-  [sshd, evil] = await Promise.all([startSshd(), startEvil()]);
-});
-afterAll(() => Promise.all([sshd.stop(), evil.stop()]));
-beforeEach(() => {
-  evil.behave = () => 'normal';
-});
+import type { Asked } from '../kit/servers/hostile-server.js';
 
 type Way = 'up' | 'down';
 const ways: readonly Way[] = ['up', 'down'];
@@ -43,8 +32,9 @@ function turn(scene: Scene, way: Way) {
 }
 
 describe('row 15: what a user without rights cannot read or write', () => {
-  test('a folder and a file it cannot read: 3, siblings done, nothing deleted', async () => {
-    const scene = await openScene(sshd);
+  test('a folder and a file it cannot read: 3, siblings done, nothing deleted', async ({
+    scene,
+  }) => {
     scene.writeThere({ 'locked/a': 'a', 'open/b': 'b', c: 'c', secret: 's' });
     scene.writeHere({ gone: 'gone', 'locked/mine': 'mine', secret: 'old' });
     await turn(scene, 'down').jobs({ delete: { max: '100%' } });
@@ -71,22 +61,24 @@ describe('row 15: what a user without rights cannot read or write', () => {
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test.each(['push', 'mirror'])('a root it cannot write to, %s: 3, each path named', async (op) => {
-    const scene = await openScene(sshd);
-    scene.writeHere({ a: 'newer', 'sub/b': 'b' });
-    scene.writeThere({ a: 'old', gone: 'gone' });
-    await scene.jobs({ operation: op, ...(op === 'mirror' && { delete: { max: '100%' } }) });
-    chmodSync(scene.there(), 0o555);
-    const { code, report } = await scene.run();
-    chmodSync(scene.there(), 0o755);
-    expect(code).toBe(3);
-    expect(report.files).toMatchObject({ copied: 0, deleted: 0 });
-    const paths = report.failures.map(({ path }: { path: string }) => path);
-    expect(paths).toEqual(expect.arrayContaining(['a', 'sub/b']));
-    expect(new Set(paths).size).toBe(paths.length);
-    expect(readTree(scene.there())).toEqual({ a: 'old', gone: 'gone' });
-    expect((await scene.run()).code).toBe(0);
-  });
+  test.for(['push', 'mirror'])(
+    'a root it cannot write to, %s: 3, each path named',
+    async (op, { scene }) => {
+      scene.writeHere({ a: 'newer', 'sub/b': 'b' });
+      scene.writeThere({ a: 'old', gone: 'gone' });
+      await scene.jobs({ operation: op, ...(op === 'mirror' && { delete: { max: '100%' } }) });
+      chmodSync(scene.there(), 0o555);
+      const { code, report } = await scene.run();
+      chmodSync(scene.there(), 0o755);
+      expect(code).toBe(3);
+      expect(report.files).toMatchObject({ copied: 0, deleted: 0 });
+      const paths = report.failures.map(({ path }: { path: string }) => path);
+      expect(paths).toEqual(expect.arrayContaining(['a', 'sub/b']));
+      expect(new Set(paths).size).toBe(paths.length);
+      expect(readTree(scene.there())).toEqual({ a: 'old', gone: 'gone' });
+      expect((await scene.run()).code).toBe(0);
+    },
+  );
 });
 
 describe('row 20: the source is changed while it is read', () => {
@@ -107,96 +99,106 @@ describe('row 20: the source is changed while it is read', () => {
       ? type === 'WRITE' && at.includes('big')
       : type === 'READ' && at.endsWith('/big') && offset >= 1024 * 1024;
 
-  async function prepare(way: Way, kind: string) {
-    const scene = await openScene(evil);
+  async function prepare(scene: Scene, way: Way, kind: string) {
     const sides = turn(scene, way);
     sides.writeSource({ big: '', small: 'small' });
     write(sides.source('big'), kind, 0);
     sides.writeTarget({ big: old, gone: 'gone' });
     await sides.jobs({ delete: { max: '100%' } });
-    return { scene, ...sides, eye: lookOn(sides.target(), { big: [old, ...versions(kind)] }) };
+    return { ...sides, eye: lookOn(sides.target(), { big: [old, ...versions(kind)] }) };
   }
 
   const cases = ways.flatMap((way) =>
     ['rewritten', 'grown', 'shrunk'].map((kind) => [way, kind] as const),
   );
 
-  test.each(cases)('%s, %s once: sent whole in the same run', async (way, kind) => {
-    const { scene, source, target, eye } = await prepare(way, kind);
-    let n = 0;
-    evil.behave = (asked) => {
-      if (n === 0 && isReading(way, asked)) write(source('big'), kind, ++n);
-      return 'normal';
-    };
-    const { code, report, stderr } = await scene.run();
-    expect((await eye.stop()).wrong).toEqual([]);
-    expect(code, stderr).toBe(0);
-    expect(n).toBe(1);
-    expect(report.files).toMatchObject({ copied: 2, deleted: 1 });
-    expect(sameTree(source(), target())).toBe(true);
-  });
+  hostileTest.for(cases)(
+    '%s, %s once: sent whole in the same run',
+    async ([way, kind], { scene, hostile }) => {
+      const { source, target, eye } = await prepare(scene, way, kind);
+      let n = 0;
+      hostile.behave = (asked) => {
+        if (n === 0 && isReading(way, asked)) write(source('big'), kind, ++n);
+        return 'normal';
+      };
+      const { code, report, stderr } = await scene.run();
+      expect((await eye.stop()).wrong).toEqual([]);
+      expect(code, stderr).toBe(0);
+      expect(n).toBe(1);
+      expect(report.files).toMatchObject({ copied: 2, deleted: 1 });
+      expect(sameTree(source(), target())).toBe(true);
+    },
+  );
 
-  test.each(cases)('%s, %s again and again: `changed`, later whole', async (way, kind) => {
-    const { scene, source, target, eye } = await prepare(way, kind);
-    let n = 0;
-    const seen = new Set<string>();
-    evil.behave = (asked) => {
-      // once for each time it is opened
-      if (isReading(way, asked) && !seen.has(`${asked.channel} ${asked.handle}`)) {
-        seen.add(`${asked.channel} ${asked.handle}`);
-        write(source('big'), kind, ++n);
-      }
-      return 'normal';
-    };
-    const { code, report, stderr } = await scene.run();
-    expect(code, stderr).toBe(3);
-    expect(report.failures).toMatchObject([{ path: 'big', kind: 'changed' }]);
-    expect(report.files).toMatchObject({ copied: 1, deleted: 0, failed: 1 });
-    expect(readTree(target())).toEqual({ big: 'old', gone: 'gone', small: 'small' });
-    evil.behave = () => 'normal';
-    expect((await scene.run()).code).toBe(0);
-    expect((await eye.stop()).wrong).toEqual([]);
-    expect(sameTree(source(), target())).toBe(true);
-  });
+  hostileTest.for(cases)(
+    '%s, %s again and again: `changed`, later whole',
+    async ([way, kind], { scene, hostile }) => {
+      const { source, target, eye } = await prepare(scene, way, kind);
+      let n = 0;
+      const seen = new Set<string>();
+      hostile.behave = (asked) => {
+        // once for each time it is opened
+        if (isReading(way, asked) && !seen.has(`${asked.channel} ${asked.handle}`)) {
+          seen.add(`${asked.channel} ${asked.handle}`);
+          write(source('big'), kind, ++n);
+        }
+        return 'normal';
+      };
+      const { code, report, stderr } = await scene.run();
+      expect(code, stderr).toBe(3);
+      expect(report.failures).toMatchObject([{ path: 'big', kind: 'changed' }]);
+      expect(report.files).toMatchObject({ copied: 1, deleted: 0, failed: 1 });
+      expect(readTree(target())).toEqual({ big: 'old', gone: 'gone', small: 'small' });
+      hostile.behave = () => 'normal';
+      expect((await scene.run()).code).toBe(0);
+      expect((await eye.stop()).wrong).toEqual([]);
+      expect(sameTree(source(), target())).toBe(true);
+    },
+  );
 });
 
 describe('row 21: a file vanishes after the scan', () => {
-  test.each(ways)('%s: 3 with its path, the rest done, nothing deleted', async (way) => {
-    const scene = await openScene(evil);
-    const { source, target, writeSource, writeTarget, jobs } = turn(scene, way);
-    writeSource({ 'd/a': 'a', 'd/b': 'b', 'd/c': 'c' });
-    writeTarget({ 'd/b': 'old', gone: 'gone' });
-    // one after another, in name order
-    await jobs({ delete: { max: '100%' } }, { maxFiles: 1 });
-    evil.behave = (asked) => {
-      if (asked.type === 'OPEN' && /\/\.?a[^/]*$/.test(asked.path))
-        rmSync(source('d/b'), { force: true });
-      return 'normal';
-    };
-    const { code, report, stderr } = await scene.run();
-    expect(code, stderr).toBe(3);
-    expect(report.failures).toMatchObject([{ path: 'd/b', kind: 'io' }]);
-    expect(report.files).toMatchObject({ copied: 2, deleted: 0, failed: 1 });
-    expect(readTree(target())).toEqual({ 'd/a': 'a', 'd/b': 'old', 'd/c': 'c', gone: 'gone' });
-    expect((await scene.run()).code).toBe(0);
-    expect(sameTree(source(), target())).toBe(true);
-  });
+  hostileTest.for(ways)(
+    '%s: 3 with its path, the rest done, nothing deleted',
+    async (way, { scene, hostile }) => {
+      const { source, target, writeSource, writeTarget, jobs } = turn(scene, way);
+      writeSource({ 'd/a': 'a', 'd/b': 'b', 'd/c': 'c' });
+      writeTarget({ 'd/b': 'old', gone: 'gone' });
+      // one after another, in name order
+      await jobs({ delete: { max: '100%' } }, { maxFiles: 1 });
+      hostile.behave = (asked) => {
+        if (asked.type === 'OPEN' && /\/\.?a[^/]*$/.test(asked.path))
+          rmSync(source('d/b'), { force: true });
+        return 'normal';
+      };
+      const { code, report, stderr } = await scene.run();
+      expect(code, stderr).toBe(3);
+      expect(report.failures).toMatchObject([{ path: 'd/b', kind: 'io' }]);
+      expect(report.files).toMatchObject({ copied: 2, deleted: 0, failed: 1 });
+      expect(readTree(target())).toEqual({ 'd/a': 'a', 'd/b': 'old', 'd/c': 'c', gone: 'gone' });
+      expect((await scene.run()).code).toBe(0);
+      expect(sameTree(source(), target())).toBe(true);
+    },
+  );
 });
 
 describe('row 22: the source is not there, or empty', () => {
-  test.each(['missing', 'empty'])('on the server, %s: 7, nothing deleted', async (state) => {
-    const scene = await openScene(sshd);
-    scene.writeHere({ a: 'a', 'b/c': 'c' });
-    if (state === 'empty') mkdirSync(scene.there());
-    await turn(scene, 'down').jobs({ delete: { max: '100%' } });
-    const { code, report } = await scene.run();
-    expect(code).toBe(7);
-    expect(report).toMatchObject({ error: { kind: 'refused' }, files: { deleted: 0 } });
-    expect(readTree(scene.here())).toEqual({ a: 'a', 'b/c': 'c' });
-  });
+  test.for(['missing', 'empty'])(
+    'on the server, %s: 7, nothing deleted',
+    async (state, { scene }) => {
+      scene.writeHere({ a: 'a', 'b/c': 'c' });
+      if (state === 'empty') mkdirSync(scene.there());
+      await turn(scene, 'down').jobs({ delete: { max: '100%' } });
+      const { code, report } = await scene.run();
+      expect(code).toBe(7);
+      expect(report).toMatchObject({ error: { kind: 'refused' }, files: { deleted: 0 } });
+      expect(readTree(scene.here())).toEqual({ a: 'a', 'b/c': 'c' });
+    },
+  );
 
-  test('a pull of an empty folder is normal: 0; of a missing one it is not: 7', async () => {
-    const scene = await openScene(sshd);
+  test('a pull of an empty folder is normal: 0; of a missing one it is not: 7', async ({
+    scene,
+  }) => {
     scene.writeHere({ a: 'a' });
     await turn(scene, 'down').jobs({ operation: 'pull' });
     expect((await scene.run()).code).toBe(7);
@@ -207,38 +209,39 @@ describe('row 22: the source is not there, or empty', () => {
 });
 
 describe('row 23: a listing fails midway', () => {
-  test.each([
+  hostileTest.for([
     ['the source', 'down'],
     ['the destination', 'up'],
-  ] as const)('of %s: 3, nothing deleted in the whole run', async (_, way) => {
-    const scene = await openScene(evil);
-    const { source, target, writeSource, writeTarget, jobs } = turn(scene, way);
-    writeSource({ 'd/a': 'a', 'd/b': 'b', 'e/f': 'f' });
-    writeTarget({ 'd/mine': 'mine', 'e/gone': 'gone', gone: 'gone' });
-    await jobs({ delete: { max: '100%' } });
-    evil.behave = listingFails(`/${scene.place}/d`);
-    const { code, report, stderr } = await scene.run();
-    expect(code).toBe(3);
-    expect(report.failures).toMatchObject([{ path: 'd', kind: 'io' }]);
-    expect(report.files).toMatchObject({ copied: 1, deleted: 0 });
-    expect(stderr).toContain('nothing was deleted');
-    expect(readTree(target())).toEqual({
-      'd/mine': 'mine',
-      'e/f': 'f',
-      'e/gone': 'gone',
-      gone: 'gone',
-    });
-    evil.behave = () => 'normal';
-    expect((await scene.run()).code).toBe(0);
-    expect(sameTree(source(), target())).toBe(true);
-  });
+  ] as const)(
+    'of %s: 3, nothing deleted in the whole run',
+    async ([_, way], { scene, hostile }) => {
+      const { source, target, writeSource, writeTarget, jobs } = turn(scene, way);
+      writeSource({ 'd/a': 'a', 'd/b': 'b', 'e/f': 'f' });
+      writeTarget({ 'd/mine': 'mine', 'e/gone': 'gone', gone: 'gone' });
+      await jobs({ delete: { max: '100%' } });
+      hostile.behave = listingFails(`/${scene.place}/d`);
+      const { code, report, stderr } = await scene.run();
+      expect(code).toBe(3);
+      expect(report.failures).toMatchObject([{ path: 'd', kind: 'io' }]);
+      expect(report.files).toMatchObject({ copied: 1, deleted: 0 });
+      expect(stderr).toContain('nothing was deleted');
+      expect(readTree(target())).toEqual({
+        'd/mine': 'mine',
+        'e/f': 'f',
+        'e/gone': 'gone',
+        gone: 'gone',
+      });
+      hostile.behave = () => 'normal';
+      expect((await scene.run()).code).toBe(0);
+      expect(sameTree(source(), target())).toBe(true);
+    },
+  );
 });
 
 describe('row 24: too many deletions', () => {
-  test.each(ways)(
+  test.for(ways)(
     '60 % of the files, %s: 7, exactly none deleted, the plan printed',
-    async (way) => {
-      const scene = await openScene(sshd);
+    async (way, { scene }) => {
       const { source, target, writeSource, writeTarget, jobs } = turn(scene, way);
       const all = Object.fromEntries(
         Array.from({ length: 10 }, (_, i) => [`d${i % 2}/f${i}`, 'x']),
@@ -260,8 +263,9 @@ describe('row 24: too many deletions', () => {
   );
 });
 
-test('a file that holds more than its reported size is 3, and no copy of it appears', async () => {
-  const scene = await openScene(sshd);
+test('a file that holds more than its reported size is 3, and no copy of it appears', async ({
+  scene,
+}) => {
   await scene.jobs({ from: '/proc/sys/kernel/ostype' });
   const { code, report, stderr } = await scene.run();
   expect(code).toBe(3);

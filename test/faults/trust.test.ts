@@ -6,7 +6,8 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Algorithms } from 'ssh2';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test as base, forFile, started } from '../kit/base.js';
 import { ferryline } from '../kit/daemons/cli.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 import { readTree } from '../kit/files/tree.js';
@@ -14,22 +15,25 @@ import { openScene, type Scene } from '../kit/scene.js';
 import { terrapinProne, weakAlgorithms } from '../kit/servers/hostile-replies.js';
 import { type InProcess, startInProcess } from '../kit/servers/in-process.js';
 import { makeKey } from '../kit/servers/keys.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
+import type { Sshd } from '../kit/servers/sshd.js';
+
+const test = base.extend(
+  'server',
+  forFile,
+  started(() => startInProcess({ password: 'canary-password' })),
+);
 
 const tree = { a: 'a', 'b/c': 'c' };
 
 describe('row 39: the host key', () => {
-  let sshd: Sshd;
   let scene: Scene;
-  beforeAll(async () => {
-    sshd = await startSshd();
+  test.beforeAll(async ({ sshd }) => {
     scene = await openScene(sshd);
     scene.writeHere(tree);
   });
-  afterAll(() => sshd.stop());
 
   /** Runs against known_hosts with these lines: 6, and the server has learnt neither user name nor key. */
-  async function refused(...knownHosts: string[]) {
+  async function refused(sshd: Sshd, ...knownHosts: string[]) {
     const file = join(scene.cwd, 'known_hosts');
     writeFileSync(file, knownHosts.map((line) => `${line}\n`).join(''));
     await scene.jobs({}, { knownHosts: file });
@@ -47,29 +51,33 @@ describe('row 39: the host key', () => {
     expect(readFileSync(file, 'utf8')).toBe(knownHosts.map((line) => `${line}\n`).join(''));
     return stderr;
   }
-  const at = () => `[127.0.0.1]:${sshd.port}`;
-  const hostKey = () => readFileSync(`${sshd.hostKeyFiles[0]}.pub`, 'utf8').trim();
+  const at = (sshd: Sshd) => `[127.0.0.1]:${sshd.port}`;
+  const hostKey = (sshd: Sshd) => readFileSync(`${sshd.hostKeyFiles[0]}.pub`, 'utf8').trim();
 
-  test('unknown: 6, its fingerprint, and how to trust it', async () => {
-    const stderr = await refused();
+  test('unknown: 6, its fingerprint, and how to trust it', async ({ sshd }) => {
+    const stderr = await refused(sshd);
     expect(stderr).toContain(sshd.hostKeyFingerprint);
     expect(stderr).toContain('ferryline trust archive');
   });
 
-  test('changed since the last run: 6, both fingerprints', async () => {
+  test('changed since the last run: 6, both fingerprints', async ({ sshd }) => {
     const line = readFileSync(sshd.knownHostsFile, 'utf8').trim();
     await scene.jobs();
     expect((await scene.run()).code).toBe(0);
     const old = sshd.hostKeyFingerprint;
     await sshd.swapHostKey();
-    const stderr = await refused(line);
+    const stderr = await refused(sshd, line);
     expect(sshd.hostKeyFingerprint).not.toBe(old);
     expect(stderr).toContain(old);
     expect(stderr).toContain(sshd.hostKeyFingerprint);
   });
 
-  test('revoked, though known too: 6', async () => {
-    const stderr = await refused(`${at()} ${hostKey()}`, `@revoked * ${hostKey()}`);
+  test('revoked, though known too: 6', async ({ sshd }) => {
+    const stderr = await refused(
+      sshd,
+      `${at(sshd)} ${hostKey(sshd)}`,
+      `@revoked * ${hostKey(sshd)}`,
+    );
     expect(stderr).toContain('revoked');
     expect(stderr).toContain(sshd.hostKeyFingerprint);
   });
@@ -140,13 +148,7 @@ describe('row 40: what a server offers', () => {
 });
 
 describe('row 42: files that others may read', () => {
-  let server: InProcess;
-  beforeAll(async () => {
-    server = await startInProcess({ password: 'canary-password' });
-  });
-  afterAll(() => server.stop());
-
-  test('a private key: 2, before anybody is called', async () => {
+  test('a private key: 2, before anybody is called', async ({ server }) => {
     const scene = await openScene(server);
     scene.writeHere(tree);
     const { file } = makeKey(join(await temporaryFolder(), 'key'));
@@ -162,7 +164,9 @@ describe('row 42: files that others may read', () => {
     expect(server.connections()).toBe(before);
   });
 
-  test('a jobs.yml with a secret in it: a warning without the secret; closed, none', async () => {
+  test('a jobs.yml with a secret in it: a warning without the secret; closed, none', async ({
+    server,
+  }) => {
     const scene = await openScene(server);
     scene.writeHere(tree);
     const file = await scene.jobs({}, { auth: { password: 'canary-password' } });

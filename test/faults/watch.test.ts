@@ -1,26 +1,19 @@
 /** Watches where the system gives too little, and a daemon that is killed while its folder changes. Rows 47 and 48 of the fault matrix. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
 import { startFerryline } from '../kit/daemons/cli.js';
 import { eventually, startDaemon } from '../kit/daemons/daemon.js';
 import { readTree } from '../kit/files/tree.js';
-import { openScene } from '../kit/scene.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-import { type Sshd, startSshd } from '../kit/servers/sshd.js';
-
-let sshd: Sshd;
-let redis: Redis;
-beforeAll(async () => {
-  [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-});
-afterAll(() => Promise.all([sshd.stop(), redis.stop()]));
 
 /** In a namespace of users of its own, anybody may lower the limits of inotify. */
 const limited = (what: string) => ['unshare', '-Ur', 'sh', '-c', `${what} && exec "$0" "$@"`];
 
-test('no more watches: "degraded", with what to do, and the rescan finds everything', async () => {
-  const scene = await openScene(sshd);
+test('no more watches: "degraded", with what to do, and the rescan finds everything', async ({
+  redis,
+  scene,
+}) => {
   await scene.jobs({ operation: 'push', watch: { settle: '100ms', rescan: '2s' } });
   for (let n = 0; n < 40; n++) scene.writeHere({ [`d${n}/f`]: 'old' });
   const daemon = startFerryline(['start'], {
@@ -43,8 +36,7 @@ test('no more watches: "degraded", with what to do, and the rescan finds everyth
   expect((await daemon.ended).code).toBe(0);
 }, 60_000);
 
-test('events lost in the system: all files arrive', async () => {
-  const scene = await openScene(sshd);
+test('events lost in the system: all files arrive', async ({ redis, scene }) => {
   await scene.jobs({ operation: 'push', watch: { settle: '100ms', rescan: '1h' } });
   mkdirSync(scene.here('d'), { recursive: true });
   const daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: `${redis.url}/2` } });
@@ -62,8 +54,10 @@ test('events lost in the system: all files arrive', async () => {
   expect(await daemon.stop()).toBe(0);
 }, 60_000);
 
-test('ten thousand edits while the daemon is killed twice: it converges, and no file has two writers', async () => {
-  const scene = await openScene(sshd);
+test('ten thousand edits while the daemon is killed twice: it converges, and no file has two writers', async ({
+  redis,
+  scene,
+}) => {
   await scene.jobs({ operation: 'push', watch: { settle: '100ms', rescan: '1h' } });
   mkdirSync(scene.here(), { recursive: true });
   const env = { FERRYLINE_QUEUE: `${redis.url}/3` };

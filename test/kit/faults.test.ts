@@ -1,4 +1,4 @@
-/** The evil server and the proxy do what they say, seen through our own client. */
+/** The hostile server and the proxy do what they say, seen through our own client. */
 
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,11 @@ import {
   tooMuchData,
   weakAlgorithms,
 } from './servers/hostile-replies.js';
-import { type Evil, type EvilOptions, startEvil } from './servers/hostile-server.js';
+import {
+  type HostileServer,
+  type HostileServerOptions,
+  startHostileServer,
+} from './servers/hostile-server.js';
 import { startInProcess } from './servers/in-process.js';
 import { type LineRules, startProxy } from './servers/proxy.js';
 import { connect } from './servers/remote.js';
@@ -44,8 +48,10 @@ async function open(
   return endpoint;
 }
 
-async function evil(options: EvilOptions = {}): Promise<{ server: Evil; endpoint: Endpoint }> {
-  const server = await startEvil(options);
+async function hostile(
+  options: HostileServerOptions = {},
+): Promise<{ server: HostileServer; endpoint: Endpoint }> {
+  const server = await startHostileServer(options);
   undo.push(() => server.stop());
   return { server, endpoint: await open(server, { deadline: 500, stall: 1_000 }) };
 }
@@ -60,9 +66,9 @@ async function readAll(endpoint: Endpoint, path: string, size: number): Promise<
   }
 }
 
-describe('the evil server', () => {
+describe('the hostile server', () => {
   test('sees every request with its paths, and serves well by default', async () => {
-    const { server, endpoint } = await evil();
+    const { server, endpoint } = await hostile();
     writeFileSync(join(server.folder, 'größe'), 'text');
     expect((await readAll(endpoint, 'größe', 10)).toString()).toBe('text');
     const read = server.requests.find(({ type }) => type === 'READ');
@@ -70,7 +76,7 @@ describe('the evil server', () => {
   });
 
   test.each(['OPEN', 'READ', 'READDIR', 'LSTAT'] as const)('is silent in %s', async (type) => {
-    const { server, endpoint } = await evil();
+    const { server, endpoint } = await hostile();
     writeFileSync(join(server.folder, 'file'), 'text');
     server.behave = inEvery(type, 'silent');
     const call =
@@ -83,7 +89,7 @@ describe('the evil server', () => {
   });
 
   test('cuts before a rename, or after it', async () => {
-    const { server, endpoint } = await evil();
+    const { server, endpoint } = await hostile();
     writeFileSync(join(server.folder, 'a'), 'text');
     let cuts = 0;
     server.behave = (asked) => (isRename(asked) && cuts++ === 0 ? 'cut' : 'normal');
@@ -99,7 +105,7 @@ describe('the evil server', () => {
   });
 
   test('stores other bytes, of the same length', async () => {
-    const { server, endpoint } = await evil({ behave: storesOtherBytes });
+    const { server, endpoint } = await hostile({ behave: storesOtherBytes });
     const handle = await endpoint.open('file', 'create', 0o644, signal);
     await handle.write(Buffer.from('text'), 0, signal);
     await handle.close();
@@ -107,7 +113,7 @@ describe('the evil server', () => {
   });
 
   test('refuses attributes, hides sizes', async () => {
-    const { server, endpoint } = await evil();
+    const { server, endpoint } = await hostile();
     writeFileSync(join(server.folder, 'file'), 'text');
     server.behave = refusesAttributes;
     await expect(endpoint.setStat('file', { mtime: 1 }, signal)).rejects.toMatchObject({
@@ -119,7 +125,7 @@ describe('the evil server', () => {
   });
 
   test('ends files early, gives empty DATA, or more than asked', async () => {
-    const { server, endpoint } = await evil();
+    const { server, endpoint } = await hostile();
     writeFileSync(join(server.folder, 'file'), Buffer.alloc(500_000, 1));
     server.behave = shortEof(40_000);
     expect((await readAll(endpoint, 'file', 500_000)).length).toBeLessThan(500_000);
@@ -134,7 +140,7 @@ describe('the evil server', () => {
 
   test.each(Object.entries(brokenReplies))('sends %s', async (_name, broken) => {
     for (const type of ['READ', 'LSTAT', 'READDIR', 'OPEN'] as const) {
-      const { server, endpoint } = await evil();
+      const { server, endpoint } = await hostile();
       writeFileSync(join(server.folder, 'file'), 'text');
       server.behave = inEvery(type, broken);
       const call =
@@ -154,7 +160,7 @@ describe('the evil server', () => {
   });
 
   test('lists names that would lead out of the folder', async () => {
-    const { server, endpoint } = await evil();
+    const { server, endpoint } = await hostile();
     for (const name of escapes) {
       server.behave = listing([name]);
       await expect(endpoint.list('', signal), JSON.stringify(name)).rejects.toMatchObject({
@@ -164,7 +170,7 @@ describe('the evil server', () => {
   });
 
   test('lists long, and fails midway', async () => {
-    const { server, endpoint } = await evil();
+    const { server, endpoint } = await hostile();
     server.behave = longListing('/', 12_345);
     expect(await endpoint.list('', signal)).toHaveLength(12_345);
     mkdirSync(join(server.folder, 'd'));

@@ -4,32 +4,27 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
+import { test } from '../../kit/base.js';
 import { ferryline, startFerryline, writeJobs } from '../../kit/daemons/cli.js';
 import { temporaryFolder } from '../../kit/files/temporary.js';
 import { randomBytes, readTree, sameTree, writeTree } from '../../kit/files/tree.js';
-import { type Sshd, startSshd } from '../../kit/servers/sshd.js';
+import type { Sshd } from '../../kit/servers/sshd.js';
 
 const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 
-let sshd: Sshd;
 let cwd: string;
 /** A fresh folder below the server's root for each test. */
 let place: string;
 let tests = 0;
 
-beforeAll(async () => {
-  sshd = await startSshd();
-});
-afterAll(() => sshd.stop());
-
-beforeEach(async () => {
+test.beforeEach(async ({ sshd }) => {
   cwd = await temporaryFolder();
   place = `test-${tests++}`;
-  await writeConfig();
+  await writeConfig(sshd);
 });
 
-function writeConfig(change: { remote?: object; job?: object } = {}): Promise<string> {
+function writeConfig(sshd: Sshd, change: { remote?: object; job?: object } = {}): Promise<string> {
   return writeJobs(cwd, {
     remotes: {
       archive: {
@@ -50,20 +45,20 @@ function writeConfig(change: { remote?: object; job?: object } = {}): Promise<st
 }
 
 const run = (...args: string[]) => ferryline(args, { cwd });
-const there = (path = '') => join(sshd.root, place, path);
+const there = (sshd: Sshd, path = '') => join(sshd.root, place, path);
 const data = (tree: Parameters<typeof writeTree>[1]) => writeTree(join(cwd, 'data'), tree);
 
 const tree = { 'a.txt': 'a', 'b/c.txt': 'c', 'b/d.bin': randomBytes(100_000) };
 
 describe('run', () => {
-  test('tells what it did, on stderr', async () => {
+  test('tells what it did, on stderr', async ({ sshd }) => {
     data(tree);
     const result = await run('run', 'nightly');
     expect(result).toMatchObject({ code: 0, stdout: '' });
     expect(result.stderr).toMatch(
       /^nightly: succeeded: 3 copied \(98 KiB\) in .*, 1 session, verified by size$/m,
     );
-    expect(sameTree(join(cwd, 'data'), there())).toBe(true);
+    expect(sameTree(join(cwd, 'data'), there(sshd))).toBe(true);
   });
 
   test('says nothing with -q when all went well', async () => {
@@ -97,7 +92,7 @@ describe('run', () => {
     expect(JSON.parse(readFileSync(join(folder, `${report.run}.json`), 'utf8'))).toEqual(report);
   });
 
-  test('runs several jobs over one login', async () => {
+  test('runs several jobs over one login', async ({ sshd }) => {
     data(tree);
     const before = sshd.logins();
     const { code, events } = await run('run', 'nightly', 'upload', 'nightly', '--json');
@@ -118,11 +113,11 @@ describe('run', () => {
     expect(runs.map(({ exitCode }) => exitCode)).toEqual([7, 0]);
   });
 
-  test('flags override the job for this once', async () => {
+  test('flags override the job for this once', async ({ sshd }) => {
     data(tree);
     const { events } = await run('run', 'nightly', '--exclude', '*.bin', '--json');
     expect(events.at(-1)).toMatchObject({ outcome: 'succeeded', files: { copied: 2 } });
-    expect(readTree(there())).toEqual({ 'a.txt': 'a', 'b/c.txt': 'c' });
+    expect(readTree(there(sshd))).toEqual({ 'a.txt': 'a', 'b/c.txt': 'c' });
   });
 
   test('with -v names each file, escaped', async () => {
@@ -142,7 +137,7 @@ describe('run', () => {
     expect(stdout).toBe('');
   });
 
-  test('a dry run prints the plan and changes nothing', async () => {
+  test('a dry run prints the plan and changes nothing', async ({ sshd }) => {
     data(tree);
     const { code, stdout } = await run('run', 'nightly', '-n');
     expect(code).toBe(0);
@@ -151,7 +146,7 @@ describe('run', () => {
     expect(readdirSync(join(cwd, '.state'))).not.toContain('runs');
   });
 
-  test('a dry run exits as the guard would: 7', async () => {
+  test('a dry run exits as the guard would: 7', async ({ sshd }) => {
     data(tree);
     await run('run', 'nightly');
     rmSync(join(cwd, 'data/b'), { recursive: true });
@@ -160,9 +155,9 @@ describe('run', () => {
     expect(refused.code).toBe(7);
     expect(refused.stderr).toMatch(/error: nightly: /);
     expect(refused.stderr).toContain('next: ');
-    expect(readTree(there())).toHaveProperty(['b/c.txt']);
+    expect(readTree(there(sshd))).toHaveProperty(['b/c.txt']);
     expect((await run('run', 'nightly', '--max-delete', '100%')).code).toBe(0);
-    expect(readTree(there())).toEqual({ 'a.txt': 'a' });
+    expect(readTree(there(sshd))).toEqual({ 'a.txt': 'a' });
   });
 
   test('while another process runs the job: 8, naming it', async () => {
@@ -179,45 +174,53 @@ describe('run', () => {
     await holder.ended;
   });
 
-  test.each([
+  test.for([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('%s cancels it: %d, with a report and no half file', async (signal, exitCode) => {
-    data({ 'big.bin': randomBytes(3_000_000) });
-    const args = ['run', 'nightly', '--bwlimit', '200KiB/s', '-vv', '--json'];
-    const live = startFerryline(args, { cwd });
-    await live.said(/WRITE/);
-    live.child.kill(signal);
-    const { code, events } = await live.ended;
-    expect(code).toBe(exitCode);
-    expect(events.at(-1)).toMatchObject({ event: 'run', outcome: 'cancelled', exitCode });
-    expect(Object.keys(readTree(there())).filter((name) => !name.startsWith('.'))).toEqual([]);
-    expect((await run('run', 'nightly')).code).toBe(0);
-    expect(sameTree(join(cwd, 'data'), there())).toBe(true);
-  });
+  ] as const)(
+    '%s cancels it: %d, with a report and no half file',
+    async ([signal, exitCode], { sshd }) => {
+      data({ 'big.bin': randomBytes(3_000_000) });
+      const args = ['run', 'nightly', '--bwlimit', '200KiB/s', '-vv', '--json'];
+      const live = startFerryline(args, { cwd });
+      await live.said(/WRITE/);
+      live.child.kill(signal);
+      const { code, events } = await live.ended;
+      expect(code).toBe(exitCode);
+      expect(events.at(-1)).toMatchObject({ event: 'run', outcome: 'cancelled', exitCode });
+      expect(Object.keys(readTree(there(sshd))).filter((name) => !name.startsWith('.'))).toEqual(
+        [],
+      );
+      expect((await run('run', 'nightly')).code).toBe(0);
+      expect(sameTree(join(cwd, 'data'), there(sshd))).toBe(true);
+    },
+  );
 
-  test.each<[number, string, object]>([
+  test.for<[number, string, object]>([
     [4, 'network', { port: 1 }],
     [5, 'auth', { username: 'nobody-here' }],
     [6, 'host-key', { hostKey: `SHA256:${'A'.repeat(43)}` }],
-  ])('exit code %d: %s, with what and what next', async (code, kind, remote) => {
-    data(tree);
-    await writeConfig({ remote });
-    const result = await run('run', 'nightly', '--json');
-    expect(result.code).toBe(code);
-    expect(result.events.at(-1)).toMatchObject({
-      event: 'run',
-      outcome: 'failed',
-      exitCode: code,
-      error: { kind, message: expect.any(String), hint: expect.any(String) },
-    });
-    expect(result.stderr).toMatch(/^error: nightly: /m);
-    expect(result.stderr).toMatch(/^ {2}next: /m);
-  });
+  ] as const)(
+    'exit code %d: %s, with what and what next',
+    async ([code, kind, remote], { sshd }) => {
+      data(tree);
+      await writeConfig(sshd, { remote });
+      const result = await run('run', 'nightly', '--json');
+      expect(result.code).toBe(code);
+      expect(result.events.at(-1)).toMatchObject({
+        event: 'run',
+        outcome: 'failed',
+        exitCode: code,
+        error: { kind, message: expect.any(String), hint: expect.any(String) },
+      });
+      expect(result.stderr).toMatch(/^error: nightly: /m);
+      expect(result.stderr).toMatch(/^ {2}next: /m);
+    },
+  );
 
-  test('--retries runs it again, and counts', async () => {
+  test('--retries runs it again, and counts', async ({ sshd }) => {
     data(tree);
-    await writeConfig({
+    await writeConfig(sshd, {
       remote: { port: 1 },
       job: { retry: { attempts: 1, backoff: '1ms', maxBackoff: '1ms' } },
     });
@@ -228,10 +231,10 @@ describe('run', () => {
     expect(new Set(runs.map(({ run: id }) => id)).size).toBe(1);
   });
 
-  test('a password is in no output, however it ends', async () => {
+  test('a password is in no output, however it ends', async ({ sshd }) => {
     data(tree);
     const secret = 'canary-hunter2';
-    await writeConfig({ remote: { auth: { password: secret } } });
+    await writeConfig(sshd, { remote: { auth: { password: secret } } });
     for (const args of [['-vv'], ['--json', '-vv'], []]) {
       const { code, stdout, stderr } = await run('run', 'nightly', ...args);
       expect(code).toBe(5);
@@ -324,9 +327,9 @@ describe('plan', () => {
 });
 
 describe('explain', () => {
-  test('names the rule, both sides and the verdict', async () => {
+  test('names the rule, both sides and the verdict', async ({ sshd }) => {
     data({ 'a.txt': 'a', 'x.tmp': 'x' });
-    await writeConfig({ job: { exclude: ['*.tmp'] } });
+    await writeConfig(sshd, { job: { exclude: ['*.tmp'] } });
     const excluded = await run('explain', 'nightly', 'x.tmp');
     expect(excluded.code).toBe(0);
     expect(excluded.stdout).toMatch(/^x\.tmp: out of scope$/m);
@@ -347,37 +350,37 @@ describe('explain', () => {
 });
 
 describe('ad hoc', () => {
-  const host = () => `${sshd.username}@${sshd.host}`;
+  const host = (sshd: Sshd) => `${sshd.username}@${sshd.host}`;
 
-  beforeEach(() => {
+  test.beforeEach(({ sshd }) => {
     rmSync(join(cwd, 'jobs.yml'));
     mkdirSync(join(cwd, '.ssh'));
     const known = readFileSync(sshd.knownHostsFile, 'utf8');
     writeFileSync(join(cwd, '.ssh/known_hosts'), known);
   });
 
-  test('push, mirror and pull work with -i and -P', async () => {
+  test('push, mirror and pull work with -i and -P', async ({ sshd }) => {
     data(tree);
     const login = ['-i', sshd.keyFile, '-P', String(sshd.port), '--json'];
-    const pushed = await run('push', './data', `${host()}:${place}`, ...login);
+    const pushed = await run('push', './data', `${host(sshd)}:${place}`, ...login);
     expect(pushed.code).toBe(0);
     expect(pushed.events.at(-1)).toMatchObject({ operation: 'push', files: { copied: 3 } });
     rmSync(join(cwd, 'data/a.txt'));
-    const mirrored = await run('mirror', './data', `${host()}:${place}`, ...login);
+    const mirrored = await run('mirror', './data', `${host(sshd)}:${place}`, ...login);
     expect(mirrored.events.at(-1)).toMatchObject({ operation: 'mirror', files: { deleted: 1 } });
-    const pulled = await run('pull', `${host()}:${place}`, './back', ...login);
+    const pulled = await run('pull', `${host(sshd)}:${place}`, './back', ...login);
     expect(pulled.code).toBe(0);
     expect(sameTree(join(cwd, 'data'), join(cwd, 'back'))).toBe(true);
   });
 
-  test('an sftp:// address is absolute', async () => {
+  test('an sftp:// address is absolute', async ({ sshd }) => {
     data(tree);
-    const url = `sftp://${host()}:${sshd.port}${there()}`;
+    const url = `sftp://${host(sshd)}:${sshd.port}${there(sshd)}`;
     expect((await run('push', './data', url, '-i', sshd.keyFile)).code).toBe(0);
-    expect(sameTree(join(cwd, 'data'), there())).toBe(true);
+    expect(sameTree(join(cwd, 'data'), there(sshd))).toBe(true);
   });
 
-  test('~/.ssh/config fills in the rest', async () => {
+  test('~/.ssh/config fills in the rest', async ({ sshd }) => {
     data(tree);
     writeFileSync(
       join(cwd, '.ssh/config'),
@@ -391,22 +394,22 @@ describe('ad hoc', () => {
       ].join('\n'),
     );
     expect((await run('push', './data', `backup:${place}`)).code).toBe(0);
-    expect(sameTree(join(cwd, 'data'), there())).toBe(true);
+    expect(sameTree(join(cwd, 'data'), there(sshd))).toBe(true);
   });
 
-  test('a remote of jobs.yml comes before an ssh host of its name', async () => {
+  test('a remote of jobs.yml comes before an ssh host of its name', async ({ sshd }) => {
     data(tree);
-    await writeConfig();
+    await writeConfig(sshd);
     expect((await run('push', './data', `archive:${place}`)).code).toBe(0);
-    expect(sameTree(join(cwd, 'data'), there())).toBe(true);
+    expect(sameTree(join(cwd, 'data'), there(sshd))).toBe(true);
   });
 
-  test('an unknown host key: 6, before anything is sent', async () => {
+  test('an unknown host key: 6, before anything is sent', async ({ sshd }) => {
     data(tree);
     rmSync(join(cwd, '.ssh/known_hosts'));
     const before = sshd.logins();
     const login = ['-i', sshd.keyFile, '-P', String(sshd.port)];
-    const { code, stderr } = await run('push', './data', `${host()}:${place}`, ...login);
+    const { code, stderr } = await run('push', './data', `${host(sshd)}:${place}`, ...login);
     expect(code).toBe(6);
     expect(stderr).toContain('ferryline trust');
     expect(sshd.logins()).toBe(before);

@@ -3,29 +3,30 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect } from 'vitest';
 import { type TrustOptions, trust } from '../../../src/cli/verbs/trust.js';
 import { FerryError } from '../../../src/core/errors.js';
 import type { Remote } from '../../../src/core/remote.js';
 import { remoteFromHost } from '../../../src/ssh/ssh-config/ssh-host.js';
+import { test as base, forFile, started } from '../../kit/base.js';
 import { temporaryFolder } from '../../kit/files/temporary.js';
 import { makeKey } from '../../kit/servers/keys.js';
 import { type Sshd, startSshd } from '../../kit/servers/sshd.js';
 
-let one: Sshd;
-let two: Sshd;
 let home: string;
 let file: string;
 
-beforeAll(async () => {
-  one = await startSshd();
-  two = await startSshd({ hostKeys: ['ed25519', 'ecdsa'] });
-});
-
-afterAll(async () => {
-  await one.stop();
-  await two.stop();
-});
+const test = base
+  .extend(
+    'one',
+    forFile,
+    started(() => startSshd()),
+  )
+  .extend(
+    'two',
+    forFile,
+    started(() => startSshd({ hostKeys: ['ed25519', 'ecdsa'] })),
+  );
 
 beforeEach(async () => {
   home = await temporaryFolder();
@@ -77,7 +78,7 @@ function lookedUp(server: Sshd): string {
   });
 }
 
-test('after a yes the key is on file, and ssh itself accepts it', async () => {
+test('after a yes the key is on file, and ssh itself accepts it', async ({ one }) => {
   const said = await run(remoteOf(one), {}, 'yes\n');
   expect(said.code).toBe(0);
   expect(said.stderr).toContain(`ssh-ed25519 ${one.hostKeyFingerprint}  not known`);
@@ -109,28 +110,31 @@ test('after a yes the key is on file, and ssh itself accepts it', async () => {
   expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(2);
 });
 
-test.each(['no\n', 'y\n', '\n', ''])('anything but yes changes nothing: %j', async (answer) => {
-  const said = await run(remoteOf(one), {}, answer);
-  expect(said.code).toBe(6);
-  expect(said.stdout).toBe('');
-  expect(existsSync(file)).toBe(false);
-});
+test.for(['no\n', 'y\n', '\n', ''])(
+  'anything but yes changes nothing: %j',
+  async (answer, { one }) => {
+    const said = await run(remoteOf(one), {}, answer);
+    expect(said.code).toBe(6);
+    expect(said.stdout).toBe('');
+    expect(existsSync(file)).toBe(false);
+  },
+);
 
-test('without a terminal nothing is trusted unasked', async () => {
+test('without a terminal nothing is trusted unasked', async ({ one }) => {
   const said = await run(remoteOf(one), {});
   expect(said.code).toMatchObject({ kind: 'config' });
   expect(existsSync(file)).toBe(false);
 });
 
 describe('--yes and --fingerprint', () => {
-  test('--yes alone is refused before any connection', async () => {
+  test('--yes alone is refused before any connection', async ({ one }) => {
     const before = one.connections();
     const said = await run(remoteOf(one), { yes: true });
     expect(said.code).toMatchObject({ kind: 'config' });
     expect(one.connections()).toBe(before);
   });
 
-  test('only the key with that fingerprint is added', async () => {
+  test('only the key with that fingerprint is added', async ({ two }) => {
     const fingerprint = two.hostKeyFingerprint;
     const said = await run(remoteOf(two), { yes: true, fingerprint });
     expect(said.code).toBe(0);
@@ -146,7 +150,7 @@ describe('--yes and --fingerprint', () => {
     expect(lookedUp(two).match(/found: line/g)).toHaveLength(2);
   });
 
-  test('another fingerprint is a host-key error and adds nothing', async () => {
+  test('another fingerprint is a host-key error and adds nothing', async ({ one }) => {
     const wrong = makeKey(join(home, 'k')).fingerprint;
     const said = await run(remoteOf(one), { yes: true, fingerprint: wrong });
     expect(said.code).toMatchObject({ kind: 'host-key' });
@@ -156,14 +160,14 @@ describe('--yes and --fingerprint', () => {
     expect(existsSync(file)).toBe(false);
   });
 
-  test('something that is no fingerprint is a config error', async () => {
+  test('something that is no fingerprint is a config error', async ({ one }) => {
     const said = await run(remoteOf(one), { yes: true, fingerprint: 'SHA256:abc' });
     expect(said.code).toMatchObject({ kind: 'config' });
   });
 });
 
 describe('what is on file already', () => {
-  test('a changed key is not replaced: both fingerprints, file and line', async () => {
+  test('a changed key is not replaced: both fingerprints, file and line', async ({ one }) => {
     const old = makeKey(join(home, 'old'));
     const before = `# mine\n[127.0.0.1]:${one.port} ${old.publicKey}\n`;
     known(before);
@@ -181,7 +185,7 @@ describe('what is on file already', () => {
     }
   });
 
-  test('a revoked key is never added', async () => {
+  test('a revoked key is never added', async ({ one }) => {
     const key = readFileSync(`${one.hostKeyFiles[0]}.pub`, 'utf8');
     known(`@revoked * ${key}`);
     const said = await run(remoteOf(one), { yes: true, fingerprint: one.hostKeyFingerprint });
@@ -190,7 +194,9 @@ describe('what is on file already', () => {
     expect(readFileSync(file, 'utf8')).toBe(`@revoked * ${key}`);
   });
 
-  test('a file without its last newline gets one; hashed lines may stand beside it', async () => {
+  test('a file without its last newline gets one; hashed lines may stand beside it', async ({
+    one,
+  }) => {
     known(`elsewhere ${one.publicKey}\n`);
     execFileSync('ssh-keygen', ['-q', '-H', '-f', file], { stdio: 'ignore' });
     writeFileSync(file, readFileSync(file, 'utf8').trimEnd());
@@ -198,19 +204,19 @@ describe('what is on file already', () => {
     expect(lookedUp(one)).toContain('found: line 2');
   });
 
-  test('an alias is what the key is filed under', async () => {
+  test('an alias is what the key is filed under', async ({ one }) => {
     const remote = { ...remoteOf(one), hostKeyAlias: 'store' };
     expect((await run(remote, {}, 'yes\n')).code).toBe(0);
     expect(readFileSync(file, 'utf8')).toMatch(/^store ssh-ed25519 /);
   });
 
-  test('/dev/null is no place for it', async () => {
+  test('/dev/null is no place for it', async ({ one }) => {
     const said = await run({ ...remoteOf(one), knownHosts: ['/dev/null'] }, {}, 'yes\n');
     expect(said.code).toMatchObject({ kind: 'config' });
   });
 });
 
-test('--json: events on stdout, nothing else', async () => {
+test('--json: events on stdout, nothing else', async ({ one }) => {
   const options = { yes: true, fingerprint: one.hostKeyFingerprint, json: true };
   for (const added of [true, false]) {
     const said = await run(remoteOf(one), options);
@@ -228,13 +234,13 @@ test('--json: events on stdout, nothing else', async () => {
   }
 });
 
-test('a pin in jobs.yml is mentioned: known_hosts does not count there', async () => {
+test('a pin in jobs.yml is mentioned: known_hosts does not count there', async ({ one }) => {
   const pin = makeKey(join(home, 'pin')).fingerprint;
   const said = await run({ ...remoteOf(one), hostKey: [pin] }, {}, 'no\n');
   expect(said.stderr).toContain(`pins ${pin}`);
 });
 
-test('a remote behind another needs a way there', async () => {
+test('a remote behind another needs a way there', async ({ one, two }) => {
   const said = await run({ ...remoteOf(one), jump: remoteOf(two) }, {}, 'yes\n');
   expect(said.code).toMatchObject({ kind: 'config' });
   expect((said.code as FerryError).hint).toContain('hostKey');

@@ -2,18 +2,18 @@
 import { expect, test } from 'vitest';
 import { openSide } from '../../../src/endpoints/open.js';
 import { SessionPool } from '../../../src/endpoints/sftp/pool.js';
-import { type Behave, startEvil } from '../../kit/servers/hostile-server.js';
+import { type Behave, startHostileServer } from '../../kit/servers/hostile-server.js';
 import { remoteFor } from '../../kit/servers/remote.js';
 
 const chunk = 255 * 1024;
 
 test('what is asked while a server is slow to store does not wait for it', async () => {
-  const evil = await startEvil();
+  const hostile = await startHostileServer();
   const pool = new SessionPool();
   const stop = new AbortController();
   const { signal } = stop;
   try {
-    const remote = remoteFor(evil, { root: evil.root });
+    const remote = remoteFor(hostile, { root: hostile.root });
     const { endpoint } = await openSide({ remote, path: '', label: '' }, 'to', pool, signal);
     let store = () => {};
     const stored = new Promise<void>((resolve) => {
@@ -21,7 +21,7 @@ test('what is asked while a server is slow to store does not wait for it', async
     });
     const behave: Behave = ({ type }) =>
       type === 'WRITE' ? stored.then(() => 'normal' as const) : 'normal';
-    evil.behave = behave;
+    hostile.behave = behave;
     const file = await endpoint.open('large', 'create', 0o644, signal);
     const writes = Array.from({ length: 16 }, (_, i) =>
       file.write(Buffer.alloc(chunk, i), i * chunk, signal),
@@ -33,7 +33,7 @@ test('what is asked while a server is slow to store does not wait for it', async
     await endpoint.mkdir('small', 0o755, signal);
     expect((await endpoint.stat('small', signal))?.kind).toBe('folder');
     expect(
-      new Set(evil.requests.filter(({ type }) => type === 'WRITE').map((r) => r.channel)).size,
+      new Set(hostile.requests.filter(({ type }) => type === 'WRITE').map((r) => r.channel)).size,
     ).toBe(1);
     store();
     await Promise.all(writes);
@@ -42,6 +42,6 @@ test('what is asked while a server is slow to store does not wait for it', async
   } finally {
     stop.abort(new Error('the test is over'));
     await pool.close();
-    await evil.stop();
+    await hostile.stop();
   }
 });

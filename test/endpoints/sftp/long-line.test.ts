@@ -1,15 +1,15 @@
 /** What a session does so that a long line costs few round trips and is filled. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import type { Endpoint } from '../../../src/endpoints/endpoint.js';
 import { openSide } from '../../../src/endpoints/open.js';
 import { SessionPool } from '../../../src/endpoints/sftp/pool.js';
 import type { Side } from '../../../src/endpoints/side.js';
+import { test } from '../../kit/base.js';
 import { randomBytes } from '../../kit/files/tree.js';
 import { type Proxy as Line, startProxy } from '../../kit/servers/proxy.js';
 import { remoteFor } from '../../kit/servers/remote.js';
-import { type Sshd, startSshd } from '../../kit/servers/sshd.js';
 
 /** Milliseconds; long enough for all channels that a session ever takes, however busy the machine. */
 const roundTrip = 70;
@@ -17,7 +17,6 @@ const channels = 8;
 const chunk = 255 * 1024;
 const { signal } = new AbortController();
 
-let sshd: Sshd;
 let line: Line;
 let pool: SessionPool;
 let side: Side;
@@ -25,8 +24,7 @@ let files: Endpoint;
 const transcript: string[] = [];
 const said = (pattern: RegExp) => transcript.filter((text) => pattern.test(text));
 
-beforeAll(async () => {
-  sshd = await startSshd();
+test.beforeAll(async ({ sshd }) => {
   line = await startProxy(sshd.port, { delay: roundTrip });
   pool = new SessionPool({ transcript: (_remote, _kind, text) => transcript.push(text) });
   const remote = remoteFor({ ...sshd, port: line.port }, { root: sshd.root });
@@ -42,10 +40,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await pool.close();
   await line.stop();
-  await sshd.stop();
 });
 
-test('a key is not asked about before it signs', () => {
+test('a key is not asked about before it signs', ({ sshd }) => {
   expect(sshd.logins()).toBe(1);
   expect(sshd.log()).not.toMatch(/Postponed publickey/);
 });
@@ -76,7 +73,9 @@ test('missing folders of the place are made, one or several', async () => {
   expect(await files.stat('', signal)).toMatchObject({ kind: 'folder' });
 });
 
-test('a file much is written to at once is written over all channels, one much is read from over one', async () => {
+test('a file much is written to at once is written over all channels, one much is read from over one', async ({
+  sshd,
+}) => {
   await vi.waitFor(() => expect(said(/^VERSION/).length).toBe(channels), { timeout: 5000 });
   const content = randomBytes(100 * chunk + 17, 7);
   const parts = Array.from({ length: 101 }, (_, i) => i * chunk);
@@ -98,7 +97,9 @@ test('a file much is written to at once is written over all channels, one much i
   expect(said(/^\d+ CLOSE/).length).toBe(channels + 1);
 });
 
-test('a file that is written to before the further channels are open leaves no more on the first than fills it', async () => {
+test('a file that is written to before the further channels are open leaves no more on the first than fills it', async ({
+  sshd,
+}) => {
   const remote = remoteFor({ ...sshd, port: line.port }, { root: sshd.root, name: 'again' });
   const place = { remote, path: '', label: 'again:' };
   const early = (await openSide(place, 'to', pool, signal, true)).endpoint;

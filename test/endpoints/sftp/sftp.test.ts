@@ -1,6 +1,6 @@
 /** The endpoint suite over SFTP: our in-process server, OpenSSH as it is and stripped, ProFTPD, rclone. */
 
-import { startEvil } from '../../kit/servers/hostile-server.js';
+import { startHostileServer } from '../../kit/servers/hostile-server.js';
 import { startInProcess } from '../../kit/servers/in-process.js';
 import { startProftpd } from '../../kit/servers/proftpd.js';
 import { startRclone } from '../../kit/servers/rclone.js';
@@ -45,7 +45,7 @@ const rclone: readonly Lack[] = [
 
 const servers: readonly (readonly [string, () => Promise<RealServer>, readonly Lack[]])[] = [
   ['in-process ssh2 server', () => startInProcess(), version3],
-  ['a server without any extension', () => startEvil({ extensions: {} }), version3],
+  ['a server without any extension', () => startHostileServer({ extensions: {} }), version3],
   ['OpenSSH', () => sshd({}), version3],
   ['OpenSSH, in-process sftp', () => sshd({ internal: true }), version3],
   [

@@ -2,7 +2,7 @@
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
+import { aroundAll } from 'vitest';
 
 /** A fresh folder, removed after the file's last test. */
 export async function temporaryFolder(): Promise<string> {
@@ -13,6 +13,8 @@ export async function temporaryFolder(): Promise<string> {
 
 const folders: string[] = [];
 
-afterAll(async () => {
+// Around everything: fixtures of the file end after `afterAll`, and servers still use their folders.
+aroundAll(async (runTests) => {
+  await runTests();
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });

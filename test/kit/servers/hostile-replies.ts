@@ -1,4 +1,4 @@
-/** Ready-made misdeeds for evil.ts: replies that break the protocol, hostile listings, weak algorithms. */
+/** Ready-made misbehaviour for hostile-server.ts: replies that break the protocol, hostile listings, weak algorithms. */
 import type { Algorithms } from 'ssh2';
 import {
   attributesReply,

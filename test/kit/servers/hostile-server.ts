@@ -1,7 +1,7 @@
 /**
  * A server that misbehaves as a test scripts it: the in-process server with a say before every
  * request. `behave` may be changed at any time, and may be async: while it waits, that channel does.
- * Ready-made misdeeds are in misdeeds.ts.
+ * Ready-made misbehaviour is in hostile-replies.ts.
  */
 import { mkdir, realpath } from 'node:fs/promises';
 import { answerFromFolder, demoExtensions } from '../../../src/test-server/folder.js';
@@ -46,20 +46,26 @@ export type Behaviour =
 
 export type Behave = (asked: Asked) => Behaviour | Promise<Behaviour>;
 
-export interface EvilOptions extends InProcessOptions {
+export interface HostileServerOptions extends InProcessOptions {
   readonly behave?: Behave;
-  /** Offered in VERSION; `{}`: a server without any. */
-  readonly extensions?: Readonly<Record<string, string>>;
+  readonly extensions?: Extensions;
 }
 
-export interface Evil extends InProcess {
+/** Offered in VERSION; `{}`: a server without any. */
+type Extensions = Readonly<Record<string, string>>;
+
+export interface HostileServer extends InProcess {
   behave: Behave;
+  /** May be changed at any time, for the channels still to come. */
+  extensions: Extensions;
   /** All requests so far, without the bytes of WRITE. */
   readonly requests: readonly Asked[];
 }
 
-/** Starts an evil server of `root` (default: a fresh folder); the caller stops it. */
-export async function startEvil(options: EvilOptions = {}): Promise<Evil> {
+/** Starts a hostile server of `root` (default: a fresh folder); the caller stops it. */
+export async function startHostileServer(
+  options: HostileServerOptions = {},
+): Promise<HostileServer> {
   const { keys, client, folder, server: given } = await prepare(options);
   await mkdir(folder, { recursive: true });
   const root = await realpath(folder);
@@ -71,7 +77,7 @@ export async function startEvil(options: EvilOptions = {}): Promise<Evil> {
   const server = await startSshServer({
     ...given,
     onSftp: (channel, socket) => {
-      const files = answerFromFolder(root, options.extensions ?? demoExtensions);
+      const files = answerFromFolder(root, self.extensions);
       const handles = new Map<string, string>();
       const channelNumber = channels++;
       if (!connections.has(socket)) connections.set(socket, connections.size);
@@ -106,7 +112,7 @@ export async function startEvil(options: EvilOptions = {}): Promise<Evil> {
       const answer = async (request: Request): Promise<Buffer | undefined> => {
         const asked = see(request);
         requests.push({ ...asked, data: Buffer.alloc(0) });
-        const behaviour = await evil.behave(asked);
+        const behaviour = await self.behave(asked);
         if (behaviour === 'normal') return carryOut(request);
         if (behaviour === 'silent') return undefined;
         if (behaviour === 'cut') return cut();
@@ -128,7 +134,7 @@ export async function startEvil(options: EvilOptions = {}): Promise<Evil> {
     },
   });
 
-  const evil: Evil = {
+  const self: HostileServer = {
     ...server,
     username: given.username,
     password: given.password ?? '',
@@ -138,9 +144,10 @@ export async function startEvil(options: EvilOptions = {}): Promise<Evil> {
     root: '/',
     log: () => requests.map(({ type, at }) => `${type} ${at}`).join('\n'),
     behave: options.behave ?? (() => 'normal'),
+    extensions: options.extensions ?? demoExtensions,
     requests,
   };
-  return evil;
+  return self;
 }
 
 function asText(bytes: string): string {

@@ -2,8 +2,9 @@
  * Rows 2, 3, 4, 8 and 9 of the fault matrix, through the built CLI: a server that breaks off,
  * falls silent or breaks the protocol. Rows 7 and 10: poor-server.test.ts, 37: long-listing.test.ts.
  */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 import { demoExtensions } from '../../src/test-server/folder.js';
+import { hostileTest as test } from '../kit/base.js';
 import type { JsonEvent } from '../kit/daemons/cli.js';
 import { measured } from '../kit/daemons/usage.js';
 import { lookOn } from '../kit/files/onlooker.js';
@@ -18,25 +19,7 @@ import {
   shortEof,
   tooMuchData,
 } from '../kit/servers/hostile-replies.js';
-import {
-  type Asked,
-  type Behave,
-  type Evil,
-  type EvilOptions,
-  startEvil,
-} from '../kit/servers/hostile-server.js';
-
-let evil: Evil;
-let scene: Scene;
-
-let stop = async () => {};
-
-async function serve(options: EvilOptions = {}): Promise<void> {
-  evil = await startEvil(options);
-  stop = () => evil.stop();
-  scene = await openScene(evil);
-}
-afterEach(() => stop());
+import { type Asked, type Behave, startHostileServer } from '../kit/servers/hostile-server.js';
 
 const fresh = { a: randomBytes(600_000, 1), 'd/b': 'new b', 'd/e': randomBytes(30_000, 2) };
 const old = { a: 'old a', 'd/b': 'old b', gone: 'gone' };
@@ -54,7 +37,7 @@ const wholeOrNothing = Object.fromEntries(
 );
 
 /** A mirror of `fresh` over `old`, up or down; where it is to arrive. */
-async function prepare(way: 'up' | 'down', remote: object = { deadline: '1s' }) {
+async function prepare(scene: Scene, way: 'up' | 'down', remote: object = { deadline: '1s' }) {
   if (way === 'up') {
     // Not changed just now: what is may be sent twice.
     scene.writeHere(fresh, { mtime: 1_700_000_000 });
@@ -95,13 +78,15 @@ describe.each([
   const isDone = how === 'cut-after-doing';
 
   describe.each(servers)('%s', (_name, extensions) => {
-    beforeEach(() => serve(extensions === undefined ? {} : { extensions }));
+    test.beforeEach(({ hostile }) => {
+      if (extensions !== undefined) hostile.extensions = extensions;
+    });
     const may = extensions === undefined ? whole : wholeOrNothing;
 
-    test('again and again: the run itself settles it, 0', async () => {
-      const target = await prepare('up');
+    test('again and again: the run itself settles it, 0', async ({ scene, hostile }) => {
+      const target = await prepare(scene, 'up');
       let cuts = 0;
-      evil.behave = (asked) => (isRename(asked) && cuts++ < 3 ? how : 'normal');
+      hostile.behave = (asked) => (isRename(asked) && cuts++ < 3 ? how : 'normal');
       const eye = lookOn(target, may);
       const { code, report, stderr } = await scene.run();
       expect(code, stderr).toBe(0);
@@ -112,12 +97,12 @@ describe.each([
     });
 
     // without posix-rename, replacing takes two: the old file aside, the new one in
-    test.each([0, 1])(
+    test.for([0, 1])(
       'at rename %d, and the server is gone: 4; the next run ends it',
-      async (n) => {
-        const target = await prepare('up', { deadline: '1s', maxFiles: 1 });
+      async (n, { scene, hostile }) => {
+        const target = await prepare(scene, 'up', { deadline: '1s', maxFiles: 1 });
         let gone = false;
-        evil.behave = (asked) => {
+        hostile.behave = (asked) => {
           // logins go on, nothing else does
           if (gone) return greetings.has(asked.extension || asked.type) ? 'normal' : 'cut';
           if (!isRename(asked) || asked.nth < n) return 'normal';
@@ -128,10 +113,10 @@ describe.each([
         expect(first.code, `${row}: ${first.stderr}`).toBe(4);
         expect(first.report.files.deleted).toBe(0);
         expect(readTree(target)).toHaveProperty(['gone'], 'gone');
-        const before = evil.requests.length;
-        const sentAtFirst = published(evil.requests);
+        const before = hostile.requests.length;
+        const sentAtFirst = published(hostile.requests);
 
-        evil.behave = () => 'normal';
+        hostile.behave = () => 'normal';
         const second = await scene.run();
         expect(second.code, second.stderr).toBe(0);
         expect(sameTree(scene.here(), target)).toBe(true);
@@ -139,7 +124,7 @@ describe.each([
         if (isDone && extensions === undefined) {
           // what had arrived is not sent again
           expect(second.report.files.copied).toBe(3 - sentAtFirst);
-          expect(published(evil.requests.slice(before))).toBe(3 - sentAtFirst);
+          expect(published(hostile.requests.slice(before))).toBe(3 - sentAtFirst);
         }
         expect((await scene.run()).report.files).toMatchObject({ copied: 0, deleted: 0 });
       },
@@ -148,50 +133,49 @@ describe.each([
 });
 
 describe('row 4: the server falls silent', () => {
-  beforeEach(() => serve());
-
-  test.each([
+  test.for([
     ['READDIR', 'up'],
     ['READDIR', 'down'],
     ['OPEN', 'up'],
     ['OPEN', 'down'],
     ['WRITE', 'up'],
     ['READ', 'down'],
-  ] as const)('in %s, %s: 4 by the deadline, without a spin', async (type, way) => {
-    const target = await prepare(way, { deadline: '500ms' });
-    evil.behave = inEvery(type, 'silent');
-    const { env, usage } = await measured();
-    const { code, events, stderr } = await scene.cli(['run', 'job', '--json'], { env });
-    expect(code, stderr).toBe(4);
-    const { error, files } = events.at(-1) as JsonEvent;
-    expect(error).toMatchObject({
-      kind: 'network',
-      message: expect.stringContaining(`did not answer ${type} within 0.5 s`),
-      hint: expect.stringContaining('deadline'),
-    });
-    expect(files.deleted).toBe(0);
-    expect(withoutParts(target)).toEqual(old);
-    // it waited, and waiting costs nothing
-    expect(usage().cpu).toBeLessThan(usage().elapsed / 2);
-    expect(evil.connections()).toBeLessThan(20);
+  ] as const)(
+    'in %s, %s: 4 by the deadline, without a spin',
+    async ([type, way], { scene, hostile }) => {
+      const target = await prepare(scene, way, { deadline: '500ms' });
+      hostile.behave = inEvery(type, 'silent');
+      const { env, usage } = await measured();
+      const { code, events, stderr } = await scene.cli(['run', 'job', '--json'], { env });
+      expect(code, stderr).toBe(4);
+      const { error, files } = events.at(-1) as JsonEvent;
+      expect(error).toMatchObject({
+        kind: 'network',
+        message: expect.stringContaining(`did not answer ${type} within 0.5 s`),
+        hint: expect.stringContaining('deadline'),
+      });
+      expect(files.deleted).toBe(0);
+      expect(withoutParts(target)).toEqual(old);
+      // it waited, and waiting costs nothing
+      expect(usage().cpu).toBeLessThan(usage().elapsed / 2);
+      expect(hostile.connections()).toBeLessThan(20);
 
-    evil.behave = () => 'normal';
-    expect((await scene.run()).code).toBe(0);
-    expect(sameTree(scene.here(), scene.there())).toBe(true);
-    expect(partsIn(target)).toEqual([]);
-  });
+      hostile.behave = () => 'normal';
+      expect((await scene.run()).code).toBe(0);
+      expect(sameTree(scene.here(), scene.there())).toBe(true);
+      expect(partsIn(target)).toEqual([]);
+    },
+  );
 });
 
 describe('row 8: READ is answered with too little or too much', () => {
-  beforeEach(() => serve());
-
-  test.each([
+  test.for([
     ['the end of the file comes early', 3, shortEof(40_000)],
     ['DATA of no bytes', 9, emptyData],
     ['more DATA than asked', 9, tooMuchData],
-  ] as const)('%s: %i', async (_name, expected, behave) => {
-    const target = await prepare('down');
-    evil.behave = behave;
+  ] as const)('%s: %i', async ([_name, expected, behave], { scene, hostile }) => {
+    const target = await prepare(scene, 'down');
+    hostile.behave = behave;
     const eye = lookOn(target, whole);
     const { code, report, stderr } = await scene.run();
     expect(code, stderr).toBe(expected);
@@ -200,14 +184,17 @@ describe('row 8: READ is answered with too little or too much', () => {
     expect(readTree(target)).toMatchObject({ a: 'old a', gone: 'gone' });
     expect(partsIn(target)).toEqual([]);
 
-    evil.behave = () => 'normal';
+    hostile.behave = () => 'normal';
     expect((await scene.run()).code).toBe(0);
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test('no sizes are told, up: 0, and the report says that nothing was verified', async () => {
-    const target = await prepare('up');
-    evil.behave = hidesSizes;
+  test('no sizes are told, up: 0, and the report says that nothing was verified', async ({
+    scene,
+    hostile,
+  }) => {
+    const target = await prepare(scene, 'up');
+    hostile.behave = hidesSizes;
     const eye = lookOn(target, whole);
     const { code, report, stderr } = await scene.run();
     expect(code, stderr).toBe(0);
@@ -216,9 +203,9 @@ describe('row 8: READ is answered with too little or too much', () => {
     expect(sameTree(scene.here(), target)).toBe(true);
   });
 
-  test('no sizes are told, down: 3, nothing published', async () => {
-    const target = await prepare('down');
-    evil.behave = hidesSizes;
+  test('no sizes are told, down: 3, nothing published', async ({ scene, hostile }) => {
+    const target = await prepare(scene, 'down');
+    hostile.behave = hidesSizes;
     const eye = lookOn(target, whole);
     const { code, report, stderr } = await scene.run();
     expect(code, stderr).toBe(3);
@@ -228,14 +215,14 @@ describe('row 8: READ is answered with too little or too much', () => {
     expect(report.failures[0].message).toContain('does not report its size');
     expect((await eye.stop()).wrong).toEqual([]);
     expect(readTree(target)).toEqual(old);
-    evil.behave = () => 'normal';
+    hostile.behave = () => 'normal';
     expect((await scene.run()).code).toBe(0);
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test('sizes are told of open files only: 0', async () => {
-    const target = await prepare('down');
-    evil.behave = (asked) => (asked.type === 'FSTAT' ? 'normal' : hidesSizes(asked));
+  test('sizes are told of open files only: 0', async ({ scene, hostile }) => {
+    const target = await prepare(scene, 'down');
+    hostile.behave = (asked) => (asked.type === 'FSTAT' ? 'normal' : hidesSizes(asked));
     expect((await scene.run()).code).toBe(0);
     expect(sameTree(scene.there(), target)).toBe(true);
   });
@@ -244,16 +231,18 @@ describe('row 8: READ is answered with too little or too much', () => {
 test('a server that works in order and answers a READ with less than is there: what is missing is asked for, 0', async () => {
   // what makes a server count as OpenSSH's, whose small files are read by three requests in one go
   const extensions = { ...demoExtensions, 'fstatvfs@openssh.com': '2' };
-  await serve({ ident: 'OpenSSH_9.2p1', extensions });
-  const target = await prepare('down');
+  const hostile = await startHostileServer({ ident: 'OpenSSH_9.2p1', extensions });
+  onTestFinished(() => hostile.stop());
+  const scene = await openScene(hostile);
+  const target = await prepare(scene, 'down');
   const short = (asked: Asked) => ({ instead: { ...asked, length: Math.min(asked.length, 9999) } });
-  evil.behave = inEvery('READ', short);
+  hostile.behave = inEvery('READ', short);
   const { code, stderr } = await scene.run();
   expect(code, stderr).toBe(0);
   expect(sameTree(scene.there(), target)).toBe(true);
   // the first time by all three at once, then again in steps
   const path = `${scene.place}/d/e`;
-  const asked = evil.requests.filter(({ at }) => at.endsWith(path)).map(({ type }) => type);
+  const asked = hostile.requests.filter(({ at }) => at.endsWith(path)).map(({ type }) => type);
   expect(asked.slice(asked.indexOf('OPEN'))).toEqual([
     ...['OPEN', 'READ', 'FSTAT', 'CLOSE'],
     ...['OPEN', 'READ', 'READ', 'READ', 'READ', 'READ', 'FSTAT', 'CLOSE'],
@@ -261,8 +250,6 @@ test('a server that works in order and answers a READ with less than is there: w
 });
 
 describe('row 9: packets that break the protocol', () => {
-  beforeEach(() => serve());
-
   /** Where each is no right answer. */
   const asks: Readonly<Record<string, 'OPEN' | 'READDIR' | 'FSTAT'>> = {
     'an empty handle': 'OPEN',
@@ -271,20 +258,23 @@ describe('row 9: packets that break the protocol', () => {
     'four billion extended attributes': 'FSTAT',
   };
 
-  test.each(Object.entries(brokenReplies))('%s: 9, nothing changed', async (name, broken) => {
-    const target = await prepare('down');
-    evil.behave = inEvery(asks[name] ?? 'READ', broken);
-    const { code, report, stderr } = await scene.run();
-    expect(code, stderr).toBe(9);
-    expect(report.error).toMatchObject({ kind: 'hostile-peer', hint: expect.any(String) });
-    expect(report.files.deleted).toBe(0);
-    expect(withoutParts(target)).toEqual(old);
-    // not tried again on a further login
-    expect(evil.connections()).toBe(1);
-  });
+  test.for(Object.entries(brokenReplies))(
+    '%s: 9, nothing changed',
+    async ([name, broken], { scene, hostile }) => {
+      const target = await prepare(scene, 'down');
+      hostile.behave = inEvery(asks[name] ?? 'READ', broken);
+      const { code, report, stderr } = await scene.run();
+      expect(code, stderr).toBe(9);
+      expect(report.error).toMatchObject({ kind: 'hostile-peer', hint: expect.any(String) });
+      expect(report.files.deleted).toBe(0);
+      expect(withoutParts(target)).toEqual(old);
+      // not tried again on a further login
+      expect(hostile.connections()).toBe(1);
+    },
+  );
 
-  test('128 MiB where a few bytes belong: 9, and they are not held', async () => {
-    await prepare('down');
+  test('128 MiB where a few bytes belong: 9, and they are not held', async ({ scene, hostile }) => {
+    await prepare(scene, 'down');
     const giant = Buffer.alloc(128 << 20, 0x41);
     giant.writeUInt32BE(giant.length - 4);
     giant[4] = 103;
@@ -294,11 +284,11 @@ describe('row 9: packets that break the protocol', () => {
       giant.writeUInt32BE(giant.length - 13, 9);
       return giant;
     };
-    evil.behave = flood;
+    hostile.behave = flood;
     const { env, usage } = await measured();
     const { code, stderr } = await scene.cli(['run', 'job', '--json'], { env });
     expect(code, stderr).toBe(9);
-    evil.behave = () => 'normal';
+    hostile.behave = () => 'normal';
     const plain = await measured();
     expect((await scene.cli(['run', 'job'], { env: plain.env })).code).toBe(0);
     expect(usage().memory - plain.usage().memory).toBeLessThan(64);

@@ -158,6 +158,67 @@ test('what the Dockerfile copies is there, and let in by .dockerignore', () => {
   expect(rest.sort()).toEqual(copied.map((source) => `!${source}`).sort());
 });
 
+describe('docs/faults.md', () => {
+  const page = read('docs/faults.md');
+  const [table = '', invariants = ''] = page.split(/^## What holds at every moment$/m);
+  /** A row's number, and all that stands below its heading. */
+  const rows = table
+    .split(/^### /m)
+    .slice(1)
+    .map((text) => ({ row: Number.parseInt(text, 10), text }));
+  const namedIn = (text: string) =>
+    [...text.matchAll(/`(test\/[^`]+)`/g)].map(([, name = '']) => name);
+  const isOwed = (text: string) => /^Not tested yet: [\s\S]*?planned with \S/m.test(text);
+
+  test('has each row once, in order', () => {
+    expect(rows.map(({ row }) => row)).toEqual(Array.from({ length: 85 }, (_, i) => i + 1));
+  });
+
+  test('has tests, or a note of what brings them, for each row and each invariant', () => {
+    const bare = rows.filter(({ text }) => namedIn(text).length === 0 && !isOwed(text));
+    expect(bare.map(({ row }) => row)).toEqual([]);
+    const held = invariants.split(/^\d+\. /m).slice(1);
+    expect(held.map((text) => namedIn(text).length > 0)).toEqual(Array(11).fill(true));
+  });
+
+  // A name is the first argument of test or describe, a row of a table of names, or a key of one.
+  const isNamed = (source: string, name: string) => {
+    const quoted = ["'", '"', '`'].map(
+      (quote) => quote + name.replaceAll("'", quote === "'" ? "\\'" : "'") + quote,
+    );
+    return quoted.some((text) => new RegExp(`[([]\\s*${escaped(text)}`).test(source));
+  };
+
+  test('names tests that exist', () => {
+    const missing = namedIn(
+      page.replaceAll(/`test\/kit\/[^`]*`/g, '').replaceAll('`test/docs.test.ts`', ''),
+    ).filter((full) => {
+      const [file = '', ...names] = full.split(' › ');
+      if (names.length === 0 || !existsSync(join(project, file))) return true;
+      return !names.every((name) => isNamed(read(file), name));
+    });
+    expect(missing).toEqual([]);
+  });
+
+  test('names every test that is called after a row, in that row', () => {
+    const folder = join(project, 'test/faults');
+    const called = readdirSync(folder).flatMap((name) =>
+      [...readFileSync(join(folder, name), 'utf8').matchAll(/'(row (\d+): [^']+)'/g)].map(
+        ([, title = '', row]) => ({ row: Number(row), name: `test/faults/${name} › ${title}` }),
+      ),
+    );
+    expect(called.length).toBeGreaterThan(20);
+    const unnamed = called.filter(
+      ({ row, name }) => !namedIn(rows[row - 1]?.text ?? '').includes(name),
+    );
+    expect(unnamed).toEqual([]);
+  });
+});
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+}
+
 test('links between the documents lead somewhere', () => {
   const broken = pages.flatMap(({ file, text }) =>
     [...text.matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)]

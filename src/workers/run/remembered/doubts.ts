@@ -1,9 +1,9 @@
 /**
- * The copies of a job that are in doubt (jobs/plan/doubt.ts), kept from run to run in
+ * Keeps a job's copies in doubt (jobs/plan/doubt.ts) from run to run, in
  * STATE/doubts/<hash of the job's name>.ndjson. A line is added before a copy gets its final name,
- * so that a process that is killed leaves no doubt untold; the file is written anew when the run
- * ends. It holds what was copied seconds after it was changed, and is mostly not there at all.
- * Losing it costs only this: a copy in doubt counts as right again.
+ * so that no doubt is lost if the process is killed; the file is rewritten when the run ends. It
+ * lists files that were copied within seconds of a change, and usually does not exist. If it is
+ * lost, copies in doubt count as proven.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
@@ -16,22 +16,10 @@ import { doubtsFile } from '../../../state/layout.js';
 import { writeWhole } from '../../../state/write-whole.js';
 import { fingerprint } from '../fingerprint.js';
 
-export interface Doubts {
-  readonly byPath: ReadonlyMap<string, Doubt>;
-  /** A complete copy is about to get its final name; call what comes back once it has it. */
-  publishing(path: string, reading: Reading): () => void;
-  /** Both sides' bytes were found the same, read from `readAt` on, ms since the epoch. */
-  same(path: string, readAt: number): void;
-  /** Drops each doubt that a look at the source ends. Never rejects; what can't be looked at stays in doubt. */
-  lookAgain(source: Endpoint, signal: AbortSignal): Promise<void>;
-  /** Ends it: keeps the rest, unless this run is no longer the one to say. */
-  close(isOurs: boolean): Promise<void>;
-}
+/** Stats of source files in flight when doubts are checked; further ones wait. */
+const statsAtOnce = 128;
 
-/** Files looked at at once. */
-const looksAtOnce = 128;
-
-/** Opens the doubts about what the job copied from where it says to where it says; undefined where nothing but size ever decides. */
+/** Opens the doubts about a job's copies between its present two sides; undefined if nothing but the size ever decides. */
 export async function openDoubts(
   { name, compare, existing, from, to }: Job,
   state: string,
@@ -41,87 +29,111 @@ export async function openDoubts(
   const file = doubtsFile(state, fingerprint([name]));
   const byPath = new Map<string, Doubt>();
   const text = await readFile(file, 'utf8').catch(() => '');
-  for (const line of text.split('\n').map(lineOf)) {
+  for (const line of text.split('\n').map(parseLine)) {
     if (line?.sides === sides) byPath.set(line.path, line.doubt);
   }
-  let changed = false;
-  let journal: number | undefined;
-  let closed = false;
+  return new Doubts(file, sides, byPath);
+}
 
-  /** What can't be written costs something only if this process is killed. */
-  const note = (line: Line) => {
-    if (closed) return; // the number may be another file's by now
-    try {
-      if (journal === undefined) {
-        mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-        journal = openSync(file, 'a', 0o600);
-        writeSync(journal, '\n'); // the last line may have been cut
+export class Doubts {
+  readonly #file: string;
+  /** A fingerprint of the job's two sides, part of each line. */
+  readonly #sides: string;
+  readonly #byPath: Map<string, Doubt>;
+  #changed = false;
+  /** File descriptor; undefined until the first line is added. */
+  #journal: number | undefined;
+  #closed = false;
+
+  constructor(file: string, sides: string, byPath: Map<string, Doubt>) {
+    this.#file = file;
+    this.#sides = sides;
+    this.#byPath = byPath;
+  }
+
+  get byPath(): ReadonlyMap<string, Doubt> {
+    return this.#byPath;
+  }
+
+  /** Records that a complete copy is about to get its final name. Call the returned function once it has it. */
+  publishing(path: string, reading: Reading): () => void {
+    const doubt = doubtOf(reading, this.#byPath.get(path));
+    if (doubt === undefined)
+      return () => {
+        this.#changed = this.#byPath.delete(path) || this.#changed;
+      };
+    // until the rename is done, the destination holds either this copy or the earlier one
+    const either = { ...doubt, tells: false };
+    this.#changed = true;
+    this.#byPath.set(path, either);
+    this.#append({ sides: this.#sides, path, doubt: either });
+    return () => void this.#byPath.set(path, doubt);
+  }
+
+  /** Ends the doubt about a file whose bytes are the same on both sides, read from `readAt` on, ms since the epoch. */
+  same(path: string, readAt: number): void {
+    const doubt = this.#byPath.get(path);
+    if (doubt !== undefined && readAt >= doubt.until) this.#changed = this.#byPath.delete(path);
+  }
+
+  /** Ends each doubt that a new stat of the source decides. Never rejects; a file whose stat fails stays in doubt. */
+  async checkSource(source: Endpoint, signal: AbortSignal): Promise<void> {
+    const now = Date.now();
+    const due = [...this.#byPath].filter(([, { until }]) => until <= now);
+    await each(due, statsAtOnce, async ([path, doubt]) => {
+      try {
+        if (!endsDoubt(doubt, await source.stat(doubt.from, signal), now)) return;
+        this.#changed = this.#byPath.delete(path) || this.#changed;
+      } catch {
+        // it stays in doubt
       }
-      writeSync(journal, `${JSON.stringify(line)}\n`);
+    });
+  }
+
+  /** Closes the journal and writes what is left, unless the run is no longer this process's. */
+  async close(isOurs: boolean): Promise<void> {
+    this.#closed = true;
+    if (this.#journal !== undefined) closeSync(this.#journal);
+    if (!this.#changed || !isOurs) return;
+    const lines = [...this.#byPath].map(
+      ([path, doubt]) =>
+        `${JSON.stringify({ sides: this.#sides, path, doubt } satisfies DoubtLine)}\n`,
+    );
+    try {
+      if (lines.length === 0) return await rm(this.#file, { force: true });
+      await writeWhole(this.#file, lines.join(''));
+    } catch {
+      // the journal's lines still name each copy in doubt
+    }
+  }
+
+  /** Adds a line to the journal. A failure matters only if this process is killed. */
+  #append(line: DoubtLine): void {
+    if (this.#closed) return; // the descriptor may belong to another file by now
+    try {
+      if (this.#journal === undefined) {
+        mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 });
+        this.#journal = openSync(this.#file, 'a', 0o600);
+        writeSync(this.#journal, '\n'); // the last line may be incomplete
+      }
+      writeSync(this.#journal, `${JSON.stringify(line)}\n`);
     } catch {
       // see above
     }
-  };
-
-  return {
-    byPath,
-    publishing(path, reading) {
-      const doubt = doubtOf(reading, byPath.get(path));
-      if (doubt === undefined)
-        return () => {
-          changed = byPath.delete(path) || changed;
-        };
-      // until it stands, the destination holds either this or what was copied before
-      const either = { ...doubt, tells: false };
-      changed = true;
-      byPath.set(path, either);
-      note({ sides, path, doubt: either });
-      return () => void byPath.set(path, doubt);
-    },
-    same(path, readAt) {
-      const doubt = byPath.get(path);
-      if (doubt !== undefined && readAt >= doubt.until) changed = byPath.delete(path);
-    },
-    async lookAgain(source, signal) {
-      const at = Date.now();
-      const due = [...byPath].filter(([, { until }]) => until <= at);
-      await each(due, looksAtOnce, async ([path, doubt]) => {
-        try {
-          if (!endsDoubt(doubt, await source.stat(doubt.from, signal), at)) return;
-          changed = byPath.delete(path) || changed;
-        } catch {
-          // it stays in doubt
-        }
-      });
-    },
-    async close(isOurs) {
-      closed = true;
-      if (journal !== undefined) closeSync(journal);
-      if (!changed || !isOurs) return;
-      const lines = [...byPath].map(
-        ([path, doubt]) => `${JSON.stringify({ sides, path, doubt } satisfies Line)}\n`,
-      );
-      try {
-        if (lines.length === 0) return await rm(file, { force: true });
-        await writeWhole(file, lines.join(''));
-      } catch {
-        // the lines that were added still tell of each copy, if not what its source was
-      }
-    },
-  };
+  }
 }
 
-interface Line {
+interface DoubtLine {
   readonly sides: string;
   readonly path: string;
   readonly doubt: Doubt;
 }
 
-/** Undefined for a line that was cut. */
-function lineOf(text: string): Line | undefined {
+/** Returns undefined for an incomplete line. */
+function parseLine(text: string): DoubtLine | undefined {
   if (text === '') return undefined;
   try {
-    const { sides, path, doubt } = JSON.parse(text) as Line;
+    const { sides, path, doubt } = JSON.parse(text) as DoubtLine;
     const sound =
       typeof path === 'string' &&
       typeof doubt.from === 'string' &&

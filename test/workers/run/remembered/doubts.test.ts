@@ -97,7 +97,7 @@ test('a look at the source ends what it can, bytes found the same the rest', asy
   doubts.publishing('whole', whole)();
   const early = { ...fresh, from: 'same' };
   doubts.publishing('early', early)();
-  await doubts.lookAgain(source, signal);
+  await doubts.checkSource(source, signal);
   expect([...doubts.byPath.keys()]).toEqual(['changed', 'whole', 'early']);
   doubts.same('early', now);
   doubts.same('whole', now);

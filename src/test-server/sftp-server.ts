@@ -1,7 +1,7 @@
 /**
- * The server's side of SFTP version 3 over any duplex stream: cuts requests out of the bytes and
- * writes the answers, one after another, so that order is kept. What to answer is not decided here
- * (demo-files.ts). It shares no code with the client's protocol, so that each can test the other.
+ * The server's side of SFTP version 3 over any duplex stream: parses requests and writes the
+ * replies, one after another and in order. What to reply is decided elsewhere (folder.ts). It shares
+ * no code with the client, so that each can test the other.
  *
  * Sources: draft-ietf-secsh-filexfer-02; PROTOCOL (OpenSSH) §4.
  */
@@ -45,14 +45,14 @@ export interface RawAttributes {
   readonly mtime?: number;
 }
 
-/** A request with all fields of its type; the others are empty. */
+/** A request with the fields of its type; the others are empty. */
 export interface Request {
   readonly type: RequestType;
-  /** INIT: the version. */
+  /** For INIT the version. */
   readonly id: number;
-  /** One character a byte, as names are bytes. SYMLINK: the link to make. */
+  /** One character a byte, since names are bytes. For SYMLINK the link to create. */
   readonly path: string;
-  /** RENAME's new name; SYMLINK's text, sent first as OpenSSH does. One character a byte. */
+  /** For RENAME the new name, for SYMLINK the target (sent first, as by OpenSSH). One character a byte. */
   readonly to: string;
   readonly handle: string;
   readonly offset: number;
@@ -60,7 +60,7 @@ export interface Request {
   readonly flags: number;
   readonly attributes: RawAttributes;
   readonly data: Buffer;
-  /** EXTENDED: its name (`posix-rename@openssh.com`). */
+  /** For EXTENDED its name: `posix-rename@openssh.com`. */
   readonly extension: string;
 }
 
@@ -74,14 +74,14 @@ export const statusCode = {
   UNSUPPORTED: 8,
 } as const;
 
-/** The largest packet taken, as OpenSSH's server has it. */
-export const largestRequest = 256 * 1024;
+/** The stream is destroyed when a request is larger; OpenSSH's server has the same limit. */
+const largestRequestBytes = 256 * 1024;
 
-/** Decides what to send for a request: bytes of one packet or more, or nothing at all. */
-export type Answer = (request: Request) => Promise<Buffer | undefined>;
+/** Decides what a request is answered with: bytes of one or several packets, or nothing. */
+export type Responder = (request: Request) => Promise<Buffer | undefined>;
 
-/** Serves a stream until it ends or breaks the protocol. Never rejects: the stream is destroyed instead. */
-export async function serveSftp(stream: Duplex, answer: Answer): Promise<void> {
+/** Serves a stream until it ends. Never rejects: when the client breaks the protocol, the stream is destroyed. */
+export async function serveSftp(stream: Duplex, answer: Responder): Promise<void> {
   let rest: Buffer = Buffer.alloc(0);
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
@@ -89,7 +89,7 @@ export async function serveSftp(stream: Duplex, answer: Answer): Promise<void> {
       let at = 0;
       while (rest.length - at >= 5) {
         const length = rest.readUInt32BE(at);
-        if (length < 1 || length > largestRequest) throw new RangeError('a packet too large');
+        if (length < 1 || length > largestRequestBytes) throw new RangeError('a packet too large');
         if (rest.length - at < 4 + length) break;
         const reply = await answer(parseRequest(rest.subarray(at + 4, at + 4 + length)));
         at += 4 + length;
@@ -104,7 +104,7 @@ export async function serveSftp(stream: Duplex, answer: Answer): Promise<void> {
   }
 }
 
-/** Resolves when a stream takes more, or is gone. */
+/** Resolves when a stream accepts more data or is closed. */
 function drained(stream: Duplex): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
@@ -115,7 +115,7 @@ function drained(stream: Duplex): Promise<void> {
   });
 }
 
-/** Parses one packet without its length. Throws RangeError where it ends too soon. */
+/** Parses one packet without its length field. Throws a RangeError if it is too short. */
 function parseRequest(packet: Buffer): Request {
   let at = 5;
   const u32 = () => {
@@ -183,7 +183,7 @@ function parseRequest(packet: Buffer): Request {
   }
 }
 
-// ---- answers (draft-ietf-secsh-filexfer-02 §7) ----
+// ---- replies (draft-ietf-secsh-filexfer-02 §7) ----
 
 /** One packet: length, type and body. */
 export function packet(type: number, ...body: readonly Buffer[]): Buffer {
@@ -197,13 +197,13 @@ export function u32(value: number): Buffer {
   return bytes;
 }
 
-export function u64(value: number): Buffer {
+function u64(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(8);
   bytes.writeBigUInt64BE(BigInt(value));
   return bytes;
 }
 
-/** A string field; text counts one character a byte. */
+/** A string field; text is one character a byte. */
 export function string(value: Buffer | string): Buffer {
   const bytes = typeof value === 'string' ? Buffer.from(value, 'latin1') : value;
   return Buffer.concat([u32(bytes.length), bytes]);
@@ -226,6 +226,7 @@ export function dataReply(id: number, data: Buffer): Buffer {
   return packet(103, u32(id), string(data));
 }
 
+/** An entry of a NAME reply. */
 export interface NameLine {
   /** One character a byte. */
   readonly name: string;
@@ -235,11 +236,18 @@ export interface NameLine {
 export function nameReply(id: number, names: readonly NameLine[]): Buffer {
   const lines = names.flatMap(({ name, attributes }) => [
     string(name),
-    // The line for people; nothing of ours reads it.
+    // longname, as `ls -l` would print it; ferryline does not read it
     string(name),
     attributesField(attributes),
   ]);
   return packet(104, u32(id), u32(names.length), ...lines);
+}
+
+/** The reply to limits@openssh.com; a WRITE may be as large as a READ. */
+export function limitsReply(id: number, largestReadBytes: number): Buffer {
+  const openHandles = 1000;
+  const limits = [largestRequestBytes, largestReadBytes, largestReadBytes, openHandles];
+  return packet(201, u32(id), ...limits.map(u64));
 }
 
 export function attributesReply(id: number, attributes: RawAttributes): Buffer {

@@ -1,6 +1,6 @@
 /**
- * An SSH server in this process that lets one user in, for the demo where the machine has no sshd
- * and for the tests. Loopback only. The SFTP it speaks is in sftp-server.ts and demo-files.ts.
+ * An SSH server in this process with one user, for tests, and for the demo if the machine has no
+ * sshd. Loopback only. Its SFTP is in sftp-server.ts and folder.ts.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
@@ -14,17 +14,17 @@ import { serveSftp } from './sftp-server.js';
 
 export interface SshServerOptions {
   readonly username: string;
-  /** `type base64`: who holds its private half is let in. */
+  /** `type base64`; its private key may log in. */
   readonly publicKey?: string;
   readonly password?: string;
-  /** A private key in OpenSSH's format; a fresh one when absent. */
+  /** A private key in OpenSSH's format; default: a new one. */
   readonly hostKey?: string;
-  /** ssh2's names, to offer other algorithms than its defaults. */
+  /** Default: ssh2's. */
   readonly algorithms?: Algorithms;
-  /** How it names its software, behind `SSH-2.0-`. */
+  /** The name of its software, after `SSH-2.0-`. */
   readonly ident?: string;
-  /** Asked when a login would succeed, with the number of those inside; false refuses it. */
-  readonly admit?: (inside: number) => boolean;
+  /** Called when a login would succeed, with the number of users logged in; false refuses it. */
+  readonly admit?: (loggedIn: number) => boolean;
   /** Serves one `sftp` channel. */
   readonly onSftp: (channel: Duplex, connection: Socket) => void;
 }
@@ -36,9 +36,11 @@ export interface SshServer {
   readonly hostKeyFingerprint: string;
   /** The host key as `type base64`, for a known_hosts file. */
   readonly hostKey: string;
-  /** Logins so far, refused ones, and connections. */
+  /** Successful logins so far. */
   logins(): number;
+  /** Logins that `admit` has refused so far. */
   refusedLogins(): number;
+  /** TCP connections so far. */
   connections(): number;
   /** Cuts all connections and stops listening. */
   stop(): Promise<void>;
@@ -54,9 +56,9 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
   let logins = 0;
   let refused = 0;
   let connections = 0;
-  let inside = 0;
+  let loggedIn = 0;
 
-  const right = (context: AuthContext): boolean => {
+  const isValid = (context: AuthContext): boolean => {
     if (context.username !== options.username) return false;
     if (context.method === 'password')
       return options.password !== undefined && sameText(context.password, options.password);
@@ -68,18 +70,18 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
 
   const ssh = new ssh2.Server({
     hostKeys: [hostKeyText],
-    ...(options.algorithms === undefined ? {} : { algorithms: options.algorithms }),
-    ...(options.ident === undefined ? {} : { ident: options.ident }),
+    ...(options.algorithms && { algorithms: options.algorithms }),
+    ...(options.ident && { ident: options.ident }),
   });
   ssh.on('connection', (client, { port }) => {
     const socket = sockets.get(port);
     if (socket === undefined) return void client.end();
-    let isInside = false;
+    let isLoggedIn = false;
     client.on('authentication', (context) => {
-      if (!right(context)) return context.reject(offered(options));
-      // A key without a signature only asks whether it would do (RFC 4252 §7).
-      const asks = context.method === 'publickey' && context.signature === undefined;
-      if (!asks && options.admit !== undefined && !options.admit(inside)) {
+      if (!isValid(context)) return context.reject(methodsOf(options));
+      // without a signature the client only asks whether the key is acceptable (RFC 4252 §7)
+      const isQuestion = context.method === 'publickey' && context.signature === undefined;
+      if (!isQuestion && options.admit !== undefined && !options.admit(loggedIn)) {
         refused++;
         return context.reject();
       }
@@ -87,21 +89,21 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
     });
     client.on('ready', () => {
       logins++;
-      inside++;
-      isInside = true;
+      loggedIn++;
+      isLoggedIn = true;
     });
     client.on('session', (accept) => {
-      // Without an `sftp` listener ssh2 hands out the bare channel, on which we speak.
+      // without an `sftp` listener ssh2 passes on the raw channel
       accept().on('subsystem', (acceptChannel, rejectChannel, info) => {
         if (info.name === 'sftp') options.onSftp(acceptChannel(), socket);
         else rejectChannel();
       });
     });
     client.on('error', () => {
-      // A client may go as it likes; the socket's `close` follows.
+      // a client may disconnect in any way; the socket's `close` follows
     });
     socket.once('close', () => {
-      if (isInside) inside--;
+      if (isLoggedIn) loggedIn--;
     });
   });
 
@@ -135,11 +137,11 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
 }
 
 export interface DemoServerOptions extends Omit<SshServerOptions, 'onSftp'> {
-  /** The folder it serves as `/`, made when missing. */
+  /** The folder that it serves as `/`, created if it is missing. */
   readonly root: string;
 }
 
-/** A correct SFTP server of one folder. */
+/** Starts a correct SFTP server of one folder. */
 export async function startDemoServer(options: DemoServerOptions): Promise<SshServer> {
   await mkdir(options.root, { recursive: true });
   const root = await realpath(options.root);
@@ -152,9 +154,9 @@ export async function startDemoServer(options: DemoServerOptions): Promise<SshSe
   });
 }
 
-/** A fresh ed25519 key pair: OpenSSH's private format, and `type base64`. */
+/** A new ed25519 key pair: the private key in OpenSSH's format, the public one as `type base64`. */
 export function makeKeyPair(): { readonly privateKey: string; readonly publicKey: string } {
-  // ssh2 drops a public key's leading zero byte, so that one pair in 256 is malformed.
+  // ssh2 drops a leading zero byte of the public key: one pair in 256 is malformed
   for (;;) {
     const pair = ssh2.utils.generateKeyPairSync('ed25519');
     if (!(ssh2.utils.parseKey(pair.private) instanceof Error))
@@ -168,7 +170,7 @@ function parsedKey(text: string) {
   return key;
 }
 
-function offered(options: SshServerOptions): ('publickey' | 'password')[] {
+function methodsOf(options: SshServerOptions): ('publickey' | 'password')[] {
   return [
     ...(options.publicKey === undefined ? [] : (['publickey'] as const)),
     ...(options.password === undefined ? [] : (['password'] as const)),

@@ -6,8 +6,8 @@ import type { RootLog } from '../observe/log.js';
 import type { OpenQueue } from '../queue/open.js';
 import { readReport } from '../state/reports.js';
 import { slotDecider } from '../triggers/schedule/decide-slot.js';
-import { createScheduler } from '../triggers/schedule/schedule.js';
-import { openSeen } from '../triggers/schedule/seen-slots.js';
+import { openHandledSlots } from '../triggers/schedule/handled-slots.js';
+import { Scheduler } from '../triggers/schedule/schedule.js';
 import { createWatches } from '../triggers/watch/watches.js';
 import { attemptsOf } from '../workers/worker.js';
 import type { JobsInUse } from './jobs-in-use.js';
@@ -47,7 +47,7 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
   const { state, roles, names, queue, inUse, newRunId, log } = parts;
   const { runs, slots, pauses } = queue;
   const isPaused = (job: string) => pauses.isPaused(job);
-  const seen = await openSeen(state, (error) => log.warn(error.message));
+  const handledSlots = await openHandledSlots(state, (error) => log.warn(error.message));
 
   const watches = createWatches({
     request(job, folders) {
@@ -72,14 +72,14 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
     onNote: (job, level, message) => log[level](`${job}: ${message}`),
   });
 
-  const scheduler = createScheduler({
+  const scheduler = new Scheduler({
     async onSlot(job, slot, how) {
       await slots.add({ job, slot, how });
-      seen.set(job, slot);
+      handledSlots.mark(job, slot);
     },
     async onSkip(job, slot, why) {
       await slots.add({ job, slot, how: 'catch-up', skip: why });
-      seen.set(job, slot);
+      handledSlots.mark(job, slot);
     },
     onError: (job, error) =>
       log.warn(`${job}: a scheduled slot could not be queued yet: ${(error as Error).message}`),
@@ -92,7 +92,7 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
           watch !== undefined && (worker === undefined || names.includes(worker)),
       );
       watches.set(roles.includes('watcher') ? watched : []);
-      if (roles.includes('scheduler')) scheduler.set(await seen.jobs(jobs, slots));
+      if (roles.includes('scheduler')) scheduler.set(await handledSlots.scheduledJobs(jobs, slots));
     },
     begin() {
       if (!roles.includes('scheduler')) return;

@@ -126,7 +126,7 @@ export function pausesFile(state: string): string {
   return join(state, 'paused.json');
 }
 
-export function seenSlotsFile(state: string): string {
+export function handledSlotsFile(state: string): string {
   return join(state, 'slots.json');
 }
 

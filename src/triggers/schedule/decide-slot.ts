@@ -1,4 +1,4 @@
-/** What becomes of a slot that has come: a run, or a reason why not. */
+/** Decides whether a slot that is due makes a run. */
 import type { Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import type { SlotEnd } from '../../core/request.js';
@@ -10,17 +10,17 @@ export interface SlotParts {
   readonly jobNamed: (name: string) => Job | undefined;
   readonly isPaused: (name: string) => boolean;
   readonly newRunId: () => string;
-  /** Whether a run has been recorded though the queue doesn't know it any more. */
+  /** Whether a report of the run exists, in case the queue no longer knows it. */
   readonly hasReport: (run: string) => Promise<boolean>;
 }
 
-/** Times a slot is asked for anew because the run in its way had ended by then. */
+/** A request is made again when the run in its way has just ended; after this many times that run counts as active. */
 const mostTries = 10;
 
 /**
- * A slot makes a run of its own unless there is a reason against it. One that comes while the run
- * of an earlier slot goes on is skipped, as a timer's is; behind a run that something else started
- * it is kept, since that one may have begun too early to see what the slot is to carry over.
+ * A slot makes a run of its own unless there is a reason against it. It is skipped while the run of
+ * an earlier slot is active, as a timer would do. While another run is active, the slot's run is kept
+ * to follow it, since that run may have begun too early to see the slot's files.
  */
 export function slotDecider(parts: SlotParts): DecideSlot {
   const { runs } = parts;
@@ -37,21 +37,22 @@ export function slotDecider(parts: SlotParts): DecideSlot {
       return { end: 'ran', run };
 
     const trigger: Trigger = request.how === 'due' ? 'schedule' : 'catch-up';
-    const asked = { run, job: job.name, trigger, slot: new Date(request.slot).toISOString() };
+    const wanted = { run, job: job.name, trigger, slot: new Date(request.slot).toISOString() };
     const { worker, retry } = job.starts;
     const rules = { worker, attempts: retry.attempts };
-    const waits = (other: string) => skipped(`run ${other} was waiting already, and does the same`);
+    const skippedFor = (waiting: string) =>
+      skipped(`run ${waiting} was waiting already and does the same`);
     for (let tries = 0; ; tries++) {
-      const { joined } = await runs.request(asked, rules, 'drop');
+      const { joined } = await runs.request(wanted, rules, 'drop');
       if (joined === undefined) return { end: 'ran', run };
-      if (joined.state === 'waiting') return waits(joined.run);
+      if (joined.state === 'waiting') return skippedFor(joined.run);
       const before = await runs.find(joined.run);
-      // One that has ended in this moment is in nobody's way.
+      // A run that has just ended is no longer in the way.
       if (before?.state !== 'active' && tries < mostTries) continue;
       if (before?.trigger === 'schedule' || before?.trigger === 'catch-up')
-        return skipped(`run ${joined.run} of an earlier slot was still going on`);
-      const behind = (await runs.request(asked, rules)).joined;
-      return behind?.state === 'waiting' ? waits(behind.run) : { end: 'ran', run };
+        return skipped(`run ${joined.run} of an earlier slot was still active`);
+      const behind = (await runs.request(wanted, rules)).joined;
+      return behind?.state === 'waiting' ? skippedFor(behind.run) : { end: 'ran', run };
     }
   };
 }

@@ -1,30 +1,30 @@
 /**
- * Cron expressions, read by node-cron and asked about walls (zone.ts): no zone and no DST here.
- * Numbers are compared with the fields as node-cron parsed them, which is quick; what only words
- * can say of a day (`L`, `15W`, `5#2`) its `match` is asked.
+ * Cron expressions, read by node-cron and matched against walls (zone.ts), so without zones and DST.
+ * Numbers are compared with the fields that node-cron parsed, which is fast; node-cron's `match`
+ * decides only on days that need more than numbers (`L`, `15W`, `5#2`).
  */
 import { createTask, parse } from 'node-cron';
 
 export interface Expression {
-  /** Its hour field doesn't start with `*`: it means a time of the day, not a pace. */
+  /** Its hour field doesn't start with `*`: it means a time of day, not an interval. */
   readonly fixedHour: boolean;
-  /** The first wall of [from, until) that it matches; `from` is a whole second. */
+  /** The first matching wall in [from, until); `from` is a whole second. */
   first(from: number, until: number): number | undefined;
 }
 
-const day = 86_400_000;
+const dayMs = 86_400_000;
 
 /**
- * One expression as node-cron reads it, or the two it stands for: where neither day-of-month nor
- * day-of-week starts with `*`, cron(5) means "either" and node-cron "both".
- * Throws where node-cron's `validate` says no.
+ * Reads an expression as one or two that together have its meaning: when neither day-of-month nor
+ * day-of-week starts with `*`, cron(5) requires either to match and node-cron requires both.
+ * Throws for an expression that node-cron's `validate` refuses.
  */
 export function readExpression(text: string): readonly Expression[] {
   const fields = text.trim().split(/\s+/);
   if (fields.length === 5) fields.unshift('0');
   const [second, minute, hour, dayOfMonth = '*', month, dayOfWeek = '*'] = fields;
   if (isAny(dayOfMonth) || isAny(dayOfWeek)) return [createExpression(fields.join(' '))];
-  // The whole is checked first: each half may be right where the whole is wrong.
+  // The whole is checked first: each half may be valid when the whole is not.
   parse(fields.join(' '));
   return [
     createExpression([second, minute, hour, dayOfMonth, month, '*'].join(' ')),
@@ -43,8 +43,8 @@ function createExpression(text: string): Expression {
   const months = new Set(fields.month);
   const daysOfMonth = new Set(fields.dayOfMonth);
   const daysOfWeek = new Set(fields.dayOfWeek);
-  const wordy = [...daysOfMonth, ...daysOfWeek].some((value) => typeof value === 'string');
-  const matchesWords = wordy ? dayMatcher(text, times) : undefined;
+  const hasWords = [...daysOfMonth, ...daysOfWeek].some((value) => typeof value === 'string');
+  const matchesWords = hasWords ? dayMatcher(text, times) : undefined;
   const matchesDay = (midnight: number) => {
     const date = new Date(midnight);
     if (!months.has(date.getUTCMonth() + 1)) return false;
@@ -55,7 +55,7 @@ function createExpression(text: string): Expression {
   return {
     fixedHour: !(text.split(' ')[2] ?? '').startsWith('*'),
     first(from, until) {
-      for (let midnight = Math.floor(from / day) * day; midnight < until; midnight += day) {
+      for (let midnight = Math.floor(from / dayMs) * dayMs; midnight < until; midnight += dayMs) {
         if (!matchesDay(midnight)) continue;
         const time = firstTime(times, Math.max(0, from - midnight) / 1000);
         if (time === undefined) continue;
@@ -67,27 +67,27 @@ function createExpression(text: string): Expression {
   };
 }
 
-/** Asks node-cron's `match` about the first time of a day that the other fields allow. */
+/** Lets node-cron's `match` decide on a day, at the first time that the other fields allow. */
 function dayMatcher(
   text: string,
   { hours: [hour = 0], minutes: [minute = 0], seconds: [second = 0] }: Times,
 ): (midnight: number) => boolean {
   const task = createTask(text, () => {}, { timezone: 'UTC' });
-  // Only `match` is wanted of it; destroyed, it isn't kept in node-cron's list of tasks.
+  // Only its `match` is used; destroying it removes it from node-cron's list of tasks.
   void task.destroy();
-  let asked: number | undefined;
-  let answer = false;
+  let lastMidnight: number | undefined;
+  let matches = false;
   return (midnight) => {
-    if (midnight !== asked) {
-      answer = task.match(new Date(midnight + ((hour * 60 + minute) * 60 + second) * 1000));
-      asked = midnight;
+    if (midnight !== lastMidnight) {
+      matches = task.match(new Date(midnight + ((hour * 60 + minute) * 60 + second) * 1000));
+      lastMidnight = midnight;
     }
-    return answer;
+    return matches;
   };
 }
 
 interface Times {
-  /** Ascending, as the others. */
+  /** Ascending, like the others. */
   readonly hours: readonly number[];
   readonly minutes: readonly number[];
   readonly seconds: readonly number[];

@@ -1,164 +1,172 @@
 /**
- * Offers each job's slots when they come due: one timer for all jobs, and what a jump of the clock
- * or a suspend passed over handled as missed. Which moments are slots is slots.ts's; what a slot
- * does is the caller's.
+ * Offers each job's slots when they are due, with one timer for all jobs. Slots that a jump of the
+ * clock or a suspend passed over count as missed. slots.ts decides which moments are slots; the
+ * caller decides what a slot starts.
  */
 import { type MissedRules, madeUpLater, missedSlots, nextSlot, slotsBetween } from './slots.js';
 
 export interface ScheduleOptions {
   /**
    * A slot to start the job for: `due` is at most a minute late, `catch-up` makes up for a missed
-   * one. A job's slots come one after the other, each awaited. One that rejects goes to `onError`
-   * and comes again after a moment, by then perhaps as missed.
+   * one. A job's slots come one after another, each awaited. If this rejects, `onError` is called and
+   * the slot is offered again after a moment, by then perhaps as missed.
    */
   readonly onSlot: (job: string, slot: number, how: 'due' | 'catch-up') => Promise<void>;
-  /** A missed slot that is not made up for, in its place among the others; rejects likewise. */
+  /** A missed slot that is not made up for, in order with the others; a rejection has the same effect. */
   readonly onSkip: (job: string, slot: number, why: string) => Promise<void>;
   readonly onError: (job: string, thrown: unknown) => void;
   /** The wall clock, milliseconds since the epoch. It may jump. */
   readonly now?: () => number;
-  /** Calls back once, after so many milliseconds at least, unless the function it gives is called. */
+  /** Calls `then` once after at least `ms`; returns a function that cancels it. */
   readonly setTimer?: (ms: number, then: () => void) => () => void;
 }
 
 export interface ScheduledJob {
   readonly starts: MissedRules;
-  /** All slots up to this moment are accounted for: nothing at or before it is ever offered. */
-  readonly seenUntil: number;
+  /** No slot at or before this moment is ever offered. */
+  readonly handledUntil: number;
 }
 
-export interface Scheduler {
-  /**
-   * The jobs from now on, at start and on a reload. A job that stays keeps what it has seen; one
-   * whose schedule or zone changed begins at the present, whatever `seenUntil` says.
-   */
-  set(jobs: ReadonlyMap<string, ScheduledJob>): void;
-  /** The job's next slot to come; undefined when there is none in the next five years, or no such job. */
-  next(job: string): number | undefined;
-  /** Nothing is offered any more; what was offered goes on. */
-  stop(): void;
-}
+/** A slot this late is still due; a later one is missed. */
+const lateMs = 60_000;
+/** The longest wait, so that a jump of the clock is noticed; well below `lateMs`, so that a slot just after a suspend is due. */
+const longestWaitMs = 30_000;
+/** Wait before a slot that was rejected is offered again. */
+const retryAfterMs = 5_000;
 
-/** Milliseconds a slot may be late and still be due rather than missed. */
-const lateness = 60_000;
-/** Longest wait, so that a clock that jumped is noticed; well below `lateness`, so that a slot just after a suspend is due. */
-const longestWait = 30_000;
-/** Wait before what rejected is offered again. */
-const retryAfter = 5_000;
-
-interface State {
+interface JobState {
   readonly name: string;
   starts: MissedRules;
-  seenUntil: number;
-  /** The first slot after `seenUntil`. */
+  handledUntil: number;
+  /** The first slot after `handledUntil`. */
   next: number | undefined;
-  /** Slots are being offered, or rejected a moment ago. */
+  /** Its slots are being offered, or one was rejected and waits for the next try. */
   busy: boolean;
 }
 
-interface Offer {
+interface OfferedSlot {
   readonly slot: number;
   readonly how: 'due' | 'catch-up' | 'skip';
   /** With `skip`. */
   readonly why?: string;
 }
 
-/** A scheduler without jobs; `set` gives it some. */
-export function createScheduler(options: ScheduleOptions): Scheduler {
-  const { onSlot, onSkip, onError, now = Date.now, setTimer = setRealTimer } = options;
-  let jobs = new Map<string, State>();
-  const retries = new Map<State, () => void>();
-  let cancelTimer = () => {};
+/** Has no jobs until `set` is called. */
+export class Scheduler {
+  readonly #options: ScheduleOptions;
+  readonly #now: () => number;
+  readonly #setTimer: (ms: number, then: () => void) => () => void;
+  #jobs = new Map<string, JobState>();
+  /** Jobs with a rejected slot, and the function that cancels the next try. */
+  readonly #retries = new Map<JobState, () => void>();
+  #cancelTimer = () => {};
 
-  /** Starts whatever is due and sets the timer for what comes first. */
-  const look = () => {
-    cancelTimer();
-    const present = now();
-    let wait = Number.POSITIVE_INFINITY;
-    for (const job of jobs.values()) {
-      if (job.next === undefined || job.busy) continue;
-      if (job.next <= present) void offerAll(job, present);
-      else wait = Math.min(wait, job.next - present, longestWait);
-    }
-    cancelTimer = wait === Number.POSITIVE_INFINITY ? () => {} : setTimer(wait, look);
-  };
+  constructor(options: ScheduleOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#setTimer = options.setTimer ?? setRealTimer;
+  }
 
-  const isCurrent = (job: State) => jobs.get(job.name) === job;
-
-  const offerAll = async (job: State, present: number) => {
-    job.busy = true;
-    try {
-      for (const { slot, how, why = '' } of offersOf(job, present)) {
-        if (!isCurrent(job)) return;
-        if (how === 'skip') await onSkip(job.name, slot, why);
-        else await onSlot(job.name, slot, how);
-        job.seenUntil = slot;
-      }
-      job.next = nextSlot(job.starts, job.seenUntil);
-      job.busy = false;
-    } catch (thrown) {
-      onError(job.name, thrown);
-      if (!isCurrent(job)) return;
-      const again = () => {
-        retries.delete(job);
-        job.busy = false;
-        look();
-      };
-      retries.set(job, setTimer(retryAfter, again));
-    }
-    if (isCurrent(job)) look();
-  };
-
-  const replaceJobs = (wanted: ReadonlyMap<string, ScheduledJob>) => {
-    const before = jobs;
-    jobs = new Map();
-    for (const [name, { starts, seenUntil }] of wanted) {
+  /**
+   * Replaces the jobs, at start and on a reload. A job that stays keeps its `handledUntil` if that is
+   * later; a job whose schedule or zone changed begins now, whatever `handledUntil` says.
+   */
+  set(wanted: ReadonlyMap<string, ScheduledJob>): void {
+    const before = this.#jobs;
+    this.#jobs = new Map();
+    for (const [name, { starts, handledUntil }] of wanted) {
       const known = before.get(name);
       if (known !== undefined && sameSlots(known.starts, starts)) {
         known.starts = starts;
-        known.seenUntil = Math.max(known.seenUntil, seenUntil);
-        jobs.set(name, known);
+        known.handledUntil = Math.max(known.handledUntil, handledUntil);
+        this.#jobs.set(name, known);
       } else {
-        const seen = known === undefined ? seenUntil : Math.max(now(), known.seenUntil);
-        const next = nextSlot(starts, seen);
-        jobs.set(name, { name, starts, seenUntil: seen, next, busy: false });
+        const from = known === undefined ? handledUntil : Math.max(this.#now(), known.handledUntil);
+        const next = nextSlot(starts, from);
+        this.#jobs.set(name, { name, starts, handledUntil: from, next, busy: false });
       }
     }
-    for (const [job, cancel] of retries) {
-      if (isCurrent(job)) continue;
+    for (const [job, cancel] of this.#retries) {
+      if (this.#isCurrent(job)) continue;
       cancel();
-      retries.delete(job);
+      this.#retries.delete(job);
     }
-    look();
-  };
+    this.#offerDue();
+  }
 
-  return {
-    set: replaceJobs,
-    next(name) {
-      const job = jobs.get(name);
-      return job && nextSlot(job.starts, Math.max(job.seenUntil, now()));
-    },
-    stop: () => replaceJobs(new Map()),
-  };
+  /** The job's next slot; undefined for a job that is not scheduled, or has no slot in the next five years. */
+  next(name: string): number | undefined {
+    const job = this.#jobs.get(name);
+    return job && nextSlot(job.starts, Math.max(job.handledUntil, this.#now()));
+  }
+
+  /** Offers no more slots; those already offered go on. */
+  stop(): void {
+    this.set(new Map());
+  }
+
+  /** Offers the slots that are due and sets the timer for the next one. */
+  #offerDue(): void {
+    this.#cancelTimer();
+    const now = this.#now();
+    let wait = Number.POSITIVE_INFINITY;
+    for (const job of this.#jobs.values()) {
+      if (job.next === undefined || job.busy) continue;
+      if (job.next <= now) void this.#offerAll(job, now);
+      else wait = Math.min(wait, job.next - now, longestWaitMs);
+    }
+    this.#cancelTimer =
+      wait === Number.POSITIVE_INFINITY ? () => {} : this.#setTimer(wait, () => this.#offerDue());
+  }
+
+  async #offerAll(job: JobState, now: number): Promise<void> {
+    const { onSlot, onSkip, onError } = this.#options;
+    job.busy = true;
+    try {
+      for (const { slot, how, why = '' } of slotsToOffer(job, now)) {
+        if (!this.#isCurrent(job)) return;
+        if (how === 'skip') await onSkip(job.name, slot, why);
+        else await onSlot(job.name, slot, how);
+        job.handledUntil = slot;
+      }
+      job.next = nextSlot(job.starts, job.handledUntil);
+      job.busy = false;
+    } catch (thrown) {
+      onError(job.name, thrown);
+      if (!this.#isCurrent(job)) return;
+      const again = () => {
+        this.#retries.delete(job);
+        job.busy = false;
+        this.#offerDue();
+      };
+      this.#retries.set(job, this.#setTimer(retryAfterMs, again));
+    }
+    if (this.#isCurrent(job)) this.#offerDue();
+  }
+
+  /** False once the job was removed, or replaced by one with another schedule. */
+  #isCurrent(job: JobState): boolean {
+    return this.#jobs.get(job.name) === job;
+  }
 }
 
 function sameSlots(one: MissedRules, other: MissedRules): boolean {
   return one.timezone === other.timezone && one.schedule.join('\n') === other.schedule.join('\n');
 }
 
-/** What becomes of the slots between those seen and the present, ascending. */
-function offersOf({ starts, seenUntil }: State, present: number): Offer[] {
-  const dueAfter = Math.max(seenUntil, present - lateness - 1);
-  const due = slotsBetween(starts, dueAfter, present, Number.POSITIVE_INFINITY);
-  const missed = missedSlots(starts, seenUntil, dueAfter, present);
+/** The slots after `handledUntil` up to `now`, ascending, each with what should happen to it. */
+function slotsToOffer({ starts, handledUntil }: JobState, now: number): OfferedSlot[] {
+  const dueAfter = Math.max(handledUntil, now - lateMs - 1);
+  const due = slotsBetween(starts, dueAfter, now, Number.POSITIVE_INFINITY);
+  const missed = missedSlots(starts, handledUntil, dueAfter, now);
   const superseded = starts.missed === 'latest' && due.length > 0;
   return [
-    ...missed.skipped.map(({ slot, why }): Offer => ({ slot, how: 'skip', why })),
+    ...missed.skipped.map(({ slot, why }): OfferedSlot => ({ slot, how: 'skip', why })),
     ...missed.run.map(
-      (slot): Offer =>
+      (slot): OfferedSlot =>
         superseded ? { slot, how: 'skip', why: madeUpLater } : { slot, how: 'catch-up' },
     ),
-    ...due.map((slot): Offer => ({ slot, how: 'due' })),
+    ...due.map((slot): OfferedSlot => ({ slot, how: 'due' })),
   ];
 }
 

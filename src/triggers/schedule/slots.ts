@@ -1,12 +1,12 @@
 /**
- * The moments at which a schedule starts its job. Pure: no clock; times are milliseconds since the
- * epoch. What an expression means is expression.ts's, what the clocks of a zone do zone.ts's.
+ * The moments at which a schedule starts its job: its slots. Pure, without a clock; times are
+ * milliseconds since the epoch. expression.ts reads expressions, zone.ts knows the clocks of zones.
  *
- * An expression with a fixed hour means a time of the day: one that a gap leaves out comes at the
- * first moment after the gap, one that a fold repeats at its first occurrence. One whose hour field
- * starts with `*` means a pace: it runs in both passes of a fold, and nothing is added for a gap.
+ * An expression with a fixed hour means a time of day. If the clocks skip that time, the slot is the
+ * first moment after the gap; if they repeat it, the slot is its first occurrence. An expression
+ * whose hour field starts with `*` means an interval: its slots come in both passes of a repeated
+ * hour, and a gap adds none.
  */
-
 import type { Starts } from '../../core/job.js';
 import { formatDuration } from '../../core/text.js';
 import { type Expression, readExpression } from './expression.js';
@@ -15,30 +15,30 @@ import { type Zone, zoneNamed } from './zone.js';
 export type Schedule = Pick<Starts, 'schedule' | 'timezone'>;
 export type MissedRules = Pick<Starts, 'schedule' | 'timezone' | 'missed' | 'missedWithin'>;
 
-const day = 86_400_000;
-/** How far ahead and back is looked: a leap day is found, the 30th of February given up. */
-const horizon = 5 * 366 * day;
+const dayMs = 86_400_000;
+/** How far a slot is searched for: enough to find a leap day, and to give up on the 30th of February. */
+const horizonMs = 5 * 366 * dayMs;
 
-/** Missed slots that are looked at; older ones are neither made up for nor recorded. */
+/** Of more missed slots than this, the older ones are neither made up for nor recorded. */
 export const mostMissed = 1000;
 
 /** The first slot after a moment; undefined when there is none in the next five years. */
 export function nextSlot(schedule: Schedule, after: number): number | undefined {
-  return firstSlot(schedule, after, after + horizon);
+  return firstSlot(schedule, after, after + horizonMs);
 }
 
-/** The slots of (after, until], ascending; where there are more than `limit`, the last ones. */
+/** The slots in (after, until], ascending; the last `limit` of them if there are more. */
 export function slotsBetween(
   schedule: Schedule,
   after: number,
   until: number,
   limit: number,
 ): number[] {
-  // From the end, a block at a time, so that a year of seconds costs no more than its last hour.
+  // From the end, in growing blocks: for a slot each second, a year costs no more than its last hour.
   let slots: number[] = [];
-  let size = 3_600_000;
-  for (let end = until; end > after && slots.length < limit; size *= 2) {
-    const begin = Math.max(after, end - size);
+  let blockMs = 3_600_000;
+  for (let end = until; end > after && slots.length < limit; blockMs *= 2) {
+    const begin = Math.max(after, end - blockMs);
     const block: number[] = [];
     for (let at = firstSlot(schedule, begin, end); at !== undefined; ) {
       block.push(at);
@@ -50,37 +50,37 @@ export function slotsBetween(
   return limit > 0 ? slots.slice(-limit) : [];
 }
 
-/** Milliseconds between the last slot up to a moment and the next one; undefined when one of them is missing. */
+/** Milliseconds from the last slot up to a moment to the next one; undefined when either does not exist. */
 export function period(schedule: Schedule, around: number): number | undefined {
   const next = nextSlot(schedule, around);
-  const [last] = slotsBetween(schedule, around - horizon, around, 1);
+  const [last] = slotsBetween(schedule, around - horizonMs, around, 1);
   return next === undefined || last === undefined ? undefined : next - last;
 }
 
-export interface Missed {
+export interface MissedSlots {
   /** Slots to make up for, ascending. */
   readonly run: readonly number[];
-  /** The others with the reason, ascending. */
+  /** The other slots, each with the reason, ascending. */
   readonly skipped: readonly { readonly slot: number; readonly why: string }[];
 }
 
 /**
- * What becomes of the slots of (seenUntil, until], all of them missed, by `missed` and
- * `missedWithin` (default: 24 h or the schedule's period, whichever is shorter), which is reckoned
- * from `now`. Looks at the last 1,000 of them.
+ * Which of the slots in (handledUntil, until], all of them missed, are made up for, by the job's
+ * `missed` and `missedWithin`. `missedWithin` counts back from `now`; by default it is 24 h or the
+ * schedule's period, whichever is shorter. Only the last 1,000 slots are considered.
  */
 export function missedSlots(
   rules: MissedRules,
-  seenUntil: number,
+  handledUntil: number,
   until: number,
   now = until,
-): Missed {
-  const slots = slotsBetween(rules, seenUntil, until, mostMissed);
+): MissedSlots {
+  const slots = slotsBetween(rules, handledUntil, until, mostMissed);
   if (slots.length === 0) return { run: [], skipped: [] };
   if (rules.missed === 'none') {
     return { run: [], skipped: slots.map((slot) => ({ slot, why: 'missed: none' })) };
   }
-  const within = rules.missedWithin ?? Math.min(day, period(rules, now) ?? day);
+  const within = rules.missedWithin ?? Math.min(dayMs, period(rules, now) ?? dayMs);
   const run: number[] = [];
   const skipped: { slot: number; why: string }[] = [];
   for (const slot of slots) {
@@ -93,22 +93,22 @@ export function missedSlots(
   return { run, skipped };
 }
 
-/** Why a missed slot is skipped where a later one runs. */
+/** Why a missed slot is skipped when a later one runs. */
 export const madeUpLater = 'missed; a later slot makes up for it (missed: latest)';
 
-/** The zone a schedule is reckoned in: its own, or the system's. */
+/** The zone of a schedule: its own, or the system's. */
 export function zoneOf(schedule: Schedule): Zone {
   return zoneNamed(schedule.timezone);
 }
 
-const read = new WeakMap<readonly string[], readonly Expression[]>();
+const expressionsOf = new WeakMap<readonly string[], readonly Expression[]>();
 
-/** The first slot of (after, until]. */
+/** The first slot in (after, until]. */
 function firstSlot(schedule: Schedule, after: number, until: number): number | undefined {
-  let expressions = read.get(schedule.schedule);
+  let expressions = expressionsOf.get(schedule.schedule);
   if (expressions === undefined) {
     expressions = schedule.schedule.flatMap(readExpression);
-    read.set(schedule.schedule, expressions);
+    expressionsOf.set(schedule.schedule, expressions);
   }
   const zone = zoneOf(schedule);
   let earliest: number | undefined;
@@ -119,19 +119,19 @@ function firstSlot(schedule: Schedule, after: number, until: number): number | u
   return earliest;
 }
 
-/** As firstSlot, for one expression. */
+/** Like firstSlot, for one expression. */
 function firstOf(
   expression: Expression,
   zone: Zone,
   after: number,
   until: number,
 ): number | undefined {
-  /** The whole second that is the first to be looked at. */
+  /** The first whole second that may be a slot. */
   const start = Math.floor(after / 1000) * 1000 + 1000;
-  /** The wall at which the piece before ended: below the next one's begin in a gap, above it in a fold. */
+  /** The wall at which the previous piece ended: before the next one's begin at a gap, after it at a fold. */
   let ended: number | undefined;
-  // A day back: the piece before `start`, and with it a fold that is still going on, is seen.
-  for (const { from, until: end, offset } of zone.pieces(start - day)) {
+  // From a day before, so that the piece before `start` is included, in case a fold is not over yet.
+  for (const { from, until: end, offset } of zone.pieces(start - dayMs)) {
     if (from > until) return undefined;
     if (end > start) {
       const begin = from + offset;

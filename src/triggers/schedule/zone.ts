@@ -1,13 +1,13 @@
 /**
- * Wall clocks of time zones, by Intl. A wall is what the clock on the wall shows, written as the
- * milliseconds that the same digits would be in UTC; arithmetic on walls knows no DST.
+ * Wall clocks of time zones, by Intl. A wall is what the clock on the wall shows, as the milliseconds
+ * since the epoch that the same digits would be in UTC; arithmetic on walls ignores DST.
  */
 
-/** A time during which a zone's clock runs evenly: wall = instant + offset. */
+/** A span without a change of the zone's clock: wall = instant + offset. */
 interface Piece {
   /** Milliseconds since the epoch; whole seconds. */
   readonly from: number;
-  /** Not part of it any more. */
+  /** Exclusive. */
   readonly until: number;
   readonly offset: number;
 }
@@ -17,14 +17,14 @@ export interface Zone {
   readonly name: string;
   /** The wall at an instant. */
   wall(instant: number): number;
-  /** Pieces without a hole between them, the first one holding `from`, for ever. */
+  /** Contiguous pieces, starting with the one that contains `from`; infinite. */
   pieces(from: number): Generator<Piece, never>;
 }
 
-const week = 604_800_000;
+const weekMs = 604_800_000;
 const zones = new Map<string, Zone>();
 
-/** The zone of that name (one Intl takes), or the system's. The same object for the same name. */
+/** The zone of that name, which Intl must know, or the system's. The same object for the same name. */
 export function zoneNamed(name: string = systemZone()): Zone {
   let zone = zones.get(name);
   if (zone === undefined) {
@@ -34,7 +34,7 @@ export function zoneNamed(name: string = systemZone()): Zone {
   return zone;
 }
 
-/** Intl names none when the system's is unknown to it, and then reckons in UTC. */
+/** Intl names no zone when it does not know the system's; it uses UTC then. */
 function systemZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'UTC';
 }
@@ -61,8 +61,8 @@ function createZone(name: string): Zone {
 
   /** The pieces of a week since the epoch: one, or two where the offset changes within it. */
   const piecesOf = (index: number): readonly Piece[] => {
-    const from = index * week;
-    const until = from + week;
+    const from = index * weekMs;
+    const until = from + weekMs;
     const before = offset(from);
     if (offset(until) === before) return [{ from, until, offset: before }];
     let last = from;
@@ -84,7 +84,7 @@ function createZone(name: string): Zone {
     name,
     wall: (instant) => instant + offset(Math.floor(instant / 1000) * 1000),
     *pieces(from) {
-      for (let index = Math.floor(from / week); ; index++) {
+      for (let index = Math.floor(from / weekMs); ; index++) {
         let pieces = known.get(index);
         if (pieces === undefined) {
           pieces = piecesOf(index);

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  createScheduler,
   type ScheduledJob,
   type ScheduleOptions,
+  Scheduler,
 } from '../../../src/triggers/schedule/schedule.js';
 import { type MissedRules, slotsBetween } from '../../../src/triggers/schedule/slots.js';
 
@@ -34,7 +34,7 @@ function scene(start: string, onSlot?: ScheduleOptions['onSlot']) {
   let passed = 0;
   let wall = at(start);
   let wakes = 0;
-  const scheduler = createScheduler({
+  const scheduler = new Scheduler({
     async onSlot(job, slot, how) {
       await onSlot?.(job, slot, how);
       told.push(`${job} ${iso(slot)} ${how}`);
@@ -64,7 +64,7 @@ function scene(start: string, onSlot?: ScheduleOptions['onSlot']) {
     set: async (jobs: Record<string, MissedRules | ScheduledJob>) => {
       const entries = Object.entries(jobs).map(([name, given]): [string, ScheduledJob] => [
         name,
-        'starts' in given ? given : { starts: given, seenUntil: wall },
+        'starts' in given ? given : { starts: given, handledUntil: wall },
       ]);
       scheduler.set(new Map(entries));
       await settle();
@@ -164,8 +164,8 @@ describe('missed slots', () => {
 
   test('at start are those since the last one seen', async () => {
     const { set, news } = scene('2026-01-01T04:30Z');
-    const seenUntil = at('2026-01-01T02:00Z');
-    await set({ all: { starts: jobs.all, seenUntil } });
+    const handledUntil = at('2026-01-01T02:00Z');
+    await set({ all: { starts: jobs.all, handledUntil } });
     expect(news()).toEqual(['all 2026-01-01T03:00Z catch-up', 'all 2026-01-01T04:00Z catch-up']);
   });
 
@@ -283,10 +283,10 @@ describe('a reload', () => {
     await set({ a: daily('0 1 * * *'), b: daily('0 1 * * *') });
     await pass(2.5 * hour);
     news();
-    const seenUntil = 0;
+    const handledUntil = 0;
     await set({
-      a: { starts: daily('30 * * * *'), seenUntil },
-      b: { starts: daily('0 1 * * *', { timezone: 'Etc/GMT+1' }), seenUntil },
+      a: { starts: daily('30 * * * *'), handledUntil },
+      b: { starts: daily('0 1 * * *', { timezone: 'Etc/GMT+1' }), handledUntil },
     });
     expect(news()).toEqual([]);
     await pass(hour);
@@ -299,7 +299,7 @@ describe('a reload', () => {
     await pass(2 * hour);
     expect(news()).toEqual(['a 2026-01-01T01:00Z due']);
     jump(day);
-    await set({ a: { starts: daily('0 1 * * *', { missed: 'none' }), seenUntil: 0 } });
+    await set({ a: { starts: daily('0 1 * * *', { missed: 'none' }), handledUntil: 0 } });
     expect(news()).toEqual(['a 2026-01-02T01:00Z skip: missed: none']);
   });
 
@@ -324,7 +324,7 @@ describe('a reload', () => {
       return new Promise((resolve) => (open = resolve));
     });
     const starts = daily('* * * * *', { missed: 'all', missedWithin: hour });
-    await set({ a: { starts, seenUntil: at('2026-01-01T00:00Z') } });
+    await set({ a: { starts, handledUntil: at('2026-01-01T00:00Z') } });
     await set({ a: daily('0 1 * * *') });
     open();
     await settle();
@@ -398,7 +398,7 @@ test('whatever the clock does, each slot ends once and in order', async () => {
         for (const one of steps) {
           if ('pass' in one) await it.pass(one.pass);
           else if ('jump' in one) it.jump(one.jump);
-          else await it.set({ a: { starts, seenUntil: 0 } });
+          else await it.set({ a: { starts, handledUntil: 0 } });
           latest = Math.max(latest, it.wall());
         }
         // Long enough for the clock to be again where it was, and for the retry of what is refused last.

@@ -20,11 +20,12 @@ test('requests are refused with the reason, what a watch saw is kept, and all go
   expect(refused.code).toBe(4);
   expect(refused.stderr).toMatch(/the queue .*OOM/);
   scene.writeHere({ 'new/during.txt': 'two' });
-  await member.said(/what its watch saw waits: .*OOM/);
+  await member.said(/changes seen by the watch could not be queued yet: .*OOM/);
   const queue = async () => (await member.cli(['status', '--json'])).events[0]?.queue;
   await eventually(async () => (await queue()).state === 'down');
   // It goes on for longer than the daemon takes between two looks at the queue.
-  const waits = () => member.stderr().match(/what its watch saw waits/g)?.length ?? 0;
+  const waits = () =>
+    member.stderr().match(/changes seen by the watch could not be queued yet/g)?.length ?? 0;
   await eventually(() => waits() > 4);
   expect(await queue()).toMatchObject({ state: 'down', message: expect.stringMatching('OOM') });
   expect(existsSync(scene.there('new/during.txt'))).toBe(false);

@@ -1,33 +1,44 @@
-/** What a watch sees of the file system: the root, a file's state, and which names are not its affair. */
+/** What a watch reads from the file system: its root, the state of a file, and which names it ignores. */
 import type { Stats } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { isOurs, nameOf, reservedFolder } from '../../core/entry.js';
-import type { Look } from './settle.js';
+import type { FileState } from './settle.js';
 
-/** Where a root's path leads. */
-export interface Place {
+/** What the path of a watch leads to. */
+export interface WatchRoot {
   /** The folder, resolved. */
   readonly folder: string;
   readonly stats: Stats;
-  /** When the root is one file: its name in that folder, the only one that counts. */
+  /** When the path leads to a file: its name in that folder, the only name that counts. */
   readonly only: string | undefined;
+  /** Differs for another folder or file at the same path. */
+  readonly identity: string;
 }
 
-/** Undefined when nothing that can be watched stands there. */
-export async function placeOf(root: string): Promise<Place | undefined> {
+/** Undefined when nothing that can be watched exists there. */
+export async function findRoot(path: string): Promise<WatchRoot | undefined> {
   try {
-    const path = await realpath(root);
-    const stats = await stat(path);
-    if (stats.isDirectory()) return { folder: path, stats, only: undefined };
-    const folder = dirname(path);
-    return { folder, stats: await stat(folder), only: basename(path) };
+    const resolved = await realpath(path);
+    const stats = await stat(resolved);
+    if (stats.isDirectory()) return rootAt(resolved, stats, undefined);
+    const folder = dirname(resolved);
+    return rootAt(folder, await stat(folder), basename(resolved));
   } catch {
     return undefined;
   }
 }
 
-export function lookOf({ size, mtimeMs, ctimeMs, ino }: Stats): Look {
+function rootAt(folder: string, stats: Stats, only: string | undefined): WatchRoot {
+  return { folder, stats, only, identity: `${folder}/${only ?? ''}:${folderIdentity(stats)}` };
+}
+
+/** Differs for another folder of the same name. Where the file system keeps no time of birth, only the inode tells. */
+export function folderIdentity({ dev, ino, birthtimeMs }: Stats): string {
+  return `${dev}:${ino}:${birthtimeMs}`;
+}
+
+export function fileStateOf({ size, mtimeMs, ctimeMs, ino }: Stats): FileState {
   const now = Date.now();
   const newest = mtimeMs > ctimeMs && mtimeMs <= now ? mtimeMs : ctimeMs;
   return { size, mtimeMs, ctimeMs, ino, age: now - newest };

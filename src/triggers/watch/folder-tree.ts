@@ -1,83 +1,84 @@
 /**
- * The watched folders below a root: which ones have a watch, and what is found in them. What it
- * means that something was found is watch.ts's affair; how one folder is watched, folder-watch.ts's.
+ * The watched folders below a root: which ones have a watch, and what was found in them. watch.ts
+ * decides what that means; folder-watch.ts watches one folder.
  */
 import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
+import { Budget } from '../../core/at-once.js';
 import { join, nameOf, parentOf } from '../../core/entry.js';
+import { folderIdentity } from './file-state.js';
 import { type FolderWatch, watchOne } from './folder-watch.js';
 
 export interface TreeOptions {
   /** Absolute, resolved. */
   readonly root: string;
-  /** Whether a folder below the root is to be watched. */
+  /** Whether to watch a folder below the root. */
   readonly wanted: (folder: string) => boolean;
   /** Something happened to this path. */
   readonly onEvent: (path: string) => void;
-  /** Files that changed less than this ago, ms, are fresh. */
+  /** Files changed less than this long ago are fresh, ms. */
   readonly fresh: number;
-  /** This path was found when a folder was gone through. */
+  /** This path was found when a folder was listed. */
   readonly onFound: (path: string) => void;
-  /** The root itself may be another one now, or gone. */
+  /** The root itself may have been replaced or removed. */
   readonly onRoot: () => void;
   /** A folder has no watch. */
   readonly onError: (folder: string, error: NodeJS.ErrnoException) => void;
 }
 
-/** What of a folder's files is told when it is gone through: all of them, those that changed a short time ago, or none. */
-export type Tell = 'all' | 'fresh' | 'none';
+/** Which files of a listed folder are reported: all, those that changed a short time ago, or none. */
+export type ReportedFiles = 'all' | 'fresh' | 'none';
 
-interface Folder {
+interface WatchedFolder {
   readonly watch: FolderWatch;
   readonly identity: string;
   /** Names of the watched folders in it. */
   readonly below: Set<string>;
 }
 
-interface Found {
+interface FoundFolder {
   readonly path: string;
   readonly stats: Stats;
 }
 
-/** Folders that are put under watch, or listed, at once. */
-const atOnce = 32;
-/** Files of one folder that are looked at at once. */
-const looksAtOnce = 256;
+/** Folders that get a watch, or are listed, at once. */
+const foldersAtOnce = 32;
+/** Files of one folder whose age is read at once. */
+const filesAtOnce = 256;
 
 export class FolderTree {
   readonly #options: TreeOptions;
-  readonly #folders = new Map<string, Folder>();
-  readonly #waiting: (() => void)[] = [];
-  #busy = 0;
+  readonly #folders = new Map<string, WatchedFolder>();
+  readonly #places = new Budget(foldersAtOnce);
   #closed = false;
-  /** Whether the system gives no more watches. */
+  /** Whether the system refused a watch because its limit is reached. */
   #full = false;
 
   constructor(options: TreeOptions) {
     this.#options = options;
   }
 
-  /** Whether this very folder is watched, not one that stood there before. */
+  /** Whether this very folder is watched, not a former one of the same path. */
   has(folder: string, stats: Stats): boolean {
-    return this.#folders.get(folder)?.identity === identityOf(stats);
+    return this.#folders.get(folder)?.identity === folderIdentity(stats);
   }
 
   /**
-   * Watches a folder and all that are wanted below it, in place of what was watched there; resolves
-   * when the watches are on. What stands in them is told then, as `tell` says: it may have come before.
+   * Watches a folder and all wanted ones below it, in place of what was watched there; resolves when
+   * the watches are on. Then reports `files` in them, since they may be older than the watch.
    */
-  async add(path: string, stats: Stats, tell: Tell): Promise<void> {
+  async add(path: string, stats: Stats, files: ReportedFiles): Promise<void> {
     const found = await this.#limited(async () => {
       if (this.#closed || this.#full) return [];
       if (!this.has(path, stats)) this.#watch(path, stats);
-      return this.#enter(path, tell);
+      return this.#enter(path, files);
     });
-    await Promise.all(found.map((next) => this.add(next.path, next.stats, tell)));
+    await Promise.all(found.map((next) => this.add(next.path, next.stats, files)));
   }
 
   #watch(path: string, stats: Stats): void {
     this.drop(path);
-    const folder: Folder = {
+    const folder: WatchedFolder = {
       watch: watchOne(this.#real(path), {
         entry: (name) => {
           if (name === undefined) void this.add(path, stats, 'all');
@@ -90,7 +91,7 @@ export class FolderTree {
           this.#options.onError(path, error);
         },
       }),
-      identity: identityOf(stats),
+      identity: folderIdentity(stats),
       below: new Set(),
     };
     this.#folders.set(path, folder);
@@ -107,18 +108,18 @@ export class FolderTree {
     for (const name of folder.below) this.drop(join(path, name));
   }
 
-  /** Looks through all watched folders for some that should be and are not: events were lost, or no watches were left. */
-  async refresh(tell: Tell): Promise<void> {
+  /** Lists all watched folders, to find those that lack a watch because events were lost or no watch was left. */
+  async refresh(files: ReportedFiles): Promise<void> {
     this.#full = false;
     if (!this.#folders.has('')) {
       const stats = await lstat(this.#options.root).catch(() => undefined);
-      if (stats?.isDirectory()) await this.add('', stats, tell);
+      if (stats?.isDirectory()) await this.add('', stats, files);
       return;
     }
     await Promise.all(
       [...this.#folders.keys()].map(async (path) => {
-        const found = await this.#limited(() => this.#enter(path, tell));
-        await Promise.all(found.map((next) => this.add(next.path, next.stats, tell)));
+        const found = await this.#limited(() => this.#enter(path, files));
+        await Promise.all(found.map((next) => this.add(next.path, next.stats, files)));
       }),
     );
   }
@@ -128,7 +129,7 @@ export class FolderTree {
     this.drop('');
   }
 
-  /** The root's own path is the root. */
+  /** Without a slash at the end for the root. */
   #real(path: string): string {
     return path === '' ? this.#options.root : `${this.#options.root}/${path}`;
   }
@@ -142,31 +143,31 @@ export class FolderTree {
     this.#options.onEvent(path);
   }
 
-  /** Lists a folder once its watch is on; resolves to the folders in it that have none yet. */
-  async #enter(path: string, tell: Tell): Promise<Found[]> {
+  /** Lists a folder once its watch is on; resolves to the folders in it that have no watch yet. */
+  async #enter(path: string, files: ReportedFiles): Promise<FoundFolder[]> {
     const folder = this.#folders.get(path);
     await folder?.watch.on;
     if (folder === undefined || this.#folders.get(path) !== folder) return [];
     const { wanted, onFound } = this.#options;
-    // one that is gone, or can't be read, is told by the folder above it, or by the run
+    // if it is gone or can't be read, the folder above it or the run reports that
     const entries = await readdir(this.#real(path), { withFileTypes: true }).catch(() => []);
-    const found: Found[] = [];
-    const files: string[] = [];
+    const found: FoundFolder[] = [];
+    const maybeFresh: string[] = [];
     for (const entry of entries) {
       const at = join(path, entry.name);
       if (!entry.isDirectory()) {
-        if (tell === 'all') onFound(at);
-        else if (tell === 'fresh') files.push(at);
+        if (files === 'all') onFound(at);
+        else if (files === 'fresh') maybeFresh.push(at);
         continue;
       }
       if (!wanted(at)) continue;
       const stats = await lstat(this.#real(at)).catch(() => undefined);
-      if (stats?.isDirectory() && (tell === 'all' || !this.has(at, stats)))
+      if (stats?.isDirectory() && (files === 'all' || !this.has(at, stats)))
         found.push({ path: at, stats });
     }
-    for (let i = 0; i < files.length; i += looksAtOnce)
+    for (let i = 0; i < maybeFresh.length; i += filesAtOnce)
       await Promise.all(
-        files.slice(i, i + looksAtOnce).map(async (at) => {
+        maybeFresh.slice(i, i + filesAtOnce).map(async (at) => {
           if (await this.#isFresh(at)) onFound(at);
         }),
       );
@@ -179,18 +180,12 @@ export class FolderTree {
   }
 
   async #limited<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#busy >= atOnce) await new Promise<void>((go) => this.#waiting.push(go));
-    this.#busy++;
+    // without a turn of the event loop where there is room, so that a watch is on as early as can be
+    if (!this.#places.tryTake(1)) await this.#places.take(1);
     try {
       return await work();
     } finally {
-      this.#busy--;
-      this.#waiting.shift()?.();
+      this.#places.give(1);
     }
   }
-}
-
-/** Tells a folder from another one of its name. Where there is no time of birth, only the number does. */
-export function identityOf({ dev, ino, birthtimeMs }: Stats): string {
-  return `${dev}:${ino}:${birthtimeMs}`;
 }

@@ -1,18 +1,18 @@
 /**
- * One folder under chokidar's eyes, without what is in the folders below it.
+ * Watches one folder with chokidar, without the folders below it.
  *
- * Each folder has a watcher of its own, for which `ready` says that the system's watch is on: what
- * is listed after that is not missed. (A recursive chokidar lists a new folder first and watches it
- * then, so that what comes in between is lost until the next change; chokidar issue 1112. It also
- * keeps watching the old folder when another one has taken its place.) Only `raw` is heard, the
- * system's own words: chokidar's events would cost a watch for each file.
+ * Each folder has a watcher of its own, whose `ready` says that the system's watch is on: entries
+ * listed after that can't be missed. (A recursive chokidar lists a new folder before it watches it,
+ * so a change in between is lost until the next one; chokidar issue 1112. It also keeps watching the
+ * old folder when another one has taken its place.) Only `raw` is used, the system's own events:
+ * chokidar's events would cost a watch for each file.
  */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { FSWatcher } from 'chokidar';
 
 export interface FolderEvents {
-  /** Something happened to the entry of this name; undefined: to some entry. */
+  /** Something happened to the entry of this name; undefined: to an unknown entry. */
   readonly entry: (name: string | undefined) => void;
   /** The folder itself may have been removed, moved or replaced. */
   readonly itself: () => void;
@@ -21,15 +21,15 @@ export interface FolderEvents {
 }
 
 export interface FolderWatch {
-  /** Resolves when the watch is on, or can't be put on. */
+  /** Resolves when the watch is on or has failed. */
   readonly on: Promise<void>;
   close(): void;
 }
 
 /**
- * A watcher that lists nothing. Chokidar lists a folder at each event in it, to find out what
- * happened: with a thousand files and a log that grows, that alone keeps a core busy. If a later
- * chokidar lists in another way, that costs time again and changes nothing else.
+ * A watcher that lists nothing. Chokidar lists a folder after each event in it, to find out what
+ * happened: with a thousand files and a growing log, that alone keeps a core busy. If a later
+ * chokidar lists in another way, that costs time again but changes nothing else.
  */
 class Unlisting extends FSWatcher {
   override _readdirp(): undefined {}
@@ -39,7 +39,7 @@ class Unlisting extends FSWatcher {
 export function watchOne(folder: string, events: FolderEvents): FolderWatch {
   if (folder.includes('\\')) {
     // chokidar reads a backslash as a slash, on every system
-    queueMicrotask(() => events.error(new Error('a name with a backslash can not be watched')));
+    queueMicrotask(() => events.error(new Error("a name with a backslash can't be watched")));
     return { on: Promise.resolve(), close() {} };
   }
   const watcher = new Unlisting({
@@ -53,46 +53,40 @@ export function watchOne(folder: string, events: FolderEvents): FolderWatch {
   const own = basename(folder);
   watcher.on('raw', (event, name: string | null) => {
     countEvent();
-    // the system gives the folder's own name when it tells of the folder, or of an entry named like it
+    // the folder's own name means the folder itself, or an entry of the same name
     if (event === 'rename' && name === own) events.itself();
     events.entry(name ?? undefined);
   });
   watcher.on('error', (error) => events.error(error as NodeJS.ErrnoException));
-  const { promise, resolve } = withResolvers();
-  watcher.on('ready', resolve);
+  let resolveOn = () => {};
+  const on = new Promise<void>((resolve) => {
+    resolveOn = resolve;
+    watcher.on('ready', resolve);
+  });
   return {
-    on: promise,
+    on,
     close() {
-      resolve();
+      resolveOn();
       void watcher.close();
-      watcher.on('error', () => {}); // of a listing that was still going on
+      watcher.on('error', () => {}); // of a listing that has not ended
     },
   };
 }
 
-function withResolvers(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
-}
-
-/** Whom it concerns that events were lost. */
-const losers = new Set<() => void>();
-/** Events of this turn of the event loop. */
+const lossListeners = new Set<() => void>();
+/** Events in this turn of the event loop. */
 let burst = 0;
 let mostQueued: number | undefined;
 
 /**
- * Calls `lost` when the system has probably dropped events. Linux keeps what the process has not
- * read yet in one queue of limited length (inotify(7): max_queued_events) and Node does not pass
- * on that it overflowed; but then the whole queue is read in one turn of the event loop.
- * Returns what ends the calls.
+ * Calls `lost` when the system has probably dropped events. Linux keeps the events that a process
+ * has not read yet in one queue of limited length (inotify(7): max_queued_events). Node does not
+ * report its overflow, but then reads the whole queue in one turn of the event loop. Returns a
+ * function that removes the listener.
  */
 export function onLostEvents(lost: () => void): () => void {
-  losers.add(lost);
-  return () => losers.delete(lost);
+  lossListeners.add(lost);
+  return () => lossListeners.delete(lost);
 }
 
 function countEvent(): void {
@@ -102,7 +96,7 @@ function countEvent(): void {
     mostQueued ??= queueLength();
     const lost = burst >= mostQueued * 0.9;
     burst = 0;
-    if (lost) for (const loser of losers) loser();
+    if (lost) for (const listener of lossListeners) listener();
   });
 }
 
@@ -110,6 +104,6 @@ function queueLength(): number {
   try {
     return Number(readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8'));
   } catch {
-    return 16_384; // not Linux; the default there
+    return 16_384; // not Linux: take its default
   }
 }

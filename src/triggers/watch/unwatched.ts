@@ -1,13 +1,13 @@
-/** Why changes in some folders are not seen as they happen, and what to do about it: sentences for people. */
+/** Sentences for people: why changes in some folders are not seen as they happen, and what to do about it. */
 import { escapeText } from '../../core/text.js';
 
 const until = 'so changes in some folders are found by the rescan only';
 
 export function noRoot(root: string): string {
-  return `the folder ${escapeText(root)} does not exist; it is watched as soon as it does`;
+  return `the folder ${escapeText(root)} does not exist; it will be watched as soon as it does`;
 }
 
-/** `error` is the system's, of putting a watch on the folder. Limits: inotify(7). */
+/** `error` is the system's, from adding a watch to the folder. Limits: inotify(7). */
 export function unwatched(folder: string, error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case 'ENOSPC':

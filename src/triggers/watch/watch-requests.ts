@@ -1,6 +1,6 @@
 /**
- * From what a watch saw to requests for runs. A folder is forgotten only when a run that was asked
- * for after its change, and covers it, has succeeded; until then it is asked for again.
+ * Turns what a watch reports into requests for runs. A folder is forgotten only when a run that was
+ * requested after its change, and covers it, has succeeded; until then it is requested again.
  */
 import { parentOf } from '../../core/entry.js';
 import type { Report } from '../../core/events.js';
@@ -8,147 +8,157 @@ import { secretMark } from '../../core/text.js';
 import type { RequestedRun } from '../../queue/request-run.js';
 
 export interface WatchRequestsOptions {
-  /** Milliseconds before folders that failed are asked for again, doubled each time up to the second one. */
+  /** Milliseconds before folders that failed are requested again; doubled each time, up to `maxBackoff`. */
   readonly retry: { readonly backoff: number; readonly maxBackoff: number };
-  /** Puts a request in the queue: for these folders, or the whole tree. */
+  /** Puts a request in the queue: for these folders, or for the whole tree. */
   readonly request: (folders: readonly string[] | undefined) => Promise<RequestedRun>;
-  /** The report of a run, once it has ended: undefined before; `lost` when nothing is known of it any more. */
+  /** The report of a run that has ended; undefined before that, `lost` when nothing is known of the run any more. */
   readonly endOf: (run: string) => Promise<Report | 'lost' | undefined>;
   readonly isPaused: () => boolean;
-  /** Told when the queue did not take a request. */
+  /** Called when the queue did not take a request; it will be made again. */
   readonly onError: (error: Error) => void;
 }
 
-export interface WatchRequests {
-  /** In these folders, files have come to rest. */
-  settled(folders: readonly string[]): void;
-  /** The whole tree has to be looked at. */
-  rescan(): void;
-  /** A run has ended, whosever it was. */
-  ended(run: string): void;
-  stop(): void;
-}
-
-/** More folders than this are no longer worth naming. */
+/** With more folders than this, the whole tree is requested. */
 const mostFolders = 1000;
-/** Milliseconds before a queue that took no request is asked again; doubled up to a minute. */
-const queueRetry = 1000;
-/** Milliseconds between looks at a run whose end nobody told. */
-const lookEvery = 10_000;
+/** Before a queue that took no request is asked again; doubled each time, up to a minute. */
+const queueRetryMs = 1000;
+const longestQueueRetryMs = 60_000;
+/** Between two checks whether a run has ended, in case `ended` is not called. */
+const checkRunEveryMs = 10_000;
 
-export function createWatchRequests(options: WatchRequestsOptions): WatchRequests {
-  const pending = new Set<string>();
-  let whole = false;
-  /** What was asked for and has not ended. */
-  let asked: { readonly run: string; readonly folders: readonly string[] } | undefined;
-  let busy = false;
-  let stopped = false;
-  let refusals = 0;
-  let failures = 0;
-  const timers = new Set<NodeJS.Timeout>();
+export class WatchRequests {
+  readonly #options: WatchRequestsOptions;
+  /** Folders to request. */
+  readonly #pending = new Set<string>();
+  /** Whether to request the whole tree. */
+  #wholeTree = false;
+  /** The run that is waited for, and the folders requested with it. */
+  #awaited: { readonly run: string; readonly folders: readonly string[] } | undefined;
+  #requesting = false;
+  /** Requests in a row that the queue did not take. */
+  #refusals = 0;
+  /** Runs in a row that did not do all their folders. */
+  #failures = 0;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #stopped = false;
 
-  const later = (ms: number, work: () => void) => {
+  constructor(options: WatchRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Files in these folders have come to rest. */
+  settled(folders: readonly string[]): void {
+    for (const folder of folders) this.#pending.add(folder);
+    void this.#requestPending();
+  }
+
+  /** The whole tree must be looked at. */
+  rescan(): void {
+    this.#wholeTree = true;
+    void this.#requestPending();
+  }
+
+  /** Must be called when a run has ended, any run. */
+  ended(run: string): void {
+    if (this.#awaited?.run === run) void this.#checkAwaited();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  async #requestPending(): Promise<void> {
+    if (this.#requesting || this.#stopped || this.#options.isPaused()) return;
+    this.#requesting = true;
+    try {
+      if (this.#pending.size > mostFolders) {
+        this.#pending.clear();
+        this.#wholeTree = true;
+      }
+      if (this.#wholeTree) await this.#requestWholeTree();
+      if (this.#pending.size > 0 && this.#awaited === undefined) await this.#requestFolders();
+      this.#refusals = 0;
+    } catch (error) {
+      this.#options.onError(error as Error);
+      const delay = Math.min(queueRetryMs * 2 ** this.#refusals++, longestQueueRetryMs);
+      this.#later(delay, () => void this.#requestPending());
+    } finally {
+      this.#requesting = false;
+    }
+    if (this.#wholeTree) return;
+    if (this.#pending.size > 0 && this.#awaited === undefined && this.#refusals === 0)
+      void this.#requestPending();
+  }
+
+  async #requestWholeTree(): Promise<void> {
+    this.#wholeTree = false;
+    await this.#options.request(undefined).catch((error) => {
+      this.#wholeTree = true;
+      throw error;
+    });
+  }
+
+  async #requestFolders(): Promise<void> {
+    const folders = [...this.#pending].sort();
+    this.#pending.clear();
+    const putBack = () => {
+      for (const folder of folders) this.#pending.add(folder);
+    };
+    const { run, joined } = await this.#options.request(folders).catch((error) => {
+      putBack();
+      throw error;
+    });
+    // A run of other folders is in the way: these are requested when it has ended.
+    if (joined !== undefined) putBack();
+    this.#awaited = { run: joined?.run ?? run, folders: joined === undefined ? folders : [] };
+    void this.#checkAwaited();
+  }
+
+  /** If the awaited run has ended, requests again what it left undone. */
+  async #checkAwaited(): Promise<void> {
+    const awaited = this.#awaited;
+    if (awaited === undefined || this.#stopped) return;
+    let end: Report | 'lost' | undefined;
+    try {
+      end = await this.#options.endOf(awaited.run);
+    } catch {
+      // The queue is unreachable: it is asked again later.
+    }
+    if (this.#awaited !== awaited) return;
+    if (end === undefined) {
+      this.#later(checkRunEveryMs, () => void this.#checkAwaited());
+      return;
+    }
+    this.#awaited = undefined;
+    const again = undone(end, awaited.folders);
+    if (again.length === 0) this.#failures = 0;
+    else {
+      const { backoff, maxBackoff } = this.#options.retry;
+      this.#later(Math.min(backoff * 2 ** this.#failures++, maxBackoff), () => {
+        for (const folder of again) this.#pending.add(folder);
+        void this.#requestPending();
+      });
+    }
+    void this.#requestPending();
+  }
+
+  #later(ms: number, work: () => void): void {
     const timer = setTimeout(() => {
-      timers.delete(timer);
+      this.#timers.delete(timer);
       work();
     }, ms);
     timer.unref();
-    timers.add(timer);
-  };
-
-  const pump = async () => {
-    if (busy || stopped || options.isPaused()) return;
-    busy = true;
-    try {
-      if (pending.size > mostFolders) {
-        pending.clear();
-        whole = true;
-      }
-      if (whole) {
-        whole = false;
-        await options.request(undefined).catch((error) => {
-          whole = true;
-          throw error;
-        });
-      }
-      if (pending.size > 0 && asked === undefined) {
-        const folders = [...pending].sort();
-        pending.clear();
-        const back = () => {
-          for (const folder of folders) pending.add(folder);
-        };
-        const { run, joined } = await options.request(folders).catch((error) => {
-          back();
-          throw error;
-        });
-        // Somebody else's run of some folders: these are asked for when that has ended.
-        if (joined !== undefined) back();
-        asked = { run: joined?.run ?? run, folders: joined === undefined ? folders : [] };
-        void settle();
-      }
-      refusals = 0;
-    } catch (error) {
-      options.onError(error as Error);
-      later(Math.min(queueRetry * 2 ** refusals++, 60_000), () => void pump());
-    } finally {
-      busy = false;
-    }
-    if (whole) return;
-    if (pending.size > 0 && asked === undefined && refusals === 0) void pump();
-  };
-
-  /** Looks whether what was asked for has ended, and what of it has to be asked for again. */
-  const settle = async () => {
-    const mine = asked;
-    if (mine === undefined || stopped) return;
-    let end: Report | 'lost' | undefined;
-    try {
-      end = await options.endOf(mine.run);
-    } catch {
-      // The queue is out of reach; it will be looked at again.
-    }
-    if (asked !== mine) return;
-    if (end === undefined) {
-      later(lookEvery, () => void settle());
-      return;
-    }
-    asked = undefined;
-    const again = undone(end, mine.folders);
-    if (again.length === 0) failures = 0;
-    else {
-      const { backoff, maxBackoff } = options.retry;
-      later(Math.min(backoff * 2 ** failures++, maxBackoff), () => {
-        for (const folder of again) pending.add(folder);
-        void pump();
-      });
-    }
-    void pump();
-  };
-
-  return {
-    settled(folders) {
-      for (const folder of folders) pending.add(folder);
-      void pump();
-    },
-    rescan() {
-      whole = true;
-      void pump();
-    },
-    ended(run) {
-      if (asked?.run === run) void settle();
-    },
-    stop() {
-      stopped = true;
-      for (const timer of timers) clearTimeout(timer);
-    },
-  };
+    this.#timers.add(timer);
+  }
 }
 
-/** The folders of a run that are still to be done. */
+/** The folders that an ended run left undone. */
 function undone(end: Report | 'lost', folders: readonly string[]): readonly string[] {
   if (end === 'lost') return folders;
   if (end.outcome === 'succeeded') return [];
-  // Whoever cancels means it; the next look at the whole tree finds what was left.
+  // A cancelled run is not repeated; the next look at the whole tree finds what it left.
   if (end.outcome === 'cancelled') return [];
   const paths = end.failures.map(({ path }) => path);
   const named =

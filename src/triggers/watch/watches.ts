@@ -1,9 +1,9 @@
-/** The watches of all jobs: begun, changed and ended as jobs.yml says, each with the requests that follow from it. */
+/** The watches of all jobs: begun, changed and ended as jobs.yml says, each with the requests that it causes. */
 import type { Report } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import type { RequestedRun } from '../../queue/request-run.js';
 import { type Watch, watchFolder } from './watch.js';
-import { createWatchRequests, type WatchRequests } from './watch-requests.js';
+import { WatchRequests } from './watch-requests.js';
 
 export interface WatchesOptions {
   readonly request: (job: Job, folders: readonly string[] | undefined) => Promise<RequestedRun>;
@@ -15,48 +15,49 @@ export interface WatchesOptions {
 }
 
 export interface Watches {
-  /** The jobs to watch from now on. One whose definition is the same goes on undisturbed. */
+  /** Replaces the watched jobs. A job whose definition is unchanged stays watched without a break. */
   set(jobs: readonly Job[]): void;
   state(job: string): 'watching' | 'degraded' | undefined;
-  /** A run has ended. */
+  /** Must be called when a run has ended. */
   ended(run: string): void;
-  /** Everything has to be looked at anew. */
+  /** Requests a run of the whole tree for every job. */
   rescan(): void;
-  /** A job may run again: what changed meanwhile is looked for. */
+  /** A job may run again: requests a run of its whole tree, for the changes since it was paused. */
   resumed(job: string): void;
   close(): Promise<void>;
 }
 
-interface Watched {
-  /** The definition it was begun with. */
-  readonly identity: string;
+interface JobWatch {
+  /** The job's definition when the watch began, as JSON. */
+  readonly definition: string;
   readonly watch: Watch;
   readonly requests: WatchRequests;
   state: 'watching' | 'degraded';
 }
 
 export function createWatches(options: WatchesOptions): Watches {
-  const watched = new Map<string, Watched>();
+  const watches = new Map<string, JobWatch>();
   const ending = new Set<Promise<void>>();
 
-  const end = (job: string, { watch, requests }: Watched) => {
-    watched.delete(job);
+  const end = (job: string, { watch, requests }: JobWatch) => {
+    watches.delete(job);
     requests.stop();
     const closed = watch.close().finally(() => ending.delete(closed));
     ending.add(closed);
   };
 
-  const begin = (job: Job, identity: string) => {
+  const begin = (job: Job, definition: string) => {
     const { watch: rules, retry } = job.starts;
     if (rules === undefined) return;
     const note = (level: 'info' | 'warn', message: string) =>
       options.onNote(job.name, level, message);
-    const requests = createWatchRequests({
+    const requests = new WatchRequests({
       retry,
       request: (folders) => options.request(job, folders),
       endOf: options.endOf,
       isPaused: () => options.isPaused(job.name),
-      onError: (error) => note('warn', `what its watch saw waits: ${error.message}`),
+      onError: (error) =>
+        note('warn', `changes seen by the watch could not be queued yet: ${error.message}`),
     });
     const watch = watchFolder({
       root: job.from.path,
@@ -67,35 +68,36 @@ export function createWatches(options: WatchesOptions): Watches {
       onRescan: () => requests.rescan(),
       onState(state, why) {
         one.state = state;
-        if (state === 'degraded') note('warn', why ?? 'some changes are missed until the rescan');
+        if (state === 'degraded')
+          note('warn', why ?? 'some changes are missed until the next rescan');
         else note('info', `watches ${job.from.label}`);
       },
     });
-    const one: Watched = { identity, watch, requests, state: 'watching' };
-    watched.set(job.name, one);
+    const one: JobWatch = { definition, watch, requests, state: 'watching' };
+    watches.set(job.name, one);
   };
 
   return {
     set(jobs) {
       const next = new Map(jobs.map((job) => [job.name, job]));
-      for (const [name, one] of watched) {
+      for (const [name, one] of watches) {
         const job = next.get(name);
-        if (job === undefined || JSON.stringify(job) !== one.identity) end(name, one);
+        if (job === undefined || JSON.stringify(job) !== one.definition) end(name, one);
       }
-      for (const job of jobs) if (!watched.has(job.name)) begin(job, JSON.stringify(job));
+      for (const job of jobs) if (!watches.has(job.name)) begin(job, JSON.stringify(job));
     },
-    state: (job) => watched.get(job)?.state,
+    state: (job) => watches.get(job)?.state,
     ended(run) {
-      for (const { requests } of watched.values()) requests.ended(run);
+      for (const { requests } of watches.values()) requests.ended(run);
     },
     rescan() {
-      for (const { requests } of watched.values()) requests.rescan();
+      for (const { requests } of watches.values()) requests.rescan();
     },
     resumed(job) {
-      watched.get(job)?.requests.rescan();
+      watches.get(job)?.requests.rescan();
     },
     async close() {
-      for (const [name, one] of watched) end(name, one);
+      for (const [name, one] of watches) end(name, one);
       await Promise.all(ending);
     },
   };

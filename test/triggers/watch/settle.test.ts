@@ -1,17 +1,17 @@
 /** When a file counts as at rest: the table, and for any writer. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Look, Settle } from '../../../src/triggers/watch/settle.js';
+import { type FileState, Settle } from '../../../src/triggers/watch/settle.js';
 
 /** A look: `size` tells the states apart, `age` is what the file's own time says; by default nothing, since it lies ahead. */
-const seen = (size: number, age = -1, changes: Partial<Look> = {}): Look => ({
+const seen = (size: number, age = -1, changes: Partial<FileState> = {}): FileState => ({
   ...{ size, mtimeMs: size, ctimeMs: size, ino: 1, age },
   ...changes,
 });
 
 type Step =
-  | readonly [at: number, what: Look | undefined]
-  | readonly [at: number, what: Look, why: 'event'];
+  | readonly [at: number, what: FileState | undefined]
+  | readonly [at: number, what: FileState, why: 'event'];
 
 /** When `f` came to rest, after looks at these times; undefined when it didn't. */
 function restAt(settle: number, steps: readonly Step[]): number | undefined {
@@ -252,9 +252,9 @@ describe('due', () => {
 
   test('sooner after an event, but once for a thousand events', () => {
     const watcher = new Settle(1000);
-    expect(watcher.heard('f', 0)).toBeUndefined();
+    expect(watcher.noteEvent('f', 0)).toBeUndefined();
     watcher.look('f', seen(1), 0);
-    expect([watcher.heard('f', 10), watcher.heard('f', 300)]).toEqual([510, 510]);
+    expect([watcher.noteEvent('f', 10), watcher.noteEvent('f', 300)]).toEqual([510, 510]);
     expect(watcher.due(509)).toEqual({ paths: [], next: 510 });
     watcher.look('f', seen(2, 210), 510);
     expect(watcher.due(510)).toEqual({ paths: [], next: 1300 });
@@ -309,7 +309,7 @@ describe('any writer, looked at any time', () => {
         const end = last + settle + 200 + 2 * noise;
         for (let now = 0; now <= end; now++) {
           const wrote = writes.includes(now);
-          if (wrote && watcher.heard('f', now) === undefined) look(now, true);
+          if (wrote && watcher.noteEvent('f', now) === undefined) look(now, true);
           else if (looks.has(now) && (behind === 0 || waits)) look(now, false);
           const due = watcher.due(now - noise);
           if (due.paths.length > 0) look(now, false);

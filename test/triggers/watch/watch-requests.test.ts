@@ -1,12 +1,12 @@
 /** What a watch asks for again after a run that did not do all of it. */
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createWatchRequests } from '../../../src/triggers/watch/watch-requests.js';
+import { WatchRequests } from '../../../src/triggers/watch/watch-requests.js';
 import { reportOf } from '../../kit/daemons/controls.js';
 
 /** The folders of the first request and of the one that follows on a run in which `paths` failed. */
 async function askedFor(folders: readonly string[], paths: readonly string[]) {
   const asked: (readonly string[] | undefined)[] = [];
-  const requests = createWatchRequests({
+  const requests = new WatchRequests({
     retry: { backoff: 1, maxBackoff: 1 },
     async request(some) {
       asked.push(some);

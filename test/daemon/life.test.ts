@@ -14,7 +14,7 @@ const test = base.extend('env', async ({ redis }) => ({ FERRYLINE_QUEUE: redis.d
 // One that a failed test leaves would take the others' runs.
 afterEach(killDaemons);
 
-/** The DESIGN's ten seconds; what it takes here is two or three. */
+/** Milliseconds: what docs/faults.md promises in row 18. Here it takes two or three seconds. */
 const atMost = 10_000;
 
 async function endInTime(daemon: { stop(): Promise<number> }): Promise<void> {

@@ -1,4 +1,4 @@
-/** push, pull and mirror without jobs.yml: what `ssh` would understand, and a home folder of its own. */
+/** push, pull and mirror without jobs.yml: addresses as `ssh` takes them, with a home folder of its own. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -150,7 +150,7 @@ describe('~/.ssh', () => {
     expect(readTree(scene.there())).toEqual(tree);
   });
 
-  test('a host nobody vouches for: 6, with the command that pins it, before any login', async ({
+  test('an unknown host: 6, with the command that pins it, before any login', async ({
     sshd,
     scene,
   }) => {

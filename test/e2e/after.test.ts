@@ -1,4 +1,4 @@
-/** What becomes of a source file once its copy is proven: deleted, or moved to an archive. */
+/** What happens to a source file once its copy is proven: deleted, or moved to an archive. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';

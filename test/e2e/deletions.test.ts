@@ -1,4 +1,4 @@
-/** Deletions need proof: the guard's limits, the trash, and all that withholds them. */
+/** Deletions need proof: the guard's limits, the trash, and everything that withholds them. */
 import {
   chmodSync,
   existsSync,
@@ -106,7 +106,7 @@ describe('trash', () => {
       [`.ferryline/trash/${report.run}/a.txt`]: 'a',
       [`.ferryline/trash/${report.run}/sub/deep/b.txt`]: 'b',
     });
-    // it is no part of the destination
+    // the trash is not part of the destination
     const second = await scene.run();
     expect(second.report.files).toMatchObject({ copied: 0, deleted: 0, unchanged: 1 });
   });
@@ -128,7 +128,7 @@ describe('trash', () => {
     await scene.jobs({ delete: trash });
     const { report } = await scene.run();
     const bin = '.ferryline/trash';
-    // the same folder under the id of a run of long ago
+    // the same folder under the id of a much earlier run
     const old = report.run.replace(/^\d{8}/, '20200101');
     expect(old).not.toBe(report.run);
     renameSync(scene.there(`${bin}/${report.run}`), scene.there(`${bin}/${old}`));
@@ -213,7 +213,7 @@ test('a deletion at a local destination', async ({ scene }) => {
   expect(readTree(join(scene.cwd, 'data'))).toEqual({ a: 'a', b: 'b' });
 });
 
-test('a withheld change of kind leaves what stands there as it is, its mode included', async ({
+test('a withheld change of kind leaves the existing entry as it is, its mode included', async ({
   scene,
 }) => {
   scene.writeHere({ 'x/inside': 'new', l: 'file' });

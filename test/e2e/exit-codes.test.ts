@@ -1,4 +1,4 @@
-/** Every exit code this version can give (DESIGN's table), each with its outcome, kind and advice. */
+/** Every exit code of README.md's table, with its outcome, kind and advice. */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -29,7 +29,7 @@ test('0: succeeded', async ({ scene }) => {
   });
 });
 
-test('0: passed over by policy is no failure', async ({ scene }) => {
+test('0: an entry that is skipped by a rule is no failure', async ({ scene }) => {
   scene.writeHere({ link: { link: 'a.txt' } });
   expect(await scene.run()).toMatchObject({ code: 0, report: { files: { skipped: 1 } } });
 });
@@ -123,7 +123,7 @@ test('8: another process runs the job', async ({ scene }) => {
   expect((await scene.run()).code).toBe(0);
 });
 
-test('9: a peer that lists a name that can be none', async () => {
+test('9: a peer that lists an impossible name', async () => {
   const hostile = await startHostileServer({ behave: listing(['../x']) });
   try {
     const trap = await openScene(hostile);

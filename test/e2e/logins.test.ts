@@ -1,4 +1,4 @@
-/** The ways in: jump host, password, passphrase, agent; and that no secret shows on the way. */
+/** Ways to log in: jump host, password, passphrase, agent; and that no secret is shown. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ const test = base
 
 const tree = { 'a.txt': 'a', 'b/c.txt': 'c' };
 
-/** All bytes the run left below a folder. */
+/** All files below a folder, with their paths, as one text. */
 function everything(folder: string): string {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((name) => join(folder, name))
@@ -43,13 +43,13 @@ function everything(folder: string): string {
     .join('\n');
 }
 
-/** Neither what was printed nor what was kept holds a secret. */
+/** No secret is in the output or in the state folder. */
 function expectSecretFree(scene: Scene, result: Result, secret: string): void {
   const seen = [result.stdout, result.stderr, everything(join(scene.cwd, '.state'))].join('\n');
   const forms = [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')];
   for (const form of [...forms, Buffer.from(secret).toString('hex')])
     expect(seen).not.toContain(form);
-  // the search would find it: the transcript is there
+  // the search can find it: the transcript is there
   if (result.stderr.includes('command:')) expect(seen).toContain('logg');
 }
 
@@ -82,7 +82,7 @@ test('a jump host: a login on each, both counted, both host keys checked', async
 });
 
 describe('a password', () => {
-  test('lets in', async ({ server }) => {
+  test('logs in', async ({ server }) => {
     const scene = await openScene(server);
     scene.writeHere(tree);
     await scene.jobs({}, { auth: { password } });
@@ -127,7 +127,7 @@ describe('a password', () => {
     }
   });
 
-  test('in a jobs.yml that does not hold otherwise is not repeated', async ({ server }) => {
+  test('in a jobs.yml that is otherwise invalid is not repeated', async ({ server }) => {
     const scene = await openScene(server);
     await scene.jobs({ operation: 'mirorr' }, { auth: { password, passphrase } });
     for (const verb of [['validate'], ['run', 'job'], ['validate', '--json']]) {
@@ -154,7 +154,7 @@ describe('an encrypted key', () => {
     ['none', undefined],
     ['a wrong one', 'canary wrong passphrase'],
   ] as const)(
-    'with %s: told apart from a refused login, without the passphrase',
+    'with %s: distinguished from a refused login, without the passphrase',
     async ([_, wrong], { locked }) => {
       const scene = await openScene(locked);
       scene.writeHere(tree);
@@ -179,7 +179,7 @@ describe('an agent', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     try {
-      await once(agent.stdout, 'data'); // it tells its socket once it listens
+      await once(agent.stdout, 'data'); // it prints its socket once it listens
       const add = spawn('ssh-add', ['-q', sshd.keyFile], {
         env: { ...process.env, SSH_AUTH_SOCK: socket },
         stdio: ['ignore', 'inherit', 'inherit'],
@@ -195,7 +195,7 @@ describe('an agent', () => {
     }
   });
 
-  test('that is not there: a clear word', async ({ scene }) => {
+  test('that is not running: a clear message', async ({ scene }) => {
     scene.writeHere(tree);
     await scene.jobs({}, { auth: { agent: true } });
     const result = await scene.cli(['run', 'job']);

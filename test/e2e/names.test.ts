@@ -1,4 +1,4 @@
-/** Names that trip programs up, both ways; and trees that are deep, wide or large. */
+/** Names that break programs, in both directions; and trees that are deep, wide or large. */
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { giveTo, serverAccount } from '../kit/account.js';
@@ -9,7 +9,7 @@ import type { Sshd } from '../kit/servers/sshd.js';
 
 const isUtf8 = (name: Buffer) => Buffer.from(name.toString('utf8')).equals(name);
 const lawful = odd.map((name) => Buffer.from(name));
-/** Names that are text; two that are one name after NFC belong to another test. */
+/** Names that are valid text; two that are equal after NFC belong to another test. */
 const text = lawful.filter((name) => isUtf8(name) && name.toString() !== 'e\u0301');
 const broken = lawful.filter((name) => !isUtf8(name));
 const at = (folder: string, name: Buffer) => Buffer.concat([Buffer.from(`${folder}/`), name]);
@@ -50,7 +50,7 @@ describe('odd names', () => {
     const { code, events } = await scene.run();
     expect(code).toBe(0);
     expect(namesIn(scene.here())).toEqual(asLatin1(text));
-    // in JSON they are what they are
+    // in JSON they are unescaped
     const paths = events.filter(({ event }) => event === 'file').map(({ path }) => path);
     expect(paths.sort()).toEqual(text.map(String).sort());
   });
@@ -66,7 +66,7 @@ describe('odd names', () => {
   });
 
   test.for(['up', 'down'])(
-    'that are no UTF-8 are told and left, going %s: 3',
+    'that are not UTF-8 are reported and not copied, going %s: 3',
     async (way, { sshd, scene }) => {
       const folder = way === 'up' ? scene.here() : scene.there();
       writeNames(sshd, folder, [...broken, Buffer.from('fine')]);
@@ -84,7 +84,7 @@ describe('odd names', () => {
     },
   );
 
-  test('that are no UTF-8 at the destination withhold the deletions, and stay', async ({
+  test('that are not UTF-8 at the destination withhold the deletions, and stay', async ({
     sshd,
     scene,
   }) => {
@@ -98,7 +98,7 @@ describe('odd names', () => {
     );
   });
 
-  test('two that are one after NFC collide: 3, and neither is written over', async ({ scene }) => {
+  test('two that are equal after NFC collide: 3, and neither is overwritten', async ({ scene }) => {
     scene.writeHere({ 'e\u0301.txt': 'decomposed', '\u00e9.txt': 'composed', fine: '' });
     const { code, report } = await scene.run();
     expect(code).toBe(3);

@@ -1,4 +1,4 @@
-/** What is the system's ssh's own way: its configuration, its errors, one login for all channels. */
+/** What is special about the system's ssh: its configuration, its errors, one login for all channels. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -94,7 +94,7 @@ describe('what ssh has its own way for is refused: 2', () => {
   });
 });
 
-test('a host of ssh_config, with all that stands there', async ({ sshd }) => {
+test('a host of ssh_config, with all its settings', async ({ sshd }) => {
   const config = join(await temporaryFolder(), 'config');
   writeFileSync(
     config,

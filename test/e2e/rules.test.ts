@@ -1,4 +1,4 @@
-/** A job's rules, one by one: what is in scope, what counts as different, what becomes of links and modes. */
+/** A job's rules, one by one: what is in scope, what counts as different, what happens to links and modes. */
 import { chmodSync, lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { test } from '../kit/base.js';
@@ -46,7 +46,7 @@ describe('scope', () => {
     expect((await scene.run()).report.files).toMatchObject({ copied: 0, deleted: 0 });
   });
 
-  test("a leading slash means the root; a flag stands in the list's place for this once", async ({
+  test('a leading slash means the root; a flag replaces the list for one run', async ({
     scene,
   }) => {
     scene.writeHere({ 'x/a': '', 'y/x/b': '', 'c.log': '' });
@@ -231,7 +231,7 @@ describe('symlinks', () => {
     expect(readTree(scene.here())).toEqual({ 'a.txt': 'a', one: { link: 'a.txt' } });
   });
 
-  test('nothing is written through a link that stands at the destination', async ({ scene }) => {
+  test('nothing is written through a link that exists at the destination', async ({ scene }) => {
     const outside = await temporaryFolder();
     writeFileSync(`${outside}/victim`, 'untouched');
     scene.writeHere({ file: 'new', 'folder/victim': 'new', 'fine.txt': 'fine' });
@@ -336,7 +336,7 @@ describe('proof', () => {
     scene.writeHere({ big: randomBytes(400_000) });
     const { report } = await scene.run('--bwlimit', '200KiB/s');
     expect(report.files.copied).toBe(1);
-    // half the time it would take at that rate is more than loopback could ever need
+    // loopback needs far less than half the time that the rate allows
     expect(report.seconds).toBeGreaterThan(0.9);
     expect(statSync(scene.there('big')).size).toBe(400_000);
   });

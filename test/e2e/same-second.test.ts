@@ -1,6 +1,6 @@
 /**
- * A file that is rewritten, with the same size, in the second in which it was copied: size and
- * whole seconds are then the same on both sides, and later runs must see the change all the same.
+ * A file that is rewritten with the same size in the second in which it was copied: size and whole
+ * seconds are then the same on both sides, and later runs must still notice the change.
  */
 import {
   existsSync,
@@ -18,7 +18,7 @@ import { eventually } from '../kit/daemons/daemon.js';
 import { mtimeOf } from '../kit/files/tree.js';
 import type { Scene } from '../kit/scene.js';
 
-/** Another text under the mtime that the file has, in whole seconds or with its fraction moved on. */
+/** Writes another text and keeps the mtime's second; `fraction` is the new part of that second. */
 function rewrite(path: string, text: string | Buffer, fraction: number): void {
   const second = Math.floor(statSync(path).mtimeMs / 1000);
   writeFileSync(path, text);
@@ -34,7 +34,7 @@ const doubtful = (scene: Scene) => {
   );
 };
 
-/** Seconds since the epoch: as if the clocks of this machine were that much behind, so that slow tests stay within the second. */
+/** Seconds since the epoch, a minute ahead, so that a slow test stays within the second. */
 const soon = () => Math.floor(Date.now() / 1000) + 60;
 
 describe.each(['push', 'mirror'])('%s', (operation) => {
@@ -81,11 +81,11 @@ describe('pull', () => {
     expect(readFileSync(scene.here('f'), 'utf8')).toBe('two');
   });
 
-  test('what a run that was killed has read of it is not gone on with', async ({ scene }) => {
+  test('what a killed run has read of it is not resumed', async ({ scene }) => {
     const size = 48 * 1024 * 1024;
     scene.writeThere({ f: Buffer.alloc(size, 1) }, { mtime: soon() });
     const killed = startFerryline(['run', 'job', '--bwlimit', '20MiB/s'], { cwd: scene.cwd });
-    // enough of it to go on from: all but the last 32 MiB are
+    // enough to resume from: all but the last 32 MiB can be
     await eventually(() => {
       const found = existsSync(scene.here()) ? readdirSync(scene.here()) : [];
       return found.some((name) => statSync(scene.here(name)).size > 36 * 1024 * 1024);

@@ -1,4 +1,4 @@
-/** `plan --out` and `apply`: exactly the plan that was looked at, or nothing. */
+/** `plan --out` and `apply`: exactly the sealed plan is carried out, or nothing. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -65,7 +65,7 @@ test('flags are sealed with the plan', async ({ scene }) => {
   expect(readTree(scene.there())).toEqual({ a: 'a' });
 });
 
-test.for(['', '{}', '{"ferryline":"plan/2"}'])('%j is no plan: 2', async (text, { scene }) => {
+test.for(['', '{}', '{"ferryline":"plan/2"}'])('%j is not a plan: 2', async (text, { scene }) => {
   writeFileSync(file, text);
   expect((await apply(scene)).code).toBe(2);
 });

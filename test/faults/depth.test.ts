@@ -1,6 +1,6 @@
 /**
- * Row 16 of the fault matrix at the server: one that refuses more than a few open files gets fewer
- * at once, rather than failed paths, whatever else it refuses. One that many slow down gets fewer, too.
+ * Row 16 of docs/faults.md, at the server: if it refuses more than a few open files, fewer are opened at
+ * once and no path fails for that. The same holds for a server that many open files slow down.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
@@ -35,7 +35,7 @@ function atMost(
   return { behave, seen };
 }
 
-/** Opens one more, and counts it unless that fails. */
+/** Opens one more; it counts unless opening fails. */
 function opened(seen: { open: number; most: number }): Behaviour {
   seen.most = Math.max(seen.most, ++seen.open);
   const alter = (reply: Buffer) => {
@@ -79,7 +79,7 @@ describe('a server that allows few open files', () => {
     },
   );
 
-  test('what it refuses for another reason fails, and nothing waits for it', async ({
+  test('a file that it refuses for another reason fails, and nothing waits for it', async ({
     scene,
     hostile,
   }) => {
@@ -106,7 +106,7 @@ describe('a server that allows few open files', () => {
   });
 });
 
-/** Every request takes the longer the more files are open: a quarter of them, a sixteenth of the time. 3 ms with 256. */
+/** Requests take time with the square of the number of open files: 3 ms with 256, a sixteenth of it with 64. */
 function slowedDown() {
   const seen = { open: 0, most: 0 };
   let mostAtFirst = 0;
@@ -123,7 +123,7 @@ function slowedDown() {
     if (!opens(asked)) return 'normal';
     const behaviour = opened(seen);
     since ??= performance.now();
-    // nothing is tried within the first second
+    // no limit is tried within the first second
     if (performance.now() - since < 900) mostAtFirst = seen.most;
     return behaviour;
   };

@@ -1,6 +1,6 @@
 /**
- * Rows 2, 3, 4, 8 and 9 of the fault matrix, through the built CLI: a server that breaks off,
- * falls silent or breaks the protocol. Rows 7 and 10: poor-server.test.ts, 37: long-listing.test.ts.
+ * Rows 2, 3, 4, 8 and 9 of docs/faults.md, through the built CLI: a server that breaks off, falls
+ * silent or breaks the protocol. Rows 7 and 10 are in poor-server.test.ts, row 37 in long-listing.test.ts.
  */
 import { describe, expect, onTestFinished } from 'vitest';
 import { demoExtensions } from '../../src/test-server/folder.js';
@@ -23,7 +23,7 @@ import { type Asked, type Behave, startHostileServer } from '../kit/servers/host
 
 const fresh = { a: randomBytes(600_000, 1), 'd/b': 'new b', 'd/e': randomBytes(30_000, 2) };
 const old = { a: 'old a', 'd/b': 'old b', gone: 'gone' };
-/** At each final name: the old bytes or nothing where there were none, then the new ones. */
+/** What each final name may hold: the old bytes (or nothing, if there were none), then the new ones. */
 const whole = {
   a: [fresh.a, old.a],
   'd/b': [fresh['d/b'], old['d/b']],
@@ -31,15 +31,15 @@ const whole = {
   gone: [old.gone, undefined],
 };
 const anyDeletion = { delete: { max: '100%' } };
-/** Without atomic replacement there is a moment with nothing, the old bytes beside it. */
+/** Without atomic replacement there may for a moment be nothing; the old bytes are then beside it. */
 const wholeOrNothing = Object.fromEntries(
   Object.entries(whole).map(([path, contents]) => [path, [...contents, undefined]]),
 );
 
-/** A mirror of `fresh` over `old`, up or down; where it is to arrive. */
+/** Prepares a mirror of `fresh` over `old`, up or down; resolves to the destination's folder. */
 async function prepare(scene: Scene, way: 'up' | 'down', remote: object = { deadline: '1s' }) {
   if (way === 'up') {
-    // Not changed just now: what is may be sent twice.
+    // An old mtime: a file changed just now may be sent twice.
     scene.writeHere(fresh, { mtime: 1_700_000_000 });
     scene.writeThere(old, { mtime: 1_600_000_000 });
     await scene.jobs(anyDeletion, remote);
@@ -96,14 +96,14 @@ describe.each([
       expect(sameTree(scene.here(), target)).toBe(true);
     });
 
-    // without posix-rename, replacing takes two: the old file aside, the new one in
+    // without posix-rename, replacing takes two renames: the old file aside, the new one in
     test.for([0, 1])(
       'at rename %d, and the server is gone: 4; the next run ends it',
       async (n, { scene, hostile }) => {
         const target = await prepare(scene, 'up', { deadline: '1s', maxFiles: 1 });
         let gone = false;
         hostile.behave = (asked) => {
-          // logins go on, nothing else does
+          // logins still work, nothing else does
           if (gone) return greetings.has(asked.extension || asked.type) ? 'normal' : 'cut';
           if (!isRename(asked) || asked.nth < n) return 'normal';
           gone = true;
@@ -156,7 +156,7 @@ describe('row 4: the server falls silent', () => {
       });
       expect(files.deleted).toBe(0);
       expect(withoutParts(target)).toEqual(old);
-      // it waited, and waiting costs nothing
+      // it waited without using the CPU
       expect(usage().cpu).toBeLessThan(usage().elapsed / 2);
       expect(hostile.connections()).toBeLessThan(20);
 
@@ -189,7 +189,7 @@ describe('row 8: READ is answered with too little or too much', () => {
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test('no sizes are told, up: 0, and the report says that nothing was verified', async ({
+  test('no sizes are reported, up: 0, and the report says that nothing was verified', async ({
     scene,
     hostile,
   }) => {
@@ -203,7 +203,7 @@ describe('row 8: READ is answered with too little or too much', () => {
     expect(sameTree(scene.here(), target)).toBe(true);
   });
 
-  test('no sizes are told, down: 3, nothing published', async ({ scene, hostile }) => {
+  test('no sizes are reported, down: 3, nothing published', async ({ scene, hostile }) => {
     const target = await prepare(scene, 'down');
     hostile.behave = hidesSizes;
     const eye = lookOn(target, whole);
@@ -220,7 +220,7 @@ describe('row 8: READ is answered with too little or too much', () => {
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
-  test('sizes are told of open files only: 0', async ({ scene, hostile }) => {
+  test('sizes are reported for open files only: 0', async ({ scene, hostile }) => {
     const target = await prepare(scene, 'down');
     hostile.behave = (asked) => (asked.type === 'FSTAT' ? 'normal' : hidesSizes(asked));
     expect((await scene.run()).code).toBe(0);
@@ -228,8 +228,8 @@ describe('row 8: READ is answered with too little or too much', () => {
   });
 });
 
-test('a server that works in order and answers a READ with less than is there: what is missing is asked for, 0', async () => {
-  // what makes a server count as OpenSSH's, whose small files are read by three requests in one go
+test('a server that works in order and answers a READ with less than is there: the rest is read too, 0', async () => {
+  // this makes the server count as OpenSSH, whose small files are read by three requests in one write
   const extensions = { ...demoExtensions, 'fstatvfs@openssh.com': '2' };
   const hostile = await startHostileServer({ ident: 'OpenSSH_9.2p1', extensions });
   onTestFinished(() => hostile.stop());
@@ -240,7 +240,7 @@ test('a server that works in order and answers a READ with less than is there: w
   const { code, stderr } = await scene.run();
   expect(code, stderr).toBe(0);
   expect(sameTree(scene.there(), target)).toBe(true);
-  // the first time by all three at once, then again in steps
+  // first by all three at once, then again step by step
   const path = `${scene.place}/d/e`;
   const asked = hostile.requests.filter(({ at }) => at.endsWith(path)).map(({ type }) => type);
   expect(asked.slice(asked.indexOf('OPEN'))).toEqual([
@@ -250,7 +250,7 @@ test('a server that works in order and answers a READ with less than is there: w
 });
 
 describe('row 9: packets that break the protocol', () => {
-  /** Where each is no right answer. */
+  /** The request to which each reply is wrong; READ where none is named. */
   const asks: Readonly<Record<string, 'OPEN' | 'READDIR' | 'FSTAT'>> = {
     'an empty handle': 'OPEN',
     'a handle of 1,000 bytes': 'OPEN',
@@ -268,12 +268,15 @@ describe('row 9: packets that break the protocol', () => {
       expect(report.error).toMatchObject({ kind: 'hostile-peer', hint: expect.any(String) });
       expect(report.files.deleted).toBe(0);
       expect(withoutParts(target)).toEqual(old);
-      // not tried again on a further login
+      // no second login
       expect(hostile.connections()).toBe(1);
     },
   );
 
-  test('128 MiB where a few bytes belong: 9, and they are not held', async ({ scene, hostile }) => {
+  test('128 MiB where a few bytes belong: 9, and they are not kept in memory', async ({
+    scene,
+    hostile,
+  }) => {
     await prepare(scene, 'down');
     const giant = Buffer.alloc(128 << 20, 0x41);
     giant.writeUInt32BE(giant.length - 4);

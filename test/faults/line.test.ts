@@ -1,4 +1,4 @@
-/** Rows 1, 5 and 6: what a bad line does to a run. */
+/** Rows 1, 5 and 6 of docs/faults.md: what a bad line does to a run. */
 import { describe, expect } from 'vitest';
 import { test as base, forFile } from '../kit/base.js';
 import { lookOn } from '../kit/files/onlooker.js';
@@ -35,7 +35,7 @@ const small = Object.fromEntries(
 const big = randomBytes(10 * 1024 * 1024, 99);
 const bytes = { ...small, big };
 const old = { 'd0/f0': 'old', big: 'old big', 'd1/gone': 'gone' };
-/** Any file: nothing or the old bytes, then the new ones. */
+/** What each file may hold: nothing or the old bytes, then the new ones. */
 const whole = Object.fromEntries(
   Object.entries(bytes).map(([path, content]) => [
     path,
@@ -71,7 +71,7 @@ describe('row 1: the connection is cut at a random byte', () => {
   ] as const)('%s, seed %d', async ([way, seed], { sshd, scene, proxy }) => {
     const { source, target } = await prepare(sshd, scene, proxy, way);
     const next = random(seed);
-    // the first login is spared: what becomes of that is the next test's
+    // the first login is left alone: the next test is about that
     const cut = () => 4_000 + Math.floor(next() * 10_900_000);
     const cuts = [cut(), cut(), cut()].sort((a, b) => a - b);
     line(proxy, (index) => {

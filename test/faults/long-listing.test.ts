@@ -1,4 +1,4 @@
-/** Row 37 of the fault matrix, through the built CLI: a folder of a million entries, and one without end. */
+/** Row 37 of docs/faults.md, through the built CLI: a folder of a million entries, and one without end. */
 import { describe, expect } from 'vitest';
 import { hostileTest as test } from '../kit/base.js';
 import { measured } from '../kit/daemons/usage.js';

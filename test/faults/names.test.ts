@@ -1,6 +1,6 @@
 /**
- * Faults of names and kinds: rows 32, 35, 36 and 38 of the fault matrix, through the built CLI.
- * Of row 35, names byte for byte both ways and invalid UTF-8, and of row 36, NFC: e2e/names.test.ts.
+ * Faults of names and kinds: rows 32, 35, 36 and 38 of docs/faults.md, through the built CLI.
+ * The rest of rows 35 (names byte for byte, invalid UTF-8) and 36 (NFC) is in e2e/names.test.ts.
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -39,7 +39,7 @@ describe('row 32: names that a server lists', () => {
     return behave;
   };
 
-  /** A canary beside and above every root; both sides but the roots themselves. */
+  /** Puts canaries beside and above every root. `outside` reads all of both sides but the roots. */
   async function surroundings(hostile: HostileServer) {
     const cwd = await temporaryFolder();
     const canaries = { x: 'canary', 'canary/x': 'canary', 'a/x': 'canary', 'b/x': 'canary' };
@@ -70,7 +70,7 @@ describe('row 32: names that a server lists', () => {
     ['push', 'to'],
     ['mirror', 'to'],
   ] as const)(
-    'that can be none, %s with the server as `%s`: 9 each',
+    'that are impossible, %s with the server as `%s`: 9 each',
     { timeout: 120_000 },
     async ([operation, side], { hostile }) => {
       const { cwd, outside } = await surroundings(hostile);
@@ -105,7 +105,7 @@ describe('row 32: names that a server lists', () => {
   );
 
   test.for(['pull', 'mirror'])(
-    'too long, and dots, %s: told and left',
+    'too long, and dots, %s: reported and not copied',
     async (operation, { hostile }) => {
       const { cwd, outside } = await surroundings(hostile);
       mkdirSync(join(hostile.folder, 'in'), { recursive: true });
@@ -153,8 +153,8 @@ describe('row 35: what a server says', () => {
   });
 });
 
-describe('row 36: names that are one', () => {
-  /** The hostile server's folders take no heed of case below `place`: a path that isn't there means its twin. */
+describe('row 36: names that count as one', () => {
+  /** Ignores case below `place`: a path that doesn't exist means one that differs only in case. */
   function withoutCase(hostile: HostileServer, place: string): Behave {
     return (asked) => {
       const [, top = '', ...rest] = asked.path.split('/');
@@ -178,7 +178,7 @@ describe('row 36: names that are one', () => {
   };
 
   hostileTest(
-    'but for case, on a side that ignores it: 3, nothing written over',
+    'but for case, on a side that ignores it: 3, nothing overwritten',
     async ({ scene, hostile }) => {
       scene.writeHere({
         'Read.me': 'upper',
@@ -202,14 +202,16 @@ describe('row 36: names that are one', () => {
         gone: 'gone',
         fine: 'fine',
       });
-      // without the twin the next run converges
+      // once case counts, the next run converges
       hostile.behave = () => 'normal';
       expect((await scene.run()).code).toBe(0);
       expect(sameTree(scene.here(), scene.there())).toBe(true);
     },
   );
 
-  test('as a set-aside file of nothing: left alone', async ({ scene }) => {
+  test('like a file of ours that was set aside, without its file: left alone', async ({
+    scene,
+  }) => {
     const odd = '...0123456789abcdef.ferryold';
     scene.writeHere({ b: 'b' });
     scene.writeThere({ [odd]: 'theirs' });
@@ -217,7 +219,7 @@ describe('row 36: names that are one', () => {
     expect(readTree(scene.there())).toEqual({ [odd]: 'theirs', b: 'b' });
   });
 
-  test('exactly as our own temporary files are: passed over on both sides', async ({ scene }) => {
+  test('exactly like our own temporary files: skipped on both sides', async ({ scene }) => {
     const now = Math.floor(Date.now() / 1000).toString(36);
     const ours = `.a.0123456789abcdef.${now}-abcdefgh.ferrypart`;
     const nearly = '.a.0123456789abcde.ferrypart';
@@ -238,7 +240,7 @@ describe('row 36: names that are one', () => {
   });
 });
 
-describe('row 38: what is no file', () => {
+describe('row 38: what is not a file', () => {
   test.for(['up', 'down'])(
     'FIFO, socket and device are listed and left, %s: 0',
     async (way, { scene }) => {

@@ -1,6 +1,6 @@
 /**
- * Rows 7 and 10 of the fault matrix, through the built CLI: a server that stores other bytes than
- * it was sent, and servers that lack what the usual way of writing a file stands on.
+ * Rows 7 and 10 of docs/faults.md, through the built CLI: a server that stores other bytes than it
+ * was sent, and servers without the requests that writing a file usually needs.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -52,7 +52,7 @@ describe('row 7: the server stores other bytes', () => {
     ['size', storesOtherBytes],
     ['none', oneOf(storesOtherBytes, hidesSizes)],
   ] as const)(
-    'without it the report says what was looked at: %s',
+    'without it the report says what was verified: %s',
     async ([verified, behave], { scene, hostile }) => {
       await prepare(scene, hostile, {});
       hostile.behave = behave;
@@ -62,7 +62,7 @@ describe('row 7: the server stores other bytes', () => {
   );
 });
 
-/** The old bytes of each path, wherever they may now stand; the new ones under the final name. */
+/** Checks each path: its final name has the old or the new bytes, or the old bytes are beside it. */
 function lookAfter(folder: string): string[] {
   const wrong: string[] = [];
   for (const [path, before] of Object.entries(old)) {
@@ -97,7 +97,7 @@ describe('row 10: the server lacks something', () => {
     ['setstat, though it says OK', { ...posixRename, ...fsync, ...limits }, ignoresAttributes],
     ['everything', {}, refusesAttributes],
   ] as const)(
-    '%s: 0; the old bytes are there throughout; the next run has nothing to do',
+    '%s: 0; the old bytes exist throughout; the next run has nothing to do',
     async ([_name, extensions, lacks], { scene, hostile }) => {
       hostile.extensions = extensions;
       scene.writeHere(fresh, { mtime: then + 100 });
@@ -120,7 +120,7 @@ describe('row 10: the server lacks something', () => {
       expect(hostile.requests.filter(({ extension }) => extension in { ...fsync }).length).toBe(
         'fsync@openssh.com' in extensions ? 3 : 0,
       );
-      // a WRITE of more than the draft asks a server to take is only sent where it says so
+      // a WRITE larger than what the draft requires of servers is sent only if `limits` allows it
       const most = 'limits@openssh.com' in extensions ? 255 * 1024 : 32 * 1024;
       expect(longestWrite).toBeLessThanOrEqual(most);
 
@@ -130,7 +130,7 @@ describe('row 10: the server lacks something', () => {
     },
   );
 
-  test('setstat: what is rewritten in the second in which it arrived is seen all the same', async ({
+  test('setstat: a file rewritten in the second in which it arrived is still noticed', async ({
     scene,
     hostile,
   }) => {

@@ -38,14 +38,14 @@ function written(scene: Scene, job: string): number {
 /** Resolves when a job's file is being written. */
 const begun = (scene: Scene, job: string) => eventually(() => written(scene, job) > 0);
 
-/** Asks for a run's end; resolves to what was said. */
+/** Cancels a run; resolves to what the command printed. */
 async function cancel(member: Member, { run }: AwaitedRun): Promise<string> {
   const { code, stderr } = await member.cli(['cancel', run]);
   expect(code).toBe(0);
   return stderr;
 }
 
-/** The command that waits for a run ends, and says that it was cancelled. */
+/** Waits until the waiting command ends, reporting that the run was cancelled. */
 async function endsCancelled({ ended }: AwaitedRun): Promise<void> {
   const { code, events } = await ended;
   expect([code, events.at(-1)]).toMatchObject([
@@ -54,7 +54,7 @@ async function endsCancelled({ ended }: AwaitedRun): Promise<void> {
   ]);
 }
 
-/** A process to ask, another one that works, and `big` in its hands. */
+/** Starts one process that answers commands and one that works, which runs `big`. */
 async function openTwo(sshd: Sshd, redis: Redis) {
   const queue = redis.database();
   const scene = await openJobs(sshd);
@@ -74,17 +74,17 @@ test('in the middle of a large file', async ({ sshd, redis }) => {
   await begun(scene, 'big');
   await cancel(member, big);
   await endsCancelled(big);
-  // It ended at once, not after the hour, and what it had written does not stand there.
+  // It ended at once, not after an hour, and the final name does not exist.
   expect(readdirSync(scene.there('big'))).not.toContain('file');
   expect(await member.runs()).toMatchObject([
     { run: big.run, state: 'ended', outcome: 'cancelled' },
   ]);
-  // What was cancelled is not taken up again.
+  // A cancelled run is not started again.
   expect(await cancel(member, big)).toMatch(/had already ended/);
   expect(await member.stop()).toBe(0);
 }, 60_000);
 
-test('in the hands of another process', async ({ sshd, redis }) => {
+test('active in another process', async ({ sshd, redis }) => {
   const { scene, asked, worker, big } = await openTwo(sshd, redis);
   await cancel(asked, big);
   await endsCancelled(big);
@@ -93,7 +93,7 @@ test('in the hands of another process', async ({ sshd, redis }) => {
   await Promise.all([asked.stop(), worker.stop()]);
 }, 60_000);
 
-test('in the hands of a process that has died: nobody takes it up', async ({ sshd, redis }) => {
+test('active in a process that has died: nobody continues it', async ({ sshd, redis }) => {
   const { asked, worker, big, start } = await openTwo(sshd, redis);
   await worker.kill9();
   await cancel(asked, big);

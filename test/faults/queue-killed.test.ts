@@ -1,4 +1,4 @@
-/** MATRIX rows 25 and 26: runs whose worker is killed, and a run asked for twice. */
+/** Rows 25 and 26 of docs/faults.md: runs whose worker is killed, and a run requested twice. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
@@ -44,7 +44,7 @@ test('a run whose daemon was killed is finished by the next one, embedded', asyn
   await second.stop();
 }, 120_000);
 
-test('a run asked for twice ends as one asked for once', async ({ scene }) => {
+test('a run requested twice ends as one requested once', async ({ scene }) => {
   scene.writeHere({ 'a.txt': 'one', 'b/c.txt': 'two' });
   const daemon = await startDaemon(scene);
   const ends = [];
@@ -53,7 +53,7 @@ test('a run asked for twice ends as one asked for once', async ({ scene }) => {
     [0, 2],
     [0, 0],
   ]);
-  // And twice at once: the second joins the first, or follows it.
+  // And twice at once: the second request joins the first run, or its run follows.
   const both = await Promise.all(
     [1, 2].map(() => scene.cli(['enqueue', 'job', '--wait', '--json'])),
   );

@@ -1,4 +1,4 @@
-/** MATRIX row 49: a server that allows two logins, twenty jobs and two workers. */
+/** Row 49 of docs/faults.md: a server that allows two logins, twenty jobs and two workers. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { writeJobs } from '../kit/daemons/cli.js';
@@ -10,7 +10,7 @@ import { type SharedStore, sharedStores } from '../kit/servers/stores.js';
 
 const jobs = Array.from({ length: 20 }, (_, i) => `job-${i}`);
 
-/** A server that lets `most` in at once, and a scene of twenty jobs on it; some go to a worker of a name. */
+/** A server that allows `most` logins at once, and a scene of twenty jobs on it; `names` assigns jobs to workers. */
 async function openJobs(most: number, names: Readonly<Record<string, string>> = {}) {
   let inside = 0;
   const server = await startInProcess({
@@ -42,7 +42,7 @@ async function openJobs(most: number, names: Readonly<Record<string, string>> = 
   return { server, scene, mostInside: () => inside };
 }
 
-/** All jobs, asked for at once, to their ends. */
+/** Requests all jobs at once and waits for their ends. */
 async function runAll(scene: Scene, server: InProcess, member: Member) {
   const { code, events } = await member.cli(['enqueue', ...jobs, '--wait', '--json']);
   const outcomes = events.filter(({ event }) => event === 'run').map(({ outcome }) => outcome);
@@ -68,7 +68,7 @@ describe.each(sharedStores)('over %s', (_name, startStore) => {
       const first = await startMember(scene, 'first', store.url, { args });
       const second = await startMember(scene, 'second', store.url, { args });
       await runAll(scene, server, first);
-      // One more worker than there may be logins, each of which would like to have one.
+      // One worker more than the logins that the server allows.
       const third = most > 1 ? [await startMember(scene, 'third', store.url, { args })] : [];
       for (let round = 0; round < 2; round++) await runAll(scene, server, first);
       expect(mostInside()).toBeLessThanOrEqual(most);

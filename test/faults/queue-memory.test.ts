@@ -1,11 +1,11 @@
-/** MATRIX row 29: a Redis that has no memory left. */
+/** Row 29 of docs/faults.md: a Redis that has no memory left. */
 import { existsSync } from 'node:fs';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { startMember } from '../kit/daemons/daemons.js';
 
-test('requests are refused with the reason, what a watch saw is kept, and all goes on afterwards', async ({
+test('requests are refused with the reason, watched changes are kept, and all goes on afterwards', async ({
   redis,
   scene,
 }) => {
@@ -23,7 +23,7 @@ test('requests are refused with the reason, what a watch saw is kept, and all go
   await member.said(/changes seen by the watch could not be queued yet: .*OOM/);
   const queue = async () => (await member.cli(['status', '--json'])).events[0]?.queue;
   await eventually(async () => (await queue()).state === 'down');
-  // It goes on for longer than the daemon takes between two looks at the queue.
+  // The outage lasts longer than the daemon's interval between two checks of the queue.
   const waits = () =>
     member.stderr().match(/changes seen by the watch could not be queued yet/g)?.length ?? 0;
   await eventually(() => waits() > 4);

@@ -1,4 +1,4 @@
-/** MATRIX row 27: the queue's server is killed and comes back, with what it kept or without. */
+/** Row 27 of docs/faults.md: the queue's server is killed and comes back, with its data or without. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest';
 import { test } from '../kit/base.js';
@@ -35,7 +35,7 @@ async function openJobs(sshd: Sshd, rate: string): Promise<Scene> {
   return scene;
 }
 
-/** The runs' ends, once all of them have one. */
+/** The runs' outcomes, once all have ended. */
 function ends(member: Member, runs: readonly string[]) {
   return eventually(async () => {
     const views = await member.runs();
@@ -48,7 +48,7 @@ function times(member: Member, pattern: RegExp): number {
   return member.stderr().match(pattern)?.length ?? 0;
 }
 
-/** Waits until a slot that came after this moment has made a run that succeeded. */
+/** Waits until a slot later than this moment has had a successful run. */
 function tickAfter(member: Member, moment: number) {
   return eventually(async () =>
     (await member.runs('tick')).some(
@@ -64,12 +64,12 @@ describe.each(sharedStores)('%s, killed and started again', (_name, startStore) 
   });
   afterAll(() => store.stop());
 
-  test('no acknowledged run is lost, schedules go on, and the outage is told once', async ({
+  test('no acknowledged run is lost, schedules go on, and the outage is reported once', async ({
     sshd,
   }) => {
-    // 40 s, so that it goes on when its lock has run out, however long the steps before take.
+    // It takes 40 s, so that it is still running when its lock expires, however long the steps before take.
     const scene = await openJobs(sshd, '10KiB/s');
-    // One run at once: the others wait.
+    // One run at a time: the others wait.
     const member = await startMember(scene, 'only', store.url, { args: ['--concurrency', '1'] });
     const runs = [await member.enqueue('slow')];
     await eventually(async () => (await member.cli(['status'])).stdout.includes('running'));
@@ -83,7 +83,7 @@ describe.each(sharedStores)('%s, killed and started again', (_name, startStore) 
     const refused = await member.cli(['enqueue', 'one']);
     expect(refused.code).toBe(4);
     expect(refused.stderr).toMatch(/the queue .*(?:no answer within 10 s|ECONNREFUSED|terminated)/);
-    // The run in hand is given up when its lock has surely run out.
+    // The active run is given up once its lock has certainly expired.
     await member.said(/slow: failed: .*taken over/);
 
     await store.restart();
@@ -111,7 +111,7 @@ describe.each(sharedStores)('%s, killed and started again', (_name, startStore) 
   }, 60_000);
 });
 
-test('a Redis that lost everything is filled anew from jobs.yml', async ({ sshd }) => {
+test('a Redis that lost everything is filled again from jobs.yml', async ({ sshd }) => {
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
   const scene = await openJobs(sshd, '1MiB/s');

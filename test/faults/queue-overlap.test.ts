@@ -1,4 +1,4 @@
-/** Runs of one job never overlap, whatever asks for them and however many workers there are; the server tells. */
+/** Runs of one job never overlap, whatever requests them and however many workers there are. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -13,7 +13,7 @@ test('whole, watched and requested runs of a job on two workers', async ({ redis
       schedule: '* * * * * *',
       watch: { settle: '200ms', rescan: '2s' },
     },
-    // Each file takes a while, so that runs would meet if they could.
+    // Each file takes a while, so that runs would overlap if they could.
     { bandwidth: '64KiB/s' },
   );
   scene.writeHere({ 'a/0': 'zero' });
@@ -30,7 +30,7 @@ test('whole, watched and requested runs of a job on two workers', async ({ redis
     const runs = (await first.runs()).filter(({ state }) => state === 'ended');
     const triggers = new Set(runs.map(({ trigger }) => trigger));
     const enough = ['schedule', 'watch', 'manual', 'rescan'].every((one) => triggers.has(one));
-    // Both are to take part: it is two workers that do not overlap.
+    // Both workers must have had runs.
     const both = [first, second].every((member) => /job: succeeded/.test(member.stderr()));
     return enough && both && runs.length > 8 && runs;
   });
@@ -43,7 +43,7 @@ test('whole, watched and requested runs of a job on two workers', async ({ redis
   await Promise.all([first.stop(), second.stop()]);
 }, 90_000);
 
-test('a run whose permit was lost begins anew, and ends as one run', async ({
+test('a run whose permit was lost starts again, and ends as one run', async ({
   redis,
   slowScene: scene,
 }) => {

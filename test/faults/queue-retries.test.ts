@@ -1,4 +1,4 @@
-/** Attempts of a run: which failures are tried again, when, and what `runs` shows of it; its `timeout`. */
+/** Attempts of a run: which failures are tried again, when, and what `runs` shows; and its `timeout`. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { expect, onTestFinished } from 'vitest';
 import { test } from '../kit/base.js';
@@ -10,7 +10,7 @@ import { startProxy } from '../kit/servers/proxy.js';
 
 const retry = { attempts: 4, backoff: '300ms', maxBackoff: '10s' };
 
-/** The moments at which the attempts of a run ended, by the daemon's log. */
+/** When each attempt of a run ended, from the daemon's log. */
 function attempts(member: Member, run: string): number[] {
   return member
     .stderr()
@@ -40,7 +40,7 @@ test('a server that is down is tried again with growing waits, and found when it
   });
   const ended = attempts(member, given);
   expect(ended.length).toBe(4);
-  // Each wait is at least half of 300 ms, doubled each time: the other half is left to chance.
+  // Each wait is at least half of 300 ms, doubled each time; the other half is random.
   const waits = ended.slice(1).map((at, i) => at - (ended[i] as number));
   for (const [i, wait] of waits.entries()) expect(wait).toBeGreaterThanOrEqual(150 * 2 ** i);
 
@@ -137,7 +137,7 @@ test('a run past its timeout ends with 3, deletes nothing and is tried again', a
   expect(attempts(member, events.at(-1)?.run).length).toBe(2);
   rmSync(scene.here('big'));
   writeFileSync(scene.here('more'), 'more');
-  // What was sent counts for the remote's limit, which would hold up the next run, too.
+  // The bytes already sent count for the remote's limit, which would delay the next run.
   await scene.jobs({ delete: { max: '100%' } });
   process.kill(member.pid, 'SIGHUP');
   await member.said(/jobs\.yml was reloaded/);

@@ -1,4 +1,4 @@
-/** MATRIX row 28, and a queue that can't be reached when the daemon starts. */
+/** Row 28 of docs/faults.md, and a queue that can't be reached when the daemon starts. */
 import { expect, onTestFinished } from 'vitest';
 import { test } from '../kit/base.js';
 import { startFerryline } from '../kit/daemons/cli.js';

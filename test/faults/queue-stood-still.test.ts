@@ -1,4 +1,4 @@
-/** MATRIX row 26: a worker stopped past its lock, then continued. */
+/** Row 26 of docs/faults.md: a worker stopped past its lock, then continued. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
@@ -21,7 +21,7 @@ test.for(sharedStores)(
     });
     expect(scene.arrived()).toEqual(scene.names);
 
-    // The last files are those that the first worker had not come to.
+    // The first worker had not reached the last files.
     const [changed, gone] = scene.names.slice(-2) as [string, string];
     rmSync(scene.there(gone));
     writeFileSync(scene.there(changed), 'by hand');
@@ -31,7 +31,7 @@ test.for(sharedStores)(
     expect(scene.arrived()).not.toContain(gone);
     expect(readFileSync(scene.there(changed), 'utf8')).toBe('by hand');
 
-    // One run with one report, wherever one asks, also where the first worker's would be.
+    // One run with one report, on every daemon, the first worker's included.
     const again = await startMember(scene, 'first', store.url, { config: scene.fast });
     for (const member of [second, again]) {
       await member.endOf(run);

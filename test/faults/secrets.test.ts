@@ -1,4 +1,4 @@
-/** Secrets stay where they are needed: canaries, looked for in all that the daemon writes, keeps, answers and is started with. Row 41 of the fault matrix. */
+/** Row 41 of docs/faults.md: no secret is in anything that the daemon writes, keeps, answers or is started with. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,13 +16,13 @@ const password = 'canary-password-c3d2';
 
 const test = withSshd({ passphrase, password: true });
 
-/** Texts, and where each was found. */
+/** Where each text was found, and the text. */
 type Places = [string, string][];
 
 interface Kept {
   /** For `queue` in jobs.yml. */
   readonly url: string;
-  /** All that the store holds, in plain words; asked once nobody else has it open. */
+  /** All that the store holds, uncompressed; called once nobody else has it open. */
   entries(state: string): Places | Promise<Places>;
 }
 
@@ -80,7 +80,7 @@ function* contentsOf(folder: string): Generator<Places[number]> {
   }
 }
 
-/** What the commands say of a run. */
+/** What the commands print about a run. */
 async function answersOn(scene: Scene, run: string): Promise<Places> {
   const said: Places = [];
   for (const words of [['status'], ['runs'], ['logs', run], ['next'], ['validate']])
@@ -116,7 +116,7 @@ test.for(Object.keys(stores))(
       },
     });
     const canaries = [queuePassword, passphrase, password, keyLine];
-    // A name that holds a secret is redacted, too, also where its file can't be written.
+    // A name with a secret in it is redacted too, also if its file can't be written.
     scene.writeHere({ a: 'one', [`named-${password}`]: 'two' });
     scene.writeThere({ [`clash/named-${password}/in`]: 'the way' });
     const env = { NODE_OPTIONS: '--report-on-fatalerror --report-on-signal --report-directory=.' };
@@ -144,11 +144,11 @@ test.for(Object.keys(stores))(
     expect(alone.code).toBe(3);
     places.push(['run clash', alone.stdout + alone.stderr]);
     const doubts = join(state, 'doubts');
-    // There, names of files are what they are, for the next run; nobody is shown them.
+    // There, file names are kept unredacted for the next run; they are shown to nobody.
     for (const [path, text] of contentsOf(state))
       if (!path.startsWith(doubts)) places.push([path, text]);
     const entries = await store.entries(state);
-    // What is looked through is what the runs left.
+    // The search covers everything that the runs left.
     for (const job of ['good', 'clash', 'bad'])
       expect(entries.some(([, text]) => text.includes(job))).toBe(true);
     places.push(...entries);
@@ -159,7 +159,7 @@ test.for(Object.keys(stores))(
   },
 );
 
-/** An entry in plain words, as DUMP may compress it. */
+/** An entry uncompressed, since DUMP may compress it. */
 function dumpOf(ask: (...args: string[]) => string, name: string): string {
   switch (ask('TYPE', name).trim()) {
     case 'hash':

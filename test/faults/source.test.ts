@@ -1,7 +1,7 @@
 /**
- * Faults of the source: rows 15 and 20 to 24 of the fault matrix, through the built CLI. Servers
- * whose requests a test sees tell it when a file is being read: that is when it interferes.
- * More of 15 and 23 (folders the server may not list or write to) and of 22 and 24: e2e/deletions.test.ts.
+ * Faults of the source: rows 15 and 20 to 24 of docs/faults.md, through the built CLI. The hostile
+ * server shows a test when a file is being read, so that the test can interfere at that moment.
+ * More of rows 15, 22, 23 and 24 is in e2e/deletions.test.ts.
  */
 import { chmodSync, mkdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
@@ -15,7 +15,7 @@ import type { Asked } from '../kit/servers/hostile-server.js';
 type Way = 'up' | 'down';
 const ways: readonly Way[] = ['up', 'down'];
 
-/** The scene as a job of one direction. */
+/** The scene's two sides as source and target of a job in one direction. */
 function turn(scene: Scene, way: Way) {
   const [source, target] = way === 'up' ? [scene.here, scene.there] : [scene.there, scene.here];
   return {
@@ -84,7 +84,7 @@ describe('row 15: what a user without rights cannot read or write', () => {
 describe('row 20: the source is changed while it is read', () => {
   const size = 6 * 1024 * 1024;
   const old = Buffer.from('old');
-  /** What the file holds after so many changes. Times are years apart, as a second's at least would be. */
+  /** The file's content after `n` changes. Their mtimes are more than a second apart. */
   const version = (kind: string, n: number) =>
     Buffer.alloc(kind === 'rewritten' ? size : size + (kind === 'grown' ? n : -n) * 4096, n + 1);
   const versions = (kind: string) => Array.from({ length: 8 }, (_, n) => version(kind, n));
@@ -182,7 +182,7 @@ describe('row 21: a file vanishes after the scan', () => {
   );
 });
 
-describe('row 22: the source is not there, or empty', () => {
+describe('row 22: the source is missing or empty', () => {
   test.for(['missing', 'empty'])(
     'on the server, %s: 7, nothing deleted',
     async (state, { scene }) => {

@@ -1,7 +1,7 @@
 /**
- * Faults of trust: rows 39, 40, 42 and 43 of the fault matrix, through the built CLI.
- * Pinned keys: e2e/exit-codes.test.ts and endpoints/sftp/host-key-login.test.ts; the ways a
- * jobs.yml can be wrong, one by one: jobs/refused.test.ts.
+ * Faults of trust: rows 39, 40, 42 and 43 of docs/faults.md, through the built CLI. Pinned keys are in
+ * e2e/exit-codes.test.ts and ssh/host-keys/host-key-login.test.ts, every way a jobs.yml can be wrong in
+ * jobs/config/refused.test.ts.
  */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ describe('row 39: the host key', () => {
     scene.writeHere(tree);
   });
 
-  /** Runs against known_hosts with these lines: 6, and the server has learnt neither user name nor key. */
+  /** Runs against known_hosts with these lines: 6, and the server has seen neither user name nor key. */
   async function refused(sshd: Sshd, ...knownHosts: string[]) {
     const file = join(scene.cwd, 'known_hosts');
     writeFileSync(file, knownHosts.map((line) => `${line}\n`).join(''));
@@ -42,7 +42,7 @@ describe('row 39: the host key', () => {
     expect(code, stderr).toBe(6);
     expect(report).toMatchObject({ outcome: 'failed', sessions: 0, error: { kind: 'host-key' } });
     expect(stderr).toMatch(/^ {2}next: \S/m);
-    // a restart brings the log to its end
+    // a restart completes the log
     await sshd.restart();
     const seen = sshd.log().slice(before);
     expect(seen).toContain('Connection from');
@@ -130,7 +130,7 @@ describe('row 40: what a server offers', () => {
 
   // ssh2's server counts packets as strict key exchange does, offered or not; GCM doesn't look at the count
   const gcm = 'aes256-gcm@openssh.com';
-  test('told to use another cipher of that server: 0', () =>
+  test('configured to use another cipher of that server: 0', () =>
     offering(
       { ...terrapinProne, cipher: ['chacha20-poly1305@openssh.com', gcm] },
       async (server) => {
@@ -148,7 +148,7 @@ describe('row 40: what a server offers', () => {
 });
 
 describe('row 42: files that others may read', () => {
-  test('a private key: 2, before anybody is called', async ({ server }) => {
+  test('a private key: 2, before any connection', async ({ server }) => {
     const scene = await openScene(server);
     scene.writeHere(tree);
     const { file } = makeKey(join(await temporaryFolder(), 'key'));

@@ -1,4 +1,4 @@
-/** Watches where the system gives too little, and a daemon that is killed while its folder changes. Rows 47 and 48 of the fault matrix. */
+/** Rows 47 and 48 of docs/faults.md: watches at the system's limits, and a daemon that is killed while its folder changes. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -7,7 +7,7 @@ import { startFerryline } from '../kit/daemons/cli.js';
 import { eventually, startDaemon } from '../kit/daemons/daemon.js';
 import { readTree } from '../kit/files/tree.js';
 
-/** In a namespace of users of its own, anybody may lower the limits of inotify. */
+/** In its own user namespace, any user may lower the limits of inotify. */
 const limited = (what: string) => ['unshare', '-Ur', 'sh', '-c', `${what} && exec "$0" "$@"`];
 
 test('no more watches: "degraded", with what to do, and the rescan finds everything', async ({
@@ -40,7 +40,7 @@ test('events lost in the system: all files arrive', async ({ redis, scene }) => 
   await scene.jobs({ operation: 'push', watch: { settle: '100ms', rescan: '1h' } });
   mkdirSync(scene.here('d'), { recursive: true });
   const daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: `${redis.url}/2` } });
-  // More events than the system's queue holds, while nobody takes them out.
+  // More events than the system's queue holds, while the process is stopped.
   const most = Number(readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8'));
   process.kill(daemon.pid, 'SIGSTOP');
   for (let n = 0; n < most / 3 + 1000; n++) writeFileSync(scene.here('d/busy'), `${n}`);
@@ -84,7 +84,7 @@ test('ten thousand edits while the daemon is killed twice: it converges, and no 
     (await scene.cli(['runs', '--json'])).events.every(({ state }) => state === 'ended'),
   );
   expect(await daemon.stop()).toBe(0);
-  // Of a worker that was killed, temporary files may stand until they are old enough to be reaped.
+  // A killed worker's temporary files may remain until they are old enough to be removed.
   const arrived = Object.entries(readTree(scene.there()));
   expect(Object.fromEntries(arrived.filter(([path]) => !path.endsWith('.ferrypart')))).toEqual(
     here,

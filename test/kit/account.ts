@@ -49,7 +49,7 @@ export function makeTestUser(): void {
   ]);
 }
 
-/** Gives a tree to an account and lets it pass through the temporary folders above. A no-op unless root. */
+/** Gives a tree to an account, and lets it enter the temporary folders above. Does nothing unless root. */
 export function giveTo(account: Account, path: string): void {
   if (!isRoot) return;
   execFileSync('chown', ['-hR', `${account.uid}:${account.gid}`, '--', path]);

@@ -67,7 +67,7 @@ async function readAll(endpoint: Endpoint, path: string, size: number): Promise<
 }
 
 describe('the hostile server', () => {
-  test('sees every request with its paths, and serves well by default', async () => {
+  test('sees every request with its paths, and behaves by default', async () => {
     const { server, endpoint } = await hostile();
     writeFileSync(join(server.folder, 'größe'), 'text');
     expect((await readAll(endpoint, 'größe', 10)).toString()).toBe('text');
@@ -124,7 +124,7 @@ describe('the hostile server', () => {
     expect((await endpoint.list('', signal))[0]?.size).toBeUndefined();
   });
 
-  test('ends files early, gives empty DATA, or more than asked', async () => {
+  test('ends files early, sends empty DATA, or more than was asked for', async () => {
     const { server, endpoint } = await hostile();
     writeFileSync(join(server.folder, 'file'), Buffer.alloc(500_000, 1));
     server.behave = shortEof(40_000);
@@ -226,7 +226,7 @@ describe('the proxy', () => {
     expect(proxy.bytes().down).toBeGreaterThan(1000);
   });
 
-  test('cuts after so many bytes', async () => {
+  test('cuts after the given number of bytes', async () => {
     const { proxy, line } = await through({ cutDown: 100 });
     await expect(line()).rejects.toMatchObject({ kind: 'network' });
     expect(proxy.bytes().down).toBeLessThanOrEqual(100 * proxy.connections());
@@ -277,7 +277,7 @@ describe('the proxy', () => {
     expect(proxy.connections()).toBeGreaterThanOrEqual(1);
   });
 
-  test('goes dead and comes back', async () => {
+  test('goes silent and comes back', async () => {
     const { proxy, line } = await through({});
     const endpoint = await line();
     proxy.pause();

@@ -1,4 +1,4 @@
-/** Loads configurations for the tests of jobs.yml: a fixed surrounding, and errors as lines. */
+/** Loads configurations for the tests of jobs.yml: with a fixed environment, and errors as lines. */
 import { FerryError } from '../../src/core/errors.js';
 import type { Config, Job } from '../../src/core/job.js';
 import { type LoadContext, loadConfig } from '../../src/jobs/config/load.js';

@@ -1,6 +1,6 @@
 /**
- * Small trees as text, and a plan made of two of them, for the tests of the pure rooms: what the
- * scan does with endpoints is done here with maps. `apply` carries a plan out on such a tree.
+ * Small trees as text, and the plan of two of them, for the tests of jobs/plan: what the scan does with
+ * endpoints is done here with maps. `apply` carries a plan out on such a tree.
  */
 import { type Entry, type Kind, nameOf, parentOf, type Stat } from '../../src/core/entry.js';
 import type { ScopeRules } from '../../src/core/job.js';
@@ -16,7 +16,7 @@ export interface Node {
   readonly mode: number;
   readonly target?: string;
   readonly problem?: string;
-  /** What an ignore file says. */
+  /** The lines of an ignore file. */
   readonly text?: string;
   readonly unreadable?: boolean;
 }
@@ -48,7 +48,7 @@ function nodeOf(text: string): Node {
   };
 }
 
-/** The folders above a path need no line of their own. */
+/** Folders above a path need no entry of their own. */
 export function treeOf(sketch: Sketch): Tree {
   const tree: Tree = new Map();
   for (const [path, text] of Object.entries(sketch)) {
@@ -81,13 +81,13 @@ const plainRules: PlanRules = {
   listEqual: false,
 };
 
-/** Seconds since the epoch at which tests take place. */
+/** The tests' present, in seconds since the epoch. */
 export const now = 1000;
 
 export interface Setting {
   readonly rules: PlanRules;
   readonly scope: Scope;
-  /** Entries that a listing names once more. */
+  /** Entries that a listing has twice. */
   readonly again?: {
     readonly source?: readonly string[];
     readonly destination?: readonly string[];
@@ -106,7 +106,7 @@ export function setting(
   return { rules: { ...plainRules, ...options }, scope, ...(again ? { again } : {}) };
 }
 
-/** Plans two trees as the scan does, folder by folder. */
+/** Plans two trees folder by folder, as the scan does. */
 export function planTrees(
   source: Tree,
   destination: Tree,
@@ -204,7 +204,7 @@ export function linesOf(plan: Plan): string[] {
 const renamed = ({ rename }: { readonly rename?: string }) =>
   rename === undefined ? '' : `, was ${rename}`;
 
-/** Carries a plan out on a tree: throws where a real side would refuse. */
+/** Carries a plan out on a tree; throws where a real side would refuse. */
 export function apply(plan: Plan, source: Tree, destination: Tree, caseSensitive = true): Tree {
   const key = (path: string) => (caseSensitive ? path : path.toLowerCase());
   const nodes = new Map(

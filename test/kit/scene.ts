@@ -1,6 +1,6 @@
 /**
- * What most tests through the command line stand on: a working folder with jobs.yml and `data/`,
- * and a folder of its own on a server.
+ * A scene is what most tests through the command line work on: a working folder with jobs.yml and
+ * `data/`, and a folder of its own on a server.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import {
 import { temporaryFolder } from './files/temporary.js';
 import { type Tree, writeTree } from './files/tree.js';
 
-/** A server as the kit's starters give it. */
+/** A server as the kit's start functions return it. */
 export interface Server {
   readonly host: string;
   readonly port: number;
@@ -28,7 +28,7 @@ export interface Server {
   readonly folder?: string;
 }
 
-/** A server as jobs.yml names it. */
+/** A server as a remote of jobs.yml. */
 export function remoteIn(server: Server, changes: object = {}): object {
   const { host, port, username, keyFile, knownHostsFile, root } = server;
   return {
@@ -43,11 +43,11 @@ export function remoteIn(server: Server, changes: object = {}): object {
 export interface Scene {
   /** The working folder. */
   readonly cwd: string;
-  /** The test's own folder below the server's root, which isn't made. */
+  /** The test's own folder below the server's root; it does not exist at first. */
   readonly place: string;
   /** A path in `data/`, the local side. */
   here(path?: string): string;
-  /** A path in the server's folder of this test, as it is named here. */
+  /** A path in this test's folder on the server, by its name on this machine. */
   there(path?: string): string;
   writeHere(tree: Tree, options?: { mtime?: number }): void;
   writeThere(tree: Tree, options?: { mtime?: number }): void;
@@ -66,7 +66,7 @@ interface RunResult extends Result {
 
 let scenes = 0;
 
-/** A fresh working folder, and a fresh place on the server. */
+/** Makes a fresh working folder, and names a fresh folder on the server. */
 export async function openScene(server: Server): Promise<Scene> {
   const cwd = await temporaryFolder();
   const place = `scene-${scenes++}`;

@@ -1,4 +1,4 @@
-/** The kit's real servers serve: SFTP servers are driven by OpenSSH's own sftp. */
+/** The kit's real servers work: OpenSSH's own sftp is the client of the SFTP servers. */
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

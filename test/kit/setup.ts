@@ -1,7 +1,7 @@
 /**
- * Runs once before all tests: what they need of the system is installed when it is missing and the
- * tester is root; otherwise the run fails with the command to type. No test is ever skipped for a
- * server that is not there. Nothing here keeps running: no daemon is started by an installation.
+ * Runs once before all tests and installs the system packages that are missing if the tester is root;
+ * otherwise the run fails with the command to type. No test is ever skipped because a server is missing.
+ * Nothing here keeps running: an installation starts no daemon.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRoot, makeTestUser, testUser } from './account.js';
 
-/** A file that stands for a package (of Debian 12 and its descendants); `*` is one folder. */
+/** A file that shows that a package (of Debian 12 and its descendants) is installed; `*` is one folder. */
 const needed: readonly (readonly [file: string, packageName: string])[] = [
   ['/usr/sbin/sshd', 'openssh-server'],
   ['/usr/lib/openssh/sftp-server', 'openssh-sftp-server'],
@@ -33,9 +33,9 @@ function present(file: string): boolean {
   return existsSync(above) && readdirSync(above).some((it) => existsSync(`${above}${it}${below}`));
 }
 
-// One installation at a time: flock holds others back, who then find nothing left to do. While it
-// lasts, a policy of our own (unless the machine has one) keeps packages from starting daemons, and
-// postgresql is told (unless the machine has told it already) to make no cluster of its own.
+// One installation at a time: others wait for flock and then find nothing left to do. Meanwhile a policy
+// of ours keeps packages from starting daemons, and a setting of ours keeps postgresql from making a
+// cluster, unless the machine has such a policy or setting already.
 const install = `
 set -e
 missing=

@@ -7,13 +7,13 @@ import { openScene, remoteIn, type Scene } from './scene.js';
 import type { Sshd } from './servers/sshd.js';
 
 export interface SlowScene extends Scene {
-  /** Another jobs.yml with the same job, which takes no time by it. */
+  /** Another jobs.yml with the same job, without the limit that makes it slow. */
   readonly fast: string;
   /** The names of all files, in the order in which they are copied. */
   readonly names: readonly string[];
-  /** Those that stand at the destination under their final names. */
+  /** Those that exist at the destination under their final names. */
   arrived(): string[];
-  /** Resolves when some have arrived, but far from all; to how many. */
+  /** Resolves once some have arrived, but far from all, to their number. */
   begun(): Promise<number>;
 }
 

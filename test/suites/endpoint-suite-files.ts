@@ -6,7 +6,7 @@ import { randomBytes } from '../kit/files/tree.js';
 import type { Suite } from './endpoint-under-test.js';
 
 export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite): void {
-  /** Opens, works, closes whatever happens. */
+  /** Opens a file, calls `work`, and closes it whatever happens. */
   const using = async <T>(
     path: string,
     mode: OpenMode,
@@ -32,7 +32,7 @@ export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: S
     expect(outside().read(at('file'))?.toString()).toBe('text');
   });
 
-  test('create fails where something stands', async () => {
+  test('create fails if something exists', async () => {
     outside().put(at('file'), 'old');
     outside().put(at('folder'), null);
     if (!lacks.has('exclusive-create')) {
@@ -53,7 +53,7 @@ export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: S
     if (!lacks.has('modes')) expect(mode & 0o777).toBe(0o600);
   });
 
-  test('read and update fail where no file stands', async () => {
+  test('read and update fail if there is no file', async () => {
     await failsWith(endpoint().open(at('missing'), 'read', 0, signal), 'ENOENT');
     const update = endpoint().open(at('missing'), 'update', 0, signal);
     if (lacks.has('update-needs-file')) {
@@ -82,7 +82,7 @@ export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: S
     expect(outside().read(at('file'))?.toString()).toBe('0123abc789');
   });
 
-  test('reads give what stands there, fewer bytes only at the end, none past it', async () => {
+  test('reads return what is there, fewer bytes only at the end, none past it', async () => {
     outside().put(at('file'), '0123456789');
     await using(at('file'), 'read', async (handle) => {
       const buffer = Buffer.alloc(6);
@@ -117,7 +117,7 @@ export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: S
     const bytes = randomBytes(1_000_003, 8);
     const chunk = 65_536;
     const offsets = Array.from({ length: Math.ceil(bytes.length / chunk) }, (_, i) => i * chunk);
-    // Where a server takes writes in order only, that is the order they are sent in.
+    // In order, for servers that accept writes in order only.
     const order = lacks.has('offset-writes') ? offsets : offsets.toReversed();
     await using(at('file'), 'create', async (handle) => {
       await Promise.all(
@@ -163,7 +163,7 @@ export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: S
     if (!lacks.has('modes')) expect((stat?.mode ?? 0) & 0o777).toBe(0o600);
   });
 
-  test('an empty file ends, too', async () => {
+  test('an empty file ends too', async () => {
     await using(at('file'), 'create', async (handle) => {
       const ending = { data: Buffer.alloc(0), attributes: {}, sync: false };
       expect(await handle.finish(ending, signal)).toMatchObject({ kind: 'file', size: 0 });
@@ -181,7 +181,7 @@ export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: S
     if (before !== undefined) expect(before).toEqual(after);
   });
 
-  test('of a file that is longer than the target as much is read as fits', async () => {
+  test('as much of a longer file is read as the target holds', async () => {
     const bytes = randomBytes(1000, 12);
     outside().put(at('file'), bytes);
     const target = Buffer.alloc(600);
@@ -191,7 +191,7 @@ export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: S
     expect(after).toMatchObject({ kind: 'file', size: 1000 });
   });
 
-  test('what is not there is not read whole', async () => {
+  test('a missing file is not read whole', async () => {
     const read = endpoint().readWhole(at('file'), Buffer.alloc(10), signal);
     await expect(read).rejects.toMatchObject({ code: 'ENOENT', path: at('file') });
   });

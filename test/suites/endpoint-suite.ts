@@ -1,6 +1,6 @@
 /**
- * The contract of src/endpoints/endpoint.ts as tests, one suite for every kind of side. What a side
- * cannot do is data (`Lacks`), and the suite then says what happens instead; nothing is skipped.
+ * The contract of src/endpoints/endpoint.ts as tests, one suite for every kind of side. What a side can't
+ * do is data (`Lack`), and the suite then checks what happens instead; nothing is skipped.
  * Files and handles are in endpoint-suite-files.ts.
  */
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
@@ -80,7 +80,7 @@ function listingTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite
     expect(await endpoint().list(at('empty'), signal)).toEqual([]);
   });
 
-  test('a listing tells name, kind, size and mtime, hidden ones too', async () => {
+  test('a listing has name, kind, size and mtime, hidden names too', async () => {
     outside().put(at('file'), 'twelve bytes');
     outside().put(at('.hidden'), '');
     outside().put(at('folder/below'), 'x');
@@ -115,7 +115,7 @@ function listingTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite
     await failsWith(endpoint().list(at('file'), signal), 'ENOTDIR', 'ENOENT');
   });
 
-  test('odd names come through byte for byte', async () => {
+  test('odd names are kept byte for byte', async () => {
     const names = odd.filter((name) => typeof name === 'string');
     for (const name of names) outside().put(at(`odd/${name}`), 'x');
     const listed = await endpoint().list(at('odd'), signal);
@@ -138,7 +138,7 @@ function listingTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite
 }
 
 function statTests({ endpoint, outside, lacks, signal, at }: Suite): void {
-  test('stat tells kind, size and mode, and undefined where nothing stands', async () => {
+  test('stat returns kind, size and mode, and undefined if nothing exists', async () => {
     outside().put(at('file'), 'abc');
     expect(await endpoint().stat(at('file'), signal)).toMatchObject({ kind: 'file', size: 3 });
     expect((await endpoint().stat(at('').slice(0, -1), signal))?.kind).toBe('folder');
@@ -196,7 +196,7 @@ function folderTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite)
     expect(outside().kind(at('a/b'))).toBe('folder');
   });
 
-  test('mkdir fails where something stands, and without a parent', async () => {
+  test('mkdir fails if something exists, and without a parent', async () => {
     outside().put(at('folder'), null);
     outside().put(at('file'), 'x');
     const again = endpoint().mkdir(at('folder'), 0o755, signal);
@@ -247,7 +247,7 @@ function renameTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite)
     }
   });
 
-  test('rename without replace leaves what stands there', async () => {
+  test('rename without replace leaves what exists', async () => {
     outside().put(at('new'), 'new bytes');
     outside().put(at('old'), 'old');
     const rename = endpoint().rename(at('new'), at('old'), false, signal);
@@ -285,7 +285,7 @@ function removeTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite)
     expect(outside().kind(at('folder'))).toBe('folder');
   });
 
-  test('remove removes a link, not what it names', async () => {
+  test('remove removes a link, not its target', async () => {
     outside().put(at('file'), 'x');
     outside().put(at('link'), { link: 'file' });
     if (lacks.has('links'))
@@ -322,13 +322,13 @@ function linkTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite): 
   });
 
   test('nothing is opened for writing through a link, nor, where a side can refuse it, for reading', async () => {
-    // A server that shows no links lets a writer take the name; what the link named stays.
+    // A server without links lets a writer replace the link; its target stays.
     if (lacks.has('links')) return staysBehindALink();
     outside().put(at('target'), 'behind the link');
     outside().put(at('link'), { link: 'target' });
     const modes: OpenMode[] = ['create'];
     if (!lacks.has('read-refuses-links')) modes.push('read');
-    // Where LSTAT follows links, nobody can tell that there is one.
+    // If LSTAT follows links, nothing shows that there is one.
     if (!lacks.has('lstat')) modes.push('update');
     for (const mode of modes) {
       const error = await endpoint()

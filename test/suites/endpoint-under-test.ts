@@ -1,12 +1,12 @@
-/** What the endpoint suite is given: a side, the way round it, and what it lacks. */
+/** What the endpoint suite gets: a side, direct access to its files, and what the side lacks. */
 import type { Endpoint } from '../../src/endpoints/endpoint.js';
 import type { Tree } from '../kit/files/tree.js';
 
-/** The place behind an endpoint, reached without it. */
+/** Direct access to an endpoint's files, without the endpoint. */
 export interface Outside {
-  /** Puts a file, folder (`null`) or link there, and the folders above it. */
+  /** Makes a file, folder (`null`) or link, and the folders above it. */
   put(path: string, content: Tree[string]): void;
-  /** A file's bytes; undefined when no file stands there. */
+  /** A file's bytes; undefined if there is no file. */
   read(path: string): Buffer | undefined;
   kind(path: string): 'file' | 'folder' | 'link' | 'nothing';
   linkTarget(path: string): string;
@@ -22,29 +22,29 @@ export interface Opened {
 export type Lack =
   /** Writes must come in order and without gaps. */
   | 'offset-writes'
-  /** An existing file can't be changed in place: old bytes get lost. */
+  /** An existing file can't be changed in place: its old bytes are lost. */
   | 'update'
   /** Opening for an update creates what is missing. */
   | 'update-needs-file'
-  /** Links are not shown, and can't be made or read. */
+  /** Links are not listed, and can't be made or read. */
   | 'links'
   /** A link can be opened for reading. */
   | 'read-refuses-links'
-  /** The server follows links in LSTAT and OPEN whatever is asked: only a listing shows a link as one. */
+  /** The server follows links in LSTAT and OPEN: only a listing shows that an entry is a link. */
   | 'lstat'
-  /** A link's text comes back as an absolute path. */
+  /** A link's target is returned as an absolute path. */
   | 'link-text'
   /** Modes are not kept. */
   | 'modes'
   /** Creating over an existing file succeeds: exclusive creation is ignored. */
   | 'exclusive-create'
-  /** A rename without `replace` replaces a file all the same. */
+  /** A rename without `replace` replaces a file. */
   | 'rename-refuses'
-  /** mkdir succeeds where a folder stands. */
+  /** mkdir succeeds if the folder exists. */
   | 'mkdir-refuses'
-  /** rmdir removes a file too, remove an empty folder. */
+  /** rmdir also removes a file, and remove an empty folder. */
   | 'remove-looks'
-  /** Some of the odd names are shown as others. */
+  /** Some odd names are listed as other names. */
   | 'odd-names';
 
 export interface Suite {

@@ -1,6 +1,6 @@
 /**
- * What the queue promises, held on every store. `open` gives two views of one store, as two
- * processes have them; the embedded one has a single process, so there both are the same.
+ * What the queue promises, checked on every store. `open` returns two views of one store, as two
+ * processes have them; the embedded store has a single process, so there both views are the same.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,7 +27,7 @@ const never = new AbortController().signal;
 setMaxListeners(0, never);
 let count = 0;
 
-/** A name nobody else uses: the store is shared by all tests. */
+/** A name of its own: all tests share the store. */
 function fresh(prefix = 'job'): string {
   return `${prefix}-${process.pid}-${++count}`;
 }
@@ -84,7 +84,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       while (!(await what())) await sleep(10);
     };
 
-    test('a request becomes a run, whose report comes back', async () => {
+    test('a request becomes a run, whose report is returned', async () => {
       const worker = fresh('worker');
       const asked = request(fresh());
       const { run, joined } = await queue.request(asked, { worker, attempts: 1 });
@@ -148,7 +148,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await Promise.all(consumers.map((consumer) => consumer.close()));
     });
 
-    test('a slot does not follow an active run; a run of some folders is not kept, and stands beside', async () => {
+    test('a slot does not follow an active run; a run of some folders is not kept, and is a second one', async () => {
       const worker = fresh('worker');
       const job = fresh();
       let go = () => {};
@@ -194,7 +194,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await consumer.close();
     });
 
-    test('a run that is handed back is taken by another worker, as the same attempt', async () => {
+    test('a run that is returned is taken by another worker, as the same attempt', async () => {
       const worker = fresh('worker');
       const { run } = await queue.request(request(fresh()), { worker, attempts: 3 });
       let handedBack = 0;
@@ -237,7 +237,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await consumer.close();
     });
 
-    test('two permits for twenty takers: never a third, and everybody has a turn', async () => {
+    test('two permits for twenty takers: never a third, and every taker has a turn', async () => {
       const wanted: string[] = [];
       const options = { onWanted: (permit: string) => wanted.push(permit), onError };
       const sides = kit.stores.map((store) => openPermits(store, options));
@@ -261,7 +261,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await Promise.all(sides.map((side) => side.close()));
     }, 60_000);
 
-    test('a permit that nobody waits for any more goes back, and a smaller number takes some away', async () => {
+    test('a permit that nobody waits for any more is returned, and a smaller number removes some', async () => {
       const permits = openPermits(kit.stores[0], { onWanted: () => {}, onError });
       const name = fresh('remote');
       const both = await Promise.all([permits.take(name, 2, never), permits.take(name, 2, never)]);

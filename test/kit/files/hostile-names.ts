@@ -1,7 +1,7 @@
 /**
- * Names a hostile server may list. `escapes` can never be a name in a folder (draft-ietf-secsh-filexfer-02
- * §6.7 knows file names only): a slash, NUL, or nothing at all; seeing one is exit 9. `odd` are awkward but
- * lawful on POSIX: carried over byte for byte, or skipped with a reason, and shown escaped.
+ * Names a hostile server may list. `escapes` can't be names in a folder (draft-ietf-secsh-filexfer-02 §6.7
+ * has file names only): they have a slash or NUL, or are empty; each ends the run with 9. `odd` are unusual
+ * but valid on POSIX: copied byte for byte, or skipped with a reason, and shown escaped.
  */
 
 const upwards = [
@@ -58,10 +58,10 @@ const ladders = Array.from({ length: 16 }, (_, i) => [
   `a/${'../'.repeat(i + 2)}canary/x`,
 ]).flat();
 
-/** Not one of these may lead to a read or write, whatever the operation. */
+/** None of these may lead to a read or write, whatever the operation. */
 export const escapes: readonly string[] = ['', ...upwards, ...withNul, ...ladders];
 
-/** Lawful names that have broken programs. */
+/** Valid names that have broken programs. */
 export const odd: readonly (string | Buffer)[] = [
   '...',
   '....',
@@ -146,7 +146,7 @@ export const odd: readonly (string | Buffer)[] = [
 /** Too long for any file system here. */
 export const tooLong: readonly string[] = ['x'.repeat(256), 'x'.repeat(4096), 'x'.repeat(70_000)];
 
-/** `.` and `..`, which every listing may hold and nobody may act on. */
+/** `.` and `..`, which every listing may have and nothing may act on. */
 export const dots: readonly string[] = ['.', '..'];
 
 /** All of them. */

@@ -1,14 +1,14 @@
-/** Someone who reads the final names over and over while a run goes on: only whole old or whole new bytes may ever stand there. */
+/** An onlooker reads the final names again and again during a run: they may only have whole old or whole new bytes. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** What may stand at a path; undefined: nothing. */
+/** The allowed contents of each path; undefined means that it may be missing. */
 export type Allowed = Readonly<Record<string, readonly (Buffer | string | undefined)[]>>;
 
 export interface Onlooker {
-  /** Stops looking. Resolves to what was seen that may not be, and how often all paths were looked at. */
+  /** Stops. Resolves to the contents that were not allowed, and to how often all paths were read. */
   stop(): Promise<{ readonly wrong: readonly string[]; readonly looks: number }>;
 }
 

@@ -1,4 +1,4 @@
-/** Trees of files from small descriptions: made, read back, compared, made up from a seed. */
+/** Trees of files from short descriptions: written, read back, compared; and random bytes from a seed. */
 import { createHash } from 'node:crypto';
 import {
   lchownSync,
@@ -14,12 +14,12 @@ import {
 import { dirname, join } from 'node:path';
 
 /**
- * Paths to what stands there: text or bytes for a file, `null` for a folder (its key ends in `/`),
- * `{ link }` for a symbolic link. Folders above a file need no line of their own.
+ * Paths and what is there: text or bytes for a file, `null` for a folder (its key ends in `/`),
+ * `{ link }` for a symbolic link. Folders above a file need no entry of their own.
  */
 export type Tree = Readonly<Record<string, string | Buffer | null | { readonly link: string }>>;
 
-/** Writes a tree below a folder, which is made; what is new belongs to the folder's owner. */
+/** Writes a tree below a folder, which is made if missing; new entries get the folder's owner. */
 export function writeTree(folder: string, tree: Tree, options: { mtime?: number } = {}): void {
   mkdirSync(folder, { recursive: true });
   const owner = lstatSync(folder);
@@ -53,14 +53,14 @@ export function writeTree(folder: string, tree: Tree, options: { mtime?: number 
 
 /**
  * Reads a tree back. Files are text where they are valid UTF-8 of at most 4 KiB, else
- * `sha256:HEX`; only empty folders get a line. Sockets and the like are `special`.
+ * `sha256:HEX`; only empty folders get an entry. Sockets and the like are `special`.
  */
 export function readTree(folder: string, options: { ours?: boolean } = {}): Tree {
   const tree: Record<string, string | null | { link: string }> = {};
   const walk = (below: string) => {
     const names = readdirSync(join(folder, below)).sort();
     for (const name of names) {
-      // What ferryline keeps for itself is no part of the tree unless it is asked for.
+      // ferryline's own folder is included only if `ours` is set.
       if (options.ours !== true && below === '' && name === '.ferryline') continue;
       const path = below === '' ? name : `${below}/${name}`;
       const stat = lstatSync(join(folder, path));
@@ -102,7 +102,7 @@ export function mtimeOf(folder: string, path: string): number {
   return Math.floor(lstatSync(join(folder, path)).mtimeMs / 1000);
 }
 
-/** Numbers in [0, 1) that only the seed decides (mulberry32). */
+/** Numbers in [0, 1) that depend on the seed alone (mulberry32). */
 export function random(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -114,7 +114,7 @@ export function random(seed: number): () => number {
   };
 }
 
-/** Bytes that only the seed decides. */
+/** Bytes that depend on the seed alone. */
 export function randomBytes(length: number, seed = 1): Buffer {
   const next = random(seed);
   const bytes = Buffer.allocUnsafe(length);

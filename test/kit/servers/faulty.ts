@@ -1,4 +1,4 @@
-/** An endpoint with scripted faults around any other: fails, waits, or lets a test act before or after a call. */
+/** Wraps an endpoint in scripted faults: calls fail, wait, or let a test act before or after them. */
 import { FerryError } from '../../../src/core/errors.js';
 import type { Endpoint, Handle } from '../../../src/endpoints/endpoint.js';
 
@@ -8,7 +8,7 @@ export type Method =
 
 export interface Call {
   readonly method: Method;
-  /** The path it names; for a handle the one it was opened for; for a rename the old name. */
+  /** Its path; for a handle the path it was opened for; for a rename the old name. */
   readonly path: string;
   /** A rename's new name; else empty. */
   readonly to: string;
@@ -17,9 +17,9 @@ export interface Call {
 }
 
 export interface Script {
-  /** Before the call; throwing fails it undone, a promise holds it up. */
+  /** Runs before the call: if it throws, the call fails and nothing is done; a promise delays the call. */
   readonly before?: (call: Call) => void | Promise<void>;
-  /** After it has succeeded; throwing fails it although it was done. */
+  /** Runs after the call succeeded: if it throws, the call fails although it was done. */
   readonly after?: (call: Call) => void | Promise<void>;
 }
 
@@ -81,7 +81,7 @@ export function faulty(inner: Endpoint, script: Script = {}): Faulty {
   return self;
 }
 
-/** A script that fails calls: the `nth` (from 0) of a method, or every one that `where` picks. */
+/** A script that fails calls: the `where`th (from 0) of a method, or every call that `where` picks. */
 export function failing(
   method: Method,
   where: number | ((call: Call) => boolean),

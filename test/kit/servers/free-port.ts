@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** A port nothing listens on now. Another process may take it first: whoever binds it tries again. */
+/** A port that nothing listens on. Another process may take it first, so callers must be ready to try again. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -15,7 +15,7 @@ import {
 } from '../../../src/test-server/sftp-server.js';
 import type { Asked, Behave, Behaviour } from './hostile-server.js';
 
-/** Whether a request renames, by either verb. */
+/** Whether a request is a RENAME or a posix-rename. */
 export function isRename(asked: Asked): boolean {
   return (
     asked.type === 'RENAME' ||
@@ -23,7 +23,7 @@ export function isRename(asked: Asked): boolean {
   );
 }
 
-/** Misbehaves in one type of request, from its `nth` on (from 0), or where `where` says. */
+/** Misbehaves in requests of one type, all of them or those that `where` picks. */
 export function inEvery(
   type: RequestType,
   behaviour: Behaviour | ((asked: Asked) => Behaviour),
@@ -55,7 +55,7 @@ export const storesOtherBytes: Behave = inEvery('WRITE', (asked) => ({
   },
 }));
 
-/** Says OK to SETSTAT and FSETSTAT and does nothing. */
+/** Answers OK to SETSTAT and FSETSTAT without doing anything. */
 export const ignoresAttributes: Behave = (asked) =>
   asked.type === 'SETSTAT' || asked.type === 'FSETSTAT'
     ? statusReply(asked.id, statusCode.OK)
@@ -86,7 +86,7 @@ export const tooMuchData: Behave = inEvery('READ', (asked) =>
   dataReply(asked.id, Buffer.alloc(asked.length + 1, 0x41)),
 );
 
-/** Replies that break the protocol, each to be sent in place of a right one, by name. */
+/** Replies that break the protocol, by name; each is sent in place of a correct one. */
 export const brokenReplies: Readonly<Record<string, (asked: Request) => Buffer>> = {
   'a length of 4 GiB': () => Buffer.concat([u32(0xffff_ffff), Buffer.from([103]), u32(0)]),
   'a length of 0': () => Buffer.concat([u32(0), u32(0)]),
@@ -122,7 +122,7 @@ export function listing(
   const done = new Set<string>();
   return inEvery('READDIR', (asked) => {
     if (!where(asked.at)) return 'normal';
-    // The server gives no handle twice, and several of its reads may be in flight.
+    // The server never reuses a handle, and several READDIRs of one may be in flight.
     const key = `${asked.channel} ${asked.handle}`;
     if (done.has(key)) return statusReply(asked.id, statusCode.EOF);
     done.add(key);
@@ -169,19 +169,19 @@ export function listingFails(folder: string): Behave {
   });
 }
 
-/** Only algorithms that are broken or withdrawn. */
+/** Only algorithms that are broken or obsolete. */
 export const weakAlgorithms: Algorithms = {
   kex: ['diffie-hellman-group14-sha1'],
   cipher: ['aes128-cbc'],
   hmac: ['hmac-sha1'],
 };
 
-/** ssh2's server puts strict key exchange at the end of its list by `concat`; this list takes nothing more. */
+/** A list whose `concat` adds nothing: ssh2's server uses that to offer strict key exchange. */
 function closedList<T>(...names: T[]): T[] {
   return Object.assign(names, { concat: () => names });
 }
 
-/** A cipher that Terrapin (CVE-2023-48795) can be played on, and no strict key exchange. */
+/** A cipher open to Terrapin (CVE-2023-48795), and no strict key exchange. */
 export const terrapinProne: Algorithms = {
   kex: closedList('curve25519-sha256' as const),
   cipher: ['chacha20-poly1305@openssh.com'],
@@ -189,7 +189,7 @@ export const terrapinProne: Algorithms = {
 
 const attributeFlags = { SIZE: 1, UIDGID: 2, PERMISSIONS: 4, TIMES: 8 };
 
-/** An ATTRS or NAME reply with every SIZE taken out; other replies as they are. */
+/** An ATTRS or NAME reply without its sizes; other replies unchanged. */
 function withoutSizes(reply: Buffer): Buffer {
   const type = reply[4];
   if (type !== 104 && type !== 105) return reply;

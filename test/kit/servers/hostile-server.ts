@@ -1,6 +1,6 @@
 /**
- * A server that misbehaves as a test scripts it: the in-process server with a say before every
- * request. `behave` may be changed at any time, and may be async: while it waits, that channel does.
+ * A server that misbehaves as a test tells it to: the in-process server, with a decision before every
+ * request. `behave` may be changed at any time and may be async: its channel waits for it.
  * Ready-made misbehaviour is in hostile-replies.ts.
  */
 import { mkdir, realpath } from 'node:fs/promises';
@@ -25,23 +25,23 @@ export interface Asked extends Request {
 }
 
 export type Behaviour =
-  /** Do what is asked. */
+  /** Do what the request asks. */
   | 'normal'
-  /** Do nothing, say nothing. */
+  /** Do nothing and don't answer. */
   | 'silent'
-  /** Do what is asked, say nothing. */
+  /** Do what the request asks and don't answer. */
   | 'silent-after-doing'
-  /** Cut the connection, having done nothing. */
+  /** Do nothing and cut the connection. */
   | 'cut'
-  /** Do what is asked, and cut the connection before the reply. */
+  /** Do what the request asks and cut the connection before the reply. */
   | 'cut-after-doing'
-  /** Send these bytes, having done nothing. */
+  /** Do nothing and send these bytes. */
   | Buffer
-  /** A STATUS with this code, having done nothing. */
+  /** Do nothing and send a STATUS with this code. */
   | { readonly refuse: number; readonly message?: string }
-  /** Do something else; the reply is that one's. */
+  /** Carry out another request and send its reply. */
   | { readonly instead: Request }
-  /** Do what is asked; send what this makes of the reply. */
+  /** Do what the request asks and send the altered reply. */
   | { readonly alter: (reply: Buffer) => Buffer };
 
 export type Behave = (asked: Asked) => Behaviour | Promise<Behaviour>;

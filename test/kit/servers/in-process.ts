@@ -1,4 +1,4 @@
-/** The in-process ssh2 server (src/test-server/ssh-server.ts) as one of the kit's servers. It shows its folder as `/`. */
+/** The in-process server of src/test-server as one of the kit's servers. Its folder is `/` to clients. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -21,7 +21,7 @@ export type InProcessOptions = Omit<Partial<SshServerOptions>, 'onSftp'> & {
   readonly root?: string;
 };
 
-/** What a server of ours and its client need: keys, a user and a folder. */
+/** Makes what an in-process server and its client need: keys, a user and a folder. */
 export async function prepare(options: InProcessOptions) {
   const keys = await temporaryFolder();
   const client = makeKey(join(keys, 'client'));
@@ -39,7 +39,7 @@ export async function prepare(options: InProcessOptions) {
   };
 }
 
-/** The known_hosts file of a server. */
+/** Writes a known_hosts file that names a server; resolves to its path. */
 export async function writeKnownHosts(keys: string, server: SshServer): Promise<string> {
   const file = join(keys, 'known_hosts');
   await writeFile(file, `[127.0.0.1]:${server.port} ${server.hostKey}\n`);

@@ -1,6 +1,6 @@
 /**
- * An endpoint in memory, held to the contract by the same suite as the real ones, for tests of what
- * stands above endpoints. It answers in the order asked, each answer in a later turn of the event loop.
+ * An endpoint in memory, for tests of what uses endpoints; the same suite as for the real ones holds it to
+ * the contract. Calls are answered in order, each in a later turn of the event loop.
  */
 import type { Attributes, Entry, Kind, Stat } from '../../../src/core/entry.js';
 import { nameOf, parentOf } from '../../../src/core/entry.js';
@@ -20,18 +20,18 @@ interface Node {
 export interface MemoryOptions {
   readonly label?: string;
   readonly can?: Partial<Capabilities>;
-  /** What is there at the start; folders above a file need no line of their own. */
+  /** Its entries at the start; folders above a file need no entry of their own. */
   readonly tree?: Tree;
-  /** Seconds, for new files and their parents; default 1,700,000,000 always. */
+  /** The clock for new entries, in seconds since the epoch; default: always 1,700,000,000. */
   readonly now?: () => number;
 }
 
 export interface MemoryEndpoint extends Endpoint {
-  /** Puts a file, folder (`null`) or link there, whatever stood there before. */
+  /** Puts a file, folder (`null`) or link at a path, in place of whatever was there. */
   put(path: string, content: Tree[string], attributes?: Attributes): void;
-  /** Takes away a path and all below it. */
+  /** Removes a path and all below it. */
   drop(path: string): void;
-  /** All of it, as `readTree` shows a folder, hidden names included. */
+  /** All entries, as `readTree` returns a folder, hidden names included. */
   tree(): Tree;
   /** A file's bytes; undefined when there is none. */
   bytes(path: string): Buffer | undefined;
@@ -110,7 +110,7 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
           : Math.floor(mtime / can.mtimePrecision) * can.mtimePrecision;
   };
 
-  /** One call: checked, then carried out in a later turn, unless it was aborted before. */
+  /** One call: its paths are checked; it is carried out in a later turn unless aborted before. */
   const call = async <T>(
     signal: AbortSignal | undefined,
     paths: readonly string[],
@@ -231,7 +231,7 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
       call(signal, [path], () => {
         if (mode === 'create') {
           needParent(path);
-          if (get(path) !== undefined) throw fail('EEXIST', 'something stands there', path);
+          if (get(path) !== undefined) throw fail('EEXIST', 'it exists', path);
           const node = make('file', permissions & 0o777);
           set(path, node);
           return handleFor(node, path, true);
@@ -251,7 +251,7 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
     mkdir: (path, permissions, signal) =>
       call(signal, [path], () => {
         needParent(path);
-        if (get(path) !== undefined) throw fail('EEXIST', 'something stands there', path);
+        if (get(path) !== undefined) throw fail('EEXIST', 'it exists', path);
         set(path, make('folder', permissions & 0o777));
       }),
     rename: (from, to, replace, signal) =>
@@ -261,12 +261,12 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
         const there = get(to);
         const itself = key(from) === key(to);
         if (there !== undefined && !itself) {
-          if (!replace) throw fail('EEXIST', 'something stands there', to);
+          if (!replace) throw fail('EEXIST', 'it exists', to);
           if (there.kind === 'folder' && node.kind !== 'folder')
-            throw fail('EISDIR', 'a folder stands there', to);
+            throw fail('EISDIR', 'a folder is there', to);
           if (there.kind !== 'folder' && node.kind === 'folder')
-            throw fail('ENOTDIR', 'a file stands there', to);
-          if (below(to).length > 0) throw fail('ENOTEMPTY', 'a folder stands there', to);
+            throw fail('ENOTDIR', 'a file is there', to);
+          if (below(to).length > 0) throw fail('ENOTEMPTY', 'a folder is there', to);
         }
         if (`${to}/`.startsWith(`${from}/`) && to !== from)
           throw fail('EINVAL', 'a folder into itself', to);
@@ -298,7 +298,7 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
     symlink: (target, path, signal) =>
       call(signal, [path], () => {
         needParent(path);
-        if (get(path) !== undefined) throw fail('EEXIST', 'something stands there', path);
+        if (get(path) !== undefined) throw fail('EEXIST', 'it exists', path);
         set(path, make('link', 0o777, { target }));
       }),
     async close() {

@@ -1,7 +1,7 @@
 /**
- * Every request that ferryline makes and an answer to each, byte for byte as
- * draft-ietf-secsh-filexfer-02 §6 and §7 and OpenSSH's PROTOCOL §4 lay them out, written by hand.
- * All are the first request of their channel: id 1.
+ * Every request that ferryline sends and a reply to each, byte for byte, written by hand from
+ * draft-ietf-secsh-filexfer-02 §6 and §7 and OpenSSH's PROTOCOL §4. Each is the first request of its
+ * channel: id 1.
  */
 import type { SftpChannel } from '../../../src/endpoints/sftp/client/channel.js';
 import { wire } from './peer.js';
@@ -185,7 +185,7 @@ export const exchanges: readonly Exchange[] = rows.map(([name, ask, request, ans
   result,
 }));
 
-/** An exchange's answer with another id. */
+/** An exchange's reply, with another id. */
 export function answerAs(exchange: Exchange, id: number): Buffer {
   const answer = Buffer.from(exchange.answer);
   answer.writeUInt32BE(id, 5);

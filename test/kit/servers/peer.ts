@@ -1,6 +1,6 @@
 /**
- * The other end of an SFTP channel, for tests: it says and hears bytes. It shares no code with
- * src, so that what they agree on is the protocol and not a mistake.
+ * The other end of an SFTP channel, for tests: it sends and receives bytes. It shares no code with
+ * src, so that both can't agree on the same mistake.
  */
 import { type Duplex, duplexPair } from 'node:stream';
 import { onTestFinished } from 'vitest';
@@ -8,7 +8,7 @@ import { FerryError } from '../../../src/core/errors.js';
 import { SftpChannel } from '../../../src/endpoints/sftp/client/channel.js';
 import type { ChannelOptions } from '../../../src/endpoints/sftp/client/exchange.js';
 
-/** Bytes as a person writes them: hex digits, and text in double quotes. `wire('00000002 "hi"')` */
+/** Bytes from hex digits and text in double quotes: `wire('00000002 "hi"')`. */
 export function wire(text: string): Buffer {
   return Buffer.concat(
     [...text.matchAll(/"([^"]*)"|([0-9a-f]+)/g)].map(([, quoted, hex]) =>
@@ -29,7 +29,7 @@ export function string(value: string | Buffer): Buffer {
   return Buffer.concat([u32(bytes.length), bytes]);
 }
 
-/** A packet with an id (for VERSION: the version); numbers are uint32, texts are strings, buffers go as they are. */
+/** A packet with an id (for VERSION: the version). Numbers become uint32, texts strings; buffers stay as they are. */
 export function packet(
   type: number,
   id: number,
@@ -42,7 +42,7 @@ export function packet(
   return Buffer.concat([u32(rest.length), rest]);
 }
 
-/** Answers by their names in the draft. */
+/** Replies by their names in the draft. */
 export const say = {
   version: (...extensions: readonly string[]) => packet(2, 3, ...extensions),
   status: (id: number, code: number, message = '') => packet(101, id, code, message, ''),
@@ -56,9 +56,9 @@ export const say = {
 };
 
 class Peer {
-  /** Whole packets that came, INIT included, in their order. */
+  /** Whole packets received, in order, INIT included. */
   readonly heard: Buffer[] = [];
-  /** Chunks that the client wrote to its stream, the very buffers. */
+  /** The very buffers that the client wrote to its stream. */
   readonly writes: Buffer[] = [];
   readonly stream: Duplex;
   #bytes: Buffer = Buffer.alloc(0);
@@ -78,7 +78,7 @@ class Peer {
     });
   }
 
-  /** Waits until `count` packets have come, INIT included. */
+  /** Waits until `count` packets have been received, INIT included. */
   async hears(count: number): Promise<void> {
     while (this.heard.length < count)
       await new Promise<void>((resolve) => {
@@ -99,7 +99,7 @@ export interface Conversation {
   readonly stream: Duplex;
 }
 
-/** A channel and its peer, which has said nothing yet. */
+/** A channel and its peer, which has sent nothing yet. */
 export function silentPeer(options: Partial<ChannelOptions> = {}): Conversation {
   const [stream, far] = duplexPair();
   const peer = new Peer(far);
@@ -113,7 +113,7 @@ export function silentPeer(options: Partial<ChannelOptions> = {}): Conversation 
   return { channel, peer, stream };
 }
 
-/** A channel whose peer has said VERSION. */
+/** A channel whose peer has sent VERSION. */
 export async function conversation(options: Partial<ChannelOptions> = {}): Promise<Conversation> {
   const both = silentPeer(options);
   both.peer.send(say.version());
@@ -121,18 +121,18 @@ export async function conversation(options: Partial<ChannelOptions> = {}): Promi
   return both;
 }
 
-/** Every way to cut bytes once, and one byte at a time. */
+/** All ways to cut bytes in two, and then one byte at a time. */
 export function* everyCut(bytes: Buffer): Generator<Buffer[]> {
   for (let at = 1; at < bytes.length; at++) yield [bytes.subarray(0, at), bytes.subarray(at)];
   yield [...bytes].map((byte) => Buffer.from([byte]));
 }
 
-/** Lets everything that is ready to happen happen. */
+/** Lets everything that is ready to run do so. */
 export async function quiet(): Promise<void> {
   for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What became of a promise so far. */
+/** Whether a promise is still waiting, done or failed, at any time. */
 export function watch(promise: Promise<unknown>): { outcome: 'waiting' | 'done' | FerryError } {
   const watched: { outcome: 'waiting' | 'done' | FerryError } = { outcome: 'waiting' };
   promise.then(

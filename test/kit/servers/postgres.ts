@@ -15,15 +15,15 @@ export interface Postgres extends Restartable {
   readonly url: string;
   /** Runs SQL over a connection of its own; the rows of its result. */
   query(sql: string): Promise<Record<string, unknown>[]>;
-  /** All of it as `pg_dump` tells it. */
+  /** The whole database as `pg_dump` prints it. */
   dump(): Promise<string>;
 }
 
 const superuser = 'ferry';
 
 /**
- * Starts a server on a fresh cluster; the caller stops it. Committed rows survive kill9: fsync is
- * off, but only a power cut loses what the system was given.
+ * Starts a server on a fresh cluster; the caller stops it. Committed rows survive kill9: without fsync
+ * only a power cut loses them.
  */
 export async function startPostgres(): Promise<Postgres> {
   const account = serverAccount();
@@ -42,9 +42,9 @@ export async function startPostgres(): Promise<Postgres> {
   );
   const settings: Readonly<Record<string, string>> = {
     listen_addresses: '127.0.0.1',
-    // No socket file: its path may not be longer than 107 bytes.
+    // No socket file: its path could exceed 107 bytes.
     unix_socket_directories: '',
-    // In the cluster's folder, where it goes with it, not in /dev/shm.
+    // In the cluster's folder, which is removed with its tests, not in /dev/shm.
     dynamic_shared_memory_type: 'mmap',
     max_connections: '200',
     fsync: 'off',
@@ -68,7 +68,7 @@ export async function startPostgres(): Promise<Postgres> {
     url,
     async query(sql) {
       const client = new pg.Client({ connectionString: url });
-      // A server killed in between is told by the query that fails.
+      // If the server is killed, the query rejects.
       client.on('error', () => {});
       await client.connect();
       try {

@@ -94,7 +94,7 @@ export async function startProftpd(
   };
 }
 
-/** ProFTPD says that it has started when its port is bound, shortly before it listens there. */
+/** Waits until ProFTPD listens: it logs that it has started shortly before. */
 async function listening(port: number): Promise<void> {
   for (let tries = 1; ; tries++) {
     const socket = createConnection(port, '127.0.0.1');

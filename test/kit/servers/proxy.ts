@@ -1,14 +1,14 @@
-/** A TCP proxy on loopback that does to a connection what bad lines do. `up` is towards the server. */
+/** A TCP proxy on loopback that cuts, delays, slices or corrupts connections. `up` is towards the server. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
 export interface LineRules {
-  /** Cuts the connection once this many bytes have gone that way; these bytes still arrive. */
+  /** Cuts the connection after this many bytes in that direction; these bytes still arrive. */
   readonly cutUp?: number;
   readonly cutDown?: number;
   /** Round trip, milliseconds: half of it each way. */
   readonly delay?: number;
-  /** One-byte segments, both ways, once this many bytes have gone the one way. */
+  /** Sends one-byte segments in a direction after this many bytes in it. */
   readonly slice?: number;
   /** Flips the lowest bit of the byte at this offset. */
   readonly flipUp?: number;
@@ -24,19 +24,19 @@ export interface Proxy {
   open(): number;
   /** Bytes passed on so far, over all connections. */
   bytes(): { readonly up: number; readonly down: number };
-  /** Changes the rules; they hold for connections still to come. */
+  /** May be changed at any time, for connections still to come. */
   rules: (index: number) => LineRules;
-  /** Goes dead: nothing passes any more, nothing is closed. */
+  /** Goes silent: nothing passes any more, nothing is closed. */
   pause(): void;
   resume(): void;
   /** Cuts all connections open now. */
   cut(): void;
-  /** Resolves when at least so many bytes have gone that way in all. */
+  /** Resolves once at least `bytes` have been passed in that direction, over all connections. */
   passed(direction: 'up' | 'down', bytes: number): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts a proxy to a loopback port; rules are the same for every connection, or by its index from 0. */
+/** Starts a proxy to a loopback port. `rules` are the same for every connection, or depend on its index, from 0. */
 export async function startProxy(
   port: number,
   rules: LineRules | ((index: number) => LineRules) = {},
@@ -72,12 +72,12 @@ export async function startProxy(
         to.destroy();
       }
     };
-    // Chunks leave in order, each half a round trip after it came; what waits is bounded.
+    // Chunks leave in order, each half a round trip after its arrival; waiting bytes are bounded.
     let tail: Promise<void> = Promise.resolve();
     let held = 0;
     const due = (time: number) =>
       new Promise((resolve) => setTimeout(resolve, Math.max(0, time - performance.now())));
-    // without this option an end would close the other direction, too
+    // without this option the end of one direction would close the other
     const chunks: AsyncIterable<Buffer> = from.iterator({ destroyOnReturn: false });
     for await (const chunk of chunks) {
       const time = performance.now() + wait;
@@ -163,7 +163,7 @@ export async function startProxy(
   return proxy;
 }
 
-/** Resolves when the system has taken the bytes; a socket that is gone takes nothing. */
+/** Resolves when the bytes are written; on a closed socket, at once. */
 function written(socket: Socket, data: Buffer): Promise<void> {
   return new Promise((resolve) => {
     if (socket.destroyed) resolve();

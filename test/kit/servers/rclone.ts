@@ -12,7 +12,7 @@ import { startProcess } from './server-process.js';
 export async function startRclone(
   options: {
     readonly root?: string;
-    /** rclone's --vfs-cache-mode: `off` (its default) takes writes in order only, and no update of a file. */
+    /** rclone's --vfs-cache-mode: `off` (its default) accepts writes in order only, and no update of a file. */
     readonly cache?: 'off' | 'writes' | 'full';
   } = {},
 ): Promise<RealServer> {

@@ -1,4 +1,4 @@
-/** What every server of the kit tells of itself. */
+/** What every SFTP server of the kit has in common. */
 export interface RealServer {
   readonly host: '127.0.0.1';
   readonly port: number;
@@ -6,9 +6,9 @@ export interface RealServer {
   /** The client's private key. */
   readonly keyFile: string;
   readonly hostKeyFingerprint: string;
-  /** The folder behind it, here. */
+  /** The served folder on this machine. */
   readonly folder: string;
-  /** The same folder as the server names it. */
+  /** The same folder's name on the server. */
   readonly root: string;
   log(): string;
   stop(): Promise<void>;

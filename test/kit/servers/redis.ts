@@ -1,4 +1,4 @@
-/** Debian's Redis on a free loopback port, as BullMQ wants it: nothing evicted, nothing lost. */
+/** Debian's Redis on a free loopback port, as BullMQ needs it: it evicts and loses nothing. */
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,15 +11,15 @@ import { startProcess } from './server-process.js';
 export interface Redis extends Restartable {
   /** `redis://127.0.0.1:PORT` */
   readonly url: string;
-  /** `redis://127.0.0.1:PORT/N`: a database that nobody else was given. */
+  /** `redis://127.0.0.1:PORT/N`: a database that no other call returned. */
   database(): string;
   /** Sends one command through redis-cli; an error reply rejects. */
   command(...args: string[]): Promise<string>;
 }
 
 /**
- * Starts a server; the caller stops it. Acknowledged writes survive kill9. `config` holds more lines
- * for redis.conf, the last of a name counting: `maxmemory-policy allkeys-lru`, `maxmemory 5mb`.
+ * Starts a server; the caller stops it. Acknowledged writes survive kill9. `config` has more lines for
+ * redis.conf; the last line of a name counts: `maxmemory-policy allkeys-lru`, `maxmemory 5mb`.
  */
 export async function startRedis(
   options: { readonly config?: readonly string[] } = {},
@@ -49,7 +49,7 @@ export async function startRedis(
     /Ready to accept connections/,
   );
   const url = `redis://127.0.0.1:${server.port}`;
-  // What tests use by its bare URL is number 0.
+  // The bare URL is database 0.
   let databases = 0;
   return {
     ...server,

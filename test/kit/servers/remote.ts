@@ -6,7 +6,7 @@ import { SessionPool } from '../../../src/endpoints/sftp/pool.js';
 import type { RealServer } from './real-server.js';
 import type { Sshd } from './sshd.js';
 
-/** A server's `Remote`, as jobs.yml would give it. */
+/** A server's `Remote`, as it would come from jobs.yml. */
 export function remoteFor(
   server: Pick<RealServer | Sshd, 'host' | 'port' | 'username' | 'keyFile' | 'hostKeyFingerprint'>,
   changes: Partial<Remote> = {},

@@ -1,22 +1,22 @@
-/** A server on a free loopback port that can be killed and started again with what it kept. */
+/** A server on a free loopback port that can be killed and started again with its data. */
 import { freePort } from './free-port.js';
 import type { ServerProcess } from './server-process.js';
 
 export interface Restartable {
   readonly port: number;
-  /** All it wrote, over all its starts. */
+  /** Its output, over all its starts. */
   log(): string;
-  /** Ends it as a crash would, and waits until it is gone. */
+  /** Kills it as a crash would, and waits for its exit. */
   kill9(): Promise<void>;
-  /** Starts it again on the same port and data folder, killing it first where it still runs. */
+  /** Starts it again on the same port and data folder; kills it first if it still runs. */
   restart(): Promise<void>;
   /** Ends it for good. Twice is fine. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a server and waits until its log matches `ready`. `stopSignal` ends one that leaves things
- * behind (shared memory) when it is killed.
+ * Starts a server and waits until its log matches `ready`. `stopSignal` is for a server that leaves
+ * shared memory behind when it is killed.
  */
 export async function startRestartable(
   start: (port: number) => ServerProcess,
@@ -31,7 +31,7 @@ export async function startRestartable(
       try {
         return await server.said(ready);
       } catch (error) {
-        // Another process took the port, or one that was killed has not let go of its memory yet.
+        // Another process took the port, or a killed one has not released its memory yet.
         if (tries === 20 || !/(?:already|still) in use/.test(server.log())) throw error;
         earlier += server.log();
         port = await again();

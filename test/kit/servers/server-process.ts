@@ -1,4 +1,4 @@
-/** A server as a child process: started, waited for by its own log, ended by its own pid. */
+/** A server as a child process: its log shows when it is ready, its pid is used to stop it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -6,13 +6,13 @@ import type { Account } from '../account.js';
 
 export interface ServerProcess {
   readonly pid: number;
-  /** All it wrote to stdout and stderr. */
+  /** Its stdout and stderr. */
   log(): string;
-  /** Resolves when the log matches; rejects with the log when the process ends first. */
+  /** Resolves when the log matches; rejects with the log if the process ends first. */
   said(pattern: RegExp): Promise<void>;
   /**
-   * Ends it with the processes it started, and waits until it is gone. Twice is fine. With a
-   * signal only its first process gets it, for a server that ends the others itself.
+   * Kills it and the processes it started, and waits for its exit. May be called twice. A `signal`
+   * goes to its first process only, for a server that ends the others itself.
    */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -37,7 +37,7 @@ export function startProcess(
     if (child.pid === undefined || ended) return;
     for (const pid of [...descendants(child.pid), child.pid]) end(pid);
   };
-  // A test that fails before its stop() leaves nothing running.
+  // Nothing is left running if a test fails before stop().
   process.once('exit', endAll);
   const exit = once(child, 'exit').then(
     () => undefined,
@@ -84,11 +84,11 @@ function end(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It is gone already.
+    // It has ended already.
   }
 }
 
-/** Processes below one, by their parents' ids in /proc. */
+/** The descendants of a process, by the parents' ids in /proc. */
 function descendants(root: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync('/proc')) {
@@ -98,7 +98,7 @@ function descendants(root: number): number[] {
       const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
       children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
     } catch {
-      // It ended while we looked.
+      // It ended meanwhile.
     }
   }
   const all: number[] = [];

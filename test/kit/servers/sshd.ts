@@ -1,6 +1,6 @@
 /**
- * OpenSSH's sshd on a free loopback port, with keys of its own, as an ordinary user even when the
- * tests run as root (see account.ts). Each test that needs its log counts on its own server.
+ * OpenSSH's sshd on a free loopback port, with its own keys, as an ordinary user even when the tests run
+ * as root (see account.ts).
  */
 import { rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -20,7 +20,7 @@ export interface SshdOptions {
   readonly sftpServer?: readonly string[];
   /** OpenSSH's in-process server instead of the external one. */
   readonly internal?: boolean;
-  /** Offers password logins too. None is right: an ordinary user's sshd can't check any. */
+  /** Offers password logins too. All are refused: an ordinary user's sshd can't check passwords. */
   readonly password?: boolean;
   /** `self`: run as the tester, root included. Default `user`: never as root. */
   readonly as?: 'user' | 'self';
@@ -40,7 +40,7 @@ export interface Sshd {
   readonly keyFile: string;
   /** The client's public key, `type base64`. */
   readonly publicKey: string;
-  /** `SHA256:…` of the first host key, as it is now. */
+  /** `SHA256:…` of the current first host key. */
   readonly hostKeyFingerprint: string;
   /** Its host keys, private halves. */
   readonly hostKeyFiles: readonly string[];
@@ -49,7 +49,7 @@ export interface Sshd {
   log(): string;
   /** Logins it has accepted by key. */
   logins(): number;
-  /** TCP connections it has taken. */
+  /** TCP connections it has accepted. */
   connections(): number;
   /** Ends it with all its connections and starts it again on the same port. */
   restart(): Promise<void>;
@@ -65,7 +65,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const keys = await temporaryFolder();
   const root = options.root ?? join(home, 'root');
   await mkdir(root, { recursive: true });
-  // Root's sshd separates privileges and wants this folder, which no daemon has made here.
+  // Root's sshd separates privileges and needs this folder, which no package has made here.
   if (isRoot && options.as === 'self') await mkdir('/run/sshd', { recursive: true });
 
   const client = makeKey(join(keys, 'client'), 'ed25519', options.passphrase);
@@ -80,7 +80,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const configure = (port: number) => writeFile(configFile, configText(port));
   const configText = (port: number) =>
     [
-      // First come, first served: sshd keeps a key's first value.
+      // First, since sshd uses the first value of a keyword.
       ...(options.config ?? []),
       `ListenAddress 127.0.0.1:${port}`,
       ...hostKeyFiles.map((file) => `HostKey ${file}`),

@@ -1,11 +1,11 @@
-/** The stores that several daemons can share, for tests that go over each of them. */
+/** The stores that several daemons can share, for tests that run on each of them. */
 import { onTestFinished } from 'vitest';
 import { type Postgres, startPostgres } from './postgres.js';
 import { type Redis, startRedis } from './redis.js';
 
 export type SharedStore = Redis | Postgres;
 
-/** For `test.each` and `describe.each`: a name, and what starts it. */
+/** For `test.for` and `describe.each`: a name, and the function that starts it. */
 export const sharedStores: readonly (readonly [string, () => Promise<SharedStore>])[] = [
   ['Redis', startRedis],
   ['Postgres', startPostgres],

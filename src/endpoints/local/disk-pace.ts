@@ -1,65 +1,75 @@
 /**
- * Small system calls are made in this thread while the disk answers at once: a call costs a few
- * microseconds so, and some thirty by way of the thread pool. One slow answer sends the next few
- * hundred to the pool, so that a slow disk or network mount never holds up the event loop for
- * longer than one call in a while. However fast the disk, only so many are made in one turn of the
- * event loop: what they led to leaves meanwhile, and the server works beside us.
+ * Makes small system calls in this thread while the disk is fast: a synchronous call takes a few
+ * microseconds, one through the thread pool about thirty. After a slow call the next few hundred go
+ * through the pool, so that a slow disk or network mount holds up the event loop for one call at a
+ * time. Even on a fast disk the calls in one turn of the event loop are limited, so that requests
+ * that follow from them are sent meanwhile and the server works in parallel.
  */
 
-/** Milliseconds after which a call was slow. */
-const slow = 2;
-/** Calls that go to the pool after a slow one. */
-const detour = 256;
-/** Calls made here in one turn; all that a small file takes counts as one. */
-const burst = 128;
+/** A call that takes longer is slow. */
+const slowCallMs = 2;
+/** This many calls go through the pool after a slow one. */
+const callsInPool = 256;
+/** Further calls wait for the next turn; all that a small file needs counts as one call. */
+const callsPerTurn = 128;
 
-/** Makes one call with `args`, here or by way of the pool. */
-export type Pace = <A extends unknown[], T>(
-  here: (...args: A) => T,
-  pool: (...args: A) => Promise<T>,
-  ...args: A
-) => Promise<T>;
+export class DiskPace {
+  readonly #now: () => number;
+  #leftInPool = 0;
+  #madeInTurn = 0;
+  #counting = false;
+  /** Calls that wait for a later turn. */
+  #waiting: (() => void)[] = [];
 
-export function createPace(now: () => number = () => performance.now()): Pace {
-  let detours = 0;
-  let made = 0;
-  let counting = false;
-  /** Calls that wait for the next turn. */
-  let waiting: (() => void)[] = [];
+  /** `now` is a clock in milliseconds. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
 
-  const nextTurn = () => {
-    const next = waiting.slice(0, burst);
-    waiting = waiting.slice(burst);
-    made = next.length;
-    counting = made > 0;
-    if (counting) setImmediate(nextTurn);
-    for (const go of next) go();
-  };
+  /** Makes one call with `args`: `here` in this thread, or `pool` through the thread pool. */
+  call<A extends unknown[], T>(
+    here: (...args: A) => T,
+    pool: (...args: A) => Promise<T>,
+    ...args: A
+  ): Promise<T> {
+    if (!this.#counting) {
+      this.#counting = true;
+      setImmediate(this.#nextTurn);
+    }
+    if (this.#madeInTurn < callsPerTurn) {
+      this.#madeInTurn++;
+      return this.#callNow(here, pool, args);
+    }
+    return new Promise<void>((go) => this.#waiting.push(go)).then(() =>
+      this.#callNow(here, pool, args),
+    );
+  }
 
-  const call: Pace = (here, pool, ...args) => {
-    if (detours > 0) {
-      detours--;
+  #callNow<A extends unknown[], T>(
+    here: (...args: A) => T,
+    pool: (...args: A) => Promise<T>,
+    args: A,
+  ): Promise<T> {
+    if (this.#leftInPool > 0) {
+      this.#leftInPool--;
       return pool(...args);
     }
-    const start = now();
+    const start = this.#now();
     try {
       return Promise.resolve(here(...args));
     } catch (error) {
       return Promise.reject(error);
     } finally {
-      if (now() - start > slow) detours = detour;
+      if (this.#now() - start > slowCallMs) this.#leftInPool = callsInPool;
     }
-  };
+  }
 
-  return (here, pool, ...args) => {
-    if (!counting) {
-      counting = true;
-      setImmediate(nextTurn);
-    }
-    if (made < burst) {
-      made++;
-      return call(here, pool, ...args);
-    }
-    return new Promise<void>((go) => waiting.push(go)).then(() => call(here, pool, ...args));
+  readonly #nextTurn = () => {
+    const next = this.#waiting.slice(0, callsPerTurn);
+    this.#waiting = this.#waiting.slice(callsPerTurn);
+    this.#madeInTurn = next.length;
+    this.#counting = next.length > 0;
+    if (this.#counting) setImmediate(this.#nextTurn);
+    for (const go of next) go();
   };
 }

@@ -1,22 +1,21 @@
 /**
- * Lists one local folder with the system's own calls, in this thread or in the one of
- * list-worker.ts. A listing crosses between threads as flat arrays, which costs a fraction of
- * what objects do.
+ * Lists one local folder by synchronous calls, in this thread or in that of list-worker.ts. A listing
+ * is passed between threads as flat arrays, which costs a fraction of what objects do.
  */
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import type { Entry, Kind, Stat } from '../../core/entry.js';
 import { Listed } from '../listed.js';
 
 export interface FlatListing {
-  /** Joined with NUL, which no name can hold. */
+  /** Joined with NUL, which no name can contain. */
   readonly names: string;
-  /** Four numbers an entry: kind, size, mtime, mode. */
+  /** Four numbers for each entry: kind, size, mtime, mode. */
   readonly numbers: Float64Array;
 }
 
 const kinds: readonly Kind[] = ['file', 'folder', 'link', 'special'];
-/** Beside the kinds: an entry that can't be carried over. */
-const unusable = 4;
+/** In place of an index into `kinds`: an entry that can't be carried over. */
+const unusableKind = 4;
 
 function kindOf(stats: Stats): Kind {
   if (stats.isFile()) return 'file';
@@ -24,7 +23,7 @@ function kindOf(stats: Stats): Kind {
   return stats.isSymbolicLink() ? 'link' : 'special';
 }
 
-/** Node's stats as ours; inode and change time become the identity. */
+/** Node's stats as a Stat; device, inode and change time become its identity. */
 export function toStat(stats: Stats): Stat {
   return {
     kind: kindOf(stats),
@@ -35,7 +34,7 @@ export function toStat(stats: Stats): Stat {
   };
 }
 
-/** Reads a folder; throws the system's error. An entry that vanishes while it is read is left out. */
+/** Lists a folder; throws the system's error. An entry that disappears meanwhile is left out. */
 export function listFlat(path: string): FlatListing {
   const found = readdirSync(path);
   const names: string[] = [];
@@ -49,7 +48,7 @@ export function listFlat(path: string): FlatListing {
       numbers[at + 1] = stats.size;
       numbers[at + 2] = stats.mtimeMs / 1000;
       numbers[at + 3] = stats.mode & 0o7777;
-    } else if (name.includes('\ufffd')) numbers[at] = unusable;
+    } else if (name.includes('\ufffd')) numbers[at] = unusableKind;
     else continue;
     names.push(name);
   }

@@ -1,4 +1,4 @@
-/** A thread that lists local folders, so that a large tree is walked beside the network's work. */
+/** A thread that lists local folders, so that a large tree is listed while this process works on the network. */
 import { parentPort } from 'node:worker_threads';
 import { type FlatListing, listFlat } from './list-local.js';
 

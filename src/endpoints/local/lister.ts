@@ -1,157 +1,117 @@
 /**
- * Who lists local folders: this thread while there are few, a thread of its own once a tree turns
- * out to be large. Starting one costs some 30 ms, which a small job should not pay.
+ * Lists local folders: in this thread while there are few entries, in a thread of its own once a tree
+ * turns out to be large. Starting that thread costs some 30 ms, which a small job should not pay.
  */
 import { Worker } from 'node:worker_threads';
 import type { Entry } from '../../core/entry.js';
+import { ListAhead } from './list-ahead.js';
 import { listFlat, toEntries } from './list-local.js';
 import type { ListAnswer } from './list-worker.js';
 
-/** Entries listed here before the thread is started. */
-const few = 2000;
-/** Questions the thread is given at once; more are kept here, so that answers come in steadily. */
-const batch = 16;
+/** The thread is started once this many entries were listed here. */
+const entriesBeforeThread = 2000;
+/** Folders in one message to the thread, which has two such messages at most; more wait here, so that answers arrive steadily. */
+const foldersPerMessage = 16;
+/** Memory for the thread's short-lived objects; V8 would take many times as much by default. */
+const youngGenerationMb = 6;
+/** Folders listed ahead at the same time. */
+const foldersAhead = 2 * foldersPerMessage;
 
-/** Memory for what the thread makes and gives away at once, MB; left to itself it would take many times as much. */
-const young = 6;
+const closedMessage = 'the listing was closed';
 
-/** Folders listed ahead of being asked for, how many of them at once, and the entries in them after which it ends. */
-const mostAhead = { folders: 512, atOnce: 2 * batch, entries: 100_000 };
-
-const wasClosed = 'the listing was closed';
-
-export interface Lister {
-  /** Begins to list a tree before anybody asks, beside the wait for a connection. */
-  ahead(path: string): void;
-  /** The folder's entries; rejects with the system's error. */
-  list(path: string): Promise<Entry[]>;
-  /** Rejects all that is asked for and not listed yet, and whatever comes later. */
-  close(): Promise<void>;
-}
-
-interface Waiting {
+interface PendingListing {
   readonly resolve: (entries: Entry[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
-export function createLister(): Lister {
-  let listed = 0;
-  let worker: Worker | undefined;
-  let scheduled = false;
-  /** A thread that could not start or went down is not asked again. */
-  let failed = false;
-  let closed = false;
-  let outside = 0;
-  const queue: string[] = [];
-  /** Those who asked, in the order in which the thread answers. */
-  const waiting: Waiting[] = [];
+export class Lister {
+  #entriesListed = 0;
+  #thread: Worker | undefined;
+  #sendScheduled = false;
+  /** Whether the thread could not start or died; it is not used again. */
+  #failed = false;
+  #closed = false;
+  #inThread = 0;
+  /** Paths to send to the thread. */
+  readonly #queue: string[] = [];
+  /** Listings by the thread, in the order in which it answers. */
+  readonly #pending: PendingListing[] = [];
+  readonly #ahead = new ListAhead((path) => this.#list(path), foldersAhead);
 
-  const send = () => {
-    scheduled = false;
-    while (queue.length > 0 && outside < 2 * batch) {
-      const paths = queue.splice(0, batch);
-      outside += paths.length;
-      worker?.postMessage(paths);
+  /** Begins to list a tree before anybody asks, while a connection is being made. */
+  ahead(path: string): void {
+    this.#ahead.start(path);
+  }
+
+  /** The folder's entries; rejects with the system's error. */
+  list(path: string): Promise<Entry[]> {
+    return this.#ahead.take(path) ?? this.#list(path);
+  }
+
+  /** Rejects pending listings and all later ones; resolves once the thread has ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#ahead.stop();
+    this.#rejectAll(new Error(closedMessage));
+    await this.#thread?.terminate();
+  }
+
+  async #list(path: string): Promise<Entry[]> {
+    // one folder a turn, so that the rest of the program runs in between
+    await new Promise((next) => setImmediate(next));
+    if (this.#closed) throw new Error(closedMessage);
+    if (this.#entriesListed < entriesBeforeThread || this.#failed) {
+      const entries = toEntries(listFlat(path));
+      this.#entriesListed += entries.length;
+      return entries;
+    }
+    this.#thread ??= this.#start();
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ resolve, reject });
+      this.#queue.push(path);
+      if (!this.#sendScheduled) {
+        this.#sendScheduled = true;
+        setImmediate(this.#send);
+      }
+    });
+  }
+
+  readonly #send = () => {
+    this.#sendScheduled = false;
+    while (this.#queue.length > 0 && this.#inThread < 2 * foldersPerMessage) {
+      const paths = this.#queue.splice(0, foldersPerMessage);
+      this.#inThread += paths.length;
+      this.#thread?.postMessage(paths);
     }
   };
 
-  const failAll = (error: unknown) => {
-    queue.length = 0;
-    for (const { reject } of waiting.splice(0)) reject(error);
-  };
+  #rejectAll(error: unknown): void {
+    this.#queue.length = 0;
+    for (const { reject } of this.#pending.splice(0)) reject(error);
+  }
 
-  const start = (): Worker => {
+  #start(): Worker {
     const thread = new Worker(new URL('./list-worker.js', import.meta.url), {
-      resourceLimits: { maxYoungGenerationSizeMb: young },
+      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
     });
     thread.on('message', (answers: readonly ListAnswer[]) => {
-      if (closed) return;
-      outside -= answers.length;
+      if (this.#closed) return;
+      this.#inThread -= answers.length;
       for (const answer of answers) {
-        const asked = waiting.shift();
-        if ('flat' in answer) asked?.resolve(toEntries(answer.flat));
-        else asked?.reject(Object.assign(new Error(answer.error.message), answer.error));
+        const listing = this.#pending.shift();
+        if ('flat' in answer) listing?.resolve(toEntries(answer.flat));
+        else listing?.reject(Object.assign(new Error(answer.error.message), answer.error));
       }
-      send();
+      this.#send();
     });
     const gone = (error: unknown) => {
-      failed = true;
-      failAll(error);
+      this.#failed = true;
+      this.#rejectAll(error);
       void thread.terminate();
     };
     thread.on('error', gone);
     thread.on('messageerror', gone);
     thread.unref();
     return thread;
-  };
-
-  const list = async (path: string): Promise<Entry[]> => {
-    // one folder a turn, so that the rest of the program goes on in between
-    await new Promise((next) => setImmediate(next));
-    if (closed) throw new Error(wasClosed);
-    if (listed < few || failed) {
-      const entries = toEntries(listFlat(path));
-      listed += entries.length;
-      return entries;
-    }
-    worker ??= start();
-    return new Promise((resolve, reject) => {
-      waiting.push({ resolve, reject });
-      queue.push(path);
-      if (!scheduled) {
-        scheduled = true;
-        setImmediate(send);
-      }
-    });
-  };
-
-  /** What was listed ahead and not yet asked for. */
-  const found = new Map<string, Promise<Entry[]>>();
-  /** Folders to list ahead, and how far that is. */
-  const coming: string[] = [];
-  let running = 0;
-  let entriesAhead = 0;
-  let asked = false;
-
-  const goAhead = () => {
-    while (running < mostAhead.atOnce && !asked && !closed) {
-      const path = coming.shift();
-      const enough = found.size >= mostAhead.folders || entriesAhead >= mostAhead.entries;
-      if (path === undefined || enough) return;
-      running++;
-      const listing = list(path);
-      found.set(path, listing);
-      listing.then(
-        (entries) => {
-          running--;
-          entriesAhead += entries.length;
-          for (const { name, kind } of entries)
-            if (kind === 'folder') coming.push(`${path === '/' ? '' : path}/${name}`);
-          goAhead();
-        },
-        () => {
-          running--; // whoever asks hears of it
-          goAhead();
-        },
-      );
-    }
-  };
-
-  return {
-    ahead(path) {
-      coming.push(path);
-      goAhead();
-    },
-    list(path) {
-      asked = true;
-      const listing = found.get(path) ?? list(path);
-      found.delete(path);
-      return listing;
-    },
-    async close() {
-      closed = true;
-      failAll(new Error(wasClosed));
-      await worker?.terminate();
-    },
-  };
+  }
 }

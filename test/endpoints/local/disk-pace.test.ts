@@ -1,14 +1,14 @@
 /** When small system calls are made in this thread, and when they are not. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createPace } from '../../../src/endpoints/local/disk-pace.js';
+import { DiskPace } from '../../../src/endpoints/local/disk-pace.js';
 
 test('many calls at once leave turns of the event loop to others, and are made in order', async () => {
-  const pace = createPace(() => 0);
+  const pace = new DiskPace(() => 0);
   const made: number[] = [];
   const here = (n: number) => made.push(n);
   const pool = () => Promise.reject(new Error('the disk is fast'));
-  const all = Promise.all(Array.from({ length: 1000 }, (_, n) => pace(here, pool, n)));
+  const all = Promise.all(Array.from({ length: 1000 }, (_, n) => pace.call(here, pool, n)));
   const seen: number[] = [];
   while (made.length < 1000) {
     await turn();
@@ -22,12 +22,12 @@ test('many calls at once leave turns of the event loop to others, and are made i
 });
 
 test('a call that follows from another in the same turn counts, too', async () => {
-  const pace = createPace(() => 0);
+  const pace = new DiskPace(() => 0);
   let made = 0;
   const here = () => ++made;
   const pool = () => Promise.reject(new Error('the disk is fast'));
   const chain = (async () => {
-    for (let i = 0; i < 1000; i++) await pace(here, pool);
+    for (let i = 0; i < 1000; i++) await pace.call(here, pool);
   })();
   await turn();
   expect(made).toBeGreaterThan(0);
@@ -38,7 +38,7 @@ test('a call that follows from another in the same turn counts, too', async () =
 
 test('after a slow call the next ones go by way of the pool, for a while', async () => {
   let clock = 0;
-  const pace = createPace(() => clock);
+  const pace = new DiskPace(() => clock);
   const where: string[] = [];
   const here = (ms: number) => {
     clock += ms;
@@ -47,18 +47,18 @@ test('after a slow call the next ones go by way of the pool, for a while', async
   const pool = async () => {
     where.push('pool');
   };
-  await pace(here, pool, 0);
-  await pace(here, pool, 5);
-  for (let i = 0; i < 300; i++) await pace(here, pool, 0);
+  await pace.call(here, pool, 0);
+  await pace.call(here, pool, 5);
+  for (let i = 0; i < 300; i++) await pace.call(here, pool, 0);
   expect(where.slice(0, 3)).toEqual(['here', 'here', 'pool']);
   expect(where.filter((it) => it === 'pool')).toHaveLength(256);
   expect(where.at(-1)).toBe('here');
 });
 
 test("a call's own error is its promise's", async () => {
-  const pace = createPace(() => 0);
+  const pace = new DiskPace(() => 0);
   const here = () => {
     throw new Error('no such file');
   };
-  await expect(pace(here, async () => {})).rejects.toThrow('no such file');
+  await expect(pace.call(here, async () => {})).rejects.toThrow('no such file');
 });

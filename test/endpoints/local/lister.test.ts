@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { createLister } from '../../../src/endpoints/local/lister.js';
+import { Lister } from '../../../src/endpoints/local/lister.js';
 import { temporaryFolder } from '../../kit/files/temporary.js';
 
 /** Enough folders, of enough files, that most are listed in the thread. */
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 test('each answer is that of its own folder, also beside folders that can not be listed', async () => {
-  const lister = createLister();
+  const lister = new Lister();
   for (let i = 0; i < folders; i++) await lister.list(folder(i)); // from here on the thread lists
   const asked = Array.from({ length: folders }, (_, i) =>
     lister.list(i % 7 === 3 ? join(root, `gone${i}`) : folder(i)),
@@ -40,7 +40,7 @@ test('each answer is that of its own folder, also beside folders that can not be
 });
 
 test('closed, it rejects what waits and what comes later, and what the thread still says answers nobody', async () => {
-  const lister = createLister();
+  const lister = new Lister();
   for (let i = 0; i < folders; i++) await lister.list(folder(i));
   const before = Array.from({ length: folders }, (_, i) => lister.list(folder(i)));
   await before[0];

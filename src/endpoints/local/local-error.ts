@@ -1,0 +1,33 @@
+/** Errors of the operating system as ours. */
+import { FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
+
+const messages: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or folder',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EEXIST: 'something with this name exists already',
+  ENOTDIR: 'a part of the path is not a folder',
+  EISDIR: 'it is a folder',
+  ENOTEMPTY: 'the folder is not empty',
+  ENOSPC: 'no space left on this machine',
+  EDQUOT: 'the disk quota is used up',
+  EROFS: 'the file system is read-only',
+  ELOOP: 'it is a link, which is not followed',
+  ENAMETOOLONG: 'the name is too long for this file system',
+  EMFILE: 'too many files are open',
+  EFBIG: 'the file is too large for this file system or limit',
+  EIO: 'the disk reports an input/output error',
+  EXDEV: 'it is on another file system',
+};
+
+/** The system's error as an `io` error with the entry's path; a FerryError is returned unchanged. */
+export function localError(error: unknown, path: string): FerryError {
+  if (error instanceof FerryError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new FerryError(
+    'io',
+    messages[code ?? ''] ?? message,
+    present({ path, cause: error, code }),
+  );
+}

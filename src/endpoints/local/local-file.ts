@@ -1,0 +1,156 @@
+/** Open files on this machine, and small ones that are read or finished as a whole. */
+import fs, { constants } from 'node:fs';
+import type { Stat } from '../../core/entry.js';
+import type { Ending, Handle, OpenMode, WholeFile } from '../endpoint.js';
+import { ignoreRefusal } from '../set-stat-refusal.js';
+import type { DiskPace } from './disk-pace.js';
+import type { FsCalls } from './fs-calls.js';
+import { toStat } from './list-local.js';
+import { localError } from './local-error.js';
+
+/** O_NONBLOCK: opening a pipe must not wait for its other end. */
+export const openFlags: Readonly<Record<OpenMode, number>> = {
+  read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+  create: constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+  update: constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+};
+
+export class LocalFile implements Handle {
+  readonly #pace: DiskPace;
+  readonly #call: FsCalls;
+  readonly #fd: number;
+  readonly #path: string;
+  #closing: Promise<void> | undefined;
+
+  constructor(pace: DiskPace, call: FsCalls, fd: number, path: string) {
+    this.#pace = pace;
+    this.#call = call;
+    this.#fd = fd;
+    this.#path = path;
+  }
+
+  read(buffer: Buffer, position: number, signal: AbortSignal): Promise<number> {
+    return transferAll(this.#call.read, this.#fd, buffer, position, signal).catch(this.#failed);
+  }
+
+  write(buffer: Buffer, position: number, signal: AbortSignal): Promise<void> {
+    return transferAll(this.#call.write, this.#fd, buffer, position, signal).then(
+      () => {},
+      this.#failed,
+    );
+  }
+
+  stat(): Promise<Stat> {
+    return this.#call.fstat(this.#fd).then(toStat, this.#failed);
+  }
+
+  async finish(ending: Ending, signal: AbortSignal): Promise<Stat> {
+    signal.throwIfAborted();
+    const finishing = ending.sync
+      ? finishInSteps(this.#call, this.#fd, ending, this.#isClosing)
+      : this.#pace.call(finishHere, finishInSteps, this.#call, this.#fd, ending, this.#isClosing);
+    return finishing.catch(this.#failed);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#call.close(this.#fd).catch(this.#failed);
+    return this.#closing;
+  }
+
+  readonly #isClosing = () => {
+    this.#closing = Promise.resolve();
+  };
+
+  readonly #failed = (error: unknown): never => {
+    throw localError(error, this.#path);
+  };
+}
+
+/** Reads a small file by calls in this thread. */
+export function readHere(_call: FsCalls, path: string, target: Buffer): WholeFile {
+  const fd = fs.openSync(path, openFlags.read, 0);
+  try {
+    const before = toStat(fs.fstatSync(fd));
+    let bytes = 0;
+    for (let n = before.kind === 'file' ? 1 : 0; n > 0 && bytes < target.length; bytes += n)
+      n = fs.readSync(fd, target, bytes, target.length - bytes, bytes);
+    return { bytes, before, after: toStat(fs.fstatSync(fd)) };
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Reads a small file by calls that may each have to wait for the disk. */
+export async function readInSteps(call: FsCalls, path: string, target: Buffer): Promise<WholeFile> {
+  const fd = await call.open(path, openFlags.read, 0);
+  try {
+    const before = toStat(await call.fstat(fd));
+    const bytes = before.kind === 'file' ? await transferAll(call.read, fd, target, 0) : 0;
+    return { bytes, before, after: toStat(await call.fstat(fd)) };
+  } finally {
+    await call.close(fd);
+  }
+}
+
+/** Finishes a file without sync by calls in this thread. `closing` is called just before the close, after which another file may get the same number. */
+function finishHere(
+  _call: FsCalls,
+  fd: number,
+  { data, attributes }: Ending,
+  closing: () => void,
+): Stat {
+  for (let at = 0; data !== undefined && at < data.length; )
+    at += fs.writeSync(fd, data, at, data.length - at, at);
+  const { mode, mtime } = attributes;
+  try {
+    if (mode !== undefined) fs.fchmodSync(fd, mode & 0o1777);
+    if (mtime !== undefined) fs.futimesSync(fd, mtime, mtime);
+  } catch (error) {
+    ignoreRefusal(localError(error, ''));
+  }
+  const stat = toStat(fs.fstatSync(fd));
+  closing();
+  fs.closeSync(fd);
+  return stat;
+}
+
+/** Finishes a file by calls that may each have to wait for the disk. */
+async function finishInSteps(
+  call: FsCalls,
+  fd: number,
+  ending: Ending,
+  closing: () => void,
+): Promise<Stat> {
+  const { data, sync } = ending;
+  const { mode, mtime } = ending.attributes;
+  if (data !== undefined) await transferAll(call.write, fd, data, 0);
+  try {
+    if (mode !== undefined) await call.fchmod(fd, mode & 0o1777);
+    if (mtime !== undefined) await call.futimes(fd, mtime, mtime);
+  } catch (error) {
+    ignoreRefusal(localError(error, ''));
+  }
+  if (sync) await call.fsync(fd);
+  const stat = toStat(await call.fstat(fd));
+  closing();
+  await call.close(fd);
+  return stat;
+}
+
+/** Reads or writes the whole buffer, or to the file's end; a single system call may do less. Returns the bytes done. */
+async function transferAll(
+  step: FsCalls['read'],
+  fd: number,
+  buffer: Buffer,
+  position: number,
+  signal?: AbortSignal,
+): Promise<number> {
+  let done = 0;
+  while (done < buffer.length) {
+    signal?.throwIfAborted();
+    const n = await step(fd, buffer, done, buffer.length - done, position + done);
+    if (n === 0) break;
+    done += n;
+  }
+  return done;
+}

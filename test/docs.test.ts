@@ -13,7 +13,12 @@ import { context } from './kit/loading.js';
 const project = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(project, file), 'utf8');
 
-const pages = ['README.md', ...readdirSync(join(project, 'docs')).map((name) => `docs/${name}`)]
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'test/README.md',
+  ...readdirSync(join(project, 'docs')).map((name) => `docs/${name}`),
+]
   .filter((file) => file.endsWith('.md'))
   .map((file) => ({ file, text: read(file) }));
 
@@ -218,6 +223,23 @@ describe('docs/faults.md', () => {
 function escaped(text: string): string {
   return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
+
+test('test/README.md and the npm scripts name tests and folders that exist', () => {
+  const text = read('test/README.md');
+  const inTest = [...text.matchAll(/`((?:[a-z][\w-]*\/)+[\w.-]*)`/g)].map(([, path = '']) => path);
+  expect(inTest.length).toBeGreaterThan(40);
+  const missing = inTest.filter(
+    (path) => !['', 'test', 'src'].some((folder) => existsSync(join(project, folder, path))),
+  );
+  expect(missing).toEqual([]);
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  const filters = Object.values(scripts).flatMap((script) => script.match(/\btest\/\S+/g) ?? []);
+  expect(filters.length).toBeGreaterThan(2);
+  const none = filters.filter(
+    (path) => !existsSync(join(project, path)) && !existsSync(join(project, `${path}.test.ts`)),
+  );
+  expect(none).toEqual([]);
+});
 
 test('links between the documents lead somewhere', () => {
   const broken = pages.flatMap(({ file, text }) =>

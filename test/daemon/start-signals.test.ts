@@ -2,17 +2,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { each } from '../../src/core/at-once.js';
+import { test } from '../kit/base.js';
 import { ferryline, type Live, startFerryline, writeJobs } from '../kit/daemons/cli.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
-import { type Redis, startRedis } from '../kit/servers/redis.js';
-
-let redis: Redis;
-beforeAll(async () => {
-  redis = await startRedis();
-});
-afterAll(() => redis.stop());
+import type { Redis } from '../kit/servers/redis.js';
 
 const processesAtOnce = 3;
 
@@ -40,7 +35,7 @@ interface Starting extends Live {
 }
 
 /** A daemon whose first lines of code have just run. */
-async function startingDaemon(): Promise<Starting> {
+async function startingDaemon(redis: Redis): Promise<Starting> {
   const cwd = await temporaryFolder();
   await writeJobs(cwd, {
     remotes: { archive: { host: '127.0.0.1', username: 'ferry' } },
@@ -59,9 +54,9 @@ async function startingDaemon(): Promise<Starting> {
 /** Every 20 ms of a second. */
 const moments = Array.from({ length: 50 }, (_, n) => n * 20);
 
-test('a SIGHUP at any moment of the start reloads jobs.yml and ends nothing', async () => {
+test('a SIGHUP at any moment of the start reloads jobs.yml and ends nothing', async ({ redis }) => {
   await each(moments, processesAtOnce, async (ms) => {
-    const daemon = await startingDaemon();
+    const daemon = await startingDaemon(redis);
     await sleep(ms);
     daemon.child.kill('SIGHUP');
     await daemon.said(/started: /);
@@ -73,10 +68,12 @@ test('a SIGHUP at any moment of the start reloads jobs.yml and ends nothing', as
   });
 }, 180_000);
 
-test('a SIGTERM at any moment of the start ends it, and nothing of it is left', async () => {
+test('a SIGTERM at any moment of the start ends it, and nothing of it is left', async ({
+  redis,
+}) => {
   const sparse = moments.filter((ms) => ms % 100 === 0);
   await each(sparse, processesAtOnce, async (ms) => {
-    const daemon = await startingDaemon();
+    const daemon = await startingDaemon(redis);
     await sleep(ms);
     daemon.child.kill('SIGTERM');
     const { code, stderr } = await daemon.ended;

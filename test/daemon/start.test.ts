@@ -2,19 +2,15 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
+import { test } from '../kit/base.js';
 import { startFerryline } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
-import { openScene } from '../kit/scene.js';
-import { startRedis } from '../kit/servers/redis.js';
-import { startSshd } from '../kit/servers/sshd.js';
 
-test('an outage of the queue that ends within the start is reported, and the start goes on', async () => {
-  const [sshd, redis] = await Promise.all([startSshd(), startRedis()]);
-  onTestFinished(async () => {
-    await Promise.all([sshd.stop(), redis.stop()]);
-  });
-  const scene = await openScene(sshd);
+test('an outage of the queue that ends within the start is reported, and the start goes on', async ({
+  redis,
+  scene,
+}) => {
   await scene.jobs({ schedule: '0 0 1 1 *' });
   // the start reads this file with the queue open, and waits for as long as nobody writes to it
   const slots = join(scene.cwd, '.state/slots.json');

@@ -3,13 +3,11 @@
  * the file system. The folder is `/` and the login folder to the client. Permissions are those of
  * this process. The wire format is in sftp-server.ts.
  */
-import type { Stats } from 'node:fs';
-import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { getSystemErrorMap } from 'node:util';
 import { canonicalPath, RootedPaths } from './rooted-paths.js';
 import type { RawAttributes, Request } from './sftp-server.js';
 import * as sftp from './sftp-server.js';
+import { attributesOf, failureReply, systemFlags } from './system-to-sftp.js';
 
 /** All extensions that it has; offered in VERSION by default. */
 export const demoExtensions: Readonly<Record<string, string>> = {
@@ -46,7 +44,7 @@ export function answerFromFolder(
       try {
         return await folder.respond(request);
       } catch (error) {
-        return failure(request.id, error as NodeJS.ErrnoException);
+        return failureReply(request.id, error as NodeJS.ErrnoException);
       }
     },
     close: () => folder.close(),
@@ -262,49 +260,3 @@ async function nextLines(folder: OpenFolder): Promise<sftp.NameLine[]> {
   }
   return lines;
 }
-
-function attributesOf(stat: Stats): RawAttributes {
-  return {
-    size: stat.size,
-    mode: stat.mode,
-    atime: wireTime(stat.atimeMs),
-    mtime: wireTime(stat.mtimeMs),
-  };
-}
-
-/** Whole seconds within the 32 bits that SFTP has for them. */
-function wireTime(ms: number): number {
-  return Math.min(Math.max(Math.floor(ms / 1000), 0), 0xffff_ffff);
-}
-
-/** The open flags of SFTP (draft-ietf-secsh-filexfer-02 §6.3). */
-const openFlags = { READ: 1, WRITE: 2, APPEND: 4, CREATE: 8, TRUNCATE: 16, EXCLUSIVE: 32 } as const;
-
-function systemFlags(flags: number): number {
-  const readable = flags & openFlags.READ;
-  const writable = flags & openFlags.WRITE;
-  const writing = readable ? constants.O_RDWR : constants.O_WRONLY;
-  return (
-    (writable ? writing : constants.O_RDONLY) |
-    (flags & openFlags.APPEND ? constants.O_APPEND : 0) |
-    (flags & openFlags.CREATE ? constants.O_CREAT : 0) |
-    (flags & openFlags.TRUNCATE ? constants.O_TRUNC : 0) |
-    (flags & openFlags.EXCLUSIVE ? constants.O_EXCL : 0)
-  );
-}
-
-/** The system's error as a status with the system's message; codes are chosen as OpenSSH's server does. */
-function failure(id: number, error: NodeJS.ErrnoException): Buffer {
-  const message = [...getSystemErrorMap().values()].find(([code]) => code === error.code)?.[1];
-  return sftp.statusReply(id, statusOf[error.code ?? ''] ?? sftp.statusCode.FAILURE, message);
-}
-
-const statusOf: Readonly<Record<string, number>> = {
-  ENOENT: sftp.statusCode.NO_SUCH_FILE,
-  ENOTDIR: sftp.statusCode.NO_SUCH_FILE,
-  ELOOP: sftp.statusCode.NO_SUCH_FILE,
-  EACCES: sftp.statusCode.PERMISSION_DENIED,
-  EPERM: sftp.statusCode.PERMISSION_DENIED,
-  ENAMETOOLONG: sftp.statusCode.BAD_MESSAGE,
-  EINVAL: sftp.statusCode.BAD_MESSAGE,
-};

@@ -219,10 +219,10 @@ export function knownHostKeyAlgorithms(rules: HostKeyRules): string[] {
   let keys: Buffer[];
   if (rules.pinned.length > 0) {
     const spelled = rules.pinned.filter((pin) => !pin.startsWith('SHA256:'));
-    const seen = [...own, ...plain].map((line) => line.key);
+    const recorded = [...own, ...plain].map((line) => line.key);
     keys = [
       ...spelled.map((pin) => Buffer.from(pin.trim().split(/\s+/)[1] ?? '', 'base64')),
-      ...seen.filter((key) => rules.pinned.some((pin) => isPin(pin, key))),
+      ...recorded.filter((key) => rules.pinned.some((pin) => isPin(pin, key))),
     ];
   } else {
     const ownKeys = own.filter(isKeyLine);

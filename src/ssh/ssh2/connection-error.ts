@@ -17,7 +17,7 @@ export function connectionError(
   error: (Error & { level?: string }) | undefined,
   { where, tried, deadline }: LoginFacts,
 ): FerryError {
-  const said = escapeText(error?.message ?? '');
+  const detail = escapeText(error?.message ?? '');
   const cause = present({ cause: error });
   if (error?.level === 'client-authentication' || error?.level === 'agent')
     return new FerryError(
@@ -28,15 +28,15 @@ export function connectionError(
         hint: 'check user name and key or password; `ssh -v` to the same host shows what it accepts',
       },
     );
-  if (/no matching host key/i.test(said))
-    return new FerryError('host-key', `${where}: no host key type in common (${said})`, {
+  if (/no matching host key/i.test(detail))
+    return new FerryError('host-key', `${where}: no host key type in common (${detail})`, {
       ...cause,
       hint: 'an old server may need `algorithms: { serverHostKey: { append: [ssh-rsa] } }`',
     });
-  if (/no matching/i.test(said))
+  if (/no matching/i.test(detail))
     return new FerryError(
       'auth',
-      `${where} offers only algorithms that are not allowed here (${said})`,
+      `${where} offers only algorithms that are not allowed here (${detail})`,
       {
         ...cause,
         hint: 'update the server; `algorithms` of this remote can allow what it needs',
@@ -48,9 +48,13 @@ export function connectionError(
       code: 'ETIMEDOUT',
       hint: 'run it again; check that the server answers SSH on this port',
     });
-  return new FerryError('network', `${where}: connection lost${said === '' ? '' : ` (${said})`}`, {
-    ...cause,
-    code: 'ECONNLOST',
-    hint: 'run it again; what was done stays done',
-  });
+  return new FerryError(
+    'network',
+    `${where}: connection lost${detail === '' ? '' : ` (${detail})`}`,
+    {
+      ...cause,
+      code: 'ECONNLOST',
+      hint: 'run it again; what was done stays done',
+    },
+  );
 }

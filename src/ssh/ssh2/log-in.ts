@@ -101,7 +101,7 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
         .connect({
           sock: stream,
           username: remote.username,
-          // where bytes are counted, a server that sends slowly is told from a silent one
+          // where bytes are counted, `onSilence` ends the login of a silent server, but not of a slow one
           readyTimeout: isCounted(stream) ? 0 : remote.deadline,
           keepaliveInterval: keepaliveMs,
           keepaliveCountMax: 3,

@@ -15,7 +15,7 @@ interface LoginMethod {
 
 /** Named keys, then the agent, then the password; keys found by default come after the agent. */
 export class LoginMethods {
-  /** Whether the first one can be sent unasked. An RSA key can't: the server first has to say which hash it accepts. */
+  /** Whether the first one can be sent before the server has named the types it accepts. An RSA key can't: the server first has to name the hashes. */
   readonly firstAtOnce: boolean;
   readonly #username: string;
   readonly #log: SessionLog;
@@ -41,7 +41,7 @@ export class LoginMethods {
     return this.#tried;
   }
 
-  /** The next method for ssh2's `authHandler`, or false when none is left. `accepted`: the types that the server accepts; null before it has said so. */
+  /** The next method for ssh2's `authHandler`, or false when none is left. `accepted`: the types that the server accepts; null before it has named them. */
   next(accepted: readonly string[] | null): Record<string, unknown> | false {
     let method = this.#left.shift();
     while (method !== undefined && accepted !== null && !accepted.includes(method.type))

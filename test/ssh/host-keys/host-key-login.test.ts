@@ -47,7 +47,7 @@ async function login(remote: Remote): Promise<void> {
   await transport.close();
 }
 
-/** The refusal, after a look at the server's log: it has learnt neither user name nor key. */
+/** The error of a refused login. The server's log must show neither user name nor key. */
 async function refusal(sshd: Sshd, remote: Remote): Promise<FerryError> {
   const before = sshd.log().length;
   const error = await login(remote).then(

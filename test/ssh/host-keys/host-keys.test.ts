@@ -235,7 +235,7 @@ describe('the verdict', () => {
     expect(verifyHostKey(rules(text), blob(ed)).ok).toBe(true);
   });
 
-  test('a certificate authority vouches for no plain key, and the error says so', () => {
+  test('a certificate authority makes no plain key known, and the error explains why', () => {
     const error = refusal(rules(`@cert-authority *.example ${ed.publicKey}`), ed);
     expect(error.message).toContain("doesn't support certificates");
     expect(error.message).toContain('known_hosts:1');
@@ -282,7 +282,7 @@ describe('the verdict', () => {
     }
   });
 
-  test('malformed lines speak for nobody, and the error names the first', () => {
+  test('malformed lines are about no host, and the error names the first', () => {
     const [, base64 = ''] = ed.publicKey.split(' ');
     const bad = [
       'host.example',

@@ -314,7 +314,7 @@ test('paths: ~, tokens, none', () => {
   });
 });
 
-test('a relative Include is looked for beside the file of its kind', () => {
+test('a relative Include starts at ~/.ssh, or at the system folder', () => {
   config('User user-include\n', '.ssh/more');
   config('Port 99\n', 'etc/more');
   config('Include more\n');

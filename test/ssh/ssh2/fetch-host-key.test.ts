@@ -67,7 +67,7 @@ test('all keys of a server, and not one login', async () => {
   expect(keys.map(keyType)).toEqual(['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ssh-rsa']);
   expect(fingerprint(keys[2] ?? Buffer.alloc(0))).toBe(server.hostKeyFingerprint);
   await server.stop();
-  // With LogLevel VERBOSE sshd tells every user name and every method that is tried.
+  // with LogLevel VERBOSE sshd logs every user name and every method that is tried
   expect(server.log()).toContain('Connection from');
   expect(server.log()).not.toMatch(/user nobody|Failed|Accepted|userauth/i);
 });

@@ -27,11 +27,11 @@ test('in one piece with what follows it', async () => {
   expect(await through(['SSH-2.0-x\r\nabc', 'd'])).toEqual(['SSH-2.0-x\r\nabc', 'd']);
 });
 
-test('a peer that ends before it loses nothing of what it said', async () => {
+test('what a peer sent before it ended without the line is passed on', async () => {
   expect(await through(['HTTP/1.1 ', '400\r\n'])).toEqual(['HTTP/1.1 400\r\n']);
 });
 
-test('a peer that never sends it is not waited for without bound', async () => {
+test('without the line, data is held back up to a limit only', async () => {
   const chunks = await through(Array.from({ length: 5 }, () => 'x'.repeat(20_000)));
   expect(chunks.map((chunk) => chunk.length)).toEqual([80_000, 20_000]);
 });

@@ -196,7 +196,7 @@ test('several jobs: the exit code that is worst', async ({ scene }) => {
   expect(code).toBe(7);
 });
 
-test('a key that others can read: 2, with the chmod that mends it', async ({ sshd, scene }) => {
+test('a key that others can read: 2, with the chmod that fixes it', async ({ sshd, scene }) => {
   const keys = await temporaryFolder();
   const copy = join(keys, 'readable');
   copyFileSync(sshd.keyFile, copy);

@@ -51,7 +51,7 @@ test('a pinned key is enough, as a fingerprint and as a whole key; a wrong one i
   expect(report.error.message).toContain(sshd.hostKeyFingerprint);
 });
 
-test('an unknown host is 6, never a question; a key it does not take is 5', async () => {
+test('an unknown host is 6, never a prompt; a key that the server refuses is 5', async () => {
   const empty = join(await temporaryFolder(), 'known_hosts');
   writeFileSync(empty, '');
   await scene.jobs({}, { ...openssh, knownHosts: empty });
@@ -64,7 +64,7 @@ test('an unknown host is 6, never a question; a key it does not take is 5', asyn
   expect([refused.code, refused.report.error.kind]).toEqual([5, 'auth']);
 });
 
-test('a server that is not there is 4', async () => {
+test('a server that does not listen is 4', async () => {
   await scene.jobs({}, { ...openssh, port: 1 });
   const { code, report } = await scene.run();
   expect([code, report.error.kind]).toEqual([4, 'network']);
@@ -78,7 +78,7 @@ test('a machine without ssh: 2, saying what to install', async () => {
   expect(stderr).toContain('install the OpenSSH client');
 });
 
-describe('what ssh has its own way for is refused: 2', () => {
+describe('settings that belong in ssh_config are refused: 2', () => {
   test.each([
     [{ auth: { password: 'secret' } }, 'auth.password'],
     [{ auth: { key: 'k', passphrase: 'secret' } }, 'auth.passphrase'],

@@ -130,7 +130,7 @@ function slowedDown() {
   return { behave, seen, mostAtFirst: () => mostAtFirst };
 }
 
-test('a server that many open files slow down gets fewer, in the next run from the start', async ({
+test('a server that many open files slow down gets fewer, and in the next run from the start', async ({
   scene,
   hostile,
 }) => {

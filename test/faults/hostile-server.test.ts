@@ -98,7 +98,7 @@ describe.each([
 
     // without posix-rename, replacing takes two renames: the old file aside, the new one in
     test.for([0, 1])(
-      'at rename %d, and the server is gone: 4; the next run ends it',
+      'at rename %d, and the server is gone: 4; the next run finishes it',
       async (n, { scene, hostile }) => {
         const target = await prepare(scene, 'up', { deadline: '1s', maxFiles: 1 });
         let gone = false;
@@ -141,7 +141,7 @@ describe('row 4: the server falls silent', () => {
     ['WRITE', 'up'],
     ['READ', 'down'],
   ] as const)(
-    'in %s, %s: 4 by the deadline, without a spin',
+    'in %s, %s: 4 by the deadline, without spinning',
     async ([type, way], { scene, hostile }) => {
       const target = await prepare(scene, way, { deadline: '500ms' });
       hostile.behave = inEvery(type, 'silent');

@@ -6,7 +6,7 @@ import { startMember } from '../kit/daemons/daemons.js';
 import { sharedStores, storeForTest } from '../kit/servers/stores.js';
 
 test.for(sharedStores)(
-  'it changes nothing more once another has taken its run over, on %s',
+  'it changes nothing more once another worker has its run, on %s',
   { timeout: 120_000 },
   async ([_name, startStore], { slowScene: scene }) => {
     const store = await storeForTest(startStore);

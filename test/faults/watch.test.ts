@@ -10,7 +10,7 @@ import { readTree } from '../kit/files/tree.js';
 /** In its own user namespace, any user may lower the limits of inotify. */
 const limited = (what: string) => ['unshare', '-Ur', 'sh', '-c', `${what} && exec "$0" "$@"`];
 
-test('no more watches: "degraded", with what to do, and the rescan finds everything', async ({
+test('too few watches: "degraded", with what to do, and the rescan finds everything', async ({
   redis,
   scene,
 }) => {

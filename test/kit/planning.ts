@@ -229,7 +229,7 @@ export function apply(plan: Plan, source: Tree, destination: Tree, caseSensitive
     nodes.delete(key(path));
   }
   for (const { path, mode } of plan.mkdirs) {
-    if (nodes.has(key(path))) throw new Error(`something stands at ${path}`);
+    if (nodes.has(key(path))) throw new Error(`${path} exists already`);
     put(path, { kind: 'folder', size: 0, mtime: 0, mode });
   }
   const rename = (path: string, from: string | undefined) => {

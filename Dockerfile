@@ -1,10 +1,10 @@
-# ferryline's daemon. /config holds jobs.yml; /data is for the state folder (/data/state) and for the
-# files of jobs, mounted below it. docs/running.md tells how to run it, compose.yaml shows it whole.
+# ferryline's daemon. /config contains jobs.yml; /data contains the state folder (/data/state), and the
+# files of jobs are mounted below it. docs/running.md says how to run it; compose.yaml is an example.
 
-# The full image has the compiler that ssh2's native ciphers are built with.
+# The full image has the compiler that builds ssh2's native ciphers.
 FROM node:24 AS build
 WORKDIR /app
-# Node's headers are in the image: nothing is fetched for the compiler.
+# Node's headers are in the image, so the build downloads none.
 ENV npm_config_nodedir=/usr/local
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
@@ -16,12 +16,12 @@ FROM node:24-slim
 ENV NODE_ENV=production \
     FERRYLINE_CONFIG=/config/jobs.yml \
     FERRYLINE_STATE_DIR=/data/state
-# jobs.yml is what `ferryline demo` shows.
+# `ferryline demo` uses jobs.yml.
 COPY --from=build /app/package.json /app/
 COPY jobs.yml /app/
 COPY --from=build /app/node_modules /app/node_modules/
 COPY --from=build /app/dist /app/dist/
-# uid 1000 is the image's user `node`: a volume that is new takes over these owners and modes.
+# uid 1000 is the image's user `node`. A new volume takes over these owners and modes.
 RUN ln -s /app/dist/cli/main.js /usr/local/bin/ferryline \
  && install -d -o 1000 -g 1000 /config /data \
  && install -d -o 1000 -g 1000 -m 0700 /data/state

@@ -3,7 +3,7 @@ import { asFerryError, Cancelled, exitCodes, worstExitCode } from '../core/error
 import { present } from '../core/present.js';
 import type { Controls, Enqueued } from '../server/control/controls.js';
 import type { Context } from './context.js';
-import { createReporter } from './show/reporter.js';
+import { Reporter } from './show/reporter.js';
 
 /** A run that the daemon was asked for. `job` is absent for a retry: it is known only from the report. */
 export interface RequestedRun extends Enqueued {
@@ -70,7 +70,7 @@ async function awaitRun(
 ): Promise<number> {
   try {
     const report = await controls.outcome(run, signal);
-    const reporter = createReporter(output, { job: report.job, plan: false, dryRun: false });
+    const reporter = new Reporter(output, { job: report.job, plan: false, dryRun: false });
     reporter.emit({ event: 'run', ...report });
     return report.exitCode;
   } catch (thrown) {

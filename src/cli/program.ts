@@ -15,7 +15,7 @@ import {
   type RunFlags,
   wholeNumber,
 } from './flags.js';
-import { createOutput, type Output, type OutputOptions, type Verbosity } from './show/output.js';
+import { Output, type OutputOptions, type Verbosity } from './show/output.js';
 import type { ApplyFlags } from './verbs/apply.js';
 import type { PlanFlags } from './verbs/plan.js';
 import type { TrustFlags } from './verbs/trust-target.js';
@@ -254,8 +254,8 @@ function contextOf(command: Command, signals: Pick<Context, 'stopSignal' | 'hang
 
 /** Output that is flushed, with the terminal restored, however the process ends. */
 function openOutput(options: OutputOptions): Output {
-  const output = createOutput(options, process);
-  process.once('exit', output.flush);
+  const output = new Output(options, process);
+  process.once('exit', () => output.flush());
   return output;
 }
 

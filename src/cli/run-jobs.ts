@@ -15,7 +15,7 @@ import { reportOfNoStart } from '../workers/run/report.js';
 import { runJob } from '../workers/run/run-job.js';
 import type { Context } from './context.js';
 import { makeStateFolder } from './folders.js';
-import { createReporter, showTranscript } from './show/reporter.js';
+import { Reporter, showTranscript } from './show/reporter.js';
 
 export interface RunChoices {
   /** Print what would be done, and change nothing. */
@@ -133,7 +133,7 @@ async function attempt(
 }
 
 function reporterFor(job: Job, { context, dryRun, label }: RunSession) {
-  return createReporter(context.output, { job: label ?? job.name, plan: false, dryRun });
+  return new Reporter(context.output, { job: label ?? job.name, plan: false, dryRun });
 }
 
 /** Saves the report. A failure is only a warning: it does not change the result of the run. */

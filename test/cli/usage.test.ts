@@ -86,7 +86,7 @@ describe('usage', () => {
 });
 
 describe('configuration', () => {
-  test('without any: 2, with the places that were looked at', async () => {
+  test('without any: 2, with the files that were looked for', async () => {
     const result = await run('run', 'nightly');
     expect(result.code).toBe(2);
     expect(result.stderr).toContain(join(cwd, 'jobs.yml'));
@@ -102,7 +102,7 @@ describe('configuration', () => {
   test.each([
     ['before', ['-c', 'other.yml', 'validate']],
     ['after', ['validate', '--config', 'other.yml']],
-  ])('flags for every verb may stand %s it', async (_, args) => {
+  ])('flags for every verb may come %s it', async (_, args) => {
     await writeJobs(cwd, 'jobs: [wrong]');
     writeFileSync(join(cwd, 'other.yml'), JSON.stringify(jobs));
     expect(await run(...args)).toMatchObject({ code: 0, stdout: 'ok: 2 jobs, 1 remote\n' });
@@ -132,7 +132,7 @@ describe('configuration', () => {
     expect(result.stderr).toContain('nightly, upload');
   });
 
-  test('a mistake is told with its place, once for each', async () => {
+  test('every mistake is reported once, with its position', async () => {
     await writeJobs(cwd, 'jobs:\n  nightly:\n    operation: mirorr\n    from: ./a\n');
     const result = await run('validate');
     expect(result.code).toBe(2);
@@ -140,14 +140,14 @@ describe('configuration', () => {
     expect(result.stderr).toMatch(/jobs\.yml:3:16 /);
   });
 
-  test('a flag holds to the same rules as its key: 2', async () => {
+  test('a flag follows the same rules as its key: 2', async () => {
     await writeJobs(cwd, jobs);
     const result = await run('run', 'nightly', '--compare', 'colour');
     expect(result.code).toBe(2);
     expect(result.stderr).toContain('compare');
   });
 
-  test('one that holds secrets and is readable by others is warned of; the secret is never shown', async () => {
+  test('one with secrets that others can read gets a warning; the secret is never shown', async () => {
     const secret = 'canary-hunter2';
     const { archive } = jobs.remotes;
     const file = await writeJobs(cwd, {

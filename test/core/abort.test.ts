@@ -1,4 +1,4 @@
-/** Waiting that a signal ends: no listener stays behind, and no rejection is left to nobody. */
+/** Waiting that a signal ends: no listener is left, and no rejection is unhandled. */
 import { getEventListeners } from 'node:events';
 import { expect, test, vi } from 'vitest';
 import { abortable, aborted, unlessAborted } from '../../src/core/abort.js';

@@ -1,4 +1,4 @@
-/** Limits on what runs at once: nobody gets more than there is, and nobody waits for ever. */
+/** Concurrency limits: never more at once than allowed, and every waiter gets its turn. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Budget, each } from '../../src/core/at-once.js';

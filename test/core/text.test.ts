@@ -1,8 +1,8 @@
-/** What may reach a terminal or a log, over every character that must not, and every output. */
+/** No unsafe character reaches a terminal or a log, whichever output writes it. */
 import { Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { createOutput } from '../../src/cli/show/output.js';
-import { createReporter, showTranscript } from '../../src/cli/show/reporter.js';
+import { Output } from '../../src/cli/show/output.js';
+import { Reporter, showTranscript } from '../../src/cli/show/reporter.js';
 import { FerryError } from '../../src/core/errors.js';
 import { escapeText, jsonLine, terminalSafe } from '../../src/core/text.js';
 import { createLog } from '../../src/observe/log.js';
@@ -35,27 +35,27 @@ const outputs: Readonly<Record<string, (text: string) => Promise<string> | strin
   'a name': escapeText,
   'a message': terminalSafe,
   'an error': (text) =>
-    shown(({ error }) => error(new FerryError('io', `a${text}`, { hint: `b${text}` }))),
+    shown((output) => output.error(new FerryError('io', `a${text}`, { hint: `b${text}` }))),
   'a path of an error': (text) =>
-    shown(({ error }) => error(new FerryError('io', 'it failed', { path: `a${text}` }))),
+    shown((output) => output.error(new FerryError('io', 'it failed', { path: `a${text}` }))),
   'a notice': (text) =>
     shown((output) => {
-      const { emit } = createReporter(output, { job: 'j', plan: false, dryRun: false });
+      const { emit } = new Reporter(output, { job: 'j', plan: false, dryRun: false });
       emit({ event: 'notice', level: 'warning', message: text });
     }),
   'a failed file': (text) =>
     shown((output) => {
-      const { emit } = createReporter(output, { job: 'j', plan: false, dryRun: false });
+      const { emit } = new Reporter(output, { job: 'j', plan: false, dryRun: false });
       emit({ event: 'file', action: 'fail', path: text, kind: 'io', message: text });
     }),
   'the transcript': (text) =>
     shown((output) => showTranscript(output, 'archive', 'response', text)),
-  '--json': (text) => shown(({ record }) => record({ event: 'file', path: text, [text]: 1 })),
+  '--json': (text) => shown((output) => output.record({ event: 'file', path: text, [text]: 1 })),
   'the log as JSON': (text) => logged(text, false),
   'the log on a terminal': (text) => logged(text, true),
 };
 
-function shown(act: (output: ReturnType<typeof createOutput>) => void): string {
+function shown(act: (output: Output) => void): string {
   let text = '';
   const stream = {
     isTTY: false,
@@ -65,7 +65,7 @@ function shown(act: (output: ReturnType<typeof createOutput>) => void): string {
       return true;
     },
   } as unknown as NodeJS.WriteStream;
-  const output = createOutput(
+  const output = new Output(
     { json: false, verbosity: 2, color: false },
     { stdout: stream, stderr: stream, env: {} },
   );

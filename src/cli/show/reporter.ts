@@ -22,126 +22,129 @@ export interface ReporterOptions {
   readonly dryRun: boolean;
 }
 
-export interface Reporter {
-  readonly emit: Emit;
-  /** Stops drawing and timers. */
-  end(): void;
-}
-
 /** Time between two lines of progress when no block can be drawn. */
 const progressLineEveryMs = 30_000;
 /** Deletions shown of a refused plan; of the others, the number. */
 const refusedDeletionsShown = 10;
 
-export function createReporter(output: Output, options: ReporterOptions): Reporter {
-  const people = createForPeople(output, options);
-  return {
-    end: people.end,
-    emit(event) {
-      if (output.json) record(output, options, event);
-      people.emit(event);
-    },
-  };
-}
-
-/** Only plan, action, file and run events go to stdout; `event` and `time` come first. */
-function record(output: Output, options: ReporterOptions, event: RunEvent): void {
-  if (event.event === 'notice' || event.event === 'progress' || event.event === 'transcript')
-    return;
-  // A plan has action events where a run has file events.
-  if (event.event === (options.plan ? 'file' : 'action')) return;
-  const { event: name, ...fields } = event;
-  output.record({ event: name, time: new Date().toISOString(), ...fields });
-}
-
-function createForPeople(output: Output, { job, plan, dryRun }: ReporterOptions): Reporter {
-  const { style, block } = output;
-  const meter = new Meter();
-  const planOnly = plan || dryRun;
-  const deletions: ActionEvent[] = [];
-  let deletionCount = 0;
-  let timer: NodeJS.Timeout | undefined;
+export class Reporter {
+  readonly #output: Output;
+  readonly #options: ReporterOptions;
+  /** Whether the actions of a plan are shown, rather than the files of a run. */
+  readonly #planOnly: boolean;
+  readonly #meter = new Meter();
+  readonly #deletions: ActionEvent[] = [];
+  #deletionCount = 0;
+  #progressTimer: NodeJS.Timeout | undefined;
   /** An empty plan, held back until the run succeeds: after a failure "nothing to do" would be wrong. */
-  let emptyPlan: PlanEvent | undefined;
+  #emptyPlan: PlanEvent | undefined;
 
-  const showProgress = () => {
-    if (timer !== undefined) return;
-    if (block !== undefined) {
-      block.set((columns) => {
-        const view = meter.view(Date.now());
-        return view === undefined ? [] : progressBlock(job, view, columns);
-      });
+  constructor(output: Output, options: ReporterOptions) {
+    this.#output = output;
+    this.#options = options;
+    this.#planOnly = options.plan || options.dryRun;
+  }
+
+  readonly emit: Emit = (event) => {
+    if (this.#output.json) this.#record(event);
+    this.#show(event);
+  };
+
+  /** Stops drawing and timers. */
+  end(): void {
+    clearInterval(this.#progressTimer);
+    this.#progressTimer = undefined;
+    this.#output.block?.end();
+  }
+
+  /** Only plan, action, file and run events go to stdout; `event` and `time` come first. */
+  #record(event: RunEvent): void {
+    if (event.event === 'notice' || event.event === 'progress' || event.event === 'transcript')
+      return;
+    // A plan has action events where a run has file events.
+    if (event.event === (this.#options.plan ? 'file' : 'action')) return;
+    const { event: name, ...fields } = event;
+    this.#output.record({ event: name, time: new Date().toISOString(), ...fields });
+  }
+
+  #show(event: RunEvent): void {
+    const output = this.#output;
+    const { style } = output;
+    const { job } = this.#options;
+    switch (event.event) {
+      case 'action':
+        if (this.#planOnly) {
+          if (!output.json) output.data(actionLine(event));
+        } else if (event.action === 'delete' && ++this.#deletionCount <= refusedDeletionsShown) {
+          this.#deletions.push(event);
+        }
+        return;
+      case 'plan':
+        if (!this.#planOnly || output.json) return;
+        if (isEmptyPlan(event)) this.#emptyPlan = event;
+        else output.note(`${style.bold(job)}: ${planLine(event)}`);
+        return;
+      case 'file':
+        // A plan has printed these as actions.
+        if (output.verbosity >= 1 && !this.#planOnly) output.note(fileLine(event));
+        return;
+      case 'notice': {
+        const text = `${job}: ${terminalSafe(event.message)}`;
+        if (event.level === 'warning') output.note(`${style.yellow('warning:')} ${text}`);
+        else if (output.verbosity >= 1) output.note(text);
+        return;
+      }
+      case 'progress':
+        this.#meter.update(event, Date.now());
+        this.#showProgress();
+        return;
+      case 'transcript':
+        showTranscript(output, event.remote, event.kind, event.text);
+        return;
+      case 'run':
+        this.#showEnd(event);
     }
-    timer = setInterval(() => {
-      const view = meter.view(Date.now());
-      if (block === undefined && view !== undefined) output.note(progressLine(job, view));
-    }, progressLineEveryMs);
-    timer.unref();
-  };
-  const end = () => {
-    clearInterval(timer);
-    timer = undefined;
-    block?.end();
-  };
+  }
 
-  const showEnd = (report: Report) => {
-    end();
+  /** Starts to show the progress, as a block in place or as a line now and then. */
+  #showProgress(): void {
+    if (this.#progressTimer !== undefined) return;
+    const { job } = this.#options;
+    const { block } = this.#output;
+    block?.set((columns) => {
+      const view = this.#meter.view(Date.now());
+      return view === undefined ? [] : progressBlock(job, view, columns);
+    });
+    this.#progressTimer = setInterval(() => {
+      const view = this.#meter.view(Date.now());
+      if (block === undefined && view !== undefined) this.#output.note(progressLine(job, view));
+    }, progressLineEveryMs);
+    this.#progressTimer.unref();
+  }
+
+  #showEnd(report: Report): void {
+    this.end();
+    const output = this.#output;
+    const { style } = output;
+    const { job } = this.#options;
     if (report.outcome === 'refused') {
-      for (const action of deletions) output.note(`  would ${actionLine(action)}`);
-      const more = deletionCount - deletions.length;
+      for (const action of this.#deletions) output.note(`  would ${actionLine(action)}`);
+      const more = this.#deletionCount - this.#deletions.length;
       if (more > 0) output.note(`  and ${grouped(more)} more`);
     }
     for (const line of failureLines(report)) output.alert(`  ${style.red('failed')}  ${line}`);
     if (report.error !== undefined) output.error(errorOf(job, report.error));
     // A plan that succeeded has no summary.
-    if (planOnly && report.outcome === 'succeeded') {
-      if (emptyPlan !== undefined) output.note(`${style.bold(job)}: ${planLine(emptyPlan)}`);
+    if (this.#planOnly && report.outcome === 'succeeded') {
+      if (this.#emptyPlan !== undefined)
+        output.note(`${style.bold(job)}: ${planLine(this.#emptyPlan)}`);
       return;
     }
     if (output.json) return;
     const colour = report.outcome === 'succeeded' ? style.green : style.red;
     const line = summaryLine(report).replace(report.outcome, colour(report.outcome));
     output.note(`${style.bold(job)}: ${line}`);
-  };
-
-  return {
-    end,
-    emit(event) {
-      switch (event.event) {
-        case 'action':
-          if (planOnly) {
-            if (!output.json) output.data(actionLine(event));
-          } else if (event.action === 'delete' && ++deletionCount <= refusedDeletionsShown) {
-            deletions.push(event);
-          }
-          return;
-        case 'plan':
-          if (!planOnly || output.json) return;
-          if (isEmptyPlan(event)) emptyPlan = event;
-          else output.note(`${style.bold(job)}: ${planLine(event)}`);
-          return;
-        case 'file':
-          // A plan has printed these as actions.
-          if (output.verbosity >= 1 && !planOnly) output.note(fileLine(event));
-          return;
-        case 'notice': {
-          const text = `${job}: ${terminalSafe(event.message)}`;
-          if (event.level === 'warning') output.note(`${style.yellow('warning:')} ${text}`);
-          else if (output.verbosity >= 1) output.note(text);
-          return;
-        }
-        case 'progress':
-          meter.update(event, Date.now());
-          showProgress();
-          return;
-        case 'transcript':
-          showTranscript(output, event.remote, event.kind, event.text);
-          return;
-        case 'run':
-          showEnd(event);
-      }
-    },
-  };
+  }
 }
 
 /** A line of the session transcript, in the style of a file-transfer client's log. */

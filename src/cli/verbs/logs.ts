@@ -5,8 +5,8 @@ import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 import { stateFolder } from '../folders.js';
 import { keptLog } from '../kept-runs.js';
-import { createOutput, type Output } from '../show/output.js';
-import { createReporter, type Reporter } from '../show/reporter.js';
+import { Output } from '../show/output.js';
+import { Reporter } from '../show/reporter.js';
 
 export interface LogsFlags {
   readonly follow?: boolean;
@@ -18,7 +18,9 @@ export async function logs(run: string, flags: LogsFlags, context: Context): Pro
   const unread = new AbortController();
   process.stdout.once('error', () => unread.abort());
   const signal = AbortSignal.any([context.stopSignal(), unread.signal]);
-  const show = output.json ? output.data : createLinePrinter(run, forLogs(context));
+  const show = output.json
+    ? (line: string) => output.data(line)
+    : createLinePrinter(run, forLogs(context));
   try {
     for await (const line of linesOf(run, flags.follow === true, signal, context)) {
       if (parsed(line) !== undefined) show(line);
@@ -43,7 +45,7 @@ async function* linesOf(run: string, follow: boolean, signal: AbortSignal, conte
 function forLogs({ output: { verbosity, color }, environment: { env } }: Context): Output {
   const { stdout } = process;
   const level = verbosity === 2 ? 2 : 1;
-  return createOutput({ json: false, verbosity: level, color }, { stdout, stderr: stdout, env });
+  return new Output({ json: false, verbosity: level, color }, { stdout, stderr: stdout, env });
 }
 
 /** Prints lines of JSON as lines for people. Not every event has its job's name: it comes from the first that does. */
@@ -58,7 +60,7 @@ function createLinePrinter(run: string, output: Output): (line: string) => void 
       job = event.job;
       reporter = undefined;
     }
-    reporter ??= createReporter(output, { job: job ?? run, plan: false, dryRun: false });
+    reporter ??= new Reporter(output, { job: job ?? run, plan: false, dryRun: false });
     reporter.emit(event);
   };
 }

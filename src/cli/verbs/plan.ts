@@ -9,7 +9,7 @@ import { overridesFrom, type RuleFlags } from '../flags.js';
 import { makeStateFolder } from '../folders.js';
 import { openPool } from '../run-jobs.js';
 import { writeSealed } from '../sealed-plan.js';
-import { createReporter } from '../show/reporter.js';
+import { Reporter } from '../show/reporter.js';
 import { isEmptyPlan } from '../show/summary.js';
 
 export interface PlanFlags extends RuleFlags {
@@ -47,7 +47,7 @@ async function planJob(
   const signal = context.stopSignal();
   const state = await makeStateFolder(context.environment);
   const pool = openPool(context);
-  const reporter = createReporter(context.output, { job: job.name, plan: true, dryRun: true });
+  const reporter = new Reporter(context.output, { job: job.name, plan: true, dryRun: true });
   let found: PlanEvent | undefined;
   try {
     const report = await runJob(job, {

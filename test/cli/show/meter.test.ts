@@ -54,7 +54,7 @@ describe('the meter', () => {
     expect(meter.view(4000)?.left).toBeCloseTo(107_000, -4);
   });
 
-  test('a standstill has no time left to tell, and an end has 0', () => {
+  test('at a standstill the time left is unknown, and at the end it is 0', () => {
     const meter = new Meter();
     meter.update(progress(), 0);
     meter.update(progress(), 2000);
@@ -64,7 +64,7 @@ describe('the meter', () => {
     expect(meter.view(5000)?.left).toBe(0);
   });
 
-  test('a new phase starts anew', () => {
+  test('a new phase starts from zero', () => {
     const meter = new Meter();
     meter.update(progress({ phase: 'scan' }), 0);
     meter.update(progress(), 60_000);

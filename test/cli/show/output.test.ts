@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Block } from '../../../src/cli/show/block.js';
-import { createOutput, type OutputOptions } from '../../../src/cli/show/output.js';
-import { createReporter } from '../../../src/cli/show/reporter.js';
+import { Output, type OutputOptions } from '../../../src/cli/show/output.js';
+import { Reporter } from '../../../src/cli/show/reporter.js';
 import { FerryError } from '../../../src/core/errors.js';
 import type { PlanEvent, RunEnd, RunEvent } from '../../../src/core/events.js';
 
@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-interface Opened extends ReturnType<typeof createOutput> {
+interface Opened extends Output {
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -29,7 +29,7 @@ function open(
         return true;
       },
     }) as unknown as NodeJS.WriteStream;
-  const output = createOutput(
+  const output = new Output(
     { json: false, verbosity: 0, color: true, ...options },
     { stdout: stream('stdout'), stderr: stream('stderr'), env },
   );
@@ -104,7 +104,7 @@ test.each<[string, Partial<OutputOptions>, boolean, boolean]>([
   expect(open(options, { tty }).block !== undefined).toBe(there);
 });
 
-test('a block is drawn in place, gives way to lines, and gives the cursor back', () => {
+test('a block is drawn in place, makes room for lines, and shows the cursor again at its end', () => {
   vi.useFakeTimers();
   const output = open({}, { tty: true, env: { NO_COLOR: '1' } });
   output.block?.set(() => ['one', 'two']);
@@ -125,10 +125,10 @@ test('a block is drawn in place, gives way to lines, and gives the cursor back',
   );
 });
 
-test('without a place for a block, progress is a line each 30 s', () => {
+test('without a terminal, progress is a line every 30 s', () => {
   vi.useFakeTimers();
   const output = open();
-  const reporter = createReporter(output, { job: 'nightly', plan: false, dryRun: false });
+  const reporter = new Reporter(output, { job: 'nightly', plan: false, dryRun: false });
   const progress = (done: number) =>
     reporter.emit({
       ...{ event: 'progress', phase: 'transfer', scanned: 9 },
@@ -204,7 +204,7 @@ function zero() {
 
 function play(options: Partial<OutputOptions>, plan: boolean, dryRun: boolean): Opened {
   const output = open(options);
-  const reporter = createReporter(output, { job: 'nightly', plan, dryRun });
+  const reporter = new Reporter(output, { job: 'nightly', plan, dryRun });
   for (const event of events) reporter.emit(event);
   reporter.end();
   return output;
@@ -254,11 +254,11 @@ describe('a run for people', () => {
     }
   });
 
-  test('of an empty plan says so only where nothing stood in its way', () => {
+  test('of an empty plan says so only if nothing went wrong', () => {
     const { error: _, ...rest } = runEnd;
     const told = (end: RunEnd) => {
       const output = open();
-      const reporter = createReporter(output, { job: 'nightly', plan: true, dryRun: true });
+      const reporter = new Reporter(output, { job: 'nightly', plan: true, dryRun: true });
       reporter.emit({ ...planned, deletes: 0 });
       reporter.emit(end);
       return output.stderr;

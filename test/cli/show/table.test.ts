@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { localTime, tableLines } from '../../../src/cli/show/table.js';
 
-test('columns stand under one another, and no line ends in spaces', () => {
+test('columns are aligned, and no line ends in spaces', () => {
   expect(tableLines([['a', 'b', ''], ['long', '', ''], ['x', 'yy', 'z'], []])).toEqual([
     'a     b',
     'long',

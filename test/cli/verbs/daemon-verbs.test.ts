@@ -85,7 +85,7 @@ describe('without a daemon', () => {
 describe('without a daemon, the state folder', () => {
   const id = (time: string) => `${year}1124T${time}Z-aa`;
 
-  test('tells of the runs that ended', async () => {
+  test('lists the runs that ended', async () => {
     for (const [job, time] of [
       ['a', '010000'],
       ['b', '030000'],
@@ -217,7 +217,7 @@ describe('status', () => {
     ]);
   });
 
-  test('tells what is wrong, and exits with 0 all the same', async () => {
+  test('shows what is wrong, and still exits with 0', async () => {
     await daemon({
       status: async () =>
         statusOf({
@@ -504,7 +504,7 @@ describe('enqueue', () => {
     expect(events[1]).toEqual({ event: 'run', time, ...reportOf('r-a') });
   });
 
-  test('--wait for several tells each when it ends, and exits with the worst code', async () => {
+  test('--wait for several shows each when it ends, and exits with the worst code', async () => {
     const first = promised<void>();
     await daemon({
       ...accepts,

@@ -1,4 +1,4 @@
-/** `ferryline next`: the times themselves are test/triggers' matter. */
+/** `ferryline next`; test/triggers checks the times themselves. */
 import { beforeEach, expect, test } from 'vitest';
 import { ferryline, type JsonEvent, writeJobs } from '../../kit/daemons/cli.js';
 import { temporaryFolder } from '../../kit/files/temporary.js';
@@ -43,7 +43,7 @@ test('prints the next five slots of each job that has a schedule, in its zone', 
   expect(stdout).not.toContain('upload');
 });
 
-test('seconds stand at all slots of a job or at none', async () => {
+test('seconds are shown for all slots of a job or for none', async () => {
   await writeJobs(cwd, { remotes, jobs: { often: { ...job, schedule: '*/30 * * * * *' } } });
   const times = (await next()).stdout.trimEnd().split('\n').slice(1);
   expect(times).toHaveLength(5);
@@ -73,7 +73,7 @@ test('--json prints a line a job', async () => {
   expect((await next('upload', '--json')).events).toMatchObject([{ job: 'upload', slots: [] }]);
 });
 
-test('where no job has a schedule, it says so', async () => {
+test('if no job has a schedule, it says so', async () => {
   await writeJobs(cwd, { remotes, jobs: { upload: job } });
   expect(await next()).toMatchObject({ code: 0, stdout: '', stderr: 'no job has a schedule\n' });
 });

@@ -155,7 +155,7 @@ describe('values', () => {
     expect(remotes.get('a')?.jump).toBe(remotes.get('b'));
   });
 
-  it('of the queue: the variable goes before the file', () => {
+  it('of the queue: the variable overrides the file', () => {
     expect(load('queue: redis://r').queue).toBe('redis://r');
     const env = { FERRYLINE_QUEUE: 'postgres://p' };
     expect(load('queue: redis://r', { env }).queue).toBe('postgres://p');
@@ -223,7 +223,7 @@ describe('interpolation', () => {
     expect(load(text).remotes.get('d')?.auth.password).toBe(value);
   });
 
-  it('gives numbers and truths where the key takes them, and text where it takes that', () => {
+  it('gives numbers and booleans where the key takes them, and text where it takes text', () => {
     const text = `remotes: { d: { host: h, port: "\${PORT}", auth: { password: "\${NUMBER}" } } }
 jobs: { x: { operation: push, from: ./a, to: d:b, fsync: "\${TRUE}", delete: { max: "\${PORT}" } } }`;
     const { remotes, jobs } = load(text);
@@ -278,7 +278,7 @@ jobs: { a: { from: ./a, ${a} }, b: { from: ./b, ${b} } }`).warnings;
     expect(load(`defaults: { delete: { max: 1 } }\n${withJob('')}`).warnings).toEqual([]);
   });
 
-  it('of an agent that is asked for and not there', () => {
+  it('of an agent that is used but not running', () => {
     const text = withRemote('auth: { agent: true }');
     expect(load(text).warnings).toEqual([expect.stringContaining('SSH_AUTH_SOCK is not set')]);
     const { warnings, remotes } = load(text, { agent: '/s' });
@@ -287,7 +287,7 @@ jobs: { a: { from: ./a, ${a} }, b: { from: ./b, ${b} } }`).warnings;
 });
 
 describe('overrides', () => {
-  it('lie over every job, text standing for numbers: maps merge, lists replace', () => {
+  it('apply to every job, text meaning numbers: maps merge, lists replace', () => {
     const overrides = { exclude: ['b'], delete: { max: '7' }, bandwidth: '1MiB/s', fsync: 'true' };
     const text = withJob(
       'exclude: a, delete: { require: r }',
@@ -309,7 +309,7 @@ describe('overrides', () => {
     expect(problems(withJob(''), { overrides })).toEqual([expect.stringContaining(message)]),
   );
 
-  it('lie over the jobs named only, where some are', () => {
+  it('apply only to the jobs named, if any are', () => {
     const text = withJob('', 'operation: mirror, from: a, to: d:b');
     const none = { overrides: { after: 'delete' }, overridden: ['other'] };
     expect(jobOf(text, none).after).toEqual({ kind: 'keep' });

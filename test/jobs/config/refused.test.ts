@@ -215,7 +215,7 @@ remotes:
     'remotes: { a: { host: h, auth: { agent: hunter2 } } }',
     'remotes: { a: { host: h, port: "${file:pw}" } }',
     'remotes: { a: { host: h, hostKey: "${file:pw}" } }',
-  ])('never stand in a message: %s', (text) => {
+  ])('never appear in a message: %s', (text) => {
     const lines = problems(text);
     expect(lines.length).toBeGreaterThan(0);
     expect(lines.join('\n')).not.toContain('hunter2');

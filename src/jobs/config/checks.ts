@@ -17,7 +17,7 @@ export function checkSides(
   report: ReportProblem,
 ): void {
   if (from.remote === undefined && to.remote === undefined) {
-    report(['to'], 'and "from" are both local; one of them must be on a remote, as NAME:path');
+    report(['to'], '"from" and "to" are both local; one of them must be on a remote, as NAME:path');
   } else if (operation === 'push' && to.remote === undefined) {
     report(['to'], 'must be on a remote for a push; did you mean "operation: pull"?');
   } else if (operation === 'pull' && from.remote === undefined) {

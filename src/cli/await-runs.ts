@@ -9,12 +9,12 @@ import { Reporter } from './show/reporter.js';
 export interface RequestedRun extends Enqueued {
   readonly job?: string;
   /** The run that it repeats. */
-  readonly retryOf?: string;
+  readonly rerunOf?: string;
 }
 
 /** Prints an `enqueued` event, or a line on stderr. */
 export function reportEnqueued(request: RequestedRun, { output }: Context): void {
-  const { job, run, joined, retryOf } = request;
+  const { job, run, joined, rerunOf } = request;
   if (output.json) {
     output.record({
       event: 'enqueued',
@@ -22,10 +22,10 @@ export function reportEnqueued(request: RequestedRun, { output }: Context): void
       ...present({ job }),
       run,
       joined,
-      ...present({ retryOf }),
+      ...present({ rerunOf }),
     });
   } else {
-    const what = job ?? `retry of run ${retryOf}`;
+    const what = job ?? `rerun of run ${rerunOf}`;
     output.note(
       `${output.style.bold(what)}: ${joined ? 'already enqueued' : 'enqueued'}, run ${run}`,
     );

@@ -74,14 +74,14 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
       }),
     );
   program
-    .command('retry')
+    .command('rerun')
     .argument('<run>')
     .description('have the daemon repeat a run, as a new run')
     .option(...waitFlag)
     .action(
       wrap(async (context, flags: EnqueueFlags, run: string) => {
-        const { retry } = await import('./verbs/retry.js');
-        return retry(run, flags, context);
+        const { rerun } = await import('./verbs/rerun.js');
+        return rerun(run, flags, context);
       }),
     );
   program

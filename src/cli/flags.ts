@@ -4,23 +4,29 @@ import { Option } from 'commander';
 import { FerryError } from '../core/errors.js';
 import { present } from '../core/present.js';
 
-/** As commander passes them: text, except for switches. */
+/** As commander passes them; all but switches are text. A switch is undefined unless it was given. */
 export interface RuleFlags {
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly ignoreFile?: string;
   readonly compare?: string;
   readonly existing?: string;
+  readonly live?: readonly string[];
+  readonly deleteMax?: string;
   readonly maxDelete?: string;
-  readonly trash?: string;
-  readonly keep?: string;
-  readonly require?: string;
-  readonly allowEmptySource?: boolean;
+  readonly deleteRequire?: string;
+  readonly deleteAllowEmptySource?: boolean;
+  readonly delete?: boolean;
+  readonly trash?: boolean;
+  readonly trashDir?: string;
+  readonly trashKeep?: string;
+  readonly replaceMax?: string;
   readonly symlinks?: string;
   readonly modes?: string;
   readonly verify?: string;
   readonly fsync?: boolean;
   readonly after?: string;
+  readonly bandwidth?: string;
   readonly bwlimit?: string;
   readonly timeout?: string;
   readonly minSize?: string;
@@ -31,7 +37,8 @@ export interface RuleFlags {
 
 export interface RunFlags extends RuleFlags {
   readonly dryRun?: boolean;
-  readonly retries?: number;
+  /** In all, the first included. */
+  readonly attempts?: number;
 }
 
 export interface AdHocFlags extends RunFlags {
@@ -41,40 +48,66 @@ export interface AdHocFlags extends RunFlags {
 
 const collect = (value: string, all: readonly string[] = []) => [...all, value];
 
-/** Adds a flag for every job key that concerns a single run. */
+/** Adds a flag for each key of a job that concerns one run. A flag is its key's path. */
 export function addRuleFlags(command: Command): Command {
-  return command
-    .optionsGroup("Rules, which override the job's own:")
-    .option(
-      '--include <pattern>',
-      'include only what matches (.gitignore syntax); repeatable',
-      collect,
-    )
-    .option('--exclude <pattern>', 'exclude what matches; repeatable', collect)
-    .option('--ignore-file <name>', 'name of files in the source that list more excludes')
+  const group = command
+    .optionsGroup("Rules, each in place of the job's own:")
+    .option('--include <pattern>', 'only what matches, as in .gitignore; repeatable', collect)
+    .option('--exclude <pattern>', 'nothing that matches; repeatable', collect)
+    .option('--ignore-file <name>', 'files of this name exclude, in every folder')
     .option('--compare <how>', 'auto, mtime, size or checksum')
-    .option('--existing <what>', 'replace, newer or keep')
-    .option(
-      '--max-delete <share|number>',
-      'delete nothing if it would be more than this, such as 80%',
-    )
-    .option('--trash <folder>', 'move deleted files to this folder of the destination')
-    .option('--keep <time>', 'keep the trash this long, such as 30d')
-    .option('--require <path>', 'delete only if this exists below the source')
-    .option('--allow-empty-source', 'delete even if the source is empty')
-    .addOption(new Option('--no-allow-empty-source').hideHelp())
+    .option('--existing <what>', 'overwrite, newer or skip')
+    .option('--live <pattern>', 'files that only grow, such as logs; repeatable', collect)
+    .option('--delete-max <limit>', 'delete at most this, such as 80% or 20, else nothing')
+    .addOption(new Option('--max-delete <limit>', 'the same').hideHelp())
+    .option('--delete-require <path>', 'delete only if this exists below the source')
+    .option('--delete-allow-empty-source', 'let an empty source empty the destination')
+    .option('--no-delete', 'delete nothing')
+    .option('--trash', 'move deleted and overwritten files to a folder at the destination')
+    .option('--trash-dir <folder>', 'that folder, below the destination')
+    .option('--trash-keep <time>', 'keep the trash this long, such as 30d')
+    .option('--no-trash', 'delete and overwrite for good')
+    .option('--replace-max <limit>', 'overwrite at most this, such as 50% or 20, else do nothing')
     .option('--symlinks <how>', 'skip, follow or preserve')
     .option('--modes <which>', 'source, server, or FILES,FOLDERS such as 0644,0755')
     .option('--verify <how>', 'size or checksum')
-    .option('--fsync', 'flush every file to disk')
-    .addOption(new Option('--no-fsync').hideHelp())
-    .option('--after <what>', 'keep, delete or archive=FOLDER the copied source files')
-    .option('--bwlimit <rate>', 'bandwidth limit, such as 5MiB/s')
-    .option('--timeout <time>', 'time limit of a run, such as 2h')
-    .option('--min-size <size>', 'exclude smaller files')
-    .option('--max-size <size>', 'exclude larger files')
-    .option('--min-age <time>', 'exclude files changed less than this long ago')
-    .option('--max-age <time>', 'exclude files changed longer ago');
+    .option('--fsync', 'flush every file to disk before it counts')
+    .option('--after <what>', 'keep, delete, or archive=FOLDER: what happens to source files')
+    .option('--bandwidth <rate>', 'at most this, such as 5MiB/s or 20Mbit/s')
+    .addOption(new Option('--bwlimit <rate>', 'the same').hideHelp())
+    .option('--timeout <time>', 'for the whole run, such as 2h')
+    .option('--min-size <size>', 'no smaller files')
+    .option('--max-size <size>', 'no larger files')
+    .option('--min-age <time>', 'no files changed less than this ago')
+    .option('--max-age <time>', 'no files changed longer ago');
+  for (const name of ['--no-delete-allow-empty-source', '--no-fsync'])
+    group.addOption(new Option(name).hideHelp());
+  // commander makes a switch that can only be negated true unless told otherwise
+  group.setOptionValue('delete', undefined);
+  for (const [flag, ours] of Object.entries(formerFlags))
+    group.addOption(
+      new Option(flag).hideHelp().argParser(() => {
+        throw formerFlag(flag, ours);
+      }),
+    );
+  return group;
+}
+
+/** Flags of earlier drafts and of other tools, and the flag that is meant. */
+const formerFlags: Readonly<Record<string, string>> = {
+  '--keep <value>': '--trash-keep',
+  '--require <value>': '--delete-require',
+  '--backup-dir <value>': '--trash-dir',
+  '--ignore-existing [value]': '--existing skip',
+  '--update [value]': '--existing newer',
+  '--checksum [value]': '--compare checksum',
+  '--transfers <value>': 'maxFiles of the remote',
+  '--chmod <value>': '--modes',
+};
+
+/** The error for a flag that has another name here. */
+export function formerFlag(flag: string, ours: string): FerryError {
+  return new FerryError('config', `there is no ${flag.split(' ')[0]}; use ${ours} instead`);
 }
 
 /** The flags as keys of jobs.yml; keys without a flag are absent. */
@@ -85,13 +118,16 @@ export function overridesFrom(flags: RuleFlags): Record<string, unknown> {
     ignoreFile: flags.ignoreFile,
     compare: flags.compare,
     existing: flags.existing,
+    live: flags.live,
     delete: deleteFrom(flags),
+    trash: trashFrom(flags),
+    replace: flags.replaceMax === undefined ? undefined : { max: limitFrom(flags.replaceMax) },
     symlinks: flags.symlinks,
     modes: modesFrom(flags.modes),
     verify: flags.verify,
     fsync: flags.fsync,
     after: afterFrom(flags.after),
-    bandwidth: flags.bwlimit,
+    bandwidth: flags.bandwidth ?? flags.bwlimit,
     timeout: flags.timeout,
     minSize: flags.minSize,
     maxSize: flags.maxSize,
@@ -100,11 +136,25 @@ export function overridesFrom(flags: RuleFlags): Record<string, unknown> {
   });
 }
 
-function deleteFrom(flags: RuleFlags): Record<string, unknown> | undefined {
-  const { maxDelete, trash, keep, require, allowEmptySource } = flags;
-  const max = maxDelete !== undefined && /^\d+$/.test(maxDelete) ? Number(maxDelete) : maxDelete;
-  const rules = present({ max, trash, keep, require, allowEmptySource });
+function deleteFrom(flags: RuleFlags): Record<string, unknown> | false | undefined {
+  if (flags.delete === false) return false;
+  const limit = flags.deleteMax ?? flags.maxDelete;
+  const rules = present({
+    max: limit === undefined ? undefined : limitFrom(limit),
+    require: flags.deleteRequire,
+    allowEmptySource: flags.deleteAllowEmptySource,
+  });
   return Object.keys(rules).length === 0 ? undefined : rules;
+}
+
+function trashFrom(flags: RuleFlags): Record<string, unknown> | boolean | undefined {
+  const rules = present({ dir: flags.trashDir, keep: flags.trashKeep });
+  return Object.keys(rules).length === 0 ? flags.trash : rules;
+}
+
+/** A number of files, or a share as text. */
+function limitFrom(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text;
 }
 
 function modesFrom(text: string | undefined): unknown {

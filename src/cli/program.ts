@@ -4,13 +4,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
 import type { Context, Wrap } from './context.js';
 import { addDaemonVerbs } from './daemon-verbs.js';
 import {
   type AdHocFlags,
   addRuleFlags,
+  formerFlag,
   type RuleFlags,
   type RunFlags,
   wholeNumber,
@@ -22,6 +23,16 @@ import type { TrustFlags } from './verbs/trust-target.js';
 
 /** Verbs planned for a later version. */
 const laterVerbs = ['doctor', 'rollback', 'releases'];
+
+/** Verbs of earlier drafts and of other tools, and the one that is meant. */
+const formerVerbs: Readonly<Record<string, string>> = {
+  retry: 'rerun RUN',
+  sync: 'mirror FROM TO',
+  copy: 'push FROM TO',
+  put: 'push FROM TO',
+  get: 'pull FROM TO',
+  stop: 'cancel RUN',
+};
 
 const exitCodesText = `
 Exit codes: 0 succeeded, 1 bug in ferryline, 2 usage or configuration, 3 incomplete,
@@ -78,21 +89,27 @@ function build(wrap: Wrap): Command {
   addDaemonVerbs(program, wrap);
   addAdHocVerbs(program, wrap);
   addOtherVerbs(program, wrap);
-  for (const name of laterVerbs) {
-    program
-      .command(name, { hidden: true })
-      .argument('[args...]')
-      .allowUnknownOption()
-      .helpOption(false)
-      .action(
-        wrap(() => {
-          throw new FerryError('config', `ferryline ${name} is not available in this version`, {
-            hint: '`ferryline --help` lists the available commands',
-          });
-        }),
-      );
-  }
+  for (const name of laterVerbs)
+    refuse(program, wrap, name, `ferryline ${name} is not in this version`);
+  for (const [name, ours] of Object.entries(formerVerbs))
+    refuse(program, wrap, name, `there is no \`ferryline ${name}\`; use \`ferryline ${ours}\``);
   return program;
+}
+
+/** A verb that is known only to say what to use instead. */
+function refuse(program: Command, wrap: Wrap, name: string, message: string): void {
+  program
+    .command(name, { hidden: true })
+    .argument('[args...]')
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(
+      wrap(() => {
+        throw new FerryError('config', message, {
+          hint: '`ferryline --help` lists the commands of this version',
+        });
+      }),
+    );
 }
 
 function addRunVerbs(program: Command, wrap: Wrap): void {
@@ -176,9 +193,14 @@ function addRunFlags(command: Command): Command {
   return command
     .option('-n, --dry-run', 'print what would be done, and change nothing')
     .option(
-      '--retries <number>',
-      'retry a failed run up to this often',
-      wholeNumber('--retries', 0, 1000),
+      '--attempts <number>',
+      'run it up to so many times until it succeeds (default: 1)',
+      wholeNumber('--attempts', 1, 1000),
+    )
+    .addOption(
+      new Option('--retries <number>').hideHelp().argParser(() => {
+        throw formerFlag('--retries', '--attempts, which counts the first one too,');
+      }),
     );
 }
 

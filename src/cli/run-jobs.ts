@@ -20,8 +20,8 @@ import { Reporter, showTranscript } from './show/reporter.js';
 export interface RunChoices {
   /** Print what would be done, and change nothing. */
   readonly dryRun: boolean;
-  /** Attempts after the first. */
-  readonly retries: number;
+  /** Attempts in all, the first included. */
+  readonly attempts: number;
   /** How to call a job without a name of its own in the output. */
   readonly label?: string;
   /** The only plan that may be carried out, by its digest. */
@@ -95,7 +95,7 @@ async function attempts(job: Job, run: string, session: RunSession): Promise<Rep
   for (let number = 1; ; number++) {
     const report = await attempt(job, run, number, session);
     await keepReport(job, report, session);
-    if (number > session.retries || !worthAnotherAttempt(report)) return report;
+    if (number >= session.attempts || !worthAnotherAttempt(report)) return report;
     const wait = backoffAfter(number, job.starts.retry);
     output.note(`${session.label ?? job.name}: attempt ${number + 1} in ${formatDuration(wait)}`);
     try {

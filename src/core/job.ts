@@ -1,5 +1,7 @@
 /** A job as the rest of the program uses it: every key present, every unit fixed. */
+import type { Bandwidth } from './bandwidth.js';
 import type { Operation } from './events.js';
+import type { Hours } from './hours.js';
 import type { Remote } from './remote.js';
 
 /** The form of the name of a job, remote or worker. */
@@ -14,16 +16,25 @@ export interface Location {
   readonly label: string;
 }
 
+/** A number of files, or a share of them in percent. */
+export type FileLimit = { readonly percent: number } | { readonly count: number };
+
 export interface DeleteRules {
-  /** The most that may be deleted: a share of the destination's files in scope, or a number of files. */
-  readonly max: { readonly percent: number } | { readonly count: number };
-  /** Folder below the destination's root; undefined: files are removed for good. */
-  readonly trash: string | undefined;
-  /** Milliseconds the trash is kept; undefined: for ever. */
-  readonly keep: number | undefined;
+  /** Whether a mirror deletes at all: false with `delete: false`. */
+  readonly enabled: boolean;
+  /** The most files a run may delete; undefined: the built-in limit (jobs/plan/guard.ts). */
+  readonly max: FileLimit | undefined;
   /** A path that must exist below the source's root. */
   readonly require: string | undefined;
   readonly allowEmptySource: boolean;
+}
+
+/** Where deleted and overwritten files go. */
+export interface TrashRules {
+  /** Folder below the destination's root. */
+  readonly dir: string;
+  /** Milliseconds files stay there; undefined: for ever. */
+  readonly keep: number | undefined;
 }
 
 export type Modes = 'source' | 'server' | { readonly files: number; readonly folders: number };
@@ -50,35 +61,60 @@ export interface ScopeRules {
 /** Everything one run of a job needs. */
 export interface Job {
   readonly name: string;
+  /** What it is for, shown to people. */
+  readonly description: string | undefined;
   readonly operation: Operation;
   readonly from: Location;
   readonly to: Location;
   readonly scope: ScopeRules;
+  /** Patterns of files that only grow: taken as of their size at opening. */
+  readonly live: readonly string[];
   readonly compare: 'auto' | 'mtime' | 'size' | 'checksum';
-  readonly existing: 'replace' | 'newer' | 'keep';
+  readonly existing: 'overwrite' | 'newer' | 'skip';
   readonly delete: DeleteRules;
+  /** Undefined: files are deleted and overwritten for good. */
+  readonly trash: TrashRules | undefined;
+  /** The most existing files a run may overwrite; undefined: any number. */
+  readonly replace: { readonly max: FileLimit } | undefined;
   readonly symlinks: 'skip' | 'follow' | 'preserve';
   readonly modes: Modes;
   readonly verify: 'size' | 'checksum';
   readonly fsync: boolean;
   readonly after: After;
-  /** Bytes a second for this job; undefined: only the remotes' limits. */
-  readonly bandwidth: number | undefined;
+  /** Milliseconds for which a file's size and mtime must stay the same before it is copied; 0: not asked for. */
+  readonly settle: number;
+  /** This job's limit, beside the remotes'; undefined: none. */
+  readonly bandwidth: Bandwidth | undefined;
+  /** When runs may start and go on; undefined: always. */
+  readonly window: Hours | undefined;
   /** Milliseconds for the whole run. */
   readonly timeout: number | undefined;
-  /** Run reports to keep. */
-  readonly history: number;
+  /** Run reports to keep: so many, or those of so many milliseconds. */
+  readonly history: { readonly count: number } | { readonly ms: number };
   /** What starts runs and where; only the daemon uses it. */
   readonly starts: Starts;
+}
+
+/** Which missed slots are made up for. */
+export interface CatchUp {
+  readonly slots: 'none' | 'latest' | 'all';
+  /** Milliseconds a slot may be old; undefined: 24 h or the schedule's period, whichever is shorter; 7 days for `all`. */
+  readonly within: number | undefined;
+}
+
+export interface WatchRules {
+  /** Milliseconds between two scans of the whole tree. */
+  readonly rescan: number;
+  /** Milliseconds between two looks at every folder, in place of events; undefined: only where events don't come. */
+  readonly poll: number | undefined;
 }
 
 /** Times in milliseconds. */
 export interface Starts {
   readonly schedule: readonly string[];
   readonly timezone: string | undefined;
-  readonly missed: 'none' | 'latest' | 'all';
-  readonly missedWithin: number | undefined;
-  readonly watch: { readonly settle: number; readonly rescan: number } | undefined;
+  readonly catchUp: CatchUp;
+  readonly watch: WatchRules | undefined;
   readonly worker: string | undefined;
   readonly retry: {
     readonly attempts: number;
@@ -90,6 +126,10 @@ export interface Starts {
 export interface Config {
   /** Absolute path of the file. */
   readonly file: string;
+  /** Absolute; undefined: the environment and the file's path decide. */
+  readonly stateDir: string | undefined;
+  /** The limit over all jobs of a process. */
+  readonly bandwidth: Bandwidth | undefined;
   readonly queue: string;
   readonly remotes: ReadonlyMap<string, Remote>;
   readonly jobs: ReadonlyMap<string, Job>;

@@ -1,4 +1,5 @@
 /** A remote: a named SFTP server, every key present, every unit fixed. */
+import type { Bandwidth } from './bandwidth.js';
 
 /**
  * Host key types and the algorithms a server may sign with for each, preferred first. An RSA key
@@ -50,11 +51,11 @@ export interface Remote {
   /** Files copied at the same time; 0: chosen automatically. */
   readonly maxFiles: number;
   /** Bytes a second; undefined: no limit. */
-  readonly bandwidth: number | undefined;
+  readonly bandwidth: Bandwidth | undefined;
   /** Longest wait for a reply, milliseconds. */
-  readonly deadline: number;
+  readonly replyTimeout: number;
   /** Longest time a transfer may make no progress, milliseconds. */
-  readonly stall: number;
+  readonly stallTimeout: number;
   /** By kind as ssh2 names them (`kex`, `cipher`, `serverHostKey`, `hmac`, `compress`). */
   readonly algorithms: Readonly<Record<string, AlgorithmChange>>;
   readonly jump: Remote | undefined;

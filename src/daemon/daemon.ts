@@ -220,7 +220,7 @@ function openRecords({ state, log, debug }: DaemonOptions, { jobNamed, redact }:
   const transfers = openTransferLog({ state, redact, onError });
   const history = createHistory({
     state,
-    historyOf: (job) => jobNamed(job)?.history ?? 500,
+    historyOf: (job) => jobNamed(job)?.history ?? { count: 500 },
     forget: (gone) => removeRunLogs(state, gone),
     onError,
   });

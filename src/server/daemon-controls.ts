@@ -83,7 +83,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       return report;
     },
 
-    async retry(run) {
+    async rerun(run) {
       const view = await runs.find(run);
       const job = view?.job ?? (await reports.read(run))?.job;
       if (job === undefined) throw noSuchRun(run);

@@ -1,12 +1,13 @@
 /** The reports that a daemon keeps in its state folder: those of its own worker and of workers on other machines. */
 import type { Report } from '../core/events.js';
+import type { Job } from '../core/job.js';
 import { readReport, saveReport } from './reports.js';
 
 export interface HistoryOptions {
   /** The state folder. */
   readonly state: string;
-  /** How many reports of a job are kept. */
-  readonly historyOf: (job: string) => number;
+  /** Which reports of a job are kept. */
+  readonly historyOf: (job: string) => Job['history'];
   /** Removes what else is kept of runs whose reports were removed. */
   readonly forget: (runs: readonly string[]) => Promise<void>;
   readonly onError: (error: Error) => void;

@@ -3,6 +3,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { each } from '../core/at-once.js';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
+import type { Job } from '../core/job.js';
 import { runTime } from '../core/run-id.js';
 import { jobReportsFolder, reportFile, reportsFolder } from './layout.js';
 import { writeWhole } from './write-whole.js';
@@ -31,14 +32,17 @@ const foldersAtOnce = 16;
 export async function saveReport(
   state: string,
   report: Report,
-  history: number,
+  history: Job['history'],
 ): Promise<string[]> {
   const { job, run } = report;
   await writeWhole(reportFile(state, job, run), `${JSON.stringify(report)}\n`);
   const kept = (await readdir(jobReportsFolder(state, job)))
     .map(runOfFile)
     .filter((run) => run !== undefined);
-  const removed = kept.sort().slice(0, Math.max(0, kept.length - history));
+  const removed =
+    'count' in history
+      ? kept.sort().slice(0, Math.max(0, kept.length - history.count))
+      : kept.filter((old) => (runTime(old) ?? 0) < (runTime(run) ?? 0) - history.ms);
   for (const old of removed) await rm(reportFile(state, job, old), { force: true });
   return removed;
 }

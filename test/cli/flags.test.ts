@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { addRuleFlags, overridesFrom, wholeNumber } from '../../src/cli/flags.js';
-import { jobDefaults } from '../../src/jobs/config/schema.js';
+import { jobDefaults } from '../../src/jobs/config/job-schema.js';
 
 /** What a command line means in jobs.yml's words. */
 function overrides(...args: string[]): Record<string, unknown> {
@@ -20,14 +20,25 @@ describe('flags', () => {
     [['--include', '*.csv'], { include: ['*.csv'] }],
     [['--ignore-file', '.ferryignore'], { ignoreFile: '.ferryignore' }],
     [['--compare', 'checksum'], { compare: 'checksum' }],
-    [['--existing', 'keep'], { existing: 'keep' }],
+    [['--existing', 'skip'], { existing: 'skip' }],
     [['--max-delete', '80%'], { delete: { max: '80%' } }],
     [['--max-delete', '20'], { delete: { max: 20 } }],
     [
-      ['--trash', 'old', '--keep', '30d', '--require', '.mounted', '--allow-empty-source'],
-      { delete: { trash: 'old', keep: '30d', require: '.mounted', allowEmptySource: true } },
+      [
+        '--trash-dir',
+        'old',
+        '--trash-keep',
+        '30d',
+        '--delete-require',
+        '.mounted',
+        '--delete-allow-empty-source',
+      ],
+      {
+        trash: { dir: 'old', keep: '30d' },
+        delete: { require: '.mounted', allowEmptySource: true },
+      },
     ],
-    [['--no-allow-empty-source'], { delete: { allowEmptySource: false } }],
+    [['--no-delete-allow-empty-source'], { delete: { allowEmptySource: false } }],
     [['--symlinks', 'follow'], { symlinks: 'follow' }],
     [['--modes', 'server'], { modes: 'server' }],
     [['--modes', '0644,0755'], { modes: { files: '0644', folders: '0755' } }],
@@ -52,13 +63,41 @@ describe('flags', () => {
     const all = overrides(
       ...['--include', 'a', '--exclude', 'a', '--ignore-file', 'a', '--compare', 'a'],
       ...['--existing', 'a', '--max-delete', '1', '--symlinks', 'a', '--modes', 'a'],
-      ...['--verify', 'a', '--fsync', '--after', 'a', '--bwlimit', 'a', '--timeout', 'a'],
+      ...[
+        '--live',
+        'a',
+        '--trash',
+        '--replace-max',
+        '1',
+        '--verify',
+        'a',
+        '--fsync',
+        '--after',
+        'a',
+        '--bwlimit',
+        'a',
+        '--timeout',
+        'a',
+      ],
       ...['--min-size', '1', '--max-size', '1', '--min-age', '1s', '--max-age', '1s'],
     );
-    const ofDaemon = ['schedule', 'timezone', 'missed', 'missedWithin', 'watch', 'worker', 'retry'];
-    const keys = Object.keys(jobDefaults.shape).filter(
-      (key) => !ofDaemon.includes(key) && key !== 'history',
-    );
+    const ofDaemon = [
+      ...[
+        'description',
+        'schedule',
+        'timezone',
+        'catchUp',
+        'watch',
+        'settle',
+        'window',
+        'worker',
+        'retry',
+      ],
+    ];
+    const keys = Object.entries(jobDefaults.shape)
+      .filter(([, schema]) => schema.description?.startsWith('Planned') !== true)
+      .map(([key]) => key)
+      .filter((key) => !ofDaemon.includes(key) && key !== 'history');
     expect(Object.keys(all).sort()).toEqual(keys.sort());
   });
 });

@@ -66,7 +66,7 @@ describe('usage', () => {
     [['run', '--exclud', 'x', 'j'], 'Did you mean --exclude?'],
     [['plan'], 'missing required argument'],
     [['push', 'a', 'b', '-P', '0'], '-P takes a whole number from 1 to 65535'],
-    [['run', '--retries', 'often', 'j'], '--retries takes a whole number'],
+    [['run', '--attempts', 'often', 'j'], '--attempts takes a whole number'],
     [['completion', 'tcsh'], 'bash, zsh, fish'],
     [[], 'Usage: ferryline'],
   ])('%j is wrong usage: 2', async (args, says) => {
@@ -80,7 +80,7 @@ describe('usage', () => {
     async (verb) => {
       const result = await run(verb, '--roles', 'x');
       expect(result).toMatchObject({ code: 2, stdout: '' });
-      expect(result.stderr).toContain(`ferryline ${verb} is not available in this version`);
+      expect(result.stderr).toContain(`ferryline ${verb} is not in this version`);
     },
   );
 });

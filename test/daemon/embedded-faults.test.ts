@@ -51,7 +51,7 @@ test('a damaged state folder: set aside with warnings, all of it, and the next l
   scene,
 }) => {
   scene.writeHere({ a: 'one' });
-  await scene.jobs({ schedule: '0 0 1 1 *', watch: { settle: '100ms', rescan: '1h' } });
+  await scene.jobs({ schedule: '0 0 1 1 *', watch: { rescan: '1h' }, settle: '100ms' });
   const daemon = await startDaemon(scene);
   await eventually(async () => (await endedOf(scene)).length > 0);
   await daemon.kill9();

@@ -11,7 +11,7 @@ test('a run by hand, a scheduled one and a watched one, over one login', async (
   scene,
 }) => {
   const before = sshd.logins();
-  await scene.jobs({ schedule: '*/2 * * * * *', watch: { settle: '200ms', rescan: '1h' } });
+  await scene.jobs({ schedule: '*/2 * * * * *', watch: { rescan: '1h' }, settle: '200ms' });
   scene.writeHere({ 'a.txt': 'one' });
   const daemon = await startDaemon(scene);
   const asked = await scene.cli(['enqueue', 'job', '--wait', '--json']);

@@ -49,7 +49,7 @@ test('jobs come, go and change; an invalid file keeps the one before, and both l
   await eventually(() => existsSync(scene.there('second/a')));
   expect(await names()).toEqual(['second']);
 
-  const watched = { ...job, to: `archive:${scene.place}/third`, watch: { settle: '100ms' } };
+  const watched = { ...job, to: `archive:${scene.place}/third`, watch: true, settle: '100ms' };
   await jobs({ third: watched });
   process.kill(daemon.pid, 'SIGHUP');
   await eventually(() => existsSync(scene.there('third/a')));

@@ -36,7 +36,7 @@ test('a front that schedules, watches and answers, and two workers, one of them 
     remotes: { archive: remoteIn(sshd) },
     jobs: {
       scheduled: { ...job, to: `archive:${scene.place}/scheduled`, schedule: '*/3 * * * * *' },
-      watched: { ...job, to: `archive:${scene.place}/watched`, watch: { settle: '100ms' } },
+      watched: { ...job, to: `archive:${scene.place}/watched`, watch: true, settle: '100ms' },
       manual: { ...job, to: `archive:${scene.place}/manual` },
       routed: { ...job, to: `archive:${scene.place}/routed`, worker: 'web-1' },
     },
@@ -110,7 +110,7 @@ test('two schedulers: one slot is one run', async ({ redis, scene }) => {
 
 test('the scheduler is killed and another takes over: no slot twice', async ({ redis, scene }) => {
   scene.writeHere({ a: 'one' });
-  await scene.jobs({ schedule: '* * * * * *', missed: 'all', missedWithin: '1h' });
+  await scene.jobs({ schedule: '* * * * * *', catchUp: { slots: 'all', within: '1h' } });
   const first = member(redis, scene, 'third');
   const second = member(redis, scene, 'fourth');
   const worker = await member(redis, scene, 'fifth').start('--roles', 'worker,api');

@@ -28,11 +28,11 @@ async function ends(scene: Scene): Promise<JsonEvent[]> {
 const time = ({ slot }: JsonEvent) => Date.parse(slot);
 
 describe.each([
-  { missed: 'latest', missedWithin: '1h' },
-  { missed: 'all', missedWithin: '1h' },
-  { missed: 'none', missedWithin: '1h' },
-  { missed: 'all', missedWithin: '1s' },
-])('a daemon that was away, missed: $missed, within $missedWithin', (rules) => {
+  { catchUp: { slots: 'latest', within: '1h' } },
+  { catchUp: { slots: 'all', within: '1h' } },
+  { catchUp: { slots: 'none', within: '1h' } },
+  { catchUp: { slots: 'all', within: '1s' } },
+])('a daemon that was away, catchUp: $catchUp.slots, within $catchUp.within', (rules) => {
   test('every slot ends once', async ({ sshd, redis }) => {
     const { scene, env } = await freshScene(sshd, redis);
     await scene.jobs({ schedule: '*/2 * * * * *', ...rules });
@@ -61,18 +61,18 @@ describe.each([
     const missed = all.filter((one) => time(one) > away && time(one) < away + shift - 60_000);
     expect(missed.length).toBeGreaterThan(100);
     const ran = missed.filter(({ event }) => event === 'run-view');
-    if (rules.missed === 'all' && rules.missedWithin === '1h') {
+    if (rules.catchUp.slots === 'all' && rules.catchUp.within === '1h') {
       // Those that come while an earlier one goes on or waits are skipped, and say so.
       expect(ran.length).toBeGreaterThan(0);
       expect(ran.every(({ trigger }) => trigger === 'catch-up')).toBe(true);
     } else expect(ran).toEqual([]);
     const why = {
-      none: /^missed: none/,
+      none: /^catchUp: none/,
       latest: /a later slot makes up/,
-      all: /earlier slot|waiting already|missedWithin/,
+      all: /earlier slot|waiting already|catchUp\.within/,
     };
     for (const { event, why: said } of missed)
-      if (event === 'slot') expect(said).toMatch(why[rules.missed as keyof typeof why]);
+      if (event === 'slot') expect(said).toMatch(why[rules.catchUp.slots as keyof typeof why]);
     if (ran.length > 0) {
       const { stdout } = await scene.cli(['runs', '--limit', '1000']);
       expect(stdout).toMatch(/late by \d+ min/);
@@ -150,7 +150,8 @@ describe('a pause', () => {
     await scene.jobs({
       operation: 'push',
       schedule: '* * * * * *',
-      watch: { settle: '100ms', rescan: '1h' },
+      watch: { rescan: '1h' },
+      settle: '100ms',
     });
     let daemon = await startDaemon(scene, { env });
     await eventually(async () => (await ends(scene)).length > 0);

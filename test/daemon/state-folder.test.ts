@@ -20,7 +20,7 @@ test('every file in it is an entry of the layout, and there is one of each but w
   // A server with quirks to remember.
   hostile.behave = refusesAttributes;
   const state = join(scene.cwd, '.state');
-  await scene.jobs({ schedule: '* * * * * *', watch: { settle: '50ms', rescan: '1h' } });
+  await scene.jobs({ schedule: '* * * * * *', watch: { rescan: '1h' }, settle: '50ms' });
   scene.writeHere({ a: 'one', 'deep/b': 'two' });
   let daemon = await startDaemon(scene);
   await eventually(() => existsSync(join(state, 'slots.json')));

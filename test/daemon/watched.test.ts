@@ -30,7 +30,7 @@ afterEach(async () => {
   expect(await daemon.stop()).toBe(0);
 });
 
-const watch = { settle: '200ms', rescan: '1h' };
+const watch = { watch: { rescan: '1h' }, settle: '200ms' };
 
 /** Starts the daemon and waits until its first look at the whole tree has ended. */
 async function started(redis: Redis, scene: Scene, job: object = {}): Promise<void> {
@@ -73,7 +73,7 @@ test('a file rewritten with the same size in the second in which it went up', as
   redis,
   scene,
 }) => {
-  await started(redis, scene, { watch: { settle: '100ms', rescan: '1h' } });
+  await started(redis, scene, { watch: { rescan: '1h' }, settle: '100ms' });
   const secondOf = (path: string) => Math.floor(statSync(scene.here(path)).mtimeMs / 1000);
   for (let n = 0; ; n++) {
     const path = `f${n}`;

@@ -92,12 +92,12 @@ describe('the source must be there', () => {
 });
 
 describe('trash', () => {
-  const trash = { max: '100%', trash: '.ferryline/trash', keep: '1h' };
+  const rules = { delete: { max: '100%' }, trash: { keep: '1h' } };
 
   test('deleted files are moved to TRASH/RUN/path', async ({ scene }) => {
     scene.writeHere({ keep: '' });
     scene.writeThere({ keep: '', 'a.txt': 'a', 'sub/deep/b.txt': 'b' });
-    await scene.jobs({ delete: trash });
+    await scene.jobs(rules);
     const { code, report } = await scene.run();
     expect(code).toBe(0);
     expect(report.files.deleted).toBe(2);
@@ -114,7 +114,7 @@ describe('trash', () => {
   test('a trash of another name is passed over too', async ({ scene }) => {
     scene.writeHere({ keep: '' });
     scene.writeThere({ keep: '', 'a.txt': 'a' });
-    await scene.jobs({ delete: { ...trash, trash: 'old/bin' } });
+    await scene.jobs({ ...rules, trash: { dir: 'old/bin', keep: '1h' } });
     const { report } = await scene.run();
     expect(readTree(scene.there())).toEqual({ keep: '', [`old/bin/${report.run}/a.txt`]: 'a' });
     expect((await scene.run()).report.files).toMatchObject({ deleted: 0 });
@@ -125,7 +125,7 @@ describe('trash', () => {
   }) => {
     scene.writeHere({ keep: '' });
     scene.writeThere({ keep: '', gone: 'g' });
-    await scene.jobs({ delete: trash });
+    await scene.jobs(rules);
     const { report } = await scene.run();
     const bin = '.ferryline/trash';
     // the same folder under the id of a much earlier run

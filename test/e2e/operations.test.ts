@@ -251,7 +251,7 @@ describe('something of another kind in the way', () => {
   test('the old goes to the trash where there is one', async ({ scene }) => {
     scene.writeHere({ x: 'file' });
     scene.writeThere({ 'x/a': 'a' });
-    await scene.jobs({ delete: { max: '100%', trash: '.ferryline/trash' } });
+    await scene.jobs({ delete: '100%', trash: true });
     const { code, report } = await scene.run();
     expect(code).toBe(0);
     expect(readTree(scene.there(), { ours: true })).toEqual({

@@ -37,7 +37,7 @@ const wholeOrNothing = Object.fromEntries(
 );
 
 /** Prepares a mirror of `fresh` over `old`, up or down; resolves to the destination's folder. */
-async function prepare(scene: Scene, way: 'up' | 'down', remote: object = { deadline: '1s' }) {
+async function prepare(scene: Scene, way: 'up' | 'down', remote: object = { replyTimeout: '1s' }) {
   if (way === 'up') {
     // An old mtime: a file changed just now may be sent twice.
     scene.writeHere(fresh, { mtime: 1_700_000_000 });
@@ -100,7 +100,7 @@ describe.each([
     test.for([0, 1])(
       'at rename %d, and the server is gone: 4; the next run finishes it',
       async (n, { scene, hostile }) => {
-        const target = await prepare(scene, 'up', { deadline: '1s', maxFiles: 1 });
+        const target = await prepare(scene, 'up', { replyTimeout: '1s', maxFiles: 1 });
         let gone = false;
         hostile.behave = (asked) => {
           // logins still work, nothing else does
@@ -143,7 +143,7 @@ describe('row 4: the server falls silent', () => {
   ] as const)(
     'in %s, %s: 4 by the deadline, without spinning',
     async ([type, way], { scene, hostile }) => {
-      const target = await prepare(scene, way, { deadline: '500ms' });
+      const target = await prepare(scene, way, { replyTimeout: '500ms' });
       hostile.behave = inEvery(type, 'silent');
       const { env, usage } = await measured();
       const { code, events, stderr } = await scene.cli(['run', 'job', '--json'], { env });

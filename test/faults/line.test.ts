@@ -26,7 +26,7 @@ function line(proxy: Line, rules: (index: number) => LineRules): void {
 const remote = (sshd: Sshd, proxy: Line) => ({
   port: proxy.port,
   hostKey: sshd.hostKeyFingerprint,
-  deadline: '5s',
+  replyTimeout: '5s',
 });
 
 const small = Object.fromEntries(
@@ -126,7 +126,7 @@ describe('row 5: a slow line', () => {
     proxy,
   }) => {
     scene.writeHere({ a: randomBytes(60_000), b: 'b' });
-    await scene.jobs({}, { ...remote(sshd, proxy), deadline: '10s' });
+    await scene.jobs({}, { ...remote(sshd, proxy), replyTimeout: '10s' });
     line(proxy, () => ({ slice: 0 }));
     const { code, report, stderr } = await scene.run();
     expect(code, stderr).toBe(0);

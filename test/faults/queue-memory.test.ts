@@ -9,7 +9,7 @@ test('requests are refused with the reason, watched changes are kept, and all go
   redis,
   scene,
 }) => {
-  await scene.jobs({ operation: 'push', watch: { settle: '200ms', rescan: '1h' } });
+  await scene.jobs({ operation: 'push', watch: { rescan: '1h' }, settle: '200ms' });
   scene.writeHere({ 'before.txt': 'one' });
   const member = await startMember(scene, 'only', redis.url);
   await eventually(() => existsSync(scene.there('before.txt')));

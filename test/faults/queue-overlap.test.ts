@@ -11,7 +11,8 @@ test('whole, watched and requested runs of a job on two workers', async ({ redis
     {
       operation: 'push',
       schedule: '* * * * * *',
-      watch: { settle: '200ms', rescan: '2s' },
+      watch: { rescan: '2s' },
+      settle: '200ms',
     },
     // Each file takes a while, so that runs would overlap if they could.
     { bandwidth: '64KiB/s' },

@@ -14,7 +14,7 @@ test('too few watches: "degraded", with what to do, and the rescan finds everyth
   redis,
   scene,
 }) => {
-  await scene.jobs({ operation: 'push', watch: { settle: '100ms', rescan: '2s' } });
+  await scene.jobs({ operation: 'push', watch: { rescan: '2s' }, settle: '100ms' });
   for (let n = 0; n < 40; n++) scene.writeHere({ [`d${n}/f`]: 'old' });
   const daemon = startFerryline(['start'], {
     cwd: scene.cwd,
@@ -37,7 +37,7 @@ test('too few watches: "degraded", with what to do, and the rescan finds everyth
 }, 60_000);
 
 test('events lost in the system: all files arrive', async ({ redis, scene }) => {
-  await scene.jobs({ operation: 'push', watch: { settle: '100ms', rescan: '1h' } });
+  await scene.jobs({ operation: 'push', watch: { rescan: '1h' }, settle: '100ms' });
   mkdirSync(scene.here('d'), { recursive: true });
   const daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: `${redis.url}/2` } });
   // More events than the system's queue holds, while the process is stopped.
@@ -58,7 +58,7 @@ test('ten thousand edits while the daemon is killed twice: it converges, and no 
   redis,
   scene,
 }) => {
-  await scene.jobs({ operation: 'push', watch: { settle: '100ms', rescan: '1h' } });
+  await scene.jobs({ operation: 'push', watch: { rescan: '1h' }, settle: '100ms' });
   mkdirSync(scene.here(), { recursive: true });
   const env = { FERRYLINE_QUEUE: `${redis.url}/3` };
   let daemon = await startDaemon(scene, { env });

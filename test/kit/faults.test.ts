@@ -53,7 +53,7 @@ async function hostile(
 ): Promise<{ server: HostileServer; endpoint: Endpoint }> {
   const server = await startHostileServer(options);
   undo.push(() => server.stop());
-  return { server, endpoint: await open(server, { deadline: 500, stall: 1_000 }) };
+  return { server, endpoint: await open(server, { replyTimeout: 500, stallTimeout: 1_000 }) };
 }
 
 async function readAll(endpoint: Endpoint, path: string, size: number): Promise<Buffer> {
@@ -208,7 +208,7 @@ describe('the proxy', () => {
     mkdirSync(server.folder, { recursive: true });
     const proxy = await startProxy(server.port, rules);
     undo.push(() => proxy.stop());
-    const changes = { deadline: 2_000 };
+    const changes = { replyTimeout: 2_000 };
     return {
       server,
       proxy,

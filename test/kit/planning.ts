@@ -71,8 +71,9 @@ export const everything: ScopeRules = {
 
 const plainRules: PlanRules = {
   operation: 'push',
+  deletes: false,
   compare: 'auto',
-  existing: 'replace',
+  existing: 'overwrite',
   symlinks: 'skip',
   mtimePrecision: 1,
   keepsMtime: true,
@@ -103,7 +104,8 @@ export function setting(
     now * 1000,
     options.trash === undefined ? [] : [options.trash],
   );
-  return { rules: { ...plainRules, ...options }, scope, ...(again ? { again } : {}) };
+  const deletes = options.operation === 'mirror';
+  return { rules: { ...plainRules, deletes, ...options }, scope, ...(again ? { again } : {}) };
 }
 
 /** Plans two trees folder by folder, as the scan does. */

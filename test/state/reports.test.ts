@@ -19,9 +19,9 @@ function report(run: string, change: Partial<Report> = {}): Report {
 
 test('a report is kept whole, for its owner only, in place of an earlier attempt of the run', async () => {
   const state = await temporaryFolder();
-  await saveReport(state, report('20261124T020000Z-aaaaaaaa'), 5);
+  await saveReport(state, report('20261124T020000Z-aaaaaaaa'), { count: 5 });
   const last = report('20261124T020000Z-aaaaaaaa', { attempt: 2 });
-  await saveReport(state, last, 5);
+  await saveReport(state, last, { count: 5 });
   const folder = join(state, 'runs/nightly');
   expect(readdirSync(folder)).toEqual(['20261124T020000Z-aaaaaaaa.json']);
   const file = join(folder, '20261124T020000Z-aaaaaaaa.json');
@@ -32,7 +32,8 @@ test('a report is kept whole, for its owner only, in place of an earlier attempt
 
 test('the oldest reports beyond the history are removed', async () => {
   const state = await temporaryFolder();
-  for (let i = 0; i < 5; i++) await saveReport(state, report(`2026112${i}T020000Z-aaaaaaaa`), 3);
+  for (let i = 0; i < 5; i++)
+    await saveReport(state, report(`2026112${i}T020000Z-aaaaaaaa`), { count: 3 });
   expect(readdirSync(join(state, 'runs/nightly'))).toEqual([
     '20261122T020000Z-aaaaaaaa.json',
     '20261123T020000Z-aaaaaaaa.json',
@@ -44,16 +45,16 @@ describe('kept reports', () => {
   const id = (day: number, tail = 'aaaaaaaa') =>
     `202611${String(day).padStart(2, '0')}T020000Z-${tail}`;
   const keep = (state: string, run: string, name = 'nightly') =>
-    saveReport(state, report(run, { job: name }), 500);
+    saveReport(state, report(run, { job: name }), { count: 500 });
 
   test('saving one returns the runs whose reports it removed, and touches no other file', async () => {
     const state = await temporaryFolder();
     const folder = join(state, 'runs/nightly');
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, '0-notes.json'), 'mine');
-    expect(await saveReport(state, report(id(1)), 2)).toEqual([]);
-    expect(await saveReport(state, report(id(2)), 2)).toEqual([]);
-    expect(await saveReport(state, report(id(3)), 2)).toEqual([id(1)]);
+    expect(await saveReport(state, report(id(1)), { count: 2 })).toEqual([]);
+    expect(await saveReport(state, report(id(2)), { count: 2 })).toEqual([]);
+    expect(await saveReport(state, report(id(3)), { count: 2 })).toEqual([id(1)]);
     expect(readdirSync(folder).sort()).toEqual(['0-notes.json', `${id(2)}.json`, `${id(3)}.json`]);
   });
 

@@ -29,7 +29,7 @@ export async function adHoc(
   const job = adHocJob({ operation, ...overridesFrom(flags) }, { from, to }, { home, folder: cwd });
   const choices = {
     dryRun: flags.dryRun === true,
-    retries: flags.retries ?? 0,
+    attempts: flags.attempts ?? 1,
     label: operation,
   };
   return runJobs([job], choices, context);

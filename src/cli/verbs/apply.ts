@@ -24,5 +24,5 @@ export async function apply(file: string, flags: ApplyFlags, context: Context): 
       hint: 'check the plan; `ferryline apply --approve FILE` carries it out anyway',
     });
   const { digest } = sealed;
-  return runJobs([job], { dryRun: false, retries: 0, sealed: { digest, approved } }, context);
+  return runJobs([job], { dryRun: false, attempts: 1, sealed: { digest, approved } }, context);
 }

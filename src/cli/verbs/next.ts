@@ -1,8 +1,8 @@
 /** `ferryline next [JOB]`: prints when schedules run jobs next. triggers/schedule/slots.ts computes it. */
 import type { Job } from '../../core/job.js';
 import { formatDuration } from '../../core/text.js';
+import type { Zone } from '../../core/zone.js';
 import { nextSlot, zoneOf } from '../../triggers/schedule/slots.js';
-import type { Zone } from '../../triggers/schedule/zone.js';
 import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 

@@ -16,5 +16,5 @@ export async function run(
   }
   // A wrong name is reported before anything runs; a name given twice runs once.
   const jobs = [...new Set(names)].map((name) => jobNamed(config, name));
-  return runJobs(jobs, { dryRun: flags.dryRun === true, retries: flags.retries ?? 0 }, context);
+  return runJobs(jobs, { dryRun: flags.dryRun === true, attempts: flags.attempts ?? 1 }, context);
 }

@@ -59,7 +59,7 @@ export async function trust(remote: Remote, options: TrustOptions, io: TrustIo):
   const keys = await fetchHostKey({
     host: remote.host,
     port: remote.port,
-    deadline: remote.deadline,
+    deadline: remote.replyTimeout,
     signal: options.signal,
     remote: remote.name,
     algorithms: remote.algorithms,

@@ -93,7 +93,7 @@ export class Session {
     signal: AbortSignal,
   ): Promise<Session> {
     const transport = await connect(remote, log, signal);
-    const options = { deadline: remote.deadline, gate, trace: trace ? log : undefined };
+    const options = { deadline: remote.replyTimeout, gate, trace: trace ? log : undefined };
     try {
       const first = new SftpChannel(transport.first, options);
       const base = first.realpath(remote.root ?? '.');

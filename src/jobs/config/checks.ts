@@ -3,7 +3,8 @@ import type { Operation } from '../../core/events.js';
 import type { Job, Location } from '../../core/job.js';
 import { escapeText } from '../../core/text.js';
 import { overlaps, side, wholePath } from './location.js';
-import type { RawRules } from './schema.js';
+import type { JobRules } from './merge.js';
+import { notInThisVersion, pendingKeys } from './planned.js';
 import { parseDuration, parseSize } from './units.js';
 
 /** Reports what is wrong with a key, given as its path below the job or remote. */
@@ -37,16 +38,23 @@ export function checkRules(
   }: {
     readonly operation: Operation;
     readonly from: Location;
-    readonly rules: RawRules;
+    readonly rules: JobRules;
     /** The location of `after: { archive: … }`. */
     readonly archive: Location | undefined;
   },
   report: ReportProblem,
 ): void {
-  if (rules.watch !== undefined && rules.watch !== false && from.remote !== undefined) {
+  for (const key of pendingKeys)
+    if (rules[key] !== undefined && rules[key] !== false) report([key], notInThisVersion);
+  const isWatched = rules.watch !== undefined && rules.watch !== false;
+  if (isWatched && from.remote !== undefined) {
     report(['watch'], 'needs a local "from"; use a schedule instead');
   }
-  if (rules.after !== undefined && rules.after !== 'keep' && operation === 'mirror') {
+  if (!isWatched && rules.settle !== undefined && rules.settle !== false) {
+    report(['settle'], 'needs "watch" in this version; add watch: true or remove it');
+  }
+  const after = rules.after === false ? 'keep' : (rules.after ?? 'keep');
+  if (after !== 'keep' && operation === 'mirror') {
     report(
       ['after'],
       'must be keep for a mirror: files that leave the source are deleted at the destination',
@@ -58,20 +66,17 @@ export function checkRules(
       report(['after', 'archive'], 'overlaps "from"; archive to a folder beside it');
     }
   }
-  if (rules.delete?.keep !== undefined && rules.delete.trash === undefined) {
-    report(['delete', 'keep'], 'is set without a trash folder; add "trash" or remove "keep"');
-  }
   const { minSize, maxSize, minAge, maxAge } = rules;
   if (exceeds(minSize, maxSize, parseSize)) report(['maxSize'], 'is less than minSize');
   if (exceeds(minAge, maxAge, parseDuration)) report(['maxAge'], 'is less than minAge');
 }
 
 function exceeds<T>(
-  least: T | undefined,
-  most: T | undefined,
+  least: T | false | undefined,
+  most: T | false | undefined,
   parse: (value: T) => number | undefined,
 ) {
-  if (least === undefined || most === undefined) return false;
+  if (least === undefined || least === false || most === undefined || most === false) return false;
   return (parse(least) ?? 0) > (parse(most) ?? 0);
 }
 

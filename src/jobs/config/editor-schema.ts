@@ -1,33 +1,58 @@
-/** Allows variables in the JSON schema for editors. Used by schema.ts alone. */
+/** What the JSON schema for editors allows beside the values themselves: variables, and `false` for an optional key. Used by schema.ts alone. */
 import type { z } from 'zod';
 import { present } from '../../core/present.js';
 
 type JsonSchema = z.core.JSONSchema.JSONSchema;
 
 const reference: JsonSchema = { type: 'string', pattern: '\\$\\{' };
+const off: JsonSchema = { const: false };
+
+/** Top-level keys below which `false` switches an optional key off (off.ts). */
+const switchable: ReadonlySet<string> = new Set(['remotes', 'defaults', 'jobs']);
+
+/** The schema of jobs.yml for editors. */
+export function forEditors(schema: JsonSchema): JsonSchema {
+  const { properties = {}, ...rest } = schema;
+  const each = Object.entries(properties).map(([key, value]) => [
+    key,
+    widen(value as JsonSchema, switchable.has(key)),
+  ]);
+  return { ...rest, properties: Object.fromEntries(each) };
+}
 
 /** Wherever a value must have a certain form, also allows a text that contains `${…}`. */
-export function allowVariables(node: JsonSchema): JsonSchema {
-  const { description, properties, additionalProperties, items, anyOf, ...rest } = node;
+function widen(node: JsonSchema, canBeOff: boolean): JsonSchema {
+  const { description, properties, required, additionalProperties, items, anyOf, ...rest } = node;
   const about = present({ description });
+  if (rest.not !== undefined) return node;
   if (anyOf !== undefined) {
     const branches = anyOf as JsonSchema[];
     const inside = branches.map((branch) =>
-      isContainer(branch) ? allowVariables(branch) : branch,
+      isContainer(branch) || branch.anyOf !== undefined ? widen(branch, canBeOff) : branch,
     );
     return { ...about, ...rest, anyOf: [...inside, reference] };
   }
   if (isContainer(node)) {
+    const inner = (value: unknown) => widen(value as JsonSchema, canBeOff);
+    const optional = (key: string) => canBeOff && required?.includes(key) !== true;
     return {
       ...about,
       ...rest,
       ...present({
-        properties: properties && eachValue(properties),
+        required,
+        properties:
+          properties &&
+          Object.fromEntries(
+            Object.entries(properties).map(([key, value]) => [
+              key,
+              optional(key) ? mayBeOff(inner(value)) : inner(value),
+            ]),
+          ),
         additionalProperties:
           typeof additionalProperties === 'object'
-            ? allowVariables(additionalProperties as JsonSchema)
+            ? inner(additionalProperties)
             : additionalProperties,
-        items: items && allowVariables(items as JsonSchema),
+        items: items && inner(items),
       }),
     };
   }
@@ -35,12 +60,13 @@ export function allowVariables(node: JsonSchema): JsonSchema {
   return free ? node : { ...about, anyOf: [rest, reference] };
 }
 
-function isContainer(node: JsonSchema): boolean {
-  return node.type === 'object' || node.type === 'array';
+function mayBeOff(node: JsonSchema): JsonSchema {
+  if (node.not !== undefined) return node;
+  const { description, anyOf, ...rest } = node;
+  const forms = anyOf === undefined ? [rest] : (anyOf as JsonSchema[]);
+  return { ...present({ description }), anyOf: [...forms, off] };
 }
 
-function eachValue(properties: Readonly<Record<string, unknown>>): Record<string, JsonSchema> {
-  return Object.fromEntries(
-    Object.entries(properties).map(([key, value]) => [key, allowVariables(value as JsonSchema)]),
-  );
+function isContainer(node: JsonSchema): boolean {
+  return node.type === 'object' || node.type === 'array';
 }

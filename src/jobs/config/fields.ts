@@ -1,8 +1,11 @@
 /** The kinds of values in jobs.yml, a schema for each, with a message that says what is allowed. schema.ts gives each key its kind. */
 import { createRequire } from 'node:module';
 import { z } from 'zod';
+import { parseHours } from '../../core/hours.js';
 import { namePattern } from '../../core/job.js';
+import { ourValue, type WordPlace } from './foreign-words.js';
 import { isHostKey } from './host-key.js';
+import { isPlanned } from './planned.js';
 import {
   durationPattern,
   modePattern,
@@ -22,9 +25,12 @@ const require = createRequire(import.meta.url);
 const isSchedule = (text: string) =>
   (require('node-cron') as typeof import('node-cron')).validate(text);
 
-/** A map of these keys and no others. `later`: keys planned for a later version. issues.ts words the error from the JSON message. */
-export function section<S extends z.ZodRawShape>(shape: S, later: readonly string[] = []) {
-  const known = JSON.stringify({ known: Object.keys(shape), later });
+/** A map of these keys and no others. `place` is where words of other tools are looked up. issues.ts words the error from the JSON message. */
+export function section<S extends z.ZodRawShape>(shape: S, place?: WordPlace) {
+  const known = JSON.stringify({
+    known: Object.keys(shape).filter((key) => !isPlanned(shape[key])),
+    place,
+  });
   return z.strictObject(shape, {
     error: (issue) => (issue.code === 'unrecognized_keys' ? known : undefined),
   });
@@ -34,6 +40,15 @@ const oneLine = /^[^\0\r\n]+$/;
 export const line = z
   .string()
   .refine((text) => oneLine.test(text), 'must be one line of text that is not empty');
+
+/** One of these words; a word of another tool is answered with ours. */
+export const oneOf = <const T extends readonly string[]>(key: string, allowed: T) =>
+  z.enum(allowed, {
+    error: (issue) => {
+      const ours = ourValue(key, issue.input);
+      return ours === undefined ? undefined : `is not a word of ${key}; write ${ours}`;
+    },
+  });
 
 export const name = z
   .string()
@@ -70,11 +85,39 @@ export const size = z.union(
   { error: sizeMessage },
 );
 
-const rateMessage = 'must be a rate with its unit, such as 20MiB/s or 500kB/s';
-export const rate = z
+const rateMessage = 'must be a rate with its unit, such as 20MiB/s, 500kB/s or 20Mbit/s';
+const rate = z
   .string({ error: rateMessage })
   .regex(ratePattern, rateMessage)
   .refine((text) => parseRate(text) !== undefined, 'must be more than 0 bytes a second');
+
+const hoursMessage = 'must be hours such as "Mon-Fri 08:00-18:00", "22:00-06:00" or "Sat,Sun"';
+export const hours = z
+  .string({ error: `${hoursMessage}; quote it` })
+  .superRefine((text, context) => {
+    const found = parseHours(text);
+    if (typeof found === 'string') context.addIssue({ code: 'custom', message: found });
+  });
+
+/** A limit in bytes a second: one for all times, or one that depends on the hours of the week. */
+export const bandwidth = z.union(
+  [
+    rate,
+    section({
+      rate: rate.optional().describe('Limit outside all windows. Default: no limit.'),
+      windows: z
+        .array(
+          section({
+            hours: hours.describe('When the limit holds, such as "Mon-Fri 08:00-18:00".'),
+            rate: rate.describe('Limit in that time, such as 2MiB/s or 20Mbit/s.'),
+          }),
+        )
+        .min(1, 'must name at least one window')
+        .describe('Limits by the hours of the week; the first that holds the moment counts.'),
+    }),
+  ],
+  { error: `${rateMessage}, or a map of rate and windows` },
+);
 
 const shareMessage = 'must be a share from 0% to 100%, such as 50%, or a number of files';
 export const shareOrCount = z.union(
@@ -103,7 +146,7 @@ export const inner = line
     error: 'must name something below the root, not the root itself',
   });
 
-const dateMessage = '"{date:…}" is not supported yet';
+const dateMessage = '"{date:…}" is not in this version';
 export const location = line.refine((text) => !text.includes('{date:'), dateMessage);
 
 export const schedule = line

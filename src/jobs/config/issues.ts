@@ -1,6 +1,8 @@
 /** Checks values against a schema and words what does not fit. */
 import { parse } from 'yaml';
 import type { z } from 'zod';
+import { ourWord, type WordPlace } from './foreign-words.js';
+import { notInThisVersion } from './planned.js';
 import type { ConfigProblems, Path } from './problems.js';
 import { didYouMean, show } from './problems.js';
 
@@ -56,9 +58,9 @@ function report(
 ): void {
   const path = issue.path as Path;
   if (issue.code === 'unrecognized_keys') {
-    const { known, later } = JSON.parse(issue.message) as { known: string[]; later: string[] };
+    const { known, place } = JSON.parse(issue.message) as { known: string[]; place?: WordPlace };
     for (const key of issue.keys.slice(0, 50)) {
-      problems.add({ path: [...path, key], key: true, message: unknownKey(key, known, later) });
+      problems.add({ path: [...path, key], key: true, message: unknownKey(key, known, place) });
     }
     return;
   }
@@ -72,8 +74,9 @@ function report(
   else if (value === null) {
     problems.add({ path, message: `is empty; ${message}, or be left out` });
   } else {
-    const repeat = !isSecret(path) && !message.includes('not supported yet');
-    problems.add({ path, message: repeat ? withValue(message, value) : message });
+    const isPlanned = message === notInThisVersion;
+    const repeat = !isSecret(path) && !message.includes('not in this version');
+    problems.add({ path, key: isPlanned, message: repeat ? withValue(message, value) : message });
   }
 }
 
@@ -83,8 +86,9 @@ function withValue(message: string, value: unknown): string {
   return [said, ...rest].join('; ');
 }
 
-function unknownKey(key: string, known: readonly string[], later: readonly string[]): string {
-  if (later.includes(key)) return 'is not supported yet; remove it';
+function unknownKey(key: string, known: readonly string[], place: WordPlace | undefined): string {
+  const ours = place === undefined ? undefined : ourWord(place, key);
+  if (ours !== undefined) return `is not a key of jobs.yml; use ${ours} instead`;
   const close = didYouMean(key, known);
   return `unknown key${close === '' ? `; allowed: ${known.join(', ')}` : close}`;
 }

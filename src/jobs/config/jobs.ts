@@ -4,14 +4,15 @@ import type { Job, Location } from '../../core/job.js';
 import { checkRules, checkSides, type ReportProblem } from './checks.js';
 import type { ParsedDocument } from './document.js';
 import { type LocationContext, parseLocation } from './location.js';
-import { mergeRules, normaliseAfter, normaliseRules } from './normalise.js';
+import { expand, type JobRules, mergeRules } from './merge.js';
+import { normaliseAfter, normaliseRules } from './normalise.js';
 import type { ConfigProblems, Path } from './problems.js';
-import type { RawConfig, RawRules } from './schema.js';
+import type { RawConfig } from './schema.js';
 import { entriesOf } from './shapes.js';
 
 export interface JobsContext extends LocationContext {
   /** Keys given on the command line for the job of this name. */
-  readonly overridesOf: (job: string) => RawRules;
+  readonly overridesOf: (job: string) => JobRules;
   /** Whether a path is in the file: a problem of a key that only `defaults` has is reported there. */
   readonly isInFile: ParsedDocument['has'];
   readonly problems: ConfigProblems;
@@ -22,13 +23,13 @@ export interface JobsContext extends LocationContext {
 export function loadJobs(raw: RawConfig, context: JobsContext): Map<string, Job> {
   const { problems, warnings } = context;
   const jobs = new Map<string, Job>();
-  if (problems.under('defaults')) return jobs;
+  if (problems.under('defaults', 'jobs')) return jobs;
   for (const [name, keys] of entriesOf(raw.jobs)) {
     if (problems.under('jobs', name)) continue;
     const { operation, from, to, ...own } = keys;
     const overrides = context.overridesOf(name);
     const report = reportAtSource(name, overrides, context);
-    const rules = mergeRules(mergeRules(raw.defaults ?? {}, own), overrides);
+    const rules = mergeRules(mergeRules(expand(raw.defaults?.jobs ?? {}), expand(own)), overrides);
     const job = buildJob(
       {
         name,
@@ -51,7 +52,7 @@ export function loadJobs(raw: RawConfig, context: JobsContext): Map<string, Job>
 /** Reports a problem where the key was written: on the command line, in `defaults`, or in the job. */
 function reportAtSource(
   job: string,
-  overrides: RawRules,
+  overrides: JobRules,
   { isInFile, problems }: JobsContext,
 ): ReportProblem {
   return (keys, message) => {
@@ -59,8 +60,8 @@ function reportAtSource(
     const path = ['jobs', job, ...keys];
     if (Object.hasOwn(overrides, key)) {
       problems.add({ path, message: `${message} (given on the command line)` });
-    } else if (!isInFile(['jobs', job, key]) && isInFile(['defaults', key])) {
-      problems.add({ path: ['defaults', ...keys], message: `${message} (in job ${job})` });
+    } else if (!isInFile(['jobs', job, key]) && isInFile(['defaults', 'jobs', key])) {
+      problems.add({ path: ['defaults', 'jobs', ...keys], message: `${message} (in job ${job})` });
     } else {
       problems.add({ path, message });
     }
@@ -86,7 +87,7 @@ export interface JobKeys {
   readonly operation: Operation;
   readonly from: Location | undefined;
   readonly to: Location | undefined;
-  readonly rules: RawRules;
+  readonly rules: JobRules;
 }
 
 /** The job; undefined when its keys do not go together, which is reported. */

@@ -13,6 +13,9 @@ import { fillIn } from './interpolate.js';
 import { check } from './issues.js';
 import { loadJobs } from './jobs.js';
 import { localPath, type UserContext } from './location.js';
+import { mergeRemote, type RemoteKeys } from './merge.js';
+import { normaliseBandwidth } from './normalise.js';
+import { takeOff } from './off.js';
 import { checkOverrides } from './overrides.js';
 import { type ConfigProblem, ConfigProblems, type Path, pathText } from './problems.js';
 import { loadRemotes } from './remotes.js';
@@ -70,14 +73,22 @@ export function loadConfig(text: string, context: LoadContext): Config {
     hasSecrets ||= isWrittenOut(path, written);
   };
   const filled = fillIn(root, { env, readFile }, onText, problems);
+  const putBack = takeOff(config, root);
   const isSecret = (path: Path) => isSecretPath(path) || filled.has(JSON.stringify(path));
   check(config, root, { fromText: new Set(filled), isSecret }, problems);
+  putBack();
   // Otherwise the parts without errors are checked further, so that one run reports all problems.
   if (problems.full || !isMap(root)) throwAny();
 
   const raw = root as RawConfig;
   const chosenQueue = chooseQueue(raw, env, problems);
-  const remotes = loadRemotes(new Map(entriesOf(raw.remotes)), user, problems);
+  const under = problems.under('defaults') ? {} : (raw.defaults?.remotes ?? {});
+  // A remote with errors of its own is looked at no further, but it exists.
+  const written = entriesOf(raw.remotes).map(([name, keys]) => {
+    const valid = !problems.under('remotes', name);
+    return [name, valid ? mergeRemote(under, keys) : (keys as RemoteKeys)] as const;
+  });
+  const remotes = loadRemotes(new Map(written), user, problems);
   const jobs = loadJobs(raw, {
     ...user,
     remotes,
@@ -88,10 +99,13 @@ export function loadConfig(text: string, context: LoadContext): Config {
   });
   throwAny();
 
+  const wantsAgent = new Set(
+    written.filter(([, keys]) => keys.auth?.agent === true).map(([name]) => name),
+  );
   const usable = new Map<string, Remote>();
   for (const [name, remote] of remotes) {
     if (remote !== undefined) usable.set(name, remote);
-    if (raw.remotes?.[name]?.auth?.agent === true && remote?.auth.agent === undefined) {
+    if (wantsAgent.has(name) && remote?.auth.agent === undefined) {
       warnings.push(`remote ${name} uses the SSH agent, but SSH_AUTH_SOCK is not set`);
     }
   }
@@ -102,7 +116,16 @@ export function loadConfig(text: string, context: LoadContext): Config {
   }
   warnings.push(...sharedDestinations(jobs.values()));
   const secrets = secretsOf(usable.values(), chosenQueue);
-  return { file: context.file, queue: chosenQueue, remotes: usable, jobs, warnings, secrets };
+  return {
+    file: context.file,
+    stateDir: raw.stateDir === undefined ? undefined : localPath(raw.stateDir, user),
+    bandwidth: normaliseBandwidth(raw.bandwidth),
+    queue: chosenQueue,
+    remotes: usable,
+    jobs,
+    warnings,
+    secrets,
+  };
 }
 
 /** FERRYLINE_QUEUE, else the file's `queue`, else `embedded`. */

@@ -1,28 +1,33 @@
 /** From the values of jobs.yml, which have passed the schema, to those the program works with: defaults filled in, units fixed. */
 
+import type { Bandwidth } from '../../core/bandwidth.js';
+import { anyOf, type Hours, parseHours } from '../../core/hours.js';
 import type {
   After,
+  CatchUp,
   DeleteRules,
+  FileLimit,
   Job,
   Location,
   Modes,
   ScopeRules,
   Starts,
+  TrashRules,
+  WatchRules,
 } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import type { Auth, Remote } from '../../core/remote.js';
 import { plainHostKey } from './host-key.js';
 import { cleanPath, localPath, type UserContext } from './location.js';
+import type { JobRules, RemoteKeys } from './merge.js';
 import { opensshOptions } from './openssh-options.js';
-import type { RawRemote } from './remote-schema.js';
-import type { RawRules } from './schema.js';
-import { isMap, listOf } from './shapes.js';
+import { listOf } from './shapes.js';
 import { parseDuration, parseMode, parsePercent, parseRate, parseSize } from './units.js';
 
 /** A remote without its jump host, which needs the other remotes. */
 export function normaliseRemote(
   name: string,
-  raw: RawRemote,
+  raw: RemoteKeys,
   user: UserContext,
 ): Omit<Remote, 'jump'> {
   const file = (text: string) => localPath(text, user);
@@ -42,15 +47,15 @@ export function normaliseRemote(
     root: raw.root === undefined ? undefined : cleanPath(raw.root) || '.',
     maxSessions: raw.maxSessions ?? 2,
     maxFiles: raw.maxFiles ?? 0,
-    bandwidth: rate(raw.bandwidth),
-    deadline: duration(raw.deadline) ?? 30_000,
-    stall: duration(raw.stall) ?? 60_000,
+    bandwidth: normaliseBandwidth(raw.bandwidth),
+    replyTimeout: duration(raw.replyTimeout) ?? 30_000,
+    stallTimeout: duration(raw.stallTimeout) ?? 60_000,
     algorithms: normaliseAlgorithms(raw.algorithms),
     ...present({ openssh: raw.transport === 'openssh' ? opensshOptions(raw, user) : undefined }),
   };
 }
 
-function normaliseAuth(raw: RawRemote['auth'], user: UserContext): Auth {
+function normaliseAuth(raw: RemoteKeys['auth'], user: UserContext): Auth {
   const agent = user.agent === '' ? undefined : user.agent;
   if (raw === undefined) {
     const keys = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
@@ -71,7 +76,7 @@ function normaliseAuth(raw: RawRemote['auth'], user: UserContext): Auth {
   };
 }
 
-function normaliseAlgorithms(raw: RawRemote['algorithms']): Remote['algorithms'] {
+function normaliseAlgorithms(raw: RemoteKeys['algorithms']): Remote['algorithms'] {
   const entries = Object.entries(raw ?? {}).map(([kind, change]) => {
     if (typeof change === 'string' || Array.isArray(change)) return [kind, listOf(change)];
     return [
@@ -82,101 +87,155 @@ function normaliseAlgorithms(raw: RawRemote['algorithms']): Remote['algorithms']
   return Object.fromEntries(entries);
 }
 
-/** What a job's rules give: everything but name, operation, from, to and after. */
+/** A limit as written: one rate, or windows; false and absent: none. */
+export function normaliseBandwidth(
+  raw: RemoteKeys['bandwidth'] | JobRules['bandwidth'],
+): Bandwidth | undefined {
+  if (raw === undefined || raw === false) return undefined;
+  if (typeof raw === 'string') return { rate: parseRate(raw), windows: [] };
+  const windows = raw.windows.map(({ hours, rate }) => ({
+    hours: parsedHours(hours),
+    rate: parseRate(rate) ?? 0,
+  }));
+  return { rate: rate(raw.rate), windows };
+}
+
+/** What a job's rules give: everything but name, operation, from, to and after. A key that is switched off has its off state. */
 export function normaliseRules(
-  raw: RawRules,
+  raw: JobRules,
 ): Omit<Job, 'name' | 'operation' | 'from' | 'to' | 'after'> {
+  const { watch } = raw;
+  const isWatched = watch !== undefined && watch !== false;
   return {
+    description: on(raw.description),
     scope: normaliseScope(raw),
-    compare: raw.compare ?? 'auto',
-    existing: raw.existing ?? 'replace',
+    live: listOf(on(raw.live)),
+    compare: on(raw.compare) ?? 'auto',
+    existing: on(raw.existing) ?? 'overwrite',
     delete: normaliseDelete(raw.delete ?? {}),
-    symlinks: raw.symlinks ?? 'skip',
-    modes: normaliseModes(raw.modes),
-    verify: raw.verify ?? 'size',
+    trash: normaliseTrash(raw.trash ?? false),
+    replace: normaliseReplace(raw.replace),
+    symlinks: on(raw.symlinks) ?? 'skip',
+    modes: normaliseModes(on(raw.modes)),
+    verify: on(raw.verify) ?? 'size',
     fsync: raw.fsync ?? false,
-    bandwidth: rate(raw.bandwidth),
+    settle: raw.settle === false ? 0 : (duration(raw.settle) ?? (isWatched ? 2000 : 0)),
+    bandwidth: normaliseBandwidth(raw.bandwidth),
+    window: normaliseWindow(listOf(on(raw.window))),
     timeout: duration(raw.timeout),
-    history: raw.history ?? 500,
+    history: normaliseHistory(on(raw.history) ?? 500),
     starts: normaliseStarts(raw),
   };
 }
 
+/** The value of a key that is not switched off. */
+function on<T>(value: T | false | undefined): T | undefined {
+  return value === false ? undefined : value;
+}
+
 /** What happens to source files; `archive` is the location of `after: { archive: … }`. */
-export function normaliseAfter(raw: RawRules['after'], archive: Location | undefined): After {
+export function normaliseAfter(raw: JobRules['after'], archive: Location | undefined): After {
   if (archive !== undefined) return { kind: 'archive', to: archive };
   return { kind: raw === 'delete' ? 'delete' : 'keep' };
 }
 
-function normaliseScope(raw: RawRules): ScopeRules {
+function normaliseScope(raw: JobRules): ScopeRules {
+  const size = (value: string | number | false | undefined) =>
+    value === undefined || value === false ? undefined : parseSize(value);
   return {
-    include: listOf(raw.include),
-    exclude: listOf(raw.exclude),
-    ignoreFile: raw.ignoreFile,
-    minSize: raw.minSize === undefined ? undefined : parseSize(raw.minSize),
-    maxSize: raw.maxSize === undefined ? undefined : parseSize(raw.maxSize),
+    include: listOf(on(raw.include)),
+    exclude: listOf(on(raw.exclude)),
+    ignoreFile: on(raw.ignoreFile),
+    minSize: size(raw.minSize),
+    maxSize: size(raw.maxSize),
     minAge: duration(raw.minAge),
     maxAge: duration(raw.maxAge),
   };
 }
 
-function normaliseDelete(raw: NonNullable<RawRules['delete']>): DeleteRules {
-  const max = raw.max ?? '50%';
+function normaliseDelete(raw: NonNullable<JobRules['delete']>): DeleteRules {
+  if (raw === false)
+    return { enabled: false, max: { count: 0 }, require: undefined, allowEmptySource: false };
+  const max = on(raw.max);
+  const require = on(raw.require);
   return {
-    max: typeof max === 'number' ? { count: max } : { percent: parsePercent(max) ?? 0 },
-    trash: raw.trash === undefined ? undefined : cleanPath(raw.trash),
-    keep: duration(raw.keep),
-    require: raw.require === undefined ? undefined : cleanPath(raw.require),
+    enabled: true,
+    max: max === undefined ? undefined : fileLimit(max),
+    require: require === undefined ? undefined : cleanPath(require),
     allowEmptySource: raw.allowEmptySource ?? false,
   };
 }
 
-function normaliseModes(raw: RawRules['modes']): Modes {
+function fileLimit(max: string | number): FileLimit {
+  return typeof max === 'number' ? { count: max } : { percent: parsePercent(max) ?? 0 };
+}
+
+/** Where the trash is unless told otherwise, and for how long it is kept. */
+const trashDir = '.ferryline/trash';
+const trashKeepMs = 30 * 86_400_000;
+
+function normaliseTrash(raw: NonNullable<JobRules['trash']>): TrashRules | undefined {
+  if (raw === false) return undefined;
+  return {
+    dir: cleanPath(on(raw.dir) ?? trashDir),
+    keep: raw.keep === false ? undefined : (duration(raw.keep) ?? trashKeepMs),
+  };
+}
+
+function normaliseReplace(raw: JobRules['replace']): Job['replace'] {
+  return raw === undefined || raw === false ? undefined : { max: fileLimit(raw.max) };
+}
+
+function normaliseWindow(written: readonly string[]): Hours | undefined {
+  return written.length === 0 ? undefined : anyOf(written.map(parsedHours));
+}
+
+function normaliseHistory(raw: number | string): Job['history'] {
+  return typeof raw === 'number' ? { count: raw } : { ms: duration(raw) ?? 0 };
+}
+
+function normaliseModes(raw: Exclude<JobRules['modes'], false>): Modes {
   if (raw === undefined || typeof raw === 'string') return raw ?? 'source';
   return { files: parseMode(raw.files) ?? 0o600, folders: parseMode(raw.folders) ?? 0o700 };
 }
 
-function normaliseStarts(raw: RawRules): Starts {
-  const watch = raw.watch === true ? {} : raw.watch;
+function normaliseStarts(raw: JobRules): Starts {
+  const retry = raw.retry === false ? { attempts: 1 } : raw.retry;
   return {
-    schedule: listOf(raw.schedule).map((expression) => expression.trim()),
-    timezone: raw.timezone,
-    missed: raw.missed ?? 'latest',
-    missedWithin: duration(raw.missedWithin),
-    watch:
-      watch === undefined || watch === false
-        ? undefined
-        : {
-            settle: duration(watch.settle) ?? 2000,
-            rescan: duration(watch.rescan) ?? 15 * 60_000,
-          },
-    worker: raw.worker,
+    schedule: listOf(on(raw.schedule)).map((expression) => expression.trim()),
+    timezone: on(raw.timezone),
+    catchUp: normaliseCatchUp(raw.catchUp),
+    watch: normaliseWatch(raw.watch),
+    worker: on(raw.worker),
     retry: {
-      attempts: raw.retry?.attempts ?? 5,
-      backoff: duration(raw.retry?.backoff) ?? 10_000,
-      maxBackoff: duration(raw.retry?.maxBackoff) ?? 10 * 60_000,
+      attempts: retry?.attempts ?? 5,
+      backoff: duration(retry?.backoff) ?? 10_000,
+      maxBackoff: duration(retry?.maxBackoff) ?? 10 * 60_000,
     },
   };
 }
 
-/** One set of job keys laid over another: maps merge, everything else replaces. */
-export function mergeRules(under: RawRules, over: RawRules): RawRules {
-  return merge(under, over) as RawRules;
+function normaliseCatchUp(raw: JobRules['catchUp']): CatchUp {
+  if (raw === false) return { slots: 'none', within: undefined };
+  return { slots: on(raw?.slots) ?? 'latest', within: duration(raw?.within) };
 }
 
-function merge(under: unknown, over: unknown): unknown {
-  if (!isMap(under) || !isMap(over)) return over;
-  const merged: Record<string, unknown> = { ...under };
-  for (const [key, value] of Object.entries(over)) {
-    merged[key] = Object.hasOwn(merged, key) ? merge(merged[key], value) : value;
-  }
-  return merged;
+function normaliseWatch(raw: JobRules['watch']): WatchRules | undefined {
+  if (raw === undefined || raw === false) return undefined;
+  return { rescan: duration(raw.rescan) ?? 15 * 60_000, poll: duration(raw.poll) };
 }
 
-function duration(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : parseDuration(text);
+/** Hours that the schema has accepted. */
+function parsedHours(text: string): Hours {
+  const hours = parseHours(text);
+  if (typeof hours === 'string') throw new Error(`hours that were checked are not valid: ${hours}`);
+  return hours;
 }
 
-function rate(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : parseRate(text);
+function duration(text: string | false | undefined): number | undefined {
+  return text === undefined || text === false ? undefined : parseDuration(text);
+}
+
+function rate(text: string | false | undefined): number | undefined {
+  return text === undefined || text === false ? undefined : parseRate(text);
 }

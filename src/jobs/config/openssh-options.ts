@@ -7,11 +7,11 @@ import { hostKeyAlgorithms } from '../../core/remote.js';
 import type { ReportProblem } from './checks.js';
 import { plainHostKey } from './host-key.js';
 import { localPath, type UserContext } from './location.js';
-import type { RawRemote } from './remote-schema.js';
+import type { RemoteKeys } from './merge.js';
 import { listOf } from './shapes.js';
 
 /** Reports the keys that do not work with this transport. */
-export function checkOpenssh(raw: RawRemote, report: ReportProblem): void {
+export function checkOpenssh(raw: RemoteKeys, report: ReportProblem): void {
   const refuse = (keys: readonly string[], instead: string) =>
     report(keys, `does not work with transport: openssh; ${instead}`);
   if (raw.auth?.password !== undefined) refuse(['auth', 'password'], 'use a key or the agent');
@@ -22,7 +22,7 @@ export function checkOpenssh(raw: RawRemote, report: ReportProblem): void {
 }
 
 /** The `-o` options of ssh for a remote. */
-export function opensshOptions(raw: RawRemote, user: UserContext): string[] {
+export function opensshOptions(raw: RemoteKeys, user: UserContext): string[] {
   const file = (text: string) => quoted(localPath(text, user));
   const options: string[] = [];
   if (raw.port !== undefined) options.push(`Port=${raw.port}`);

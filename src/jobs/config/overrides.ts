@@ -1,16 +1,20 @@
 /** Job keys given on the command line, where every value is text. */
 import { check } from './issues.js';
+import { jobDefaults, type RawRules } from './job-schema.js';
+import { expand, type JobRules } from './merge.js';
+import { takeOff } from './off.js';
 import { ConfigProblems, type Path, pathText } from './problems.js';
-import { jobDefaults, type RawRules } from './schema.js';
 import { entriesOf, isMap, type PlainMap } from './shapes.js';
 
 /** Checks the keys against the schema of a job. Throws a config error that names every wrong one. */
-export function checkOverrides(given: PlainMap): RawRules {
+export function checkOverrides(given: PlainMap): JobRules {
   const problems = new ConfigProblems();
   const tree = structuredClone(given);
+  const putBack = takeOff(jobDefaults, tree);
   check(jobDefaults, tree, { fromText: textPaths(tree, []), isSecret: () => false }, problems);
   throwByKey(problems);
-  return tree as RawRules;
+  putBack();
+  return expand(tree as RawRules);
 }
 
 /** Throws what is in `problems`, each after its key: there is no file to give a line of. */

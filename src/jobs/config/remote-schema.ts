@@ -1,6 +1,7 @@
 /** What jobs.yml may hold below `remotes`. */
 import { z } from 'zod';
 import {
+  bandwidth,
   duration,
   host,
   hostKey,
@@ -8,9 +9,9 @@ import {
   longestWait,
   name,
   oneOrMore,
-  rate,
   section,
 } from './fields.js';
+import { planned } from './planned.js';
 
 const algorithmNames = oneOrMore(line, 'the name of an algorithm');
 const changes = z.union(
@@ -25,35 +26,41 @@ const changes = z.union(
   { error: 'must be a list of names, or a map of append, prepend and remove' },
 );
 
-const auth = section({
-  key: oneOrMore(line, 'a private key file')
-    .optional()
-    .describe('Private key file, or a list tried in order, such as ~/.ssh/id_ed25519.'),
-  passphrase: z
-    .string()
-    .min(1, 'is empty')
-    .optional()
-    .describe('Passphrase of the key. Prefer "${file:/run/secrets/NAME}" to writing it here.'),
-  agent: z
-    .boolean()
-    .optional()
-    .describe('Whether to use the SSH agent (SSH_AUTH_SOCK). Default: false.'),
-  password: z
-    .string()
-    .min(1, 'is empty')
-    .optional()
-    .describe('Password. Prefer "${file:/run/secrets/NAME}" to writing it here.'),
-});
+const authRules = section(
+  {
+    key: oneOrMore(line, 'a private key file')
+      .optional()
+      .describe('Private key file, or a list tried in order, such as ~/.ssh/id_ed25519.'),
+    passphrase: z
+      .string()
+      .min(1, 'is empty')
+      .optional()
+      .describe('Passphrase of the key. Prefer "${file:/run/secrets/NAME}" to writing it here.'),
+    agent: z
+      .boolean()
+      .optional()
+      .describe('Whether to use the SSH agent (SSH_AUTH_SOCK). Default: false.'),
+    password: z
+      .string()
+      .min(1, 'is empty')
+      .optional()
+      .describe('Password. Prefer "${file:/run/secrets/NAME}" to writing it here.'),
+  },
+  'auth',
+);
 
-/** One remote. */
-export const remote = section({
+/** Every key of a remote. */
+const remoteShape = {
   host: host.describe('Host name or address.'),
   port: z.int().min(1).max(65_535).optional().describe('TCP port. Default: 22.'),
   username: line.optional().describe('User to log in as. Default: the user who runs ferryline.'),
-  auth: auth
+  auth: z
+    .union([line, authRules], {
+      error: 'must be a private key file, or a map of key, passphrase, agent and password',
+    })
     .optional()
     .describe(
-      'How to log in. Default: the SSH agent, if there is one, and the keys id_ed25519, id_ecdsa and id_rsa in ~/.ssh.',
+      'How to log in; a path is short for { key: PATH }. Default: the SSH agent, if there is one, and the keys id_ed25519, id_ecdsa and id_rsa in ~/.ssh.',
     ),
   hostKey: oneOrMore(hostKey, 'a host key')
     .optional()
@@ -84,11 +91,13 @@ export const remote = section({
     .describe(
       'Most files copied at the same time; 1 copies one after another, in name order. Default: 0, chosen automatically.',
     ),
-  bandwidth: rate.optional().describe('Bandwidth limit, such as 20MiB/s. Default: no limit.'),
-  deadline: duration(longestWait)
+  bandwidth: bandwidth
+    .optional()
+    .describe('Bandwidth limit, such as 20MiB/s or 20Mbit/s, or by hours. Default: no limit.'),
+  replyTimeout: duration(longestWait)
     .optional()
     .describe("Longest wait for the server's reply to one operation. Default: 30s."),
-  stall: duration(longestWait)
+  stallTimeout: duration(longestWait)
     .optional()
     .describe('Longest time a transfer may make no progress. Default: 60s.'),
   algorithms: section({
@@ -109,6 +118,16 @@ export const remote = section({
     .describe(
       "SSH client to use. ssh2: the built-in one; openssh: the system's ssh, with its ssh_config. Default: ssh2.",
     ),
-});
+  never: planned('requests that are never sent to this server.'),
+};
+
+/** One remote. */
+export const remote = section(remoteShape, 'remote');
+
+const { host: _host, ...defaultable } = remoteShape;
+/** Any key of a remote but its host. */
+export const remoteDefaults = section(defaultable, 'remote');
+
+export type RawRemoteDefaults = z.infer<typeof remoteDefaults>;
 
 export type RawRemote = z.infer<typeof remote>;

@@ -3,11 +3,11 @@
 import type { Remote } from '../../core/remote.js';
 import type { ReportProblem } from './checks.js';
 import { cleanPath, localPath, type UserContext } from './location.js';
+import type { RemoteKeys } from './merge.js';
 import { normaliseRemote } from './normalise.js';
 import { checkOpenssh } from './openssh-options.js';
 import type { ConfigProblems } from './problems.js';
 import { unknownRemote } from './problems.js';
-import type { RawRemote } from './remote-schema.js';
 
 /** Jump hosts in one chain; a longer chain is refused. */
 const maxJumps = 10;
@@ -17,12 +17,12 @@ const maxJumps = 10;
  * those of the schema are there already.
  */
 export function loadRemotes(
-  given: ReadonlyMap<string, RawRemote>,
+  given: ReadonlyMap<string, RemoteKeys>,
   user: UserContext,
   problems: ConfigProblems,
 ): Map<string, Remote | undefined> {
   const loaded = new Map<string, Remote | undefined>();
-  const load = (name: string, raw: RawRemote, behind: readonly string[]): Remote | undefined => {
+  const load = (name: string, raw: RemoteKeys, behind: readonly string[]): Remote | undefined => {
     if (loaded.has(name)) return loaded.get(name);
     const report: ReportProblem = (keys, message) =>
       problems.add({ path: ['remotes', name, ...keys], message });
@@ -56,7 +56,7 @@ export function loadRemotes(
 }
 
 /** Rules between the keys of one remote, except its jump host. */
-function checkRemote(raw: RawRemote, user: UserContext, report: ReportProblem): void {
+function checkRemote(raw: RemoteKeys, user: UserContext, report: ReportProblem): void {
   const { auth, root } = raw;
   if (auth !== undefined) {
     if (auth.key === undefined && auth.password === undefined && auth.agent !== true) {

@@ -4,8 +4,9 @@
 export const durationPattern = /^(?:\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h|d|w))+$/;
 /** A size: `0`, `512`, `10MiB`, `1.5 GB`, `64K`. */
 export const sizePattern = /^\d{1,15}(?:\.\d{1,3})? ?(?:[KMGT]i?B?|k|kB|B)?$/;
-/** A rate: a size with its unit, with or without `/s`: `20MiB/s`, `500K`. */
-export const ratePattern = /^\d{1,15}(?:\.\d{1,3})? ?(?:[KMGT]i?B?|k|kB|B)(?:\/s)?$/;
+/** A rate: a size with its unit, with or without `/s`, or bits a second: `20MiB/s`, `500K`, `20Mbit/s`. */
+export const ratePattern =
+  /^\d{1,15}(?:\.\d{1,3})? ?(?:(?:[KMGT]i?B?|k|kB|B)(?:\/s)?|[kMG]?bit\/s)$/;
 /** Permission bits without set-id and sticky: `0644`, `755`. */
 export const modePattern = /^0?[0-7]{3}$/;
 /** A share: `50%`, `0.5%`, `100%`. */
@@ -49,7 +50,13 @@ export function parseSize(value: string | number): number | undefined {
 /** Bytes a second of a rate; undefined when the text is not one or means zero. */
 export function parseRate(text: string): number | undefined {
   if (!ratePattern.test(text)) return undefined;
-  const rate = parseSize(text.replace(/\/s$/, ''));
+  const bits = /^([\d.]+) ?([kMG]?)bit\/s$/.exec(text);
+  const rate =
+    bits === null
+      ? parseSize(text.replace(/\/s$/, ''))
+      : safe(
+          Math.round((Number(bits[1]) * 1000 ** ['', 'k', 'M', 'G'].indexOf(bits[2] ?? '')) / 8),
+        );
   return rate === 0 ? undefined : rate;
 }
 

@@ -44,7 +44,7 @@ export function compareFiles(
   rules: CompareRules,
   doubt?: Doubt,
 ): Comparison {
-  if (rules.existing === 'keep') return { is: 'kept', reason: 'existing: keep' };
+  if (rules.existing === 'skip') return { is: 'kept', reason: 'existing: skip' };
   const result = compareBytes(source, destination, rules);
   if (result.is === 'equal' && doubt !== undefined && rules.compare !== 'size')
     return compareToCopied(source, doubt);
@@ -56,7 +56,7 @@ export function compareFiles(
 /** Whether `existing` allows the source's file or link to replace the destination's. */
 export function mayReplace(source: Stat, destination: Stat, rules: CompareRules): boolean {
   return (
-    rules.existing === 'replace' ||
+    rules.existing === 'overwrite' ||
     (rules.existing === 'newer' && order(source, destination, rules) > 0)
   );
 }

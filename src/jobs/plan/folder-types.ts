@@ -7,6 +7,8 @@ import type { Action, Equal, Mkdir, PathProblem, Skip, Snapshot } from './plan.j
 
 export interface PlanRules extends CompareRules {
   readonly operation: Operation;
+  /** Whether what the source lacks is deleted: a mirror's, unless it is switched off. */
+  readonly deletes: boolean;
   readonly symlinks: 'skip' | 'follow' | 'preserve';
   readonly caseSensitive: boolean;
   /** Whether equal files are listed too: `after` treats them like copied ones. */

@@ -45,13 +45,24 @@ export function deletedFiles(plan: Plan): number {
   return plan.deletes.reduce((n, { seen }) => (seen.kind === 'folder' ? n : n + 1), 0);
 }
 
+/** The limit where a job sets none: this share, at least so many files, at most that share. */
+const usualPercent = 10;
+const usualFiles = 20;
+const mostPercent = 50;
+
 function deleteLimit(
   destinationFiles: number,
   { max }: DeleteRules,
 ): { readonly files: number; readonly words: string } {
+  const share = (percent: number) => (destinationFiles * percent) / 100;
+  if (max === undefined)
+    return {
+      files: Math.min(Math.max(share(usualPercent), usualFiles), share(mostPercent)),
+      words: `the default of delete.max (${usualPercent} % or ${usualFiles} files, at most ${mostPercent} %)`,
+    };
   return 'count' in max
     ? { files: max.count, words: `delete.max (${max.count})` }
-    : { files: (destinationFiles * max.percent) / 100, words: `delete.max (${max.percent} %)` };
+    : { files: share(max.percent), words: `delete.max (${max.percent} %)` };
 }
 
 /** Why the plan's deletions must not be carried out, although the rest may; undefined if they may. */

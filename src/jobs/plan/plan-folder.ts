@@ -184,7 +184,7 @@ function planSurplus(
 ): void {
   const counts = isCarried(destination, rules);
   if (counts) plan.destinationFiles++;
-  if (rules.operation !== 'mirror') {
+  if (!rules.deletes) {
     plan.keeps = true;
     return;
   }
@@ -326,7 +326,7 @@ function planReplacement(
   const isFolder = destination.kind === 'folder';
   const own = join(folder.pair.path, destination.name);
   const out = isOut(folder, destination, destination) || !folder.scope.includes(own, isFolder);
-  const mayDelete = rules.operation === 'mirror' && (isFolder || isCarried(destination, rules));
+  const mayDelete = rules.deletes && (isFolder || isCarried(destination, rules));
   if (out || !mayDelete) {
     plan.conflicts.push({
       path,

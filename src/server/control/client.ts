@@ -44,7 +44,7 @@ export function controlClient(state: string, startCommand: string): Controls {
     },
     enqueue: async (job) => ask<Enqueued>('POST', `${jobPath(job)}/enqueue`),
     outcome: async (run, signal) => ask<Report>('GET', `${runPath(run)}/outcome`, signal),
-    retry: async (run) => ask<Enqueued>('POST', `${runPath(run)}/retry`),
+    rerun: async (run) => ask<Enqueued>('POST', `${runPath(run)}/rerun`),
     cancel: async (run) => ask('POST', `${runPath(run)}/cancel`),
     async pause(job) {
       await ask('POST', `${jobPath(job)}/pause`);

@@ -53,7 +53,7 @@ export interface Controls {
   /** Resolves with the report of the run's last attempt, however long that takes. */
   outcome(run: string, signal: AbortSignal): Promise<Report>;
   /** Enqueues the job of an ended run again, as a new run. */
-  retry(run: string): Promise<Enqueued>;
+  rerun(run: string): Promise<Enqueued>;
   /** Resolves with what the run was when it was asked to stop; one that has ended stays as it is. */
   cancel(run: string): Promise<{ readonly was: 'waiting' | 'active' | 'ended' }>;
   /** Lets no run of the job start until `resume`. */

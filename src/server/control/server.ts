@@ -5,7 +5,7 @@
  *   GET  /api/status                       GET  /api/runs?job=JOB&limit=N
  *   POST /api/jobs/JOB/enqueue             GET  /api/runs/RUN/outcome   answers when the run has ended
  *   POST /api/jobs/JOB/pause               GET  /api/runs/RUN/log?follow=1   lines of JSON
- *   POST /api/jobs/JOB/resume              POST /api/runs/RUN/retry
+ *   POST /api/jobs/JOB/resume              POST /api/runs/RUN/rerun
  *   GET  /healthz, /readyz                 POST /api/runs/RUN/cancel
  *
  * Neither side of a socket has a time-out: the kernel ends it when a process dies. So an answer may
@@ -128,8 +128,8 @@ function controlApp(controls: Controls, signalOf: SignalOf): Hono<{ Bindings: Ht
     const limit = limitOf(asked.req.query('limit'));
     return asked.json(await controls.runs(job === undefined ? undefined : jobOf(job), limit));
   });
-  app.post('/api/runs/:run/retry', async (asked) =>
-    asked.json(await controls.retry(runOf(asked.req.param('run')))),
+  app.post('/api/runs/:run/rerun', async (asked) =>
+    asked.json(await controls.rerun(runOf(asked.req.param('run')))),
   );
   app.post('/api/runs/:run/cancel', async (asked) =>
     asked.json(await controls.cancel(runOf(asked.req.param('run')))),

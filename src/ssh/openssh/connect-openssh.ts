@@ -28,7 +28,7 @@ export async function connectOpenssh(
   signal: AbortSignal,
 ): Promise<Transport> {
   const where = `${remote.name}: ${escapeText(remote.host)} by ssh`;
-  const facts = { where, pinned: remote.hostKey, deadline: remote.deadline };
+  const facts = { where, pinned: remote.hostKey, deadline: remote.replyTimeout };
   const folder = await controlFolder();
   const control = join(folder, 'c');
   log('status', `starting ssh to ${escapeText(remote.host)}`);
@@ -81,7 +81,7 @@ function sshArguments(remote: Remote, control: string, more: readonly string[]):
     'UpdateHostKeys=no',
     `ControlPath=${control.replace(/%/g, '%%')}`,
     'ControlPersist=no',
-    `ConnectTimeout=${Math.max(1, Math.ceil(remote.deadline / 1000))}`,
+    `ConnectTimeout=${Math.max(1, Math.ceil(remote.replyTimeout / 1000))}`,
     `ServerAliveInterval=${keepaliveSeconds}`,
     'ServerAliveCountMax=3',
     // the subsystem and nothing else, whatever ssh_config sets for this host

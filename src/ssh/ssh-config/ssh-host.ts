@@ -93,8 +93,8 @@ function remoteOf(name: string, host: SshHost, auth: Auth, jump: Remote | undefi
     maxSessions: 2,
     maxFiles: 0,
     bandwidth: undefined,
-    deadline: 30_000,
-    stall: 60_000,
+    replyTimeout: 30_000,
+    stallTimeout: 60_000,
     algorithms: {},
     jump,
   };

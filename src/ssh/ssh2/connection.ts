@@ -46,7 +46,7 @@ export async function openConnection(
     log('status', `connecting to ${escapeText(remote.host)} port ${remote.port}`);
     const dialling = jump
       ? forward(jump, remote, signal)
-      : dial(remote.host, remote.port, where, remote.deadline, signal);
+      : dial(remote.host, remote.port, where, remote.replyTimeout, signal);
     loadSftpClient();
     stream = await dialling;
     joinWrites(stream);

@@ -69,7 +69,7 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
   // its default callbacks print to stdout
   const sftp = new SftpClient('ferryline', { error() {}, end() {}, close() {} });
   const client = sftp.client as Client;
-  const facts = { where, tried: methods.tried, deadline: remote.deadline };
+  const facts = { where, tried: methods.tried, deadline: remote.replyTimeout };
   const check = new ServerCheck(client, request);
   let stopWatching = () => {};
   try {
@@ -82,7 +82,7 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
         };
         client.on('error', lost).on('close', () => lost());
       });
-      stopWatching = onSilence(stream, remote.deadline, () => reject(timedOut(facts)));
+      stopWatching = onSilence(stream, remote.replyTimeout, () => reject(timedOut(facts)));
       client.on('handshake', (negotiated) => check.algorithms(negotiated));
       client.once('handshake', () => {
         signAtOnce(client);
@@ -102,7 +102,7 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
           sock: stream,
           username: remote.username,
           // where bytes are counted, `onSilence` ends the login of a silent server, but not of a slow one
-          readyTimeout: isCounted(stream) ? 0 : remote.deadline,
+          readyTimeout: isCounted(stream) ? 0 : remote.replyTimeout,
           keepaliveInterval: keepaliveMs,
           keepaliveCountMax: 3,
           algorithms: algorithmsFor(remote.algorithms, request.rules) as Algorithms,

@@ -159,7 +159,7 @@ function slotsToOffer({ starts, handledUntil }: JobState, now: number): OfferedS
   const dueAfter = Math.max(handledUntil, now - lateMs - 1);
   const due = slotsBetween(starts, dueAfter, now, Number.POSITIVE_INFINITY);
   const missed = missedSlots(starts, handledUntil, dueAfter, now);
-  const superseded = starts.missed === 'latest' && due.length > 0;
+  const superseded = starts.catchUp.slots === 'latest' && due.length > 0;
   return [
     ...missed.skipped.map(({ slot, why }): OfferedSlot => ({ slot, how: 'skip', why })),
     ...missed.run.map(

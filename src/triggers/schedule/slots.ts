@@ -9,11 +9,11 @@
  */
 import type { Starts } from '../../core/job.js';
 import { formatDuration } from '../../core/text.js';
+import { type Zone, zoneNamed } from '../../core/zone.js';
 import { type Expression, readExpression } from './expression.js';
-import { type Zone, zoneNamed } from './zone.js';
 
 export type Schedule = Pick<Starts, 'schedule' | 'timezone'>;
-export type MissedRules = Pick<Starts, 'schedule' | 'timezone' | 'missed' | 'missedWithin'>;
+export type MissedRules = Pick<Starts, 'schedule' | 'timezone' | 'catchUp'>;
 
 const dayMs = 86_400_000;
 /** How far a slot is searched for: enough to find a leap day, and to give up on the 30th of February. */
@@ -66,8 +66,8 @@ export interface MissedSlots {
 
 /**
  * Which of the slots in (handledUntil, until], all of them missed, are made up for, by the job's
- * `missed` and `missedWithin`. `missedWithin` counts back from `now`; by default it is 24 h or the
- * schedule's period, whichever is shorter. Only the last 1,000 slots are considered.
+ * `catchUp`. Its `within` counts back from `now`; by default it is 24 h or the schedule's period,
+ * whichever is shorter, and 7 days for `all`. Only the last 1,000 slots are considered.
  */
 export function missedSlots(
   rules: MissedRules,
@@ -77,16 +77,18 @@ export function missedSlots(
 ): MissedSlots {
   const slots = slotsBetween(rules, handledUntil, until, mostMissed);
   if (slots.length === 0) return { run: [], skipped: [] };
-  if (rules.missed === 'none') {
-    return { run: [], skipped: slots.map((slot) => ({ slot, why: 'missed: none' })) };
+  const { slots: wanted, within: given } = rules.catchUp;
+  if (wanted === 'none') {
+    return { run: [], skipped: slots.map((slot) => ({ slot, why: 'catchUp: none' })) };
   }
-  const within = rules.missedWithin ?? Math.min(dayMs, period(rules, now) ?? dayMs);
+  const usual = wanted === 'all' ? 7 * dayMs : Math.min(dayMs, period(rules, now) ?? dayMs);
+  const within = given ?? usual;
   const run: number[] = [];
   const skipped: { slot: number; why: string }[] = [];
   for (const slot of slots) {
     if (now - slot > within) {
-      skipped.push({ slot, why: `missed by more than ${formatDuration(within)} (missedWithin)` });
-    } else if (rules.missed === 'latest' && slot !== slots.at(-1)) {
+      skipped.push({ slot, why: `missed by more than ${formatDuration(within)} (catchUp.within)` });
+    } else if (wanted === 'latest' && slot !== slots.at(-1)) {
       skipped.push({ slot, why: madeUpLater });
     } else run.push(slot);
   }
@@ -94,7 +96,7 @@ export function missedSlots(
 }
 
 /** Why a missed slot is skipped when a later one runs. */
-export const madeUpLater = 'missed; a later slot makes up for it (missed: latest)';
+export const madeUpLater = 'missed; a later slot makes up for it (catchUp: latest)';
 
 /** The zone of a schedule: its own, or the system's. */
 export function zoneOf(schedule: Schedule): Zone {

@@ -61,7 +61,7 @@ export function createWatches(options: WatchesOptions): Watches {
     });
     const watch = watchFolder({
       root: job.from.path,
-      settle: rules.settle,
+      settle: job.settle,
       rescan: rules.rescan,
       wanted: options.wanted(job),
       onSettled: (folders) => requests.settled(folders),

@@ -6,6 +6,7 @@ import type { PlanRules } from '../../jobs/plan/folder-types.js';
 export function planRules(job: Job, from: Capabilities, to: Capabilities): PlanRules {
   return {
     operation: job.operation,
+    deletes: job.operation === 'mirror' && job.delete.enabled,
     compare: job.compare,
     existing: job.existing,
     symlinks: job.symlinks,
@@ -23,6 +24,6 @@ export function precisionOf(from: Capabilities, to: Capabilities): number {
 }
 
 /** Folders of the destination that are never in scope. */
-export function reservedFolders({ delete: { trash } }: Job): string[] {
-  return trash === undefined ? [] : [trash.replace(/\/+$/, '')];
+export function reservedFolders({ trash }: Job): string[] {
+  return trash === undefined ? [] : [trash.dir];
 }

@@ -26,7 +26,9 @@ export class TransferProgress {
   constructor(parts: ProgressParts, stop: AbortController) {
     this.#parts = parts;
     const { from, to } = parts.job;
-    const stalls = [from.remote?.stall, to.remote?.stall].filter((ms) => ms !== undefined);
+    const stalls = [from.remote?.stallTimeout, to.remote?.stallTimeout].filter(
+      (ms) => ms !== undefined,
+    );
     const stallMs = Math.min(...stalls);
     this.#timer = setInterval(() => {
       this.#report();
@@ -34,7 +36,7 @@ export class TransferProgress {
         stop.abort(
           new FerryError('network', `nothing was transferred for ${stallMs / 1000} s`, {
             code: 'ETIMEDOUT',
-            hint: 'run it again; raise `stall` of the remote if the remote is only slow',
+            hint: 'run it again; raise `stallTimeout` of the remote if the remote is only slow',
           }),
         );
     }, reportEveryMs);

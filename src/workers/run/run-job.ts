@@ -207,10 +207,10 @@ function scanSides(
 const clockToleranceMs = 20;
 
 /** Runs of a watched job leave files that may still be written to the watcher; a run started by hand copies files as they are. */
-function scopeFor({ scope, starts }: Job, trigger: Trigger): ScopeRules {
+function scopeFor({ scope, settle, starts }: Job, trigger: Trigger): ScopeRules {
   return starts.watch === undefined || trigger === 'manual'
     ? scope
-    : { ...scope, quiet: Math.max(0, starts.watch.settle - clockToleranceMs) };
+    : { ...scope, quiet: Math.max(0, settle - clockToleranceMs) };
 }
 
 async function factsFor(job: Job, source: Side, scanned: Scan, signal: AbortSignal) {

@@ -52,7 +52,7 @@ describe('without a daemon', () => {
     ['status'],
     ['enqueue', 'nightly'],
     ['enqueue', 'nightly', 'other', '--wait'],
-    ['retry', 'r-1'],
+    ['rerun', 'r-1'],
     ['cancel', 'r-1'],
     ['pause', 'nightly'],
     ['resume', 'nightly', '--json'],
@@ -92,7 +92,7 @@ describe('without a daemon, the state folder', () => {
       ['a', '020000'],
     ] as const) {
       const startedAt = at(time.replace(/(..)(?=.)/g, '$1:'));
-      await saveReport(state, reportOf(id(time), { job, startedAt }), 500);
+      await saveReport(state, reportOf(id(time), { job, startedAt }), { count: 500 });
     }
     const all = await run('runs');
     expect(all).toMatchObject({
@@ -570,23 +570,23 @@ describe('enqueue', () => {
   });
 });
 
-describe('retry, cancel, pause, resume', () => {
-  test('retry enqueues a new run; --wait waits for that', async () => {
+describe('rerun, cancel, pause, resume', () => {
+  test('rerun enqueues a new run; --wait waits for that', async () => {
     const controls = await daemon({
-      retry: async () => ({ run: 'r-2', joined: false }),
+      rerun: async () => ({ run: 'r-2', joined: false }),
       outcome: async (id) => reportOf(id, { exitCode: 3, outcome: 'incomplete' }),
     });
-    expect(await run('retry', 'r-1')).toMatchObject({
+    expect(await run('rerun', 'r-1')).toMatchObject({
       code: 0,
-      stderr: 'retry of run r-1: enqueued, run r-2\n',
+      stderr: 'rerun of run r-1: enqueued, run r-2\n',
     });
-    const { code, events } = await run('retry', 'r-1', '--wait', '--json');
+    const { code, events } = await run('rerun', 'r-1', '--wait', '--json');
     expect(code).toBe(3);
     expect(events).toMatchObject([
-      { event: 'enqueued', run: 'r-2', joined: false, retryOf: 'r-1' },
+      { event: 'enqueued', run: 'r-2', joined: false, rerunOf: 'r-1' },
       { event: 'run', run: 'r-2', exitCode: 3 },
     ]);
-    expect(controls.calls).toEqual(['retry r-1', 'retry r-1', 'outcome r-2']);
+    expect(controls.calls).toEqual(['rerun r-1', 'rerun r-1', 'outcome r-2']);
   });
 
   test.each([

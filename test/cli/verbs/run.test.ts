@@ -218,13 +218,13 @@ describe('run', () => {
     },
   );
 
-  test('--retries runs it again, and counts', async ({ sshd }) => {
+  test('--attempts runs it again, and counts', async ({ sshd }) => {
     data(tree);
     await writeConfig(sshd, {
       remote: { port: 1 },
       job: { retry: { attempts: 1, backoff: '1ms', maxBackoff: '1ms' } },
     });
-    const { code, events } = await run('run', 'nightly', '--retries', '2', '--json');
+    const { code, events } = await run('run', 'nightly', '--attempts', '3', '--json');
     expect(code).toBe(4);
     const runs = events.filter(({ event }) => event === 'run');
     expect(runs.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);

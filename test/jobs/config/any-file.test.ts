@@ -57,16 +57,16 @@ describe('any file', () => {
         const loaded = load(asText(written));
         expect(loaded.remotes.get(written.remote)?.port).toBe(written.port ?? 22);
         expect([...loaded.jobs.keys()].sort()).toEqual(Object.keys(written.jobs).sort());
-        for (const [key, { max = '50%', timeout, ...rest }] of Object.entries(written.jobs)) {
+        for (const [key, { max, timeout, ...rest }] of Object.entries(written.jobs)) {
           const found = loaded.jobs.get(key);
           expect(found?.to.path).toBe(key);
           expect(found?.scope.exclude).toEqual(rest.exclude ?? []);
           expect(found?.compare).toBe(rest.compare ?? 'auto');
           expect(found?.fsync).toBe(rest.fsync ?? false);
-          expect(found?.history).toBe(rest.history ?? 500);
+          expect(found?.history).toEqual({ count: rest.history ?? 500 });
           expect(found?.timeout).toBe(timeout && timeout[0] * scales[timeout[1]]);
           const share =
-            typeof max === 'number' ? { count: max } : { percent: Number.parseInt(max, 10) };
+            typeof max === 'number' ? { count: max } : max && { percent: Number.parseInt(max, 10) };
           expect(found?.delete.max).toEqual(share);
         }
       }),

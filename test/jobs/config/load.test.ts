@@ -14,7 +14,7 @@ describe('the jobs.yml at the top', () => {
     const jobs = [...config.jobs.values()];
     expect(jobs.map((job) => job.operation)).toEqual(['mirror', 'push', 'mirror']);
     expect(jobs[0]?.starts.schedule).toEqual(['0 2 * * *']);
-    expect(jobs[1]?.starts.watch).toEqual({ settle: 2000, rescan: 900_000 });
+    expect(jobs[1]?.starts.watch).toEqual({ rescan: 900_000, poll: undefined });
     expect(jobs[2]?.compare).toBe('checksum');
   });
 });
@@ -43,8 +43,8 @@ describe('defaults', () => {
       maxSessions: 2,
       maxFiles: 0,
       bandwidth: undefined,
-      deadline: 30_000,
-      stall: 60_000,
+      replyTimeout: 30_000,
+      stallTimeout: 60_000,
       algorithms: {},
       jump: undefined,
     });
@@ -67,14 +67,19 @@ describe('defaults', () => {
         maxAge: undefined,
       },
       compare: 'auto',
-      existing: 'replace',
+      existing: 'overwrite',
+      description: undefined,
+      live: [],
       delete: {
-        max: { percent: 50 },
-        trash: undefined,
-        keep: undefined,
+        enabled: true,
+        max: undefined,
         require: undefined,
         allowEmptySource: false,
       },
+      trash: undefined,
+      replace: undefined,
+      settle: 0,
+      window: undefined,
       symlinks: 'skip',
       modes: 'source',
       verify: 'size',
@@ -82,12 +87,11 @@ describe('defaults', () => {
       after: { kind: 'keep' },
       bandwidth: undefined,
       timeout: undefined,
-      history: 500,
+      history: { count: 500 },
       starts: {
         schedule: [],
         timezone: undefined,
-        missed: 'latest',
-        missedWithin: undefined,
+        catchUp: { slots: 'latest', within: undefined },
         watch: undefined,
         worker: undefined,
         retry: { attempts: 5, backoff: 10_000, maxBackoff: 600_000 },
@@ -95,9 +99,39 @@ describe('defaults', () => {
     });
   });
 
+  it('of the file go under every remote; false takes one away', () => {
+    const { remotes } = load(
+      'defaults: { remotes: { port: 23, bandwidth: 1MiB/s, auth: ~/.ssh/k } }\nremotes: { a: { host: h }, b: { host: h, port: false, bandwidth: false, auth: { password: x } } }',
+    );
+    expect(remotes.get('a')).toMatchObject({ port: 23, bandwidth: { rate: 1_048_576 } });
+    expect(remotes.get('a')?.auth.keys).toEqual(['/home/u/.ssh/k']);
+    expect(remotes.get('b')).toMatchObject({ port: 22, bandwidth: undefined });
+    expect(remotes.get('b')?.auth).toMatchObject({ keys: [], password: 'x' });
+  });
+
+  it.each<[string, string, (job: Job) => unknown, unknown]>([
+    ['trash: true', 'trash: false', (job) => job.trash, undefined],
+    ['trash: { dir: x }', 'trash: { keep: 7d }', (job) => job.trash?.dir, 'x'],
+    ['delete: { require: m }', 'delete: 20%', (job) => job.delete.require, 'm'],
+    ['delete: 20%', 'delete: false', (job) => job.delete.enabled, false],
+    ['exclude: [a]', 'exclude: false', (job) => job.scope.exclude, []],
+    ['timeout: 2h', 'timeout: false', (job) => job.timeout, undefined],
+    ['compare: size', 'compare: false', (job) => job.compare, 'auto'],
+    ['catchUp: all', 'catchUp: { within: 1h }', (job) => job.starts.catchUp.slots, 'all'],
+    ['catchUp: all', 'catchUp: false', (job) => job.starts.catchUp.slots, 'none'],
+    [
+      'bandwidth: { windows: [{ hours: Sat, rate: 1MiB/s }] }',
+      'bandwidth: 2MiB/s',
+      (job) => job.bandwidth?.windows,
+      [],
+    ],
+  ])('%s, and a job with %s', (under, own, of, expected) => {
+    expect(of(jobOf(`defaults: { jobs: { ${under} } }\n${withJob(own)}`))).toEqual(expected);
+  });
+
   it('of the file go under every job: maps merge, lists replace', () => {
     const job = jobOf(
-      `defaults: { exclude: [a, b], retry: { attempts: 9, backoff: 1s }, verify: checksum }\n${withJob('exclude: c, retry: { backoff: 2s }')}`,
+      `defaults: { jobs: { exclude: [a, b], retry: { attempts: 9, backoff: 1s }, verify: checksum } }\n${withJob('exclude: c, retry: { backoff: 2s }')}`,
     );
     expect(job.scope.exclude).toEqual(['c']);
     expect(job.starts.retry).toEqual({ attempts: 9, backoff: 2000, maxBackoff: 600_000 });
@@ -110,13 +144,28 @@ describe('values', () => {
     ['exclude: "*.tmp"', (job) => job.scope.exclude, ['*.tmp']],
     ['delete: { max: 10 }', (job) => job.delete.max, { count: 10 }],
     ['delete: { max: 80% }', (job) => job.delete.max, { percent: 80 }],
-    ['delete: { trash: ./t/, keep: 30d }', (job) => job.delete.trash, 't'],
+    ['delete: 20%', (job) => job.delete.max, { percent: 20 }],
+    ['delete: 20', (job) => job.delete.max, { count: 20 }],
+    ['delete: false', (job) => job.delete.enabled, false],
+    ['trash: true', (job) => job.trash, { dir: '.ferryline/trash', keep: 30 * 86_400_000 }],
+    ['trash: { dir: ./t/, keep: 7d }', (job) => job.trash, { dir: 't', keep: 7 * 86_400_000 }],
+    ['trash: { keep: false }', (job) => job.trash?.keep, undefined],
+    ['catchUp: all', (job) => job.starts.catchUp, { slots: 'all', within: undefined }],
+    [
+      'catchUp: { within: 2h }',
+      (job) => job.starts.catchUp,
+      { slots: 'latest', within: 7_200_000 },
+    ],
+    ['retry: false', (job) => job.starts.retry.attempts, 1],
+    ['history: 90d', (job) => job.history, { ms: 90 * 86_400_000 }],
+    ['bandwidth: 20Mbit/s', (job) => job.bandwidth?.rate, 2_500_000],
+    ['watch: true, settle: 5s', (job) => job.settle, 5000],
     ['modes: { files: "0640", folders: "750" }', (job) => job.modes, { files: 416, folders: 488 }],
-    ['watch: true', (job) => job.starts.watch, { settle: 2000, rescan: 900_000 }],
+    ['watch: true', (job) => job.starts.watch, { rescan: 900_000, poll: undefined }],
     ['watch: false', (job) => job.starts.watch, undefined],
     ['minSize: 10, maxSize: 1KiB', (job) => job.scope.maxSize, 1024],
     ['maxAge: 7d', (job) => job.scope.maxAge, 604_800_000],
-    ['bandwidth: 1MiB/s', (job) => job.bandwidth, 1_048_576],
+    ['bandwidth: 1MiB/s', (job) => job.bandwidth, { rate: 1_048_576, windows: [] }],
     ['timeout: 2h', (job) => job.timeout, 7_200_000],
     ['schedule: "*/5 6-20 * * 1-5"', (job) => job.starts.schedule, ['*/5 6-20 * * 1-5']],
     ['schedule: ["0 0 2 * * *"]', (job) => job.starts.schedule, ['0 0 2 * * *']],
@@ -146,7 +195,7 @@ describe('values', () => {
     expect(remote?.hostKey).toEqual([key.replace(' me@here', ''), print]);
     expect(remote?.root).toBe('/srv/x');
     expect(remote?.knownHosts).toEqual(['/etc/ferry/kh']);
-    expect(remote?.bandwidth).toBe(500_000);
+    expect(remote?.bandwidth).toEqual({ rate: 500_000, windows: [] });
     expect(remote?.algorithms).toEqual({ cipher: ['aes128-cbc'], kex: { append: ['a'] } });
   });
 
@@ -275,7 +324,7 @@ jobs: { a: { from: ./a, ${a} }, b: { from: ./b, ${b} } }`).warnings;
     expect(load(withJob('delete: { max: 1 }')).warnings).toEqual([
       expect.stringContaining('"delete" has no effect on a push'),
     ]);
-    expect(load(`defaults: { delete: { max: 1 } }\n${withJob('')}`).warnings).toEqual([]);
+    expect(load(`defaults: { jobs: { delete: { max: 1 } } }\n${withJob('')}`).warnings).toEqual([]);
   });
 
   it('of an agent that is used but not running', () => {
@@ -296,14 +345,14 @@ describe('overrides', () => {
     const job = jobOf(text, { overrides });
     expect(job.scope.exclude).toEqual(['b']);
     expect(job.delete).toMatchObject({ max: { count: 7 }, require: 'r' });
-    expect([job.bandwidth, job.fsync]).toEqual([1_048_576, true]);
+    expect([job.bandwidth?.rate, job.fsync]).toEqual([1_048_576, true]);
     expect(overrides.delete.max).toBe('7');
   });
 
   it.each([
     [{ delete: { max: '200%' } }, 'delete.max: must be a share'],
-    [{ compare: 'once' }, 'compare: "once" is not supported yet'],
-    [{ hooks: 'x' }, 'hooks: is not supported yet'],
+    [{ compare: 'manifest' }, 'compare: "manifest" is not in this version'],
+    [{ hooks: 'x' }, 'hooks: is not in this version'],
     [{ bandwidth: '10' }, 'bandwidth: must be a rate'],
   ])('%j is refused by its key', (overrides, message) =>
     expect(problems(withJob(''), { overrides })).toEqual([expect.stringContaining(message)]),

@@ -9,7 +9,10 @@ describe('what is refused', () => {
     ['text', ['1:1 must be a map, not "text"']],
     ['jobs:', ['1:6 jobs: is empty']],
     ['jbos: {}', ['1:1 jbos: unknown key; did you mean "jobs"?']],
-    ['zzz: {}', ['1:1 zzz: unknown key; allowed: queue, remotes, defaults, jobs']],
+    [
+      'zzz: {}',
+      ['1:1 zzz: unknown key; allowed: queue, stateDir, bandwidth, remotes, defaults, jobs'],
+    ],
     ['jobs: {}\njobs: {}', ['2:1 jobs: this key appears twice']],
     ['remotes: { 1a: { host: h } }', ['1:12 remotes.1a: must be a name']],
     ['__proto__: {}', ['1:1 __proto__: this key is not allowed']],
@@ -26,15 +29,15 @@ describe('what is refused', () => {
     [withRemote('hostKey: MD5:aa'), ['must be a fingerprint such as SHA256:']],
     [withRemote('hostKey: "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIKK5LXd4KZvXEgkQ"'), ['public key']],
     [withRemote('root: ../x'), ['leaves the login folder']],
-    [withRemote('deadline: 30'), ['must be a time with its unit', 'not 30']],
-    [withRemote('deadline: 0s'), ['must be more than 0']],
-    [withRemote('stall: 30d'), ['must be at most 24d']],
+    [withRemote('replyTimeout: 30'), ['must be a time with its unit', 'not 30']],
+    [withRemote('replyTimeout: 0s'), ['must be more than 0']],
+    [withRemote('stallTimeout: 30d'), ['must be at most 24d']],
     [withRemote('bandwidth: 20'), ['must be a rate with its unit']],
     [withRemote('algorithms: { ciphers: [] }'), ['did you mean "cipher"?']],
     [withRemote('jump: d'), ['remotes.d.jump: makes a circle of jump hosts']],
     [withRemote('jump: dd'), ['remote "dd", which does not exist; did you mean "d"?']],
-    [withJob('compare: once'), ['jobs.x.compare: "once" is not supported yet']],
-    [withJob('compare: manifest'), ['"manifest" is not supported yet']],
+    [withJob('compare: once'), ['jobs.x.compare: must be one of auto']],
+    [withJob('compare: manifest'), ['"manifest" is not in this version']],
     [
       withJob('compare: chksum'),
       ['one of auto, mtime, size, checksum, not "chksum"; did you mean'],
@@ -47,24 +50,44 @@ describe('what is refused', () => {
     [withJob('modes: { files: "4755", folders: "0755" }'), ['without set-id bits']],
     [withJob('delete: { max: 200% }'), ['jobs.x.delete.max: must be a share from 0% to 100%']],
     [withJob('delete: { max: -1 }'), ['jobs.x.delete.max: must be at least 0']],
-    [withJob('delete: { trash: ../t }'), ['jobs.x.delete.trash: must not contain ".."']],
-    [withJob('delete: { trash: /t }'), ['must be a path below the root']],
-    [withJob('delete: { trash: . }'), ['not the root itself']],
+    [withJob('trash: { dir: ../t }'), ['jobs.x.trash.dir: must not contain ".."']],
+    [withJob('trash: { dir: /t }'), ['must be a path below the root']],
+    [withJob('trash: { dir: . }'), ['not the root itself']],
     [withJob('delete: { require: a/../../b }'), ['delete.require: must not contain ".."']],
-    [withJob('delete: { keep: 3d }'), ['jobs.x.delete.keep: is set without a trash folder']],
+    [withJob('delete: { keep: 3d }'), ['jobs.x.delete.keep: is not a key', 'trash: { keep: … }']],
+    [withJob('delete: { trash: t }'), ['jobs.x.delete.trash: is not a key', 'use trash']],
+    [withJob('missed: all'), ['jobs.x.missed: is not a key of jobs.yml; use catchUp instead']],
+    [withJob('missedWithin: 1h'), ['use catchUp: { within: … } instead']],
+    [withJob('watch: { settle: 1s }'), ['jobs.x.watch.settle: is not a key', 'use settle']],
+    [withJob('settle: 5s'), ['jobs.x.settle: needs "watch"']],
+    [withJob('existing: replace'), ['jobs.x.existing: "replace" is not a word', 'write overwrite']],
+    [withJob('existing: keep'), ['write skip']],
+    [withJob('bwlimit: 1M'), ['jobs.x.bwlimit: is not a key', 'use bandwidth']],
+    [withJob('cron: "* * * * *"'), ['use schedule']],
+    [withJob('backup-dir: x'), ['use trash']],
+    [withJob('catchUp: some'), ['must be latest, all, none, or a map']],
+    [withJob('window: "08:00-08:00"'), ['jobs.x.window: ', 'never opens']],
+    [withJob('window: "Mo-Fr"'), ['names a day']],
+    [withJob('bandwidth: { windows: [] }'), ['must name at least one window']],
+    [withJob('bandwidth: { windows: [{ hours: "8-9", rate: 1MiB/s }] }'), ['must be hours']],
+    ['remotes: { d: { host: h, deadline: 5s } }', ['remotes.d.deadline', 'use replyTimeout']],
+    ['remotes: { d: { host: h, user: me } }', ['remotes.d.user', 'use username']],
+    ['remotes: { d: { host: h, password: x } }', ['use auth: { password: … }']],
+    ['servers: {}', ['1:1 servers: is not a key of jobs.yml; use remotes instead']],
+    ['defaults: { exclude: [x] }', ['defaults.exclude: unknown key']],
     [withJob('ignoreFile: a/b'), ['must be a file name without "/"']],
     [withJob('schedule: "0 25 * * *"'), ['is not a valid cron expression']],
     [withJob('schedule: "@daily"'), ['5 fields, or 6']],
     [withJob('schedule: ["0 2 * * *", "0 2 * *"]'), ['jobs.x.schedule[1]: must be a cron']],
     [withJob('timezone: Mars/X'), ['must be a time zone']],
-    [withJob('watch: { setle: 1s }'), ['jobs.x.watch.setle: unknown key; did you mean "settle"?']],
+    [withJob('watch: { rescn: 1s }'), ['jobs.x.watch.rescn: unknown key; did you mean "rescan"?']],
     [withJob('watch: yes'), ['must be true, false, or a map']],
     [withJob('worker: a b'), ['jobs.x.worker: must be a name']],
     [withJob('minSize: 2KiB, maxSize: 1KiB'), ['jobs.x.maxSize: is less than minSize']],
     [withJob('minAge: 2d, maxAge: 1d'), ['jobs.x.maxAge: is less than minAge']],
     [withJob('after: { archive: ./a/done }'), ['jobs.x.after.archive: overlaps "from"']],
     [withJob('after: { archive: d:done }'), ['must be on the same side as "from"']],
-    [withJob('after: { archive: "./{date:yyyy}" }'), ['"{date:…}" is not supported yet']],
+    [withJob('after: { archive: "./{date:yyyy}" }'), ['"{date:…}" is not in this version']],
     [withJob('after: delete', 'operation: mirror, from: ./a, to: d:b'), ['keep for a mirror']],
     [withJob('', 'operation: push, from: ./a, to: ./b'), ['are both local']],
     [withJob('', 'operation: mirror, from: ./a, to: ./b'), ['are both local']],
@@ -72,7 +95,7 @@ describe('what is refused', () => {
     [withJob('', 'operation: pull, from: ./a, to: d:b'), ['must be on a remote for a pull']],
     [withJob('', 'operation: pull, from: d:a, to: d:a/b'), ['jobs.x.to: overlaps "from"']],
     [withJob('', 'operation: pull, from: d:a, to: "d:"'), ['overlaps "from"']],
-    [withJob('', 'operation: pull, from: "d:{date:yyyy}", to: ./b'), ['not supported yet']],
+    [withJob('', 'operation: pull, from: "d:{date:yyyy}", to: ./b'), ['not in this version']],
     [
       withJob('watch: true', 'operation: pull, from: d:a, to: ./b'),
       ['jobs.x.watch: needs a local'],
@@ -81,10 +104,10 @@ describe('what is refused', () => {
       'jobs: { x: { from: ./a, to: ./b } }',
       ['1:9 jobs.x.operation: is missing; must be one of push'],
     ],
-    ['defaults: { operation: push }', ['defaults.operation: unknown key']],
+    ['defaults: { jobs: { operation: push } }', ['defaults.jobs.operation: unknown key']],
     [
-      `defaults: { watch: true }\n${withJob('', 'operation: pull, from: d:a, to: ./b')}`,
-      ['1:20 defaults.watch: needs a local', '(in job x)'],
+      `defaults: { jobs: { watch: true } }\n${withJob('', 'operation: pull, from: d:a, to: ./b')}`,
+      ['1:28 defaults.jobs.watch: needs a local', '(in job x)'],
     ],
   ])('%s', (text, parts) => {
     const lines = problems(text);
@@ -93,19 +116,16 @@ describe('what is refused', () => {
     for (const part of parts) expect(lines[0]).toContain(part);
   });
 
-  it.each(['ready', 'temp', 'mark', 'hooks', 'release', 'notify'])(
-    '%s, not supported yet',
-    (key) => {
-      expect(problems(withJob(`${key}: x`))).toEqual([
-        expect.stringContaining(`jobs.x.${key}: is not supported yet`),
-      ]);
-      expect(problems(`defaults: { ${key}: x }`)[0]).toContain('is not supported yet');
-    },
-  );
+  it.each(['temp', 'once', 'hooks', 'release', 'notify'])('%s, which is planned', (key) => {
+    expect(problems(withJob(`${key}: x`))).toEqual([
+      expect.stringContaining(`jobs.x.${key}: is not in this version`),
+    ]);
+    expect(problems(`defaults: { jobs: { ${key}: x } }`)[0]).toContain('is not in this version');
+  });
 
-  it('notify at the top, not supported yet', () =>
+  it('notify at the top, which is planned', () =>
     expect(problems('notify: {}')).toEqual([
-      'jobs.yml:1:1 notify: is not supported yet; remove it',
+      'jobs.yml:1:1 notify: is not in this version; remove it',
     ]));
 
   it('a circle of jump hosts, reported once', () => {
@@ -205,7 +225,7 @@ remotes:
 
   it.each([
     'queue: mysql://u:hunter2@h',
-    'remotes: { a: { host: h, auth: hunter2 } }',
+    'remotes: { a: { host: h, auth: [hunter2] } }',
     'remotes: { a: { host: h, auth: { password: [hunter2] } } }',
     'remotes: { a: { host: h, auth: { password: *hunter2 } } }',
     'remotes: { a: { host: h, auth: { password: !hunter2 } } }',

@@ -17,7 +17,7 @@ const file = (size: number | undefined, mtime: number | undefined): Stat => ({
 });
 const rules: CompareRules = {
   compare: 'auto',
-  existing: 'replace',
+  existing: 'overwrite',
   mtimePrecision: 1e-9,
   keepsMtime: true,
   clockOffset: 0,
@@ -105,7 +105,7 @@ const table: Row[] = [
     'different: newer',
   ],
 
-  ['keep: whatever differs', [1, 9], [2, 5], { existing: 'keep' }, 'kept'],
+  ['keep: whatever differs', [1, 9], [2, 5], { existing: 'skip' }, 'kept'],
   ['newer: it is', [1, 9], [2, 5], { existing: 'newer' }, 'different: size'],
   ['newer: it is not', [1, 5], [2, 9], { existing: 'newer' }, 'kept'],
   ['newer: the same second', [1, 5.9], [2, 5], { existing: 'newer' }, 'kept'],
@@ -147,7 +147,7 @@ describe('decide, once the bytes were compared', () => {
 test('mayReplace: what `existing` lets take the place of another', () => {
   const may = (existing: CompareRules['existing'], mtime: number) =>
     mayReplace(file(1, mtime), file(1, 5), { ...rules, existing });
-  expect([may('replace', 4), may('keep', 6), may('newer', 6), may('newer', 5)]).toEqual([
+  expect([may('overwrite', 4), may('skip', 6), may('newer', 6), may('newer', 5)]).toEqual([
     ...[true, false, true, false],
   ]);
 });

@@ -67,7 +67,13 @@ test.each<[says: string, doubt: Doubt, now: [number, number] | undefined, at: nu
 
 const file = (size: number, mtime: number): Stat => ({ kind: 'file', size, mtime, mode: 0o644 });
 const plain: CompareRules = {
-  ...{ compare: 'auto', existing: 'replace', mtimePrecision: 1, keepsMtime: true, clockOffset: 0 },
+  ...{
+    compare: 'auto',
+    existing: 'overwrite',
+    mtimePrecision: 1,
+    keepsMtime: true,
+    clockOffset: 0,
+  },
 };
 
 describe('compareFiles with a copy in doubt', () => {
@@ -101,7 +107,7 @@ describe('compareFiles with a copy in doubt', () => {
       'equal',
     ],
     ['existing: newer, and it is', [1, 100.7], [1, 100], tells, { existing: 'newer' }, 'newer'],
-    ['existing: keep', [1, 100.7], [1, 100], tells, { existing: 'keep' }, 'kept'],
+    ['existing: skip', [1, 100.7], [1, 100], tells, { existing: 'skip' }, 'kept'],
     ['no mtime kept', [1, 100.7], [1, 100], tells, { keepsMtime: false }, 'newer'],
   ])('%s', (_says, source, destination, doubt, rules, is) => {
     const verdict = compareFiles(

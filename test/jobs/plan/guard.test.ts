@@ -37,9 +37,8 @@ function plan(
 }
 
 const rules: DeleteRules = {
+  enabled: true,
   max: { percent: 50 },
-  trash: undefined,
-  keep: undefined,
   require: undefined,
   allowEmptySource: false,
 };

@@ -63,9 +63,9 @@ const options = fc.record({
     'mirror' as const,
   ),
   existing: fc.constantFrom(
-    'replace' as const,
-    'replace' as const,
-    'keep' as const,
+    'overwrite' as const,
+    'overwrite' as const,
+    'skip' as const,
     'newer' as const,
   ),
   symlinks: fc.constantFrom('skip' as const, 'preserve' as const),
@@ -192,7 +192,7 @@ describe('a plan that was carried out', () => {
 
   test('has made the source’s files in scope stand at the destination', () => {
     holdsAfter((it, _plan, after) => {
-      if (it.rules.existing !== 'replace') return;
+      if (it.rules.existing !== 'overwrite') return;
       for (const [at, what] of it.source) {
         if (!carried(what, it) || !isIn(it, at, what)) continue;
         const there = after.get(at);

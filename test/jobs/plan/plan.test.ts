@@ -53,9 +53,9 @@ const rows: Readonly<Record<string, Rows>> = {
       ...{ source: { a: '1 @5 755' }, destination: { a: '1 @5 600' } },
       gives: [],
     },
-    'existing: keep lets it stand': {
+    'existing: skip lets it stand': {
       ...{ source: { a: '2 @6', b: '1 @5' }, destination: { a: '1 @5' } },
-      when: { existing: 'keep' },
+      when: { existing: 'skip' },
       gives: ['copy b (new)'],
     },
     'existing: newer replaces only what is older': {
@@ -241,7 +241,7 @@ const rows: Readonly<Record<string, Rows>> = {
     },
     'existing holds for links': {
       ...{ source: { m: '-> a' }, destination: { m: '-> b' } },
-      when: { symlinks: 'preserve', existing: 'keep' },
+      when: { symlinks: 'preserve', existing: 'skip' },
       gives: [],
     },
     'push: a file where a link stands is a conflict': {

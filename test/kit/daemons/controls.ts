@@ -23,7 +23,7 @@ export function givenControls(given: Partial<Controls>): GivenControls {
     runs: called('runs', given.runs),
     enqueue: called('enqueue', given.enqueue),
     outcome: called('outcome', given.outcome),
-    retry: called('retry', given.retry),
+    rerun: called('rerun', given.rerun),
     cancel: called('cancel', given.cancel),
     pause: called('pause', given.pause),
     resume: called('resume', given.resume),

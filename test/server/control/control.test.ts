@@ -105,7 +105,7 @@ describe('the socket', () => {
 });
 
 describe('what is asked is handed on, and its answer back', () => {
-  test('status, runs, enqueue, retry, cancel, pause, resume', async () => {
+  test('status, runs, enqueue, rerun, cancel, pause, resume', async () => {
     const runs = {
       runs: [{ run: 'r-1', job: 'a', trigger: 'manual', state: 'active' } as const],
       skipped: [{ job: 'a', slot: '2026-11-24T02:00:00.000Z', why: 'it was paused' }],
@@ -114,7 +114,7 @@ describe('what is asked is handed on, and its answer back', () => {
       status: async () => statusOf(),
       runs: async () => runs,
       enqueue: async () => ({ run: 'r-2', joined: false }),
-      retry: async () => ({ run: 'r-3', joined: true }),
+      rerun: async () => ({ run: 'r-3', joined: true }),
       cancel: async () => ({ was: 'active' }),
       pause: async () => {},
       resume: async () => {},
@@ -123,7 +123,7 @@ describe('what is asked is handed on, and its answer back', () => {
     expect(await client.runs(undefined, 7)).toEqual(runs);
     expect(await client.runs('a.b', 10_000)).toEqual(runs);
     expect(await client.enqueue('a_b.c-d')).toEqual({ run: 'r-2', joined: false });
-    expect(await client.retry('r-1')).toEqual({ run: 'r-3', joined: true });
+    expect(await client.rerun('r-1')).toEqual({ run: 'r-3', joined: true });
     expect(await client.cancel('r-1')).toEqual({ was: 'active' });
     await client.pause('a');
     await client.resume('a');
@@ -132,7 +132,7 @@ describe('what is asked is handed on, and its answer back', () => {
       'runs  7',
       'runs a.b 10000',
       'enqueue a_b.c-d',
-      'retry r-1',
+      'rerun r-1',
       'cancel r-1',
       'pause a',
       'resume a',
@@ -146,7 +146,7 @@ describe('what is asked is handed on, and its answer back', () => {
       'jobs/a/pause',
       'jobs/a/resume',
       'runs/r/cancel',
-      'runs/r/retry',
+      'runs/r/rerun',
     ]) {
       expect((await ask('GET', `/api/${path}`)).status).toBe(404);
     }

@@ -115,8 +115,8 @@ describe('remotes', () => {
       maxSessions: 2,
       maxFiles: 0,
       bandwidth: undefined,
-      deadline: 30_000,
-      stall: 60_000,
+      replyTimeout: 30_000,
+      stallTimeout: 60_000,
       algorithms: {},
       jump: undefined,
     } satisfies Remote);

@@ -20,8 +20,7 @@ function daily(schedule: string | string[], more: Partial<MissedRules> = {}): Mi
   return {
     schedule: [schedule].flat(),
     timezone: 'UTC',
-    missed: 'latest',
-    missedWithin: undefined,
+    catchUp: { slots: 'latest', within: undefined },
     ...more,
   };
 }
@@ -92,7 +91,7 @@ function scene(start: string, onSlot?: ScheduleOptions['onSlot']) {
   };
 }
 
-const later = 'skip: missed; a later slot makes up for it (missed: latest)';
+const later = 'skip: missed; a later slot makes up for it (catchUp: latest)';
 
 describe('slots come due', () => {
   test('at their time, each once, over all jobs', async () => {
@@ -119,7 +118,7 @@ describe('slots come due', () => {
       offered.push(slot);
       return new Promise((resolve) => gates.push(resolve));
     });
-    await set({ a: daily('* * * * *', { missed: 'all', missedWithin: hour }) });
+    await set({ a: daily('* * * * *', { catchUp: { slots: 'all', within: hour } }) });
     await pass(3 * minute);
     expect(offered.map(iso)).toEqual(['2026-01-01T00:01Z']);
     for (let i = 0; i < 3; i++) {
@@ -156,11 +155,11 @@ describe('slots come due', () => {
 
 describe('missed slots', () => {
   const jobs = {
-    none: daily('0 * * * *', { missed: 'none', missedWithin: 3 * hour }),
-    latest: daily('0 * * * *', { missed: 'latest', missedWithin: 3 * hour }),
-    all: daily('0 * * * *', { missed: 'all', missedWithin: 2 * hour }),
+    none: daily('0 * * * *', { catchUp: { slots: 'none', within: 3 * hour } }),
+    latest: daily('0 * * * *', { catchUp: { slots: 'latest', within: 3 * hour } }),
+    all: daily('0 * * * *', { catchUp: { slots: 'all', within: 2 * hour } }),
   };
-  const old = (within: string) => `skip: missed by more than ${within} (missedWithin)`;
+  const old = (within: string) => `skip: missed by more than ${within} (catchUp.within)`;
 
   test('at start are those since the last one seen', async () => {
     const { set, news } = scene('2026-01-01T04:30Z');
@@ -183,10 +182,10 @@ describe('missed slots', () => {
       `latest 2026-01-01T02:00Z ${later}`,
       `latest 2026-01-01T03:00Z ${later}`,
       'latest 2026-01-01T04:00Z catch-up',
-      'none 2026-01-01T01:00Z skip: missed: none',
-      'none 2026-01-01T02:00Z skip: missed: none',
-      'none 2026-01-01T03:00Z skip: missed: none',
-      'none 2026-01-01T04:00Z skip: missed: none',
+      'none 2026-01-01T01:00Z skip: catchUp: none',
+      'none 2026-01-01T02:00Z skip: catchUp: none',
+      'none 2026-01-01T03:00Z skip: catchUp: none',
+      'none 2026-01-01T04:00Z skip: catchUp: none',
     ]);
   });
 
@@ -200,7 +199,7 @@ describe('missed slots', () => {
       'all 2026-01-01T02:00Z due',
       `latest 2026-01-01T01:00Z ${later}`,
       'latest 2026-01-01T02:00Z due',
-      'none 2026-01-01T01:00Z skip: missed: none',
+      'none 2026-01-01T01:00Z skip: catchUp: none',
       'none 2026-01-01T02:00Z due',
     ]);
   });
@@ -208,7 +207,7 @@ describe('missed slots', () => {
   test('a minute late is due, more is missed', async () => {
     for (const [late, how] of [
       [minute, 'due'],
-      [minute + 1, 'skip: missed: none'],
+      [minute + 1, 'skip: catchUp: none'],
     ] as const) {
       const { set, pass, jump, news } = scene('2026-01-01T00:59:59Z');
       await set({ none: jobs.none });
@@ -266,12 +265,15 @@ describe('a slot that was refused', () => {
     const { set, pass, news } = scene('2026-01-01T00:00Z', async () => {
       if (refuse) throw new Error('no queue');
     });
-    await set({ a: daily('0 1 * * *'), b: daily('0 1 * * *', { missed: 'none' }) });
+    await set({
+      a: daily('0 1 * * *'),
+      b: daily('0 1 * * *', { catchUp: { slots: 'none', within: undefined } }),
+    });
     await pass(2 * hour);
     refuse = false;
     await pass(minute);
     expect(news()).toEqual([
-      'b 2026-01-01T01:00Z skip: missed: none',
+      'b 2026-01-01T01:00Z skip: catchUp: none',
       'a 2026-01-01T01:00Z catch-up',
     ]);
   });
@@ -299,8 +301,13 @@ describe('a reload', () => {
     await pass(2 * hour);
     expect(news()).toEqual(['a 2026-01-01T01:00Z due']);
     jump(day);
-    await set({ a: { starts: daily('0 1 * * *', { missed: 'none' }), handledUntil: 0 } });
-    expect(news()).toEqual(['a 2026-01-02T01:00Z skip: missed: none']);
+    await set({
+      a: {
+        starts: daily('0 1 * * *', { catchUp: { slots: 'none', within: undefined } }),
+        handledUntil: 0,
+      },
+    });
+    expect(news()).toEqual(['a 2026-01-02T01:00Z skip: catchUp: none']);
   });
 
   test('ends what is not in it, its retries too', async () => {
@@ -323,7 +330,7 @@ describe('a reload', () => {
       offered.push(iso(slot));
       return new Promise((resolve) => (open = resolve));
     });
-    const starts = daily('* * * * *', { missed: 'all', missedWithin: hour });
+    const starts = daily('* * * * *', { catchUp: { slots: 'all', within: hour } });
     await set({ a: { starts, handledUntil: at('2026-01-01T00:00Z') } });
     await set({ a: daily('0 1 * * *') });
     open();
@@ -378,8 +385,10 @@ test('whatever the clock does, each slot ends once and in order', async () => {
   const rules = fc.record({
     schedule: fc.constantFrom('*/15 * * * *', '0 * * * *', '*/20 1-4 * * *', '30 2 * * *'),
     timezone: fc.constantFrom('UTC', 'Europe/Berlin'),
-    missed: fc.constantFrom('none', 'latest', 'all'),
-    missedWithin: fc.constantFrom(undefined, hour, 2 * day),
+    catchUp: fc.record({
+      slots: fc.constantFrom('none', 'latest', 'all'),
+      within: fc.constantFrom(undefined, hour, 2 * day),
+    }),
   });
   const begins = fc.constantFrom('2026-01-01T00:00Z', '2026-03-28T22:00Z', '2026-10-24T22:00Z');
   await fc.assert(

@@ -24,7 +24,7 @@ export async function openDoubts(
   { name, compare, existing, from, to }: Job,
   state: string,
 ): Promise<Doubts | undefined> {
-  if (compare === 'size' || existing === 'keep') return undefined;
+  if (compare === 'size' || existing === 'skip') return undefined;
   const sides = fingerprint([from.label, from.path, to.label, to.path]);
   const file = doubtsFile(state, fingerprint([name]));
   const byPath = new Map<string, Doubt>();

@@ -6,20 +6,23 @@ const reportEveryMs = 1000;
 /** Milliseconds of unused time that a flow may catch up on. */
 const burstMs = 100;
 
-/** Keeps a flow below `rate` bytes a second, with bursts of up to a tenth of a second. */
+/** Keeps a flow below a rate, with bursts of up to a tenth of a second. */
 export class Throttle {
-  readonly rate: number;
+  readonly #rateNow: () => number | undefined;
   #until = 0;
 
-  constructor(rate: number) {
-    this.rate = rate;
+  /** `rateNow`: bytes a second at this moment; undefined: no limit. */
+  constructor(rateNow: () => number | undefined) {
+    this.#rateNow = rateNow;
   }
 
   /** Resolves when `bytes` more may flow. `onWait` is called every second until then, since a deliberate wait is no stall. */
   async pass(bytes: number, signal: AbortSignal, onWait: () => void = () => {}): Promise<void> {
+    const rate = this.#rateNow();
+    if (rate === undefined) return;
     const now = performance.now();
     const start = Math.max(this.#until, now - burstMs);
-    const length = (bytes / this.rate) * 1000;
+    const length = (bytes / rate) * 1000;
     this.#until = start + length;
     for (let left = start - now; left > 0; left = start - performance.now()) {
       try {

@@ -112,7 +112,7 @@ class Transfer {
     const { job, run, tally } = request;
     this.#request = request;
     this.#context = context;
-    this.#remover = createRemover(context.destination, job.delete, run, context.signal);
+    this.#remover = createRemover(context.destination, job.trash, run, context.signal);
     this.#after = createAfter(job, request.source, context, request.archive);
     this.#writer = new EntryWriter({ job, context, tally, progress, stop, after: this.#after });
   }
@@ -134,7 +134,7 @@ class Transfer {
     await this.#deleteAll(replaced);
     await writer.setFolderModes(() => true);
     if (tally.failed === 0 && wholeMirror)
-      await pruneTrash(this.#context.destination, job.delete, this.#request.start, signal);
+      await pruneTrash(this.#context.destination, job.trash, this.#request.start, signal);
   }
 
   async #applyAfter(equal: Equal): Promise<void> {

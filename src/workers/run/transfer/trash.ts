@@ -1,7 +1,7 @@
 /** Removes entries for good, or moves them to the trash, `TRASH/RUN/path`, which is pruned after `keep`. */
 import { join, parentOf } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
-import type { DeleteRules } from '../../../core/job.js';
+import type { TrashRules } from '../../../core/job.js';
 import { runTime } from '../../../core/run-id.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 
@@ -34,7 +34,7 @@ export interface Remover {
 
 export function createRemover(
   side: Endpoint,
-  { trash }: DeleteRules,
+  trash: TrashRules | undefined,
   run: string,
   signal: AbortSignal,
 ): Remover {
@@ -45,7 +45,7 @@ export function createRemover(
         await side.remove(from, signal);
         return;
       }
-      const target = join(join(trash, run), path);
+      const target = join(join(trash.dir, run), path);
       await makeFolders(side, parentOf(target), made, signal);
       await side.rename(from, target, false, signal);
     },
@@ -69,16 +69,17 @@ export function createRemover(
 /** Removes what runs moved to the trash more than `keep` milliseconds ago; `now` is ms since the epoch. */
 export async function pruneTrash(
   side: Endpoint,
-  { trash, keep }: DeleteRules,
+  trash: TrashRules | undefined,
   now: number,
   signal: AbortSignal,
 ): Promise<void> {
-  if (trash === undefined || keep === undefined) return;
-  if ((await side.stat(trash, signal)) === undefined) return;
-  for (const { name, kind } of await side.list(trash, signal)) {
+  if (trash?.keep === undefined) return;
+  const { dir, keep } = trash;
+  if ((await side.stat(dir, signal)) === undefined) return;
+  for (const { name, kind } of await side.list(dir, signal)) {
     const time = runTime(name);
     if (kind === 'folder' && time !== undefined && time < now - keep)
-      await removeTree(side, join(trash, name), signal);
+      await removeTree(side, join(dir, name), signal);
   }
 }
 

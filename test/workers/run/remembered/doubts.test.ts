@@ -106,5 +106,5 @@ test('a look at the source ends what it can, bytes found the same the rest', asy
 
 test('where nothing but size decides, or the destination always stays, nothing is kept', async () => {
   expect(await openDoubts({ ...job, compare: 'size' }, state)).toBeUndefined();
-  expect(await openDoubts({ ...job, existing: 'keep' }, state)).toBeUndefined();
+  expect(await openDoubts({ ...job, existing: 'skip' }, state)).toBeUndefined();
 });

@@ -279,7 +279,7 @@ describe('a run', () => {
   test('a mirror of an emptied or vanished source is not refused, and changes nothing', async () => {
     scene.writeHere({ 'a/': null });
     scene.writeThere({ 'a/f': '1' });
-    const job = { delete: { require: '.mounted', trash: '.ferryline/trash', keep: '1d' } };
+    const job = { delete: { require: '.mounted' }, trash: { keep: '1d' } };
     expect(await run(job, ['a', ''])).toMatchObject({ outcome: 'succeeded', exitCode: 0 });
     rmSync(scene.here(), { recursive: true });
     expect(await run(job, ['a', ''])).toMatchObject({ outcome: 'succeeded', exitCode: 0 });
@@ -302,7 +302,7 @@ describe('a run', () => {
       scene.writeHere({ 'a/old': '' }, { mtime: now - 1000 });
       scene.writeHere({ 'a/ahead': '' }, { mtime: now + 1000 });
       scene.writeHere({ 'a/fresh': '' });
-      const job = { operation: 'push', watch: { settle: '1m', rescan: '1h' } };
+      const job = { operation: 'push', watch: { rescan: '1h' }, settle: '1m' };
       expect((await run(job, folders, trigger)).outcome).toBe('succeeded');
       expect(Object.keys(readTree(scene.there()))).toEqual(copied);
     },

@@ -1,5 +1,6 @@
 /** Whose bytes count against which limit. Rates of a byte a second: what has to wait, waits for ever here. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Bandwidth } from '../../../../src/core/bandwidth.js';
 import type { Job } from '../../../../src/core/job.js';
 import type { Remote } from '../../../../src/core/remote.js';
 import { SessionPool } from '../../../../src/endpoints/sftp/pool.js';
@@ -11,9 +12,15 @@ beforeEach(() => {
 });
 afterEach(() => stop.abort(new Error('the test is over')));
 
-const archive = { name: 'archive', bandwidth: 1 } as Remote;
+const limit = (rate: number): Bandwidth => ({ rate, windows: [] });
+const archive = { name: 'archive', bandwidth: limit(1) } as Remote;
 const job = (bandwidth: number | undefined, ...remotes: (Remote | undefined)[]) =>
-  ({ bandwidth, from: { remote: remotes[0] }, to: { remote: remotes[1] } }) as unknown as Job;
+  ({
+    bandwidth: bandwidth === undefined ? undefined : limit(bandwidth),
+    from: { remote: remotes[0] },
+    to: { remote: remotes[1] },
+    starts: {},
+  }) as unknown as Job;
 
 /** Moves many bytes by way of the first, and tells whether one more may then flow by way of the second. */
 async function flows(first: Job, second: Job, onePool = true): Promise<boolean> {
@@ -33,7 +40,11 @@ test.each([
   ['two runs of a process share their remote’s', job(undefined, undefined, archive), false],
   ['whichever side it is', job(undefined, archive, undefined), false],
   ['another remote has its own', job(undefined, { ...archive, name: 'other' }), true],
-  ['as has one whose definition has changed', job(undefined, { ...archive, bandwidth: 2 }), true],
+  [
+    'as has one whose definition has changed',
+    job(undefined, { ...archive, bandwidth: limit(2) }),
+    true,
+  ],
   ['no limit, no wait', job(undefined), true],
 ])('%s', async (_what, second, expected) => {
   expect(await flows(job(undefined, archive), second)).toBe(expected);
@@ -45,7 +56,9 @@ test('other sessions do not count, nor do other runs against a job’s', async (
 });
 
 test('both a job’s and its remote’s hold', async () => {
-  expect(await flows(job(1, { ...archive, bandwidth: 1e9 }), job(undefined, archive))).toBe(true);
+  expect(await flows(job(1, { ...archive, bandwidth: limit(1e9) }), job(undefined, archive))).toBe(
+    true,
+  );
   expect(await flows(job(1e9, archive), job(1e9, archive))).toBe(false);
 });
 

@@ -36,14 +36,14 @@ describe('Throttle', () => {
   }
 
   test('keeps the rate: what follows waits for what went before', async () => {
-    const throttle = new Throttle(1000);
+    const throttle = new Throttle(() => 1000);
     await vi.advanceTimersByTimeAsync(10_000);
     // a tenth of a second is let through at once, however long nothing flowed
     expect(await passes(throttle, [100, 500, 500, 500])).toEqual([0, 0, 500, 1000]);
   });
 
   test('many at once share it', async () => {
-    const throttle = new Throttle(1000);
+    const throttle = new Throttle(() => 1000);
     await vi.advanceTimersByTimeAsync(10_000);
     const begin = performance.now();
     const at: number[] = [];
@@ -58,14 +58,14 @@ describe('Throttle', () => {
 
   test('says each second that it waits on purpose', async () => {
     const onWait = vi.fn();
-    const throttle = new Throttle(1000);
+    const throttle = new Throttle(() => 1000);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(await passes(throttle, [100, 2500, 100], onWait)).toEqual([0, 0, 2500]);
     expect(onWait).toHaveBeenCalledTimes(3);
   });
 
   test('an abort ends the wait, and what did not flow is not waited for', async () => {
-    const throttle = new Throttle(1000);
+    const throttle = new Throttle(() => 1000);
     await vi.advanceTimersByTimeAsync(10_000);
     const stop = new AbortController();
     await throttle.pass(1000, stop.signal);

@@ -1,12 +1,12 @@
-/** `ferryline retry RUN`: has the daemon repeat a run, as a new run. */
+/** `ferryline rerun RUN`: has the daemon repeat a run, as a new run. */
 import { awaitRuns, reportEnqueued } from '../await-runs.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 import type { EnqueueFlags } from './enqueue.js';
 
-export async function retry(run: string, flags: EnqueueFlags, context: Context): Promise<number> {
+export async function rerun(run: string, flags: EnqueueFlags, context: Context): Promise<number> {
   const controls = daemonClient(context);
-  const request = { retryOf: run, ...(await controls.retry(run)) };
+  const request = { rerunOf: run, ...(await controls.rerun(run)) };
   reportEnqueued(request, context);
   return flags.wait === true ? awaitRuns([request], controls, context) : 0;
 }

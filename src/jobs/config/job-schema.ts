@@ -1,0 +1,328 @@
+/** What jobs.yml may hold below `jobs`: every key of a job, its values and its default. */
+import { z } from 'zod';
+import {
+  bandwidth,
+  duration,
+  hours,
+  inner,
+  line,
+  location,
+  longestAge,
+  longestWait,
+  mode,
+  name,
+  oneOf,
+  oneOrMore,
+  patterns,
+  schedule,
+  section,
+  shareOrCount,
+  size,
+  timezone,
+} from './fields.js';
+import { planned } from './planned.js';
+
+const compare = ['auto', 'mtime', 'size', 'checksum'] as const;
+const laterCompare = ['manifest'];
+
+const deleteRules = section(
+  {
+    max: shareOrCount
+      .optional()
+      .describe(
+        'The most files a run may delete, as a share of the files in scope at the destination or as a number; if more would be deleted, nothing is. Default: 10 % or 20 files, whichever is more, and never over 50 %.',
+      ),
+    require: inner
+      .optional()
+      .describe(
+        'Path below the source that must exist, such as .mounted; otherwise nothing is deleted. Default: none.',
+      ),
+    allowEmptySource: z
+      .boolean()
+      .optional()
+      .describe('Whether files are deleted when the source is empty. Default: false.'),
+    only: planned('delete only what a run of this job sent.'),
+    grace: planned('how long files that are gone from the source are kept, by folder.'),
+  },
+  'delete',
+);
+
+const trashRules = section(
+  {
+    dir: inner
+      .optional()
+      .describe('Folder below the destination, as DIR/RUN/path. Default: .ferryline/trash.'),
+    keep: duration(longestAge)
+      .optional()
+      .describe('How long files stay there, such as 30d. Default: 30d.'),
+  },
+  'trash',
+);
+
+const jobShape = {
+  description: line
+    .optional()
+    .describe('What the job is for, shown in status, reports and messages. Default: none.'),
+  schedule: oneOrMore(schedule, 'a cron expression')
+    .optional()
+    .describe(
+      'When to run: a cron expression of 5 fields, or 6 with seconds first, or a list of them. Default: no schedule.',
+    ),
+  timezone: timezone
+    .optional()
+    .describe("Time zone of the schedule, such as Europe/Berlin. Default: the system's."),
+  catchUp: z
+    .union(
+      [
+        z.enum(['none', 'latest', 'all']),
+        section({
+          slots: z
+            .enum(['none', 'latest', 'all'])
+            .optional()
+            .describe(
+              'Which missed slots run: none, the latest, or all in order. Default: latest.',
+            ),
+          within: duration(longestAge)
+            .optional()
+            .describe(
+              "How old a missed slot may be. Default: 24h or the schedule's period, whichever is shorter; 7d for all.",
+            ),
+        }),
+      ],
+      { error: 'must be latest, all, none, or a map of slots and within' },
+    )
+    .optional()
+    .describe(
+      'Which slots to catch up on when they were missed because ferryline was not running. Default: latest.',
+    ),
+  watch: z
+    .union(
+      [
+        z.boolean(),
+        section(
+          {
+            rescan: duration(longestWait)
+              .optional()
+              .describe(
+                'How often a run scans the whole tree, in case the watch missed a change. Default: 15m.',
+              ),
+            poll: duration(longestWait)
+              .optional()
+              .describe(
+                'How often to look for changes, in place of events of the system. Default: events, but on nfs, cifs and fuse, where none come, every 5s.',
+              ),
+          },
+          'watch',
+        ),
+      ],
+      { error: 'must be true, false, or a map of rescan and poll' },
+    )
+    .optional()
+    .describe('Whether to run when something changes in a local `from`. Default: false.'),
+  settle: duration(longestWait, true)
+    .optional()
+    .describe(
+      'How long the size and mtime of a file must stay the same before it is copied; 0s: not asked for. Watched jobs only. Default: 2s.',
+    ),
+  worker: name
+    .optional()
+    .describe(
+      'Name of the workers that may take the job (ferryline start --worker NAME). Default: any worker.',
+    ),
+  retry: section({
+    attempts: z
+      .int()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe('Most attempts, including the first. Default: 5.'),
+    backoff: duration(longestWait, true)
+      .optional()
+      .describe('Wait before the second attempt; it doubles each time. Default: 10s.'),
+    maxBackoff: duration(longestWait, true)
+      .optional()
+      .describe('Longest wait between two attempts. Default: 10m.'),
+  })
+    .optional()
+    .describe('How a run from the queue is retried when it fails.'),
+  include: patterns
+    .optional()
+    .describe(
+      'Patterns in .gitignore syntax; files that match none are out of scope. Default: everything is in scope.',
+    ),
+  exclude: patterns
+    .optional()
+    .describe(
+      'Patterns in .gitignore syntax; what matches one is out of scope: never copied, replaced or deleted. Default: none.',
+    ),
+  ignoreFile: line
+    .refine(
+      (text) => !text.includes('/') && text !== '.' && text !== '..',
+      'must be a file name without "/"',
+    )
+    .optional()
+    .describe(
+      'Name of files that list more exclude patterns for their folder, such as .ferryignore. Default: none.',
+    ),
+  minSize: size
+    .optional()
+    .describe('Smaller files are out of scope, such as 1KiB. Default: no limit.'),
+  maxSize: size
+    .optional()
+    .describe('Larger files are out of scope, such as 2GiB. Default: no limit.'),
+  minAge: duration(longestAge, true)
+    .optional()
+    .describe(
+      "Files changed less than this long before the run's start are out of scope, such as 5m. Default: no limit.",
+    ),
+  maxAge: duration(longestAge, true)
+    .optional()
+    .describe(
+      "Files changed more than this long before the run's start are out of scope, such as 7d. Default: no limit.",
+    ),
+  compare: z
+    .enum(compare, {
+      error: (issue) =>
+        laterCompare.includes(issue.input as string)
+          ? `"${issue.input}" is not in this version; use one of ${compare.join(', ')}`
+          : undefined,
+    })
+    .optional()
+    .describe(
+      'How to decide whether two files differ. mtime: size and mtime; auto: the same, but where the destination does not keep mtimes, only a newer source counts; size: size alone; checksum: contents. Default: auto.',
+    ),
+  existing: oneOf('existing', ['overwrite', 'newer', 'skip'])
+    .optional()
+    .describe(
+      'What to do with a different file at the destination. overwrite: overwrite it; newer: overwrite it only with a newer one; skip: leave it. Default: overwrite.',
+    ),
+  live: patterns
+    .optional()
+    .describe(
+      'Patterns of files that only grow, such as logs: one that grew while it was read is taken as of its size at opening, and is no failure. Default: none.',
+    ),
+  delete: z
+    .union([shareOrCount, deleteRules], {
+      error: 'must be a share such as 20%, a number of files, false, or a map',
+    })
+    .optional()
+    .describe(
+      'What a mirror may delete; 20% is short for { max: 20% }, false deletes nothing. push and pull never delete.',
+    ),
+  trash: z
+    .union([z.boolean(), trashRules], { error: 'must be true, false, or a map of dir and keep' })
+    .optional()
+    .describe(
+      'Whether deleted and overwritten files are moved to a folder at the destination, from which `ferryline restore` brings them back. Default: false.',
+    ),
+  replace: section({
+    max: shareOrCount.describe(
+      'The most existing files a run may overwrite, as a share of the files in scope at the destination or as a number; if more would be, nothing is done.',
+    ),
+  })
+    .optional()
+    .describe('A guard on overwriting. Default: none.'),
+  symlinks: oneOf('symlinks', ['skip', 'follow', 'preserve'])
+    .optional()
+    .describe(
+      'What to do with symbolic links; links that leave the root are always skipped. Default: skip.',
+    ),
+  modes: z
+    .union(
+      [
+        z.enum(['source', 'server']),
+        section({
+          files: mode.describe('Permission bits of files, in quotes: "0644".'),
+          folders: mode.describe('Permission bits of folders, in quotes: "0755".'),
+        }),
+      ],
+      { error: 'must be source, server, or a map of files and folders' },
+    )
+    .optional()
+    .describe(
+      "Permission bits of copies: the source's, those the server sets, or fixed ones. Default: source.",
+    ),
+  verify: z
+    .enum(['size', 'checksum'])
+    .optional()
+    .describe('How a copy is checked before it gets its final name. Default: size.'),
+  fsync: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether every file is flushed to disk; on a server, where the server supports it. Default: false.',
+    ),
+  after: z
+    .union(
+      [
+        z.enum(['keep', 'delete']),
+        section({
+          archive: location.describe(
+            'Folder to move the source file to, on the same side as `from`.',
+          ),
+        }),
+      ],
+      { error: 'must be keep, delete, or { archive: FOLDER }' },
+    )
+    .optional()
+    .describe(
+      'What to do with a source file once its copy is checked; push and pull only. Default: keep.',
+    ),
+  bandwidth: bandwidth
+    .optional()
+    .describe(
+      "Bandwidth limit of this job, such as 5MiB/s or 20Mbit/s, or by hours. Default: the remote's limit.",
+    ),
+  window: oneOrMore(hours, 'hours such as "22:00-06:00"')
+    .optional()
+    .describe(
+      'Hours in which runs may start; a run that is still going on at their end stops at a safe point, and the next one goes on. Default: always.',
+    ),
+  timeout: duration(longestWait)
+    .optional()
+    .describe('Longest time a run may take, such as 2h. Default: no limit.'),
+  history: z
+    .union([z.int().min(1).max(100_000), duration(longestAge)], {
+      error: 'must be a time such as 90d, or a number of reports',
+    })
+    .optional()
+    .describe(
+      'Which run reports to keep: those of a time, such as 90d, or a number of them. Runs that moved nothing push none out. Default: 500.',
+    ),
+  renames: planned('follow: rename at the destination what was renamed at the source.'),
+  last: planned('patterns of files that get their final names after all others.'),
+  release: planned('publish into a new folder and switch a link to it.'),
+  delta: planned('send only the changed parts of large files.'),
+  manifestDir: planned('where the content hashes of compare: manifest are kept.'),
+  back: planned("earlier days' folders of a dated `from`."),
+  holidays: planned('the dates on which the schedule does not run.'),
+  overdueAfter: planned('when files that wait for something are reported.'),
+  doneFile: planned('a file that says that another one is complete.'),
+  once: planned('copy each file once, whatever becomes of it at the destination.'),
+  order: planned('in which order files are copied.'),
+  reject: planned('where files go that fail again and again.'),
+  pgp: planned('encrypt, sign, decrypt and verify files.'),
+  expect: planned('which files must arrive by when.'),
+  hooks: planned('commands that run before and after a run.'),
+  temp: planned('how files are named while they are written.'),
+  stale: planned('how long a job may be without success before it is reported.'),
+  slow: planned('when a run counts as slow.'),
+  notify: planned('the channels that are told of this job.'),
+};
+
+export const job = section(
+  {
+    operation: oneOf('operation', ['push', 'pull', 'mirror']).describe(
+      'push: copy to a remote; pull: copy from a remote; mirror: make `to` equal to `from`, also deleting what `from` does not have.',
+    ),
+    from: location.describe('Where files come from: a local path, or REMOTE:path.'),
+    to: location.describe('Where files go: a local path, or REMOTE:path.'),
+    ...jobShape,
+  },
+  'job',
+);
+
+/** Any job key except operation, from and to. */
+export const jobDefaults = section(jobShape, 'job');
+
+export type RawRules = z.infer<typeof jobDefaults>;

@@ -1,10 +1,10 @@
 /**
- * What the queue promises, checked on every store. `open` returns two views of one store, as two
- * processes have them; the embedded store has a single process, so there both views are the same.
+ * What the queue promises, tested on every store. `start` opens two views of one store, like two
+ * processes; the embedded store has a single process, so there both are the same.
  */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Report } from '../../src/core/events.js';
 import type { Permit } from '../../src/core/permit.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../../src/core/request.js';
@@ -27,7 +27,7 @@ const never = new AbortController().signal;
 setMaxListeners(0, never);
 let count = 0;
 
-/** A name of its own: all tests share the store. */
+/** A name that no other test uses: they share the store. */
 function fresh(prefix = 'job'): string {
   return `${prefix}-${process.pid}-${++count}`;
 }
@@ -72,26 +72,30 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       worker: string,
       carryOut: (assignment: Assignment) => Promise<AttemptEnd>,
       view = 0,
-    ): Consumer =>
-      consume(kit.stores[view] as Store, {
+    ): Consumer => {
+      const consumer = consume(kit.stores[view] as Store, {
         worker,
         concurrency: 10,
         carryOut,
         onGivenUp: () => {},
         onError,
       });
+      // After a failure, too: a store can't be closed while a worker waits on it.
+      onTestFinished(() => consumer.close());
+      return consumer;
+    };
     const until = async (what: () => boolean | Promise<boolean>) => {
       while (!(await what())) await sleep(10);
     };
 
-    test('a request becomes a run, whose report is returned', async () => {
+    test('a request becomes a run, whose report can be read afterwards', async () => {
       const worker = fresh('worker');
       const asked = request(fresh());
       const { run, joined } = await queue.request(asked, { worker, attempts: 1 });
       expect([run, joined]).toEqual([asked.run, undefined]);
       expect((await queue.find(run))?.state).toBe('waiting');
       const seen: Assignment[] = [];
-      const consumer = work(worker, async (assignment) => {
+      work(worker, async (assignment) => {
         seen.push(assignment);
         expect(assignment.isOurs()).toBe(true);
         return { next: 'end', report: report(assignment.request) };
@@ -105,7 +109,6 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       });
       expect(found).toMatchObject({ state: 'ended', outcome: 'succeeded', report: { run } });
       expect(await queue.list(10)).toContainEqual(expect.objectContaining({ run }));
-      await consumer.close();
     });
 
     test('a burst makes one run that waits and one that follows, never two at once', async () => {
@@ -128,7 +131,8 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
         atOnce--;
         return { next: 'end', report: report(asked) } as const;
       };
-      const consumers = [work(worker, carryOut, 0), work(worker, carryOut, 1)];
+      work(worker, carryOut, 0);
+      work(worker, carryOut, 1);
       await until(() => ran.length === 1);
       const ask = (asker: RunQueue) => asker.request(request(job), { worker, attempts: 1 });
       const answers = [await ask(queue), await ask(other)];
@@ -145,10 +149,9 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(later.joined).toBeUndefined();
       await until(() => ended.has(later.run));
       expect(ran).toEqual([waiting.run, next, later.run]);
-      await Promise.all(consumers.map((consumer) => consumer.close()));
     });
 
-    test('a slot does not follow an active run; a run of some folders is not kept, and is a second one', async () => {
+    test('a slot does not follow an active run; a run of some folders runs beside it, and none is kept to follow that one', async () => {
       const worker = fresh('worker');
       const job = fresh();
       let go = () => {};
@@ -156,7 +159,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
         go = open;
       });
       const ran: string[] = [];
-      const consumer = work(worker, async ({ request: asked }) => {
+      work(worker, async ({ request: asked }) => {
         ran.push(asked.run);
         await gate;
         return { next: 'end', report: report(asked) };
@@ -174,14 +177,13 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await until(() => ended.has(first.run) && ended.has(watch.run));
       await until(async () => (await queue.list(0)).every((view) => view.job !== job));
       expect(ran.length).toBe(2);
-      await consumer.close();
     });
 
     test('a run is tried again after the wait that its worker asks for, at most as often as it may', async () => {
       const worker = fresh('worker');
       const job = fresh();
       const attempts: number[] = [];
-      const consumer = work(worker, async ({ request: asked, attempt, attempts: all }) => {
+      work(worker, async ({ request: asked, attempt, attempts: all }) => {
         attempts.push(attempt);
         expect(all).toBe(3);
         if (attempt < 3) return { next: 'retry', after: 50, why: 'not yet' };
@@ -191,23 +193,22 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await until(() => ended.has(run));
       expect(attempts).toEqual([1, 2, 3]);
       expect((await queue.find(run))?.outcome).toBe('succeeded');
-      await consumer.close();
     });
 
     test('a run that is returned is taken by another worker, as the same attempt', async () => {
       const worker = fresh('worker');
       const { run } = await queue.request(request(fresh()), { worker, attempts: 3 });
-      let handedBack = 0;
+      let returned = 0;
       const first = work(worker, async () => {
-        handedBack++;
+        returned++;
         void first.pause();
         return { next: 'return' };
       });
-      await until(() => handedBack === 1);
+      await until(() => returned === 1);
       await first.close();
       expect((await queue.find(run))?.state).toBe('waiting');
       const attempts: number[] = [];
-      const second = work(
+      work(
         worker,
         async ({ request: asked, attempt }) => {
           attempts.push(attempt);
@@ -217,10 +218,9 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       );
       await until(() => ended.has(run));
       expect(attempts).toEqual([1]);
-      await second.close();
     });
 
-    test('a run that waits can be taken out; one that has begun or ended cannot', async () => {
+    test('a run that waits can be removed; one that has begun or ended cannot', async () => {
       const worker = fresh('worker');
       const job = fresh();
       const { run } = await queue.request(request(job), { worker, attempts: 1 });
@@ -229,12 +229,11 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(await queue.remove(run)).toBe(false);
       const again = await queue.request(request(job), { worker, attempts: 1 });
       expect(again.joined).toBeUndefined();
-      const consumer = work(worker, async ({ request: asked }) => {
+      work(worker, async ({ request: asked }) => {
         expect(await queue.remove(asked.run)).toBe(false);
         return { next: 'end', report: report(asked) };
       });
       await until(() => ended.has(again.run));
-      await consumer.close();
     });
 
     test('two permits for twenty takers: never a third, and every taker has a turn', async () => {
@@ -261,7 +260,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await Promise.all(sides.map((side) => side.close()));
     }, 60_000);
 
-    test('a permit that nobody waits for any more is returned, and a smaller number removes some', async () => {
+    test('a permit whose taker has left goes back, and a smaller number removes some', async () => {
       const permits = openPermits(kit.stores[0], { onWanted: () => {}, onError });
       const name = fresh('remote');
       const both = await Promise.all([permits.take(name, 2, never), permits.take(name, 2, never)]);
@@ -326,7 +325,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await Promise.all(sides.map((side) => side.close()));
     });
 
-    test('a pause holds for every process, over a restart, and over a lost queue', async () => {
+    test('a pause holds for every process, and survives a restart and the loss of the queue', async () => {
       const [here, there] = [await temporaryFolder(), await temporaryFolder()];
       const job = fresh();
       const first = await openPauses(kit.stores[0], here, onError);

@@ -1,4 +1,4 @@
-/** The embedded store's folder: what is damaged is set aside, with a warning, and nothing else is. */
+/** The embedded store's folder: a damaged database is set aside with a warning, and nothing else is. */
 import {
   chmodSync,
   cpSync,
@@ -69,13 +69,13 @@ const damages: Readonly<Record<string, (file: Files) => void>> = {
   'the catalogue is cut': (file) => {
     for (const path of base(file)) truncateSync(path, 100);
   },
-  'a file stands in its place': (file) => {
+  'a file is in its place': (file) => {
     rmSync(file(''), { recursive: true });
     writeFileSync(file(''), 'hello');
   },
 };
 
-/** Those that a database which was not closed in order is tried with; the check is then what meets them. */
+/** Damages tried on a database that was not closed in order: the check must find them. */
 const afterKill = [
   'the control file is empty',
   'the log is overwritten',
@@ -101,7 +101,7 @@ test.each(Object.keys(damages))(
   120_000,
 );
 
-test('a damaged index is made anew after a kill', async () => {
+test('a damaged index is rebuilt after a kill', async () => {
   const { folder, file } = await copyOf(sound);
   rmSync(join(folder, 'clean'));
   const state = await opened((await copyOf(sound)).folder);
@@ -112,17 +112,17 @@ test('a damaged index is made anew after a kill', async () => {
   expect(rows.length).toBeGreaterThan(3);
   for (const { path } of rows) if (statSync(file(path)).size > 8192) scramble(file(path));
   const { pool, entries, warnings } = await opened(folder);
-  // Whatever of it could be saved, it works.
+  // It works, whether or not its entries could be saved.
   await entries.add('run', {}, { jobId: 'second' });
   expect((await entries.getJob('second'))?.id).toBe('second');
   if (warnings.length === 0) expect((await entries.getJob('first'))?.id).toBe('first');
   await pool.end();
 }, 120_000);
 
-test('damage that a query meets breaks it, once, and is set aside by the next opening', async () => {
+test('damage found by a query is reported once, and the next opening sets the database aside', async () => {
   const { folder, file } = await copyOf(sound);
   const { pool, entries, broken } = await opened(folder);
-  // Outside the queue's own schema, whose rows are read at the opening.
+  // Outside the queue's own schema, whose rows are read when it is opened.
   await pool.query('CREATE TABLE public.victim AS SELECT generate_series(1, 1000) AS n');
   const { rows } = await pool.query<{ path: string }>(
     "SELECT pg_relation_filepath('public.victim') AS path",
@@ -160,7 +160,7 @@ test('files that the account may not write are no damage', async () => {
   expect(readdirSync(folder).sort()).toEqual(before);
 });
 
-/** Does something as the account of servers: root may write everything. */
+/** Does something as the servers' account, since root may write everything. */
 async function asOrdinary(work: () => Promise<void>): Promise<void> {
   if (!isRoot) return work();
   const { uid, gid } = serverAccount();

@@ -1,4 +1,4 @@
-/** The embedded queue's folder over its life: made, kept small, killed, damaged. */
+/** The embedded queue's folder: made, kept small, killed, damaged. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const quiet = (message: string) => {
   throw new Error(message);
 };
 
-test('a database is made beside its name, and half of one that a kill left goes away', async () => {
+test('a database is made under another name, and a half-made one that a kill left is removed', async () => {
   const folder = await temporaryFolder();
   writeFileSync(join(folder, 'making-half'), 'x');
   const pool = await openFolder(folder, { onWarning: quiet });
@@ -21,7 +21,7 @@ test('a database is made beside its name, and half of one that a kill left goes 
   await pool.end();
 }, 60_000);
 
-test('what cannot be opened is set aside with a warning, and a new one is begun', async () => {
+test('a database that cannot be opened is set aside with a warning, and a new one is made', async () => {
   const folder = await temporaryFolder();
   writeFileSync(join(folder, 'pglite'), 'no database');
   const warnings: string[] = [];

@@ -17,7 +17,7 @@ queueSuite('PostgreSQL', async () => {
   };
 });
 
-test('an event whose transaction commits after that of a later one is heard', async () => {
+test('an event whose transaction commits after that of a later event is not missed', async () => {
   const postgres = await startPostgres();
   const store = await openAt(postgres.url);
   const signals = await openSignals(store, () => {});

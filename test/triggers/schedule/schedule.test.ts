@@ -161,7 +161,7 @@ describe('missed slots', () => {
   };
   const old = (within: string) => `skip: missed by more than ${within} (catchUp.within)`;
 
-  test('at start are those since the last one seen', async () => {
+  test('at start are those after the last one handled', async () => {
     const { set, news } = scene('2026-01-01T04:30Z');
     const handledUntil = at('2026-01-01T02:00Z');
     await set({ all: { starts: jobs.all, handledUntil } });
@@ -280,7 +280,7 @@ describe('a slot that was refused', () => {
 });
 
 describe('a reload', () => {
-  test('begins at the present where the schedule or its zone changed', async () => {
+  test('begins now for a job whose schedule or zone changed', async () => {
     const { set, pass, news } = scene('2026-01-01T00:00Z');
     await set({ a: daily('0 1 * * *'), b: daily('0 1 * * *') });
     await pass(2.5 * hour);
@@ -295,7 +295,7 @@ describe('a reload', () => {
     expect(news()).toEqual(['a 2026-01-01T03:30Z due']);
   });
 
-  test('forgets nothing that was seen of a job that stays', async () => {
+  test('keeps what was handled of a job that stays', async () => {
     const { set, pass, news, jump } = scene('2026-01-01T00:00Z');
     await set({ a: daily('0 1 * * *') });
     await pass(2 * hour);

@@ -41,7 +41,7 @@ const expression = (hours: fc.Arbitrary<string>) => {
 const paces = fc.constantFrom('*', '*/2', '*/5');
 const times = fc.constantFrom('0', '1', '2', '3', '1,2', '0-3', '2-23', '0,23');
 
-/** Numbers a field stands for, read anew here. */
+/** The numbers that a field means, by code of the test's own. */
 function numbers(field: string, min: number, max: number): Set<number> {
   const found = new Set<number>();
   for (const part of field.split(',')) {

@@ -385,7 +385,7 @@ describe('missedSlots', () => {
     expect(clock(missedSlots(rules(missed, within), seen, now))).toEqual({ run, skipped });
   });
 
-  test('a slot seen is not missed', () => {
+  test('a handled slot is not missed', () => {
     expect(missedSlots(rules('all', day), at('2026-01-01T04:00Z'), now)).toEqual({
       run: [],
       skipped: [],

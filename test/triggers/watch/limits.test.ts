@@ -69,7 +69,7 @@ async function start(limit: string, setLimit: readonly string[]) {
 }
 
 const few = 'echo 6 > /proc/sys/user/max_inotify_watches';
-/** Whether this machine lets us make a namespace with limits of its own; where not, a stand-in of fs.watch says no. */
+/** Whether this machine lets us make a namespace with limits of its own; if not, a stand-in for fs.watch refuses watches. */
 const canLimit = spawnSync('unshare', ['-Ur', 'sh', '-c', few]).status === 0;
 const withFew = canLimit ? ['unshare', '-Ur', 'sh', '-c', `${few}; exec "$@"`, 'sh'] : [];
 

@@ -1,9 +1,9 @@
-/** When a file counts as at rest: the table, and for any writer. */
+/** When a file counts as at rest: a table, and for any writer. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type FileState, Settle } from '../../../src/triggers/watch/settle.js';
 
-/** A look: `size` tells the states apart, `age` is what the file's own time says; by default nothing, since it lies ahead. */
+/** A look: `size` distinguishes the states, `age` comes from the file's own time; by default that is in the future and says nothing. */
 const seen = (size: number, age = -1, changes: Partial<FileState> = {}): FileState => ({
   ...{ size, mtimeMs: size, ctimeMs: size, ino: 1, age },
   ...changes,
@@ -233,7 +233,7 @@ describe('at rest', () => {
     expect(restAt(settle, steps)).toBe(at);
   });
 
-  test('a path is told once', () => {
+  test('a path is ready once', () => {
     const watcher = new Settle(0);
     for (const at of [0, 0]) watcher.look('f', seen(1), at);
     expect([watcher.ready(), watcher.ready()]).toEqual([['f'], []]);
@@ -279,12 +279,12 @@ describe('any writer, looked at any time', () => {
     settle: fc.integer({ min: 0, max: 3000 }),
     gaps: fc.array(fc.integer({ min: 1, max: 4000 }), { minLength: 1, maxLength: 12 }),
     extra: fc.array(fc.integer({ min: 0, max: 20_000 }), { maxLength: 20 }),
-    /** Milliseconds by which the file's clock is behind; an event tells of each write then. */
+    /** Milliseconds by which the file's clock is behind; an event reports each write then. */
     behind: fc.constantFrom(0, 0, 500, 1e6, -1e6),
     noise: fc.integer({ min: 0, max: 40 }),
   });
 
-  test('it is told after the last write only, never while it is written, and in time', () => {
+  test('it is ready after the last write only, never while it is written, and in time', () => {
     fc.assert(
       fc.property(run, ({ settle, gaps, extra, behind, noise }) => {
         let time = 0;

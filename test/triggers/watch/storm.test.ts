@@ -1,4 +1,4 @@
-/** A storm of changes, the same for a seed: afterwards every file that is there has been told. */
+/** A storm of changes, the same for each seed: afterwards every file that exists has been reported. */
 import {
   appendFileSync,
   existsSync,
@@ -15,7 +15,7 @@ import { expect, test } from 'vitest';
 import { settle, watched } from '../../kit/daemons/watching.js';
 import { random } from '../../kit/files/tree.js';
 
-/** Makes, writes, replaces, moves and removes files and folders, with little breath between. */
+/** Makes, writes, replaces, moves and removes files and folders, with short pauses at most. */
 async function storm(root: string, seed: number): Promise<void> {
   const next = random(seed);
   const below = (n: number) => Math.floor(next() * n);
@@ -78,10 +78,10 @@ function filesBelow(root: string): { readonly folder: string; readonly changed: 
 }
 
 test.each([1, 2, 3])('seed %d', async (seed) => {
-  const told = new Map<string, number>();
+  const reported = new Map<string, number>();
   const watch = await watched({
     onSettled: (folders) => {
-      for (const folder of folders) told.set(folder, Date.now());
+      for (const folder of folders) reported.set(folder, Date.now());
     },
   });
   await watch.ready;
@@ -90,13 +90,13 @@ test.each([1, 2, 3])('seed %d', async (seed) => {
   const files = filesBelow(root);
   expect(files.length).toBeGreaterThan(20);
   await watch.until(() =>
-    files.every(({ folder, changed }) => (told.get(folder) ?? 0) >= changed + settle - 15),
+    files.every(({ folder, changed }) => (reported.get(folder) ?? 0) >= changed + settle - 15),
   );
   // no folder was lost on the way
   const folders = [...new Set(files.map(({ folder }) => folder))];
-  told.clear();
+  reported.clear();
   for (const folder of folders) watch.write(join(folder, 'later'));
-  await watch.until(() => folders.every((folder) => told.has(folder)));
+  await watch.until(() => folders.every((folder) => reported.has(folder)));
   expect(watch.rescans).toEqual(['start']);
   await watch.close();
 });

@@ -1,4 +1,4 @@
-/** What a watch asks for again after a run that did not do all of it. */
+/** What a watch requests again after a run that left something undone. */
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WatchRequests } from '../../../src/triggers/watch/watch-requests.js';
 import { reportOf } from '../../kit/daemons/controls.js';
@@ -28,12 +28,12 @@ async function askedFor(folders: readonly string[], paths: readonly string[]) {
   return asked;
 }
 
-test('the folders of the paths that failed, and no others', async () => {
+test('the folders of the failed paths are requested again, and no others', async () => {
   const [, again] = await askedFor(['a', 'b', 'c'], ['b/x', 'b/y', 'c/z']);
   expect(again).toEqual(['b', 'c']);
 });
 
-test('all of them where a path is not what it was, since a secret was taken out', async () => {
+test('all folders are requested again when a path is unknown, since a secret was removed from it', async () => {
   const [first, again] = await askedFor(['a', 'b-pa55word'], ['b-[secret]/x']);
   expect(again).toEqual(first);
 });

@@ -1,4 +1,4 @@
-/** Watching real folders: what is told, and when. */
+/** Watching real folders: what is reported, and when. */
 import {
   appendFileSync,
   chmodSync,
@@ -27,17 +27,17 @@ afterEach(async () => {
   for (const watch of open.splice(0)) await watch.close();
 });
 
-/** Milliseconds a file's own time may lie before the clock of the process: the kernel's is coarse. */
-const coarse = 15;
+/** A file's own time may be this much before the process's clock: the kernel's is clockErrorMs. */
+const clockErrorMs = 15;
 
-test('the start asks for a look at the whole tree, and what was there before is not told', async () => {
+test('the start asks for a look at the whole tree, and older files are not reported', async () => {
   const watch = await watching({ before: (root) => writeFileSync(join(root, 'old'), '') });
   expect([watch.rescans, watch.states]).toEqual([['start'], ['watching']]);
   await watch.sentinel();
   expect(watch.folders()).toEqual([]);
 });
 
-test('but what changed just before is, since a run that looks now may leave it out', async () => {
+test('a file that changed just before the start is reported, since a run that looks now may skip it', async () => {
   const root = await temporaryFolder();
   mkdirSync(join(root, 'sub'));
   writeFileSync(join(root, 'sub/fresh'), '');
@@ -45,7 +45,7 @@ test('but what changed just before is, since a run that looks now may leave it o
   await watch.untilSettled('sub');
 });
 
-describe('told', () => {
+describe('it reports', () => {
   test('a new file and a changed one, each by its folder, at rest for `settle`', async () => {
     const quiet: number[] = [];
     let file = '';
@@ -63,7 +63,7 @@ describe('told', () => {
     watch.write('a/b/old', 'changed');
     await watch.untilSettled('a/b');
     expect(watch.settled).toEqual([[''], ['a/b']]);
-    expect(Math.min(...quiet)).toBeGreaterThanOrEqual(settle - coarse);
+    expect(Math.min(...quiet)).toBeGreaterThanOrEqual(settle - clockErrorMs);
   });
 
   test('an editor’s save: a temporary file renamed over the old one', async () => {
@@ -83,12 +83,12 @@ describe('told', () => {
       if (i % 7 === 0) await sleep(i % 5);
     }
     await watch.until(() => folders.every((folder) => watch.folders().includes(folder)));
-    // and what comes later is seen, too
+    // later files are reported, too
     watch.write('n3/a3/b/later');
     await watch.untilSettled('n3/a3/b');
   });
 
-  test('moves: in, and within; out is nothing', async () => {
+  test('a folder moved in or within the tree, but none moved out', async () => {
     const outside = await temporaryFolder();
     mkdirSync(join(outside, 'in/deep'), { recursive: true });
     writeFileSync(join(outside, 'in/deep/file'), '');
@@ -134,7 +134,7 @@ describe('told', () => {
     await watch.untilSettled('d/x');
   });
 
-  test('a link; not what is behind it', async () => {
+  test('a link, but not what it leads to', async () => {
     const watch = await watching();
     const outside = await temporaryFolder();
     symlinkSync(outside, watch.at('link'));
@@ -144,14 +144,14 @@ describe('told', () => {
     expect(watch.folders()).toEqual(['']);
   });
 
-  test('times in the future hold nothing up', async () => {
+  test('a file with a time in the future, without delay', async () => {
     const watch = await watching();
     watch.write('a/file');
     utimesSync(watch.at('a/file'), 9_000_000_000, 9_000_000_000);
     await watch.untilSettled('a');
   });
 
-  test('names like their folder’s', async () => {
+  test('a file with the name of its folder', async () => {
     const watch = await watching({
       before: (root) => mkdirSync(join(root, 'root/root'), { recursive: true }),
     });
@@ -164,7 +164,7 @@ describe('told', () => {
   });
 });
 
-describe('not told', () => {
+describe('it does not report', () => {
   test('a file that is being written, until it is done', async () => {
     const long = 800;
     const watch = await watching({ settle: long });
@@ -176,12 +176,12 @@ describe('not told', () => {
     }
     const end = Date.now();
     await watch.untilSettled('');
-    expect(Date.now() - end).toBeGreaterThanOrEqual(long - coarse);
+    expect(Date.now() - end).toBeGreaterThanOrEqual(long - clockErrorMs);
     await watch.sentinel();
     expect(watch.folders()).toEqual(['']);
   });
 
-  test('what is ours, what is not wanted, what was removed, and modes of folders', async () => {
+  test('our own files, unwanted ones, removed ones, and modes of folders', async () => {
     const asked = new Set<string>();
     const watch = await watching({
       before: (root) => {
@@ -207,7 +207,7 @@ describe('not told', () => {
     expect([...asked].filter((path) => /ferry|out\//.test(path))).toEqual([]);
   });
 
-  test('a file that is gone before it came to rest', async () => {
+  test('a file that is removed before it has come to rest', async () => {
     const watch = await watching();
     watch.write('brief');
     await sleep(settle / 3);
@@ -225,8 +225,8 @@ describe('not told', () => {
   });
 });
 
-describe('very much at once', () => {
-  test('ten thousand files: each folder is told, in few calls', async () => {
+describe('many changes at once:', () => {
+  test('of ten thousand files, each folder is reported, in few calls', async () => {
     const from = await temporaryFolder();
     for (let i = 0; i < 10_000; i++) {
       const folder = join(from, `drop/d${i % 20}`);
@@ -259,7 +259,7 @@ describe('very much at once', () => {
         for (const folder of ['many', 'replaced']) mkdirSync(join(root, folder));
       },
     });
-    // nothing is read meanwhile, so that the queue overflows
+    // this thread reads no events meanwhile, so the system's queue overflows
     for (let i = 0; i < 9000; i++) writeFileSync(watch.at(`many/f${i}`), 'x');
     mkdirSync(watch.at('missed/deep'), { recursive: true });
     rmSync(watch.at('replaced'), { recursive: true });
@@ -273,7 +273,7 @@ describe('very much at once', () => {
 });
 
 describe('the root', () => {
-  test('comes late, goes, comes back: each time the whole tree is to be looked at', async () => {
+  test('may come late, go and come back: each time the whole tree must be looked at', async () => {
     const root = join(await temporaryFolder(), 'mount');
     const watch = await watching({ root });
     expect(watch.rescans).toEqual([]);
@@ -291,7 +291,7 @@ describe('the root', () => {
     expect(watch.settled).toEqual([['sub'], ['sub']]);
   });
 
-  test('another folder in its place is watched in its stead', async () => {
+  test('may be replaced by another folder, which is watched then', async () => {
     const watch = await watching({
       before: (root) => mkdirSync(`${root}-other/sub`, { recursive: true }),
     });
@@ -302,7 +302,7 @@ describe('the root', () => {
     await watch.untilSettled('sub');
   });
 
-  test('is one file: only that one counts, saved in place or by a rename', async () => {
+  test('may be one file: only that one counts, saved in place or by a rename', async () => {
     const folder = await temporaryFolder();
     const file = join(folder, 'file');
     writeFileSync(file, '');
@@ -321,7 +321,7 @@ describe('the root', () => {
     expect(watch.settled).toEqual([[''], ['']]);
   });
 
-  test('a link to a folder', async () => {
+  test('may be a link to a folder', async () => {
     const folder = await temporaryFolder();
     mkdirSync(join(folder, 'real/sub'), { recursive: true });
     symlinkSync('real', join(folder, 'root'));
@@ -331,13 +331,13 @@ describe('the root', () => {
   });
 });
 
-test('every `rescan` the whole tree is to be looked at', async () => {
+test('the whole tree must be looked at every `rescan`', async () => {
   const watch = await watching({ rescan: 50 });
   await watch.until(() => watch.rescans.filter((why) => why === 'rescan').length >= 3);
   expect(watch.rescans[0]).toBe('start');
 });
 
-test('two watches on one folder, and the end of one is not that of the other', async () => {
+test('of two watches on one folder, one can end without the other', async () => {
   const first = await watching();
   const second = await watching({ root: first.at('') });
   first.write('d/file');

@@ -135,7 +135,7 @@ async function connect(
   const onStoreTrouble = (error: Error | undefined) => {
     if (connected) onTrouble(error);
   };
-  for (let pause = 500; ; pause = Math.min(pause * 2, 5000)) {
+  for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5000)) {
     try {
       const folder = queueFolder(state);
       const store = await openStore({
@@ -149,10 +149,12 @@ async function connect(
       return store;
     } catch (thrown) {
       const error = asFerryError(thrown);
-      const left = until - performance.now();
-      if (error.kind !== 'network' || left <= 0) throw error;
-      onNote(`${error.message}; trying again for ${formatDuration(Math.ceil(left / 1000) * 1000)}`);
-      await sleep(Math.min(pause, left), undefined, { signal });
+      const leftMs = until - performance.now();
+      if (error.kind !== 'network' || leftMs <= 0) throw error;
+      onNote(
+        `${error.message}; trying again for ${formatDuration(Math.ceil(leftMs / 1000) * 1000)}`,
+      );
+      await sleep(Math.min(pauseMs, leftMs), undefined, { signal });
     }
   }
 }

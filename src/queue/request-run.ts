@@ -19,7 +19,7 @@ export interface RunRules {
 }
 
 /** The run that serves a request. */
-export interface RequestedRun {
+export interface QueuedRun {
   readonly run: string;
   /**
    * The run that existed already. `waiting`: it serves this request too. `active`: the run that
@@ -38,7 +38,7 @@ export async function requestRun(
   request: RunRequest,
   attempts: number,
   whenActive: 'follow' | 'drop',
-): Promise<RequestedRun> {
+): Promise<QueuedRun> {
   const whole = request.folders === undefined;
   const id = whole ? request.job : `${request.job}.watch`;
   const follows = whole && whenActive === 'follow';

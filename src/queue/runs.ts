@@ -12,7 +12,7 @@ import type { Report } from '../core/events.js';
 import { present } from '../core/present.js';
 import type { RunRequest, RunView } from '../core/request.js';
 import { answered } from './answered.js';
-import { type RequestedRun, type RunRules, requestRun } from './request-run.js';
+import { type QueuedRun, type RunRules, requestRun } from './request-run.js';
 import { keepEvents, type Store } from './store/store.js';
 
 export interface RunQueue {
@@ -21,11 +21,7 @@ export interface RunQueue {
    * one more whole run is kept to follow it, unless `whenActive` is `drop`. A run limited to folders
    * is never kept: `joined` says that it must be requested again. Errors: `network`.
    */
-  request(
-    request: RunRequest,
-    rules: RunRules,
-    whenActive?: 'follow' | 'drop',
-  ): Promise<RequestedRun>;
+  request(request: RunRequest, rules: RunRules, whenActive?: 'follow' | 'drop'): Promise<QueuedRun>;
   /** A run that is in the queue: waiting, active, or ended not long ago. */
   find(run: string): Promise<RunView | undefined>;
   /** The waiting and active runs, and the newest ended ones: at most `ended` of each queue. */

@@ -5,13 +5,13 @@
 import { parentOf } from '../../core/entry.js';
 import type { Report } from '../../core/events.js';
 import { secretMark } from '../../core/text.js';
-import type { RequestedRun } from '../../queue/request-run.js';
+import type { QueuedRun } from '../../queue/request-run.js';
 
 export interface WatchRequestsOptions {
   /** Milliseconds before folders that failed are requested again; doubled each time, up to `maxBackoff`. */
   readonly retry: { readonly backoff: number; readonly maxBackoff: number };
   /** Puts a request in the queue: for these folders, or for the whole tree. */
-  readonly request: (folders: readonly string[] | undefined) => Promise<RequestedRun>;
+  readonly request: (folders: readonly string[] | undefined) => Promise<QueuedRun>;
   /** The report of a run that has ended; undefined before that, `lost` when nothing is known of the run any more. */
   readonly endOf: (run: string) => Promise<Report | 'lost' | undefined>;
   readonly isPaused: () => boolean;

@@ -1,12 +1,12 @@
 /** The watches of all jobs: begun, changed and ended as jobs.yml says, each with the requests that it causes. */
 import type { Report } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
-import type { RequestedRun } from '../../queue/request-run.js';
+import type { QueuedRun } from '../../queue/request-run.js';
 import { type Watch, watchFolder } from './watch.js';
 import { WatchRequests } from './watch-requests.js';
 
 export interface WatchesOptions {
-  readonly request: (job: Job, folders: readonly string[] | undefined) => Promise<RequestedRun>;
+  readonly request: (job: Job, folders: readonly string[] | undefined) => Promise<QueuedRun>;
   readonly endOf: (run: string) => Promise<Report | 'lost' | undefined>;
   /** Whether a path below the job's source is in scope. */
   readonly wanted: (job: Job) => (path: string, isFolder: boolean) => boolean;

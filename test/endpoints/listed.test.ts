@@ -1,4 +1,4 @@
-/** Entries of a listing that is done with are gone with the next small collection, whatever was kept before. */
+/** Entries that are no longer needed are freed by the next scavenge, whatever was kept before. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 const run = promisify(execFile);
 const built = (path: string) => new URL(`../../dist/endpoints/${path}`, import.meta.url).href;
 
-/** Keeps many listings, as those of a tree listed ahead, then makes 1,000 more and keeps none. */
+/** Keeps many listings, as of a tree listed ahead, then makes 1,000 more and keeps none of them. */
 const script = `
   import { getHeapSpaceStatistics } from 'node:v8';
   import { toEntries } from '${built('local/list-local.js')}';

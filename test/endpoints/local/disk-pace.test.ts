@@ -1,9 +1,9 @@
-/** When small system calls are made in this thread, and when they are not. */
+/** When small system calls are made in this thread, and when through the pool. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { DiskPace } from '../../../src/endpoints/local/disk-pace.js';
 
-test('many calls at once leave turns of the event loop to others, and are made in order', async () => {
+test('many calls at once are spread over turns of the event loop, in order', async () => {
   const pace = new DiskPace(() => 0);
   const made: number[] = [];
   const here = (n: number) => made.push(n);
@@ -17,11 +17,11 @@ test('many calls at once leave turns of the event loop to others, and are made i
   await all;
   expect(made).toEqual(Array.from({ length: 1000 }, (_, n) => n));
   expect(seen.length).toBeGreaterThan(4);
-  // each turn's calls: never all that wait
+  // never all waiting calls in one turn
   expect(Math.max(...seen.map((n, i) => n - (seen[i - 1] ?? 0)))).toBeLessThan(500);
 });
 
-test('a call that follows from another in the same turn counts, too', async () => {
+test('calls that follow from each other in one turn count, too', async () => {
   const pace = new DiskPace(() => 0);
   let made = 0;
   const here = () => ++made;
@@ -36,7 +36,7 @@ test('a call that follows from another in the same turn counts, too', async () =
   expect(made).toBe(1000);
 });
 
-test('after a slow call the next ones go by way of the pool, for a while', async () => {
+test('after a slow call the next ones go through the pool for a while', async () => {
   let clock = 0;
   const pace = new DiskPace(() => clock);
   const where: string[] = [];
@@ -55,7 +55,7 @@ test('after a slow call the next ones go by way of the pool, for a while', async
   expect(where.at(-1)).toBe('here');
 });
 
-test("a call's own error is its promise's", async () => {
+test("a call's error rejects its promise", async () => {
   const pace = new DiskPace(() => 0);
   const here = () => {
     throw new Error('no such file');

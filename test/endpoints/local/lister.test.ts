@@ -1,11 +1,11 @@
-/** Listing local folders in a thread: each answer to its own question, and an end to all of them. */
+/** Listing local folders in a thread: each answer goes to its own caller, and close ends them all. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { Lister } from '../../../src/endpoints/local/lister.js';
 import { temporaryFolder } from '../../kit/files/temporary.js';
 
-/** Enough folders, of enough files, that most are listed in the thread. */
+/** So many folders and files that most are listed in the thread. */
 const folders = 100;
 const files = 50;
 
@@ -20,7 +20,7 @@ beforeAll(async () => {
   }
 });
 
-test('each answer is that of its own folder, also beside folders that can not be listed', async () => {
+test('each answer is that of its own folder, also next to folders that can not be listed', async () => {
   const lister = new Lister();
   for (let i = 0; i < folders; i++) await lister.list(folder(i)); // from here on the thread lists
   const asked = Array.from({ length: folders }, (_, i) =>
@@ -39,7 +39,7 @@ test('each answer is that of its own folder, also beside folders that can not be
   await lister.close();
 });
 
-test('closed, it rejects what waits and what comes later, and what the thread still says answers nobody', async () => {
+test('close rejects pending and later listings, and late answers of the thread reach nobody', async () => {
   const lister = new Lister();
   for (let i = 0; i < folders; i++) await lister.list(folder(i));
   const before = Array.from({ length: folders }, (_, i) => lister.list(folder(i)));

@@ -1,4 +1,4 @@
-/** A large file that is written leaves a way for small requests, of other runs say, past its data. */
+/** While a large file is written, small requests, say of other runs, need not wait behind its data. */
 import { expect, test } from 'vitest';
 import { openSide } from '../../../src/endpoints/open.js';
 import { SessionPool } from '../../../src/endpoints/sftp/pool.js';
@@ -7,7 +7,7 @@ import { remoteFor } from '../../kit/servers/remote.js';
 
 const chunk = 255 * 1024;
 
-test('what is asked while a server is slow to store does not wait for it', async () => {
+test('small requests do not wait while a server is slow to store a file', async () => {
   const hostile = await startHostileServer();
   const pool = new SessionPool();
   const stop = new AbortController();
@@ -26,7 +26,7 @@ test('what is asked while a server is slow to store does not wait for it', async
     const writes = Array.from({ length: 16 }, (_, i) =>
       file.write(Buffer.alloc(chunk, i), i * chunk, signal),
     );
-    // the first channel is the file's; another one comes
+    // the first channel has the file's data; another one is being opened
     const session = await pool.session(remote, signal);
     while (session.channel().inFlight > 0) await new Promise(setImmediate);
 

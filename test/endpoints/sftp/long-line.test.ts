@@ -1,4 +1,4 @@
-/** What a session does so that a long line costs few round trips and is filled. */
+/** How a session keeps a long line full and needs few round trips. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, vi } from 'vitest';
@@ -42,12 +42,12 @@ afterAll(async () => {
   await line.stop();
 });
 
-test('a key is not asked about before it signs', ({ sshd }) => {
+test('a key signs at once, without asking first whether the server accepts it', ({ sshd }) => {
   expect(sshd.logins()).toBe(1);
   expect(sshd.log()).not.toMatch(/Postponed publickey/);
 });
 
-test('what needs no answer leaves at once, then everything about the place together with the limits', () => {
+test('what needs no answer is sent at once, then everything about the root together with the limits', () => {
   const commands = transcript
     .map((text) => text.replace(/^\d+ /, '').split(' ')[0] ?? '')
     .filter((word) => /^(INIT|VERSION|REALPATH|limits.*|STAT|OPENDIR)$/.test(word));
@@ -57,7 +57,7 @@ test('what needs no answer leaves at once, then everything about the place toget
   ]);
 });
 
-test('the root is listed once ahead, then anew', async () => {
+test('the root is listed ahead once, later listings are new', async () => {
   const listings = () => said(/^\d+ OPENDIR/).length;
   expect(listings()).toBe(1);
   await expect(files.list('', signal)).rejects.toMatchObject({ code: 'ENOENT' });
@@ -66,16 +66,14 @@ test('the root is listed once ahead, then anew', async () => {
   expect(listings()).toBe(2);
 });
 
-test('missing folders of the place are made, one or several', async () => {
+test('missing folders of the root are created, one or several', async () => {
   expect(await files.stat('', signal)).toBeUndefined();
   await side.makeRoot(signal);
   await side.makeRoot(signal);
   expect(await files.stat('', signal)).toMatchObject({ kind: 'folder' });
 });
 
-test('a file much is written to at once is written over all channels, one much is read from over one', async ({
-  sshd,
-}) => {
+test('a large file is written over all channels and read over one', async ({ sshd }) => {
   await vi.waitFor(() => expect(said(/^VERSION/).length).toBe(channels), { timeout: 5000 });
   const content = randomBytes(100 * chunk + 17, 7);
   const parts = Array.from({ length: 101 }, (_, i) => i * chunk);
@@ -97,7 +95,7 @@ test('a file much is written to at once is written over all channels, one much i
   expect(said(/^\d+ CLOSE/).length).toBe(channels + 1);
 });
 
-test('a file that is written to before the further channels are open leaves no more on the first than fills it', async ({
+test('a file written before the further channels are open gives the first channel no more than fills it', async ({
   sshd,
 }) => {
   const remote = remoteFor({ ...sshd, port: line.port }, { root: sshd.root, name: 'again' });

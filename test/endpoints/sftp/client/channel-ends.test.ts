@@ -1,4 +1,4 @@
-/** How waiting ends: aborted, out of patience, or with the stream. */
+/** How waiting for an answer ends: by an abort, by silence, or with the stream. */
 import { duplexPair } from 'node:stream';
 import { afterEach, expect, test, vi } from 'vitest';
 import { FerryError } from '../../../../src/core/errors.js';
@@ -20,12 +20,12 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Time that passes only when it is told to; the stream's own turns go on. */
+/** Fakes the timers; the stream still works, since setImmediate is real. */
 function stopClock(): void {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
 }
 
-test('an abort rejects with its reason, what waits and what comes later', async () => {
+test('an abort rejects waiting and later requests with its reason', async () => {
   const { channel } = await conversation();
   const controller = new AbortController();
   const reason = new Error('stop');
@@ -64,7 +64,7 @@ test('late DATA never touches the buffer of a READ that was given up', async () 
   expect(channel.inFlight).toBe(0);
 });
 
-test('the rest of DATA that had begun does not touch it either', async () => {
+test('the rest of a DATA packet that had begun does not touch it either', async () => {
   const { channel, peer } = await conversation();
   const controller = new AbortController();
   const target = Buffer.alloc(8, '.');
@@ -202,14 +202,14 @@ test('a process that was stopped for an hour does not blame the server', async (
   const { channel, peer } = await conversation({ deadline: 30_000 });
   const asked = channel.remove('/a');
   await peer.hears(2);
-  // the clock is an hour further, its timer fires once
+  // the clock is an hour ahead, but its timer fires only once
   vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 3_600_000);
   vi.advanceTimersByTime(1_000);
   peer.send(say.ok(1));
   await asked;
 });
 
-test('real time passes, too', async () => {
+test('silence is noticed in real time, too', async () => {
   const { channel } = await conversation({ deadline: 20 });
   await expect(channel.remove('/a')).rejects.toMatchObject({ code: 'ETIMEDOUT' });
 });
@@ -256,7 +256,7 @@ test('a stream that has ended already is an ended channel', async () => {
   await expect(channel.lstat('/a')).rejects.toMatchObject({ kind: 'network' });
 });
 
-test('close rejects all that waits with its reason, and nothing more is sent', async () => {
+test('close rejects all waiting requests with its reason, and nothing more is sent', async () => {
   const { channel, peer } = await conversation();
   const asked = [channel.lstat('/a'), channel.write(h1, 0, Buffer.alloc(50_000))];
   const reason = new FerryError('busy', 'enough');
@@ -267,7 +267,7 @@ test('close rejects all that waits with its reason, and nothing more is sent', a
   expect(await channel.ended).toBe(reason);
 });
 
-test('what still comes after the end is not looked at, and touches no buffer', async () => {
+test('bytes that arrive after the end are ignored and touch no buffer', async () => {
   const { channel, peer, stream } = await conversation();
   const target = Buffer.alloc(8, '.');
   const asked = channel.read(h1, 0, target);
@@ -294,7 +294,7 @@ test('a request that cannot be written ends the channel before a part of it is s
   expect(peer.writes).toHaveLength(1);
 });
 
-test('an error of our own while an answer is taken is a defect, and nothing hangs', async () => {
+test('an error of our own while an answer is read is a defect, and nothing hangs', async () => {
   const { channel, peer } = await conversation({
     trace: (_kind, text) => {
       if (text === '1 OK') throw new TypeError('a broken transcript');

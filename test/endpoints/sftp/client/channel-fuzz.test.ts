@@ -1,5 +1,5 @@
 /**
- * Random servers: a right answer or an error by the end of the stream, whatever comes. A promise
+ * Random servers: each request gets a right answer or an error by the end of the stream. A promise
  * that never settles, a rejection nobody handles, or an error of another kind fails the test.
  */
 import fc from 'fast-check';
@@ -10,7 +10,7 @@ import { packet, quiet, say, silentPeer } from '../../../kit/servers/peer.js';
 const answers = exchanges.map((exchange, i) => answerAs(exchange, i + 1));
 const valid = Buffer.concat([say.version('a', '1'), ...answers]);
 
-/** Plays bytes to a channel that has made every request, ends the stream, and tells what became of each. */
+/** Sends bytes to a channel that has made every request, ends the stream, and returns each request's outcome. */
 async function play(
   bytes: Buffer,
   cuts: readonly number[],
@@ -124,7 +124,7 @@ test('a valid conversation with random changes ends in answers and errors', asyn
   );
 });
 
-// packets that are framed right and hold anything; small numbers, so that lengths often fit
+// correctly framed packets with random contents; small numbers, so that lengths often fit
 const body = fc
   .array(
     fc.oneof(

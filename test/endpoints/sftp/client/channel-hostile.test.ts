@@ -1,4 +1,4 @@
-/** A server that breaks the protocol: a hostile-peer error for all that waits, the stream ended, nothing kept. */
+/** A server that breaks the protocol: all waiting requests get a hostile-peer error, the stream ends, nothing is kept. */
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -93,7 +93,7 @@ const attacks: readonly (readonly [what: string, ask: Ask, answer: Buffer])[] = 
 test.each(attacks)('%s', async (_what, ask, answer) => {
   for (const chunks of [[answer], ...everyCut(answer)]) {
     const { channel, peer, stream } = await conversation();
-    // the last one waits for an answer that nothing here is: it feels the end of the channel
+    // none of these packets answers the last request, so it gets the end of the channel
     const asked = [ask(channel), remove(channel), lstat(channel), channel.fsync(h1)];
     await peer.hears(1 + asked.length);
     peer.send(...chunks);
@@ -151,7 +151,7 @@ test("a start-up file's greeting is named, with what to do about it", async () =
   });
 });
 
-test('what is within the rules at their edge is taken', async () => {
+test('what the protocol just allows is accepted', async () => {
   const { channel, peer } = await conversation();
   const asked = Promise.all([open(channel), read(channel), readdir(channel), remove(channel)]);
   peer.send(
@@ -163,7 +163,7 @@ test('what is within the rules at their edge is taken', async () => {
   expect(await asked).toEqual([Buffer.alloc(256, 'h'), 8, [], undefined]);
 });
 
-test('an absurd name is not repeated whole', async () => {
+test('an error message cuts an absurdly long name', async () => {
   const { channel, peer } = await conversation();
   readdir(channel).catch(() => {});
   peer.send(say.names(1, `${'\u202e'.repeat(40_000)}/`));
@@ -198,7 +198,7 @@ test('a stream of large answers leaves nothing behind', async () => {
   const held = async () => {
     for (let i = 0; i < 3; i++) {
       collect();
-      await quiet(); // buffers are freed beside the program
+      await quiet(); // buffers are freed in the background
     }
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     return heapUsed + arrayBuffers;
@@ -213,7 +213,7 @@ test('a stream of large answers leaves nothing behind', async () => {
     await asked;
     if (id === 10) before = await held();
   }
-  expect((await held()) - before).toBeLessThan(10 * 1024 * 1024); // 47 MiB have passed
+  expect((await held()) - before).toBeLessThan(10 * 1024 * 1024); // 47 MiB were sent
 });
 
 test.each(exchanges)('$name, with a byte too few or too many', async ({ name, ask, answer }) => {

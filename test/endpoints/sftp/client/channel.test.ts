@@ -19,7 +19,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test('INIT goes out at once, and VERSION tells the extensions', async () => {
+test('INIT is sent at once, and VERSION lists the extensions', async () => {
   const { channel, peer } = silentPeer();
   await peer.hears(1);
   expect(peer.heard[0]).toEqual(wire('00000005 01 00000003'));
@@ -80,7 +80,7 @@ test('requests may be made before VERSION has come', async () => {
   expect(await asked).toBe('/');
 });
 
-test('a round trip is the fewest milliseconds that an answer took', async () => {
+test('the round trip is the shortest time that an answer took', async () => {
   let now = 1_000;
   vi.spyOn(performance, 'now').mockImplementation(() => now);
   const { channel, peer } = silentPeer();
@@ -99,7 +99,7 @@ test('a round trip is the fewest milliseconds that an answer took', async () => 
   expect(channel.roundTrip).toBe(7);
 });
 
-test('requests of one turn leave as one write', async () => {
+test('requests of one turn are sent as one write', async () => {
   const { channel, peer } = await conversation();
   const before = peer.writes.length;
   const asked = exchanges.map(({ ask }) => ask(channel));
@@ -118,7 +118,7 @@ test('requests of one turn leave as one write', async () => {
   await Promise.allSettled(asked);
 });
 
-test('large data leaves uncopied, between its neighbours', async () => {
+test('large data is sent without a copy, in its place between other requests', async () => {
   const { channel, peer } = await conversation();
   const first = Buffer.alloc(100_000, 'first');
   const second = Buffer.alloc(32 * 1024 + 1, 'second');
@@ -153,7 +153,7 @@ test('a buffer read into is touched only where data came', async () => {
   expect(whole.toString()).toBe('....abc.....');
 });
 
-test('a handle stays as it is when the chunk it came in is reused', async () => {
+test('a handle does not change when the chunk it arrived in is reused', async () => {
   const { channel, peer, stream } = await conversation();
   const asked = channel.open('/a', 1, {});
   await peer.hears(2);
@@ -196,7 +196,7 @@ test('a STATUS may lack its message and language, as before version 3', async ()
   await Promise.all(asked);
 });
 
-test('what a server says is quoted without its control characters, and cut', async () => {
+test("a server's message is quoted without control characters, and cut", async () => {
   const { channel, peer } = await conversation();
   const asked = channel.remove('/a');
   peer.send(packet(101, 1, 4, string(Buffer.from('1b5d30 ff 0a'.replaceAll(' ', ''), 'hex')), ''));
@@ -238,7 +238,7 @@ test('the transcript has a line for each request and answer, safe on a terminal'
   ]);
 });
 
-test('a file ends in one go: data, attributes, sync, a look, the close', async () => {
+test('a file is finished in one round trip: data, attributes, sync, stat, close', async () => {
   const { channel, peer } = await conversation();
   const ending = { data: Buffer.from('text'), attributes: { mtime: 5 }, sync: true };
   const ended = channel.finish(h1, ending, signal);
@@ -254,7 +254,7 @@ test('a file ends in one go: data, attributes, sync, a look, the close', async (
   expect(channel.inFlight).toBe(0);
 });
 
-test('what ends without data or sync asks for neither; a refused look is an error once all is answered', async () => {
+test('a file without data or sync is finished by fewer requests; a refused stat is an error once all are answered', async () => {
   const { channel, peer } = await conversation();
   const ended = channel.finish(h1, { attributes: {}, sync: false }, signal);
   await peer.hears(4);
@@ -263,7 +263,7 @@ test('what ends without data or sync asks for neither; a refused look is an erro
   await expect(ended).rejects.toMatchObject({ kind: 'io', code: 'EFAILURE' });
 });
 
-test('an ending that is aborted rejects at once, and the file is closed all the same', async () => {
+test('an aborted finish rejects at once, and the file is closed all the same', async () => {
   const { channel, peer } = await conversation();
   const stop = new AbortController();
   const ending = { data: Buffer.from('text'), attributes: {}, sync: false };
@@ -277,7 +277,7 @@ test('an ending that is aborted rejects at once, and the file is closed all the 
   expect(channel.failure).toBeUndefined();
 });
 
-test('a small file is read, looked at and closed in one go', async () => {
+test('a small file is read, checked and closed in one round trip', async () => {
   const { channel, peer } = await conversation();
   const target = Buffer.alloc(5);
   const reading = channel.readWhole(h1, target, signal);

@@ -4,7 +4,7 @@ import { InFlight, type NumberedRequest } from '../../../../src/endpoints/sftp/c
 
 const request = (order: number) => ({ order, id: order >>> 0 });
 
-test('it holds what a map would, in whatever order answers come', () => {
+test('it holds what a Map would, in whatever order answers arrive', () => {
   const steps = fc.array(fc.oneof(fc.constant('ask'), fc.nat()), { maxLength: 600 });
   fc.assert(
     fc.property(steps, (all) => {
@@ -33,7 +33,7 @@ test('it holds what a map would, in whatever order answers come', () => {
   );
 });
 
-test('one that waits for long keeps its place while thousands come and go', () => {
+test('a request that waits long is kept while thousands come and go', () => {
   const ring = new InFlight<NumberedRequest>();
   const slow = request(1);
   ring.add(slow);
@@ -46,7 +46,7 @@ test('one that waits for long keeps its place while thousands come and go', () =
   expect(ring.all()).toEqual([slow]);
 });
 
-test('an id that was answered, or never asked, is nobody’s', () => {
+test('an id that was answered or never used has no request', () => {
   const ring = new InFlight<NumberedRequest>();
   ring.add(request(1));
   for (const id of [0, 2, 65, 1 + 2 ** 31, 0xffff_ffff]) expect(ring.get(id)).toBeUndefined();

@@ -1,29 +1,29 @@
-/** The search for how many requests a server is to have at once, on servers that are formulas. */
+/** The search for how many requests a server should have at once, on servers that are formulas. */
 import { describe, expect, test } from 'vitest';
 import { QueueDepth } from '../../../../src/endpoints/sftp/client/queue-depth.js';
 
 interface Server {
-  /** Answers a second, with so many requests at once, at a time (s). */
+  /** Answers a second with `atOnce` requests at a time, `at` seconds after the start. */
   rate(atOnce: number, at: number): number;
   /** ms */
   readonly roundTrip: number;
 }
 
-/** A lock that every request waits for costs the more, the more wait. */
+/** All requests wait for one lock, which costs more the more of them wait. */
 const thrashing: Server = { roundTrip: 1, rate: (atOnce) => 20_000 / Math.max(10, atOnce) };
 /** As fast with four at once as with a thousand. */
 const busy: Server = { roundTrip: 1, rate: (atOnce) => 2000 * Math.min(1, atOnce / 4) };
 
 interface Course {
-  /** Each limit that came to stand. */
+  /** Each limit that was kept. */
   readonly limits: readonly number[];
   readonly depth: QueueDepth;
-  /** Answers in all, and those while less was tried than stood. */
+  /** All answers, and those during trials of a smaller limit. */
   readonly answers: number;
   readonly tried: number;
 }
 
-/** `demand` requests that always wait, for so many seconds. */
+/** Runs a server for a while with `demand` requests that always wait. */
 function serve(
   { rate, roundTrip }: Server,
   { demand = 256, seconds = 120, begin = Number.POSITIVE_INFINITY } = {},
@@ -43,35 +43,35 @@ function serve(
   return { limits, depth, answers, tried };
 }
 
-test('a server that does less the more it has gets less, step by step', () => {
+test('a server that gets slower with more requests gets fewer, step by step', () => {
   const { limits, depth, answers } = serve(thrashing);
   expect(limits).toEqual([64, 16, 4]);
   expect(depth.kept).toBe(4);
-  // 2,000 a second are the most it can do, 78 what it does with all at once
+  // it can do at most 2,000 a second, and does 78 with all requests at once
   expect(answers).toBeGreaterThan(0.7 * 120 * 2000);
 });
 
-test.each([10, 50, 256, 1000])('a busy server that loses nothing gets all %i', (demand) => {
+test.each([10, 50, 256, 1000])('a busy server that does not get slower gets all %i', (demand) => {
   const { limits, answers, tried } = serve(busy, { demand });
   expect(limits).toEqual([]);
   expect(answers).toBeGreaterThan(0.999 * 120 * 2000);
-  // less is tried now and then, and ever more seldom
+  // a smaller limit is tried now and then, and less and less often
   expect(tried).toBeLessThan(0.11 * answers);
 });
 
-test('less is not even tried where the line is what is waited for', () => {
+test('a smaller limit is not even tried where the line takes all the time', () => {
   const line: Server = { roundTrip: 50, rate: (atOnce) => (atOnce / 55) * 1000 };
   const { limits, tried } = serve(line, { demand: 1000 });
   expect(limits).toEqual([]);
   expect(tried).toBe(0);
 });
 
-test('a little faster is not worth it', () => {
+test('a limit that is only a little faster is not kept', () => {
   const { limits } = serve({ roundTrip: 1, rate: (atOnce) => 2000 - atOnce });
   expect(limits).toEqual([]);
 });
 
-test('a limit that is too low is found out', () => {
+test('a limit that is too low is raised', () => {
   const good: Server = { roundTrip: 20, rate: (atOnce) => Math.min(5000, atOnce * 50) };
   const { limits, depth } = serve(good, { begin: 4 });
   expect(limits).toEqual([16, 64, 256]);
@@ -82,7 +82,7 @@ test('a limit that is too low is found out', () => {
   );
 });
 
-test('a server that recovers gets more again', () => {
+test('a server that recovers gets more requests again', () => {
   const { limits } = serve(
     {
       roundTrip: 20,
@@ -93,7 +93,7 @@ test('a server that recovers gets more again', () => {
   expect(limits).toEqual([64, 16, 64, 256]);
 });
 
-describe('other work than before is not taken for what the limit did', () => {
+describe('a change of the work is not mistaken for an effect of the limit', () => {
   for (const factor of [0.1, 0.5, 2, 10])
     test(`${factor} times the answers a second from any moment on`, () => {
       for (let change = 0.5; change < 8; change += 0.1) {
@@ -104,7 +104,7 @@ describe('other work than before is not taken for what the limit did', () => {
     });
 });
 
-test('nothing is told from requests that are too few to be held back', () => {
+test('nothing is concluded from requests that are too few to be held back', () => {
   expect(serve(thrashing, { demand: 12 }).limits).toEqual([]);
   const { limits, depth } = serve(thrashing, { demand: 12, begin: 64 });
   expect(limits).toEqual([]);
@@ -112,7 +112,7 @@ test('nothing is told from requests that are too few to be held back', () => {
 });
 
 test('a pause is no slowness', () => {
-  // from 1.5 s to 31.5 s nothing is asked for
+  // nothing is requested from 1.5 s to 31.5 s
   const limits: number[] = [];
   const depth = new QueueDepth((limit) => limits.push(limit));
   for (let now = 0; now < 10_000; now += 0.5) {

@@ -1,4 +1,4 @@
-/** Requests that a server is not to have yet: their order, and what becomes of them when they are over. */
+/** Requests that a server should not have yet: their order, and what happens when they are over. */
 import { beforeEach, expect, test } from 'vitest';
 import { FerryError } from '../../../../src/core/errors.js';
 import { RequestGate } from '../../../../src/endpoints/sftp/client/request-gate.js';
@@ -14,7 +14,7 @@ beforeEach(() => {
 const types = (heard: readonly Buffer[]) => heard.slice(1).map((packet) => packet[4]);
 const [OPEN, CLOSE, OPENDIR, REMOVE] = [3, 4, 11, 13];
 
-test('no more than the limit are on their way, and what opens goes last', async () => {
+test('no more requests than the limit are in flight, and those that open something go last', async () => {
   const { channel, peer } = await conversation({ gate });
   const asked = [
     channel.remove('/a'),
@@ -40,7 +40,7 @@ test('no more than the limit are on their way, and what opens goes last', async 
   expect(channel.inFlight).toBe(0);
 });
 
-test('what is given up while it waits is told so at once, and never sent', async () => {
+test('a held request that is aborted is rejected at once and never sent', async () => {
   const { channel, peer } = await conversation({ gate });
   const stop = new AbortController();
   const first = [channel.remove('/a'), channel.remove('/b')];
@@ -59,7 +59,7 @@ test('what is given up while it waits is told so at once, and never sent', async
   expect(types(peer.heard)).toEqual([REMOVE, REMOVE, REMOVE]);
 });
 
-test('a channel that ends takes what waits for it along, and lets the others of its session go on', async () => {
+test('a channel that ends rejects its held requests and lets the other channels go on', async () => {
   const one = await conversation({ gate });
   const other = await conversation({ gate });
   const lost = [one.channel.remove('/a'), one.channel.remove('/b'), one.channel.remove('/c')];

@@ -11,7 +11,7 @@ import {
 import { packet, wire } from '../../../kit/servers/peer.js';
 
 function reader(bytes: Buffer): Reader {
-  // neighbours on both sides, so that reading outside is seen
+  // other bytes on both sides, so that reading outside is noticed
   const framed = Buffer.concat([Buffer.alloc(3, 0xaa), bytes, Buffer.alloc(64, 0xaa)]);
   return new Reader(framed, 3, 3 + bytes.length);
 }
@@ -92,7 +92,7 @@ test.each([
   [4_294_967_295.5, 4_294_967_295],
   [4_294_967_296, 4_294_967_295],
   [Number.POSITIVE_INFINITY, 4_294_967_295],
-])('the time %d goes over the wire as %d', (seconds, expected) => {
+])('the time %d is sent as %d', (seconds, expected) => {
   expect(wireTime(seconds)).toBe(expected);
 });
 
@@ -121,7 +121,7 @@ test.each([
   '\ufeffbom',
   '\ufffd',
   'x'.repeat(255),
-])('the name %j comes through as it is', (name) => {
+])('the name %j arrives unchanged', (name) => {
   expect(entries(Buffer.from(name))).toEqual([
     { name, kind: undefined, size: undefined, mtime: undefined, mode: 0 },
   ]);

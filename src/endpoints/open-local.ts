@@ -5,9 +5,13 @@ import { FerryError } from '../core/errors.js';
 import type { Location } from '../core/job.js';
 import { escapeText } from '../core/text.js';
 import { openLocal } from './local/local.js';
-import { notAFolder, type Role, type Side, swapCase } from './side.js';
+import { notAFolder, type Side, type SideRole, swapCase } from './side.js';
 
-export async function openLocalSide(location: Location, role: Role, ahead: boolean): Promise<Side> {
+export async function openLocalSide(
+  location: Location,
+  role: SideRole,
+  ahead: boolean,
+): Promise<Side> {
   const there = await fs.stat(location.path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
     throw new FerryError('io', `${location.label} can't be read (${error.code})`, {

@@ -14,7 +14,7 @@ import type { SessionPool } from './sftp/pool.js';
 import { isLost } from './sftp/repeat.js';
 import type { Session } from './sftp/session.js';
 import { openSftp } from './sftp/sftp.js';
-import { notAFolder, type Role, type Side, swapCase } from './side.js';
+import { notAFolder, type Side, type SideRole, swapCase } from './side.js';
 
 /** After this many new sessions, the loss of another one is the caller's error. */
 const mostNewSessions = 2;
@@ -22,7 +22,7 @@ const mostNewSessions = 2;
 export interface RemoteOpening {
   readonly location: Location;
   readonly remote: Remote;
-  readonly role: Role;
+  readonly role: SideRole;
   readonly pool: SessionPool;
   /** Whether to begin to list the root. */
   readonly ahead: boolean;

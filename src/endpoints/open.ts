@@ -3,7 +3,7 @@ import type { Location } from '../core/job.js';
 import { openLocalSide } from './open-local.js';
 import { openRemoteSide } from './open-remote.js';
 import type { SessionPool } from './sftp/pool.js';
-import type { Role, Side } from './side.js';
+import type { Side, SideRole } from './side.js';
 
 /**
  * Opens the source or destination of a job. A missing root is no error here: the guard and the plan
@@ -13,7 +13,7 @@ import type { Role, Side } from './side.js';
  */
 export function openSide(
   location: Location,
-  role: Role,
+  role: SideRole,
   pool: SessionPool,
   signal: AbortSignal,
   ahead = false,

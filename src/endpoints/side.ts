@@ -5,7 +5,7 @@ import { escapeText } from '../core/text.js';
 import type { Endpoint } from './endpoint.js';
 
 /** The source (`from`) or the destination (`to`) of a job. */
-export type Role = 'from' | 'to';
+export type SideRole = 'from' | 'to';
 
 export interface Side {
   readonly endpoint: Endpoint;

@@ -13,13 +13,17 @@ import type { SessionPool } from './pool.js';
 const mostRepeats = 3;
 
 /** One attempt, counted from 0, on the session's channel with the least to do. */
-type Operation<T> = (channel: SftpChannel, handles: HandleLimit, attempt: number) => Promise<T>;
+type ChannelOperation<T> = (
+  channel: SftpChannel,
+  handles: HandleLimit,
+  attempt: number,
+) => Promise<T>;
 
 /** Runs an operation, and again each time the connection is lost, `times` at most. Its errors get `path` if they have none. */
 export type Repeat = <T>(
   path: string,
   signal: AbortSignal,
-  operation: Operation<T>,
+  operation: ChannelOperation<T>,
   times?: number,
 ) => Promise<T>;
 

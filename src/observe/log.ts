@@ -1,6 +1,6 @@
 /**
- * The daemon's own log, by winston: lines for people on a terminal, lines of JSON elsewhere. What
- * becomes of runs and files has logs of its own (run-log.ts, transfer-log.ts).
+ * The daemon's own log, written by winston: lines for people on a terminal, lines of JSON elsewhere.
+ * Runs and files have logs of their own (run-log.ts, transfer-log.ts).
  */
 import { Writable } from 'node:stream';
 import { createLogger, format, transports } from 'winston';
@@ -9,7 +9,7 @@ import type { Redact } from './redact.js';
 
 type Level = 'error' | 'warn' | 'info' | 'debug';
 
-/** What belongs to a message: text, numbers, lists and objects of them, errors. The log's own names are taken. */
+/** Details of a message: text, numbers, lists and objects of them, errors. The log's own field names are reserved. */
 export type Fields = Readonly<Record<string, unknown>> & {
   readonly time?: never;
   readonly level?: never;
@@ -22,34 +22,34 @@ export interface Log {
   warn(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
   debug(message: string, fields?: Fields): void;
-  /** The same log with fields that every line of it has. */
+  /** The same log with fields added to every line. */
   child(fields: Fields): Log;
 }
 
 export interface RootLog extends Log {
-  /** What takes secrets out from now on. */
+  /** From now on `redact` removes the secrets. */
   setRedact(redact: Redact): void;
-  /** Resolves when all lines are handed to the system, or after a second at most. */
+  /** Resolves when all lines are handed to the system, or after a second. */
   close(): Promise<void>;
 }
 
 export interface LogOptions {
-  /** Where the lines go: stderr. */
+  /** Receives the lines: stderr. */
   readonly out: NodeJS.WritableStream;
   /** Whether people read it. */
   readonly tty: boolean;
   readonly colour: boolean;
-  /** The least that is shown; with `debug`, errors come with their stack. */
+  /** The lowest level that is shown; with `debug`, errors are shown with their stack. */
   readonly level: Level;
   readonly redact: Redact;
 }
 
-/** Milliseconds that `close` waits for a reader that takes nothing. */
-const patience = 1000;
-/** Characters held for a reader that is slow; what comes on top is lost, and counted. */
-const mostHeld = 1024 * 1024;
+/** `close` gives up on a reader that takes nothing after this time. */
+const closeWithinMs = 1000;
+/** Characters held for a slow reader; further lines are lost, and counted. */
+const mostHeldChars = 1024 * 1024;
 
-/** Opens the log. An `out` that fails (nobody reads any more, the disk is full) loses lines and ends nothing. */
+/** Opens the log. An `out` that fails (its reader is gone, the disk is full) loses lines and ends nothing. */
 export function createLog(options: LogOptions): RootLog {
   let { redact } = options;
   const debug = options.level === 'debug';
@@ -64,23 +64,23 @@ export function createLog(options: LogOptions): RootLog {
         time: new Date(),
         level: info.level as Level,
         message: redact(String(info.message)),
-        fields: plain(info.fields ?? {}, redact, debug) as Line['fields'],
+        fields: plain(info.fields ?? {}, redact, debug) as LogLine['fields'],
       }),
     ),
     transports: [new transports.Stream({ stream: sink, eol: '\n' })],
   });
-  // a line that comes after the end is no reason to die
+  // a line after the end is lost, and must not end the process
   logger.on('error', () => {});
   const logOf = (common: Fields): Log => {
     const at = (level: Level) => (message: string, fields?: Fields) => {
       if (!logger.isLevelEnabled(level)) return;
-      if (sink.writableLength > mostHeld) {
+      if (sink.writableLength > mostHeldChars) {
         lost++;
         return;
       }
       if (lost > 0) logger.warn(`${lost} lines of this log were lost: they were read too slowly`);
       lost = 0;
-      // fields as one value: winston would mix some of their names into its own
+      // fields as one value: winston would confuse some of their names with its own
       logger.log({ level, message, fields: { ...common, ...fields } });
     };
     return {
@@ -99,7 +99,7 @@ export function createLog(options: LogOptions): RootLog {
     async close() {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, patience);
+        timer = setTimeout(resolve, closeWithinMs);
       });
       const finished = new Promise<void>((resolve) => {
         logger.once('finish', () => sink.end(resolve));
@@ -126,14 +126,14 @@ function createSink(out: NodeJS.WritableStream): Writable {
   });
 }
 
-interface Line {
+interface LogLine {
   readonly time: Date;
   readonly level: Level;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-function recordLine({ time, level, message, fields }: Line): string {
+function recordLine({ time, level, message, fields }: LogLine): string {
   const own = { time: time.toISOString(), level, message };
   return jsonLine({ ...own, ...fields, ...own });
 }
@@ -141,7 +141,7 @@ function recordLine({ time, level, message, fields }: Line): string {
 const colours: Readonly<Record<Level, number>> = { error: 31, warn: 33, info: 32, debug: 2 };
 
 /** `2026-11-24 02:00:00 info  message  key=value`, in local time. */
-function personLine(coloured: boolean): (line: Line) => string {
+function personLine(coloured: boolean): (line: LogLine) => string {
   const paint = (code: number, text: string) => (coloured ? `\x1b[${code}m${text}\x1b[0m` : text);
   return ({ time, level, message, fields }) => {
     const pairs = Object.entries(fields).map(
@@ -160,13 +160,13 @@ function localTime(time: Date): string {
   return local.toISOString().slice(0, 19).replace('T', ' ');
 }
 
-/** A value after its key: bare where nothing in it could be taken for the next one. */
+/** A value after its key: bare if nothing in it looks like another key or value. */
 function shown(value: unknown): string {
   if (typeof value === 'string' && /^[^\s"'=\\\p{C}]+$/u.test(value)) return value;
   return jsonLine(value);
 }
 
-/** A field's value as JSON can hold it, redacted however deep. */
+/** A field's value as JSON can hold it, with secrets removed at every depth. */
 function plain(value: unknown, redact: Redact, debug: boolean, depth = 0): unknown {
   if (typeof value === 'string') return redact(value);
   if (typeof value === 'number' || typeof value === 'boolean') return value;

@@ -1,4 +1,4 @@
-/** Reads the log of a run, from its beginning, and on while it grows. */
+/** Reads the log of a run from its beginning and, on request, follows it while it grows. */
 import { mkdirSync, watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -7,39 +7,39 @@ import type { RunEnd } from '../core/events.js';
 import { runLogPath } from './run-log-files.js';
 
 export interface ReadOptions {
-  /** Whether to wait for what is yet to come, also for the log itself, until the run has ended. */
+  /** Whether to wait for further lines, also for the log itself, until the run has ended. */
   readonly follow?: boolean;
-  /** Ends the reading, quietly. */
+  /** Ends the reading without an error. */
   readonly signal?: AbortSignal;
-  /** Whether the run ends with this event; if absent, it does. A run that gets another attempt does not. */
+  /** Whether the run ends with this event: it does not if another attempt follows. If absent, it does. */
   readonly isLast?: (end: RunEnd) => boolean;
-  /** Milliseconds after which a growing log is looked at though nothing told of a change; 2000 if absent. */
-  readonly poll?: number;
+  /** A growing log is read again after this time even without a notification of a change; 2000 if absent. */
+  readonly pollMs?: number;
 }
 
-const chunk = 64 * 1024;
+const chunkBytes = 64 * 1024;
 
 /**
- * Yields the lines of a run's log, each a JSON object; what a crash left of a line is passed over.
+ * Yields the lines of a run's log, each a JSON object; a line cut off by a crash is skipped.
  * With `follow` it ends with the `run` event, when the log is removed, or with the signal.
- * FerryError `config` for what is no run id and, without `follow`, for a run that has no log.
+ * FerryError `config` for text that is no run id and, without `follow`, for a run that has no log.
  */
 export async function* readRunLog(
   state: string,
   run: string,
   options: ReadOptions = {},
 ): AsyncGenerator<string, void, undefined> {
-  const { follow = false, signal, isLast = () => true, poll = 2000 } = options;
+  const { follow = false, signal, isLast = () => true, pollMs = 2000 } = options;
   const path = runLogPath(state, run);
-  const changes = follow ? watchChanges(path, poll, signal) : undefined;
-  const lines = new Lines();
+  const changes = follow ? watchChanges(path, pollMs, signal) : undefined;
+  const lines = new LineSplitter();
   let file: FileHandle | undefined;
   try {
     for (;;) {
       file ??= await openIfThere(path);
       if (file === undefined && !follow)
         throw new FerryError('config', `there is no log of run ${run}`, {
-          hint: '`ferryline runs` lists the runs; a log is where the worker was that carried the run out, and as long as the report',
+          hint: '`ferryline runs` lists the runs; a log is kept by the worker that carried the run out, for as long as the report',
         });
       let ended = false;
       for (let data = await next(file); data.length > 0; data = await next(file)) {
@@ -64,7 +64,12 @@ export async function* readRunLog(
 /** The next bytes of a file, none at its end. */
 async function next(file: FileHandle | undefined): Promise<Buffer> {
   if (file === undefined) return Buffer.alloc(0);
-  const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(chunk), 0, chunk, null);
+  const { buffer, bytesRead } = await file.read(
+    Buffer.allocUnsafe(chunkBytes),
+    0,
+    chunkBytes,
+    null,
+  );
   return buffer.subarray(0, bytesRead);
 }
 
@@ -87,8 +92,8 @@ function parsed(line: string): { readonly event?: unknown } | undefined {
   }
 }
 
-/** Cuts bytes into whole lines, wherever the chunks end. */
-class Lines {
+/** Splits bytes into whole lines, wherever the chunks end. */
+class LineSplitter {
   #rest: Buffer = Buffer.alloc(0);
 
   add(data: Buffer): string[] {
@@ -99,41 +104,41 @@ class Lines {
   }
 }
 
-interface Changes {
-  /** Resolves at a change since the last call, after `poll` milliseconds, or with the signal. */
+interface ChangeWatch {
+  /** Resolves at a change since the last call, after `pollMs`, or with the signal. */
   wait(): Promise<void>;
   close(): void;
 }
 
-/** Watches the folder, since the file may not be there yet. Where the system has no watches left, the poll is enough. */
-function watchChanges(path: string, poll: number, signal: AbortSignal | undefined): Changes {
+/** Watches the folder, since the file may not exist yet. If the system has no watches left, polling is enough. */
+function watchChanges(path: string, pollMs: number, signal?: AbortSignal): ChangeWatch {
   const [folder, name] = [dirname(path), basename(path)];
-  let seen = false;
+  let changed = false;
   let wake = () => {};
   const onChange = () => {
-    seen = true;
+    changed = true;
     wake();
   };
-  const watcher = tried(() => {
+  const watcher = unlessItFails(() => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return watch(folder, { persistent: false }, (_, changed) => {
-      if (changed === null || changed === name) onChange();
+    return watch(folder, { persistent: false }, (_, file) => {
+      if (file === null || file === name) onChange();
     });
   });
   watcher?.on('error', () => {});
   signal?.addEventListener('abort', onChange);
   return {
     async wait() {
-      if (!seen) {
+      if (!changed) {
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, poll);
+          const timer = setTimeout(resolve, pollMs);
           wake = () => {
             clearTimeout(timer);
             resolve();
           };
         });
       }
-      seen = false;
+      changed = false;
     },
     close() {
       watcher?.close();
@@ -142,7 +147,7 @@ function watchChanges(path: string, poll: number, signal: AbortSignal | undefine
   };
 }
 
-function tried<T>(work: () => T): T | undefined {
+function unlessItFails<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch {

@@ -1,27 +1,29 @@
 /**
- * The last net under secrets: takes known ones out of text on its way out. No message is meant to
- * hold one in the first place.
+ * The last safeguard for secrets: removes known ones from text that leaves the process. No message
+ * is meant to contain one in the first place.
  */
 import { escapeText, secretMark } from '../core/text.js';
 
 export type Redact = (text: string) => string;
 
-/** Shorter ones are no secrets, and taking them out would garble every line. */
-const shortest = 4;
+/** Shorter ones are not removed: they hide nothing, and every line would be garbled. */
+const shortestSecretChars = 4;
+/** A line of a secret of several lines is removed by itself if it has this many characters. */
+const shortestLineChars = 16;
 
 /** A function that replaces each secret, as it is, escaped or percent-encoded, by `secretMark`. */
 export function redactor(secrets: readonly string[]): Redact {
   const forms = new Set<string>();
   for (const secret of secrets) {
-    if (secret.length < shortest) continue;
+    if (secret.length < shortestSecretChars) continue;
     forms.add(secret);
     forms.add(escapeText(secret));
     forms.add(percentEncoded(secret));
-    // A line of a longer text (a key, say) may appear alone.
-    for (const line of secret.split(/\r?\n/)) if (line.length >= 16) forms.add(line);
+    // a line of a longer text (a private key, say) may appear alone
+    for (const line of secret.split(/\r?\n/)) if (line.length >= shortestLineChars) forms.add(line);
   }
   if (forms.size === 0) return (text) => text;
-  // The longest first, so that no rest of a longer one stays.
+  // the longest first, so that no rest of a longer one remains
   const pattern = [...forms]
     .sort((a, b) => b.length - a.length)
     .map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
@@ -30,10 +32,10 @@ export function redactor(secrets: readonly string[]): Redact {
   return (text) => text.replace(all, secretMark);
 }
 
-/** What of an event is free text; the rest are ferryline's own words, which must stay what they are. */
+/** The keys of an event that hold free text; the others hold ferryline's own words, which must not change. */
 const freeText: ReadonlySet<string> = new Set(['path', 'message', 'hint', 'reason', 'text']);
 
-/** An event's free text redacted, however deep. */
+/** A copy of an event with secrets removed from its free text, at every depth. */
 export function redactEvent<T>(value: T, redact: Redact, key = ''): T {
   if (typeof value === 'string') return (freeText.has(key) ? redact(value) : value) as T;
   if (Array.isArray(value)) return value.map((item) => redactEvent(item, redact)) as T;
@@ -47,7 +49,7 @@ function percentEncoded(text: string): string {
   try {
     return encodeURIComponent(text);
   } catch {
-    // Half of a surrogate pair has no encoding.
+    // half of a surrogate pair has no encoding
     return text;
   }
 }

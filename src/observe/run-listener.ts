@@ -1,5 +1,6 @@
-/** Where the events of a daemon's runs go: each run's own log, the transfer log, and of its end a line in the daemon's. */
+/** Writes the events of a daemon's runs: to each run's own log, to the transfer log, and a line about its end to the daemon's log. */
 import type { Report } from '../core/events.js';
+import { present } from '../core/present.js';
 import type { ListenToRun } from '../core/request.js';
 import type { Log } from './log.js';
 import type { Redact } from './redact.js';
@@ -12,7 +13,7 @@ export interface RunListenerOptions {
   readonly log: Log;
   readonly transfers: TransferLog;
   readonly redact: Redact;
-  /** Whether session transcripts are kept, too. */
+  /** Whether session transcripts are kept as well. */
   readonly debug: boolean;
   /** The name of the remote that a job's files go to or come from. */
   readonly remoteOf: (job: string) => string | undefined;
@@ -23,12 +24,12 @@ export function runListener(options: RunListenerOptions): ListenToRun {
   const { state, log, transfers, redact, debug, onError } = options;
   return ({ run, job }) => {
     const remote = options.remoteOf(job);
-    const of = { job, run, ...(remote === undefined ? {} : { remote }) };
+    const source = { job, run, ...present({ remote }) };
     const lines = openRunLog({ state, run, debug, redact, onError });
     return {
       emit(event) {
         lines.emit(event);
-        if (event.event === 'file') transfers.file(of, event);
+        if (event.event === 'file') transfers.file(source, event);
         if (event.event === 'notice' && event.level === 'warning')
           log.warn(`${job}: ${event.message}`, { run });
         if (event.event === 'run') logEnd(log, event);

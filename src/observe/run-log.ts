@@ -1,11 +1,11 @@
 /**
- * STATE/logs/RUN.ndjson: what one run told, event by event, written while it goes on. Reading it
- * back, also while it grows, is read-run-log.ts.
+ * STATE/logs/RUN.ndjson: the events of one run, written while it goes on. Reading them back, also
+ * while the file grows, is read-run-log.ts.
  */
 import { statSync } from 'node:fs';
 import type { RunEvent } from '../core/events.js';
 import { jsonLine } from '../core/text.js';
-import { openLineFile } from './line-file.js';
+import { LineFile } from './line-file.js';
 import { type Redact, redactEvent } from './redact.js';
 import { runLogPath } from './run-log-files.js';
 
@@ -13,25 +13,25 @@ export interface RunLogOptions {
   /** The state folder. */
   readonly state: string;
   readonly run: string;
-  /** Whether the session transcript is kept, too. */
+  /** Whether the session transcript is kept as well. */
   readonly debug: boolean;
   readonly redact: Redact;
-  /** Told when the log can't be written, once until it can be again. */
+  /** Called once when the log can't be written, and again only after it could be. */
   readonly onError: (error: Error) => void;
-  /** Bytes after which only the run's end is still written; 64 MiB if absent. */
+  /** Beyond this size only the run's end is written; 64 MiB if absent. */
   readonly maxBytes?: number;
 }
 
 export interface RunLog {
   /** Keeps an event. Never throws. */
   emit(event: RunEvent): void;
-  /** Writes what is held back. */
+  /** Writes the events held back. */
   close(): void;
 }
 
 /**
- * Opens the log of a run; a further attempt of it goes on where the last one ended. Every event
- * but progress is a line: `event`, `time` (ISO 8601, UTC), then the event's own fields.
+ * Opens the log of a run; a further attempt appends to it. Every event but progress is a line:
+ * `event`, `time` (ISO 8601, UTC), then the event's own fields.
  */
 export function openRunLog(options: RunLogOptions): RunLog {
   const { state, run, debug, redact, maxBytes = 64 * 1024 * 1024 } = options;
@@ -41,7 +41,7 @@ export function openRunLog(options: RunLogOptions): RunLog {
   const warning = (message: string) => line({ event: 'notice', level: 'warning', message });
   let bytes = sizeOf(path);
   let full = bytes >= maxBytes;
-  const file = openLineFile({
+  const file = new LineFile({
     path,
     lostLine: (lost) => warning(`${lost} lines of this log could not be written`),
     onError: options.onError,
@@ -58,7 +58,7 @@ export function openRunLog(options: RunLogOptions): RunLog {
         full ? warning(`the log is full at ${maxBytes} bytes; only the run's end follows`) : text,
       );
     },
-    close: file.close,
+    close: () => file.close(),
   };
 }
 

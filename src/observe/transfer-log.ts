@@ -1,27 +1,27 @@
 /**
- * STATE/transfers.log: a line of JSON for every file that a run copied, changed, deleted or failed
- * at, over all jobs. What was passed over is in the run's own log (run-log.ts).
+ * STATE/transfers.log: a line of JSON for every file that a run of any job copied, changed or deleted,
+ * or failed to. Files that were skipped are in the run's own log (run-log.ts).
  */
 import type { FileEvent } from '../core/events.js';
 import { jsonLine } from '../core/text.js';
 import { transferLogFile } from '../state/layout.js';
-import { openLineFile } from './line-file.js';
+import { LineFile } from './line-file.js';
 import type { Redact } from './redact.js';
 
 export interface TransferLogOptions {
   /** The state folder. */
   readonly state: string;
   readonly redact: Redact;
-  /** Told when the log can't be written, once until it can be again. */
+  /** Called once when the log can't be written, and again only after it could be. */
   readonly onError: (error: Error) => void;
-  /** Bytes of one file; 10 MiB if absent. */
+  /** Largest size of one file; 10 MiB if absent. */
   readonly maxBytes?: number;
-  /** Older files kept beside it, as `transfers.log.1` (the newest) and up; 5 if absent. */
+  /** Older files kept, as `transfers.log.1` (the newest) and up; 5 if absent. */
   readonly kept?: number;
 }
 
-/** Whose files are told of. */
-interface TransferOf {
+/** The run that a file's event is from. */
+interface TransferSource {
   readonly job: string;
   readonly run: string;
   /** The name of the remote the files go to or come from. */
@@ -29,20 +29,20 @@ interface TransferOf {
 }
 
 export interface TransferLog {
-  /** Tells of a file. Never throws. */
-  file(of: TransferOf, event: FileEvent): void;
-  /** Writes what is held back. */
+  /** Appends the line of a file. Never throws. */
+  file(source: TransferSource, event: FileEvent): void;
+  /** Writes the lines held back. */
   close(): void;
 }
 
 /**
  * Opens the log. Fields of a line: `time` (ISO 8601, UTC), `job`, `run`, `remote` if there is one,
- * `action`, `outcome` (`done` or `failed`), `path`, then as the event has them `bytes`, `seconds`,
- * `kind`, `message`. A line `{time, lost}` stands where that many could not be written.
+ * `action`, `outcome` (`done` or `failed`), `path`, then, if the event has them, `bytes`, `seconds`,
+ * `kind`, `message`. A line `{time, lost}` marks the place of lines that could not be written.
  */
 export function openTransferLog(options: TransferLogOptions): TransferLog {
   const { redact } = options;
-  const file = openLineFile({
+  const file = new LineFile({
     path: transferLogFile(options.state),
     rotate: { maxBytes: options.maxBytes ?? 10 * 1024 * 1024, kept: options.kept ?? 5 },
     lostLine: (lost) => jsonLine({ time: new Date().toISOString(), lost }),
@@ -67,6 +67,6 @@ export function openTransferLog(options: TransferLogOptions): TransferLog {
         }),
       );
     },
-    close: file.close,
+    close: () => file.close(),
   };
 }

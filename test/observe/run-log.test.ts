@@ -42,7 +42,7 @@ async function all(lines: AsyncIterable<string>) {
 }
 
 /** So slow a poll that only being told of a change can go on in time. */
-const follow = { follow: true, poll: 3_600_000 };
+const follow = { follow: true, pollMs: 3_600_000 };
 const file = (state: string) => join(state, 'logs', `${run}.ndjson`);
 
 test('a run log holds every event but progress, each with its time, for the owner only', async () => {

@@ -31,7 +31,7 @@ describe('usage', () => {
 
   test.each([
     [['--worker', '9'], '--worker does not take "9"'],
-    [['--roles', 'worker,cook'], '"cook" is no role'],
+    [['--roles', 'worker,cook'], '"cook" is not a role'],
     [['--wait-queue', 'long'], '--wait-queue does not take "long"'],
     [['--concurrency', '0'], '--concurrency takes a whole number from 1 to 100'],
   ])('start %j is refused before anything is opened', async (flags, message) => {

@@ -104,7 +104,7 @@ function waitOf(text = '60s'): number {
   });
 }
 
-/** A name that no job can ask for is a slip of the pen, and its worker would wait for ever. */
+/** Rejects a name that no job can ask for: its worker would wait forever. */
 function namesOf(names: readonly string[] = []): readonly string[] {
   const wrong = names.find((name) => !namePattern.test(name));
   if (wrong === undefined) return [...new Set(names)];
@@ -118,8 +118,8 @@ function rolesOf(text: string | undefined): readonly Role[] {
   const roles = text.split(',').map((role) => role.trim());
   const unknown = roles.find((role) => !(allRoles as readonly string[]).includes(role));
   if (unknown !== undefined)
-    throw new FerryError('config', `"${unknown}" is no role`, {
-      hint: `--roles takes some of ${allRoles.join(', ')}, with commas between them`,
+    throw new FerryError('config', `"${unknown}" is not a role`, {
+      hint: `--roles takes some of ${allRoles.join(', ')}, separated by commas`,
     });
   return [...new Set(roles)] as Role[];
 }

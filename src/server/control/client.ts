@@ -1,14 +1,16 @@
 /**
- * The caller's end of the control socket: a daemon's `Controls` for another process. Requests have no
+ * The client's end of the control socket: a daemon's `Controls` for another process. Requests have no
  * time-out: the socket closes when the daemon ends. The daemon's end is server.ts.
  */
 import { type IncomingMessage, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
+import { present } from '../../core/present.js';
 import { escapeText } from '../../core/text.js';
 import { daemonOf } from '../../state/lock.js';
 import {
+  acknowledgedHint,
   type Controls,
   type DaemonStatus,
   type Enqueued,
@@ -19,21 +21,21 @@ import {
 import { type Reach, reachControlSocket } from './socket.js';
 import { fromWire } from './wire-error.js';
 
-interface Asking {
+interface ControlRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly signal?: AbortSignal;
 }
 
 /**
- * The daemon of a state folder. Each call rejects with the daemon's own error, with `network` when
- * there is no daemon (naming `startCommand`, which starts one) or when it ends before it answers, or
+ * The daemon of a state folder. Each call rejects with the daemon's own error, with `network` if there
+ * is no daemon (the hint names `startCommand`, which starts one) or if it ends before it answers, or
  * with the signal's reason.
  */
 export function controlClient(state: string, startCommand: string): Controls {
   const ask = async <T>(method: 'GET' | 'POST', path: string, signal?: AbortSignal) => {
-    const asking = { method, path, ...(signal === undefined ? {} : { signal }) };
-    return (await readJson(await send(state, startCommand, asking), signal)) as T;
+    const request = { method, path, ...present({ signal }) };
+    return (await readJson(await send(state, startCommand, request), signal)) as T;
   };
   return {
     status: () => ask<DaemonStatus>('GET', '/api/status'),
@@ -61,12 +63,12 @@ export function controlClient(state: string, startCommand: string): Controls {
 
 const noDaemon = 'NODAEMON';
 
-/** Whether an error of the client says that there is no daemon. */
+/** Whether an error of the client means that there is no daemon. */
 export function saysNoDaemon(thrown: unknown): boolean {
   return thrown instanceof FerryError && thrown.code === noDaemon;
 }
 
-/** A name that could mean another path is no name of ours; the daemon checks the rest. */
+/** A name that could be part of another path is refused here; the daemon checks the rest. */
 const plainName = /^[\w-][\w.-]*$/;
 
 function jobPath(job: string): string {
@@ -79,89 +81,96 @@ function runPath(run: string): string {
   return `/api/runs/${run}`;
 }
 
-/** Milliseconds to wait for a daemon that has its folder but does not listen yet, and between two tries. */
-const startTakes = 30_000;
-const tryEvery = 100;
+/** A daemon that has locked its folder but does not listen yet is given up after this time. */
+const startWithinMs = 30_000;
+const tryEveryMs = 100;
 
 /**
- * Sends one request and resolves with the answer's head; an answer that is no success is thrown. A
- * daemon that is starting is waited for.
+ * Sends one request and resolves with the head of the response; an error response is thrown. Waits
+ * for a daemon that is starting.
  */
-async function send(state: string, start: string, asking: Asking): Promise<IncomingMessage> {
-  const until = performance.now() + startTakes;
+async function send(
+  state: string,
+  startCommand: string,
+  request: ControlRequest,
+): Promise<IncomingMessage> {
+  const until = performance.now() + startWithinMs;
   for (;;) {
-    asking.signal?.throwIfAborted();
+    request.signal?.throwIfAborted();
     let reach: Reach | undefined;
     try {
       reach = await reachControlSocket(state);
-      const response = await exchange(reach.path, asking);
+      const response = await exchange(reach.path, request);
       if (response.statusCode === 200) return response;
-      throw fromWire(await readJson(response)) ?? strange();
+      throw fromWire(await readJson(response)) ?? notOurDaemon();
     } catch (thrown) {
-      asking.signal?.throwIfAborted();
+      request.signal?.throwIfAborted();
       if (thrown instanceof FerryError) throw thrown;
       const error = thrown as NodeJS.ErrnoException;
-      const pid = isSilence(error) ? await daemonOf(state) : undefined;
-      if (pid === undefined) throw connectionError(error, state, start);
+      const pid = nobodyListens(error) ? await daemonOf(state) : undefined;
+      if (pid === undefined) throw connectionError(error, state, startCommand);
       if (performance.now() > until) throw notReady(pid);
-      await sleep(tryEvery);
+      await sleep(tryEveryMs);
     } finally {
       await reach?.close();
     }
   }
 }
 
-/** Nobody listens. */
-function isSilence({ code }: NodeJS.ErrnoException): boolean {
+function nobodyListens({ code }: NodeJS.ErrnoException): boolean {
   return code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR';
 }
 
 function notReady(pid: string): FerryError {
   return new FerryError('network', `the daemon, process ${pid}, does not answer yet`, {
-    hint: 'it is starting, or about to end; its log tells what it waits for',
+    hint: 'it is starting, or about to end; its log says what it waits for',
   });
 }
 
-function exchange(socketPath: string, asking: Asking): Promise<IncomingMessage> {
+function exchange(socketPath: string, options: ControlRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    // `agent: false` gives it a connection of its own, closed with the answer.
-    request({ ...asking, socketPath, agent: false, headers: { host: 'ferryline' } })
+    // `agent: false` makes a connection of its own, closed with the response
+    request({ ...options, socketPath, agent: false, headers: { host: 'ferryline' } })
       .on('error', reject)
       .on('response', resolve)
       .end();
   });
 }
 
-function connectionError(error: NodeJS.ErrnoException, state: string, start: string): FerryError {
+function connectionError(
+  error: NodeJS.ErrnoException,
+  state: string,
+  startCommand: string,
+): FerryError {
   const { code } = error;
-  const place = { cause: error, ...(code === undefined ? {} : { code }) };
   const folder = escapeText(state);
-  if (isSilence(error)) {
+  if (nobodyListens(error)) {
     return new FerryError('network', `no daemon runs with the state folder ${folder}`, {
       cause: error,
       code: noDaemon,
-      hint: `\`${start}\` starts one; FERRYLINE_STATE_DIR names the folder of another`,
+      hint: `\`${startCommand}\` starts one; FERRYLINE_STATE_DIR names the folder of another`,
     });
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    return new FerryError('network', `the daemon's socket in ${folder} is another user's`, {
-      ...place,
+    return new FerryError('network', `the daemon's socket in ${folder} belongs to another user`, {
+      cause: error,
+      code,
       hint: 'run this as the user the daemon runs as',
     });
   }
-  return cut(error);
+  return cutOff(error);
 }
 
-/** The daemon went away, or was ended, before its answer was whole. */
-function cut(error: NodeJS.ErrnoException): FerryError {
-  return new FerryError('network', `the daemon ended before it had answered (${error.message})`, {
+/** The daemon ended before its response was complete. */
+function cutOff(error: NodeJS.ErrnoException): FerryError {
+  return new FerryError('network', `the daemon ended before it answered (${error.message})`, {
     cause: error,
-    hint: 'what it had acknowledged is in its queue; once it is back, `ferryline runs` tells of it',
+    hint: acknowledgedHint,
   });
 }
 
-function strange(): FerryError {
-  return new FerryError('network', "what answers on the daemon's socket is no ferryline daemon", {
+function notOurDaemon(): FerryError {
+  return new FerryError('network', "the answer on the daemon's socket is not from ferryline", {
     hint: 'are the command and the daemon of the same version?',
   });
 }
@@ -172,16 +181,16 @@ async function readJson(response: IncomingMessage, signal?: AbortSignal): Promis
     for await (const chunk of response.setEncoding('utf8')) text += chunk;
   } catch (thrown) {
     signal?.throwIfAborted();
-    throw cut(thrown as NodeJS.ErrnoException);
+    throw cutOff(thrown as NodeJS.ErrnoException);
   }
   try {
     return JSON.parse(text);
   } catch {
-    throw strange();
+    throw notOurDaemon();
   }
 }
 
-/** The lines of an answer as they come. One that tells an error ends them with it. */
+/** The lines of a response as they arrive. A line with an error ends them with that error. */
 async function* readLines(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<string> {
   let rest = '';
   try {
@@ -196,6 +205,6 @@ async function* readLines(response: IncomingMessage, signal: AbortSignal): Async
     }
   } catch (thrown) {
     signal.throwIfAborted();
-    throw thrown instanceof FerryError ? thrown : cut(thrown as NodeJS.ErrnoException);
+    throw thrown instanceof FerryError ? thrown : cutOff(thrown as NodeJS.ErrnoException);
   }
 }

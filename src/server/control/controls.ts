@@ -1,6 +1,6 @@
 /**
- * What can be asked of a daemon. The daemon itself carries it out; over the control socket,
- * server/control/client.ts offers the same. How it travels is control.ts's.
+ * What can be asked of a daemon. daemon-controls.ts answers it in the daemon itself; client.ts offers
+ * the same to other processes, over the socket that server.ts serves.
  */
 import { FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
@@ -23,13 +23,13 @@ export interface DaemonStatus {
     readonly file: string;
     /** ISO 8601, UTC. */
     readonly loadedAt: string;
-    /** Why the file as it is now was not taken. */
+    /** Why the current file was rejected; absent if it is the one in use. */
     readonly error?: string;
   };
   readonly jobs: readonly JobView[];
 }
 
-/** The run that serves a request for one; `joined` when it was asked for already. */
+/** The run that serves a request; `joined` if it had been asked for before. */
 export interface Enqueued {
   readonly run: string;
   readonly joined: boolean;
@@ -41,12 +41,12 @@ export interface RunList {
 }
 
 /**
- * All errors are FerryErrors; a job or run that there isn't is `noSuchJob`'s or `noSuchRun`'s, an
- * unreachable queue `network`.
+ * All errors are FerryErrors: `noSuchJob` for an unknown job, `noSuchRun` for an unknown run,
+ * `network` while the queue is out of reach.
  */
 export interface Controls {
   status(): Promise<DaemonStatus>;
-  /** The latest runs and skipped slots, at most `limit` of each; of every job when none is named. */
+  /** The latest runs and skipped slots, at most `limit` of each; of every job if none is named. */
   runs(job: string | undefined, limit: number): Promise<RunList>;
   /** Resolves once the request is safe in the queue. */
   enqueue(job: string): Promise<Enqueued>;
@@ -54,7 +54,7 @@ export interface Controls {
   outcome(run: string, signal: AbortSignal): Promise<Report>;
   /** Enqueues the job of an ended run again, as a new run. */
   rerun(run: string): Promise<Enqueued>;
-  /** Resolves with what the run was when it was asked to stop; one that has ended stays as it is. */
+  /** Resolves with the state in which the run was asked to stop; one that has ended stays as it is. */
   cancel(run: string): Promise<{ readonly was: 'waiting' | 'active' | 'ended' }>;
   /** Lets no run of the job start until `resume`. */
   pause(job: string): Promise<void>;
@@ -63,10 +63,14 @@ export interface Controls {
   log(run: string, follow: boolean, signal: AbortSignal): AsyncIterable<string>;
 }
 
-/** The code of the errors below, by which the API answers 404. */
+/** The hint of an error that interrupts a request: nothing that was acknowledged is lost. */
+export const acknowledgedHint =
+  'what it had acknowledged is in its queue; once it runs again, `ferryline runs` shows it';
+
+/** The code of the errors below; the API answers them with 404. */
 export const unknownName = 'UNKNOWN';
 
-/** The error for a job that isn't in jobs.yml. `names`: the jobs there are, where they are known. */
+/** The error for a job that is not in jobs.yml. `names`: the jobs that are, if they are known. */
 export function noSuchJob(job: string, names: Iterable<string> = []): FerryError {
   const list = [...names].join(', ');
   return new FerryError('config', `there is no job "${escapeText(job)}"`, {
@@ -79,6 +83,6 @@ export function noSuchJob(job: string, names: Iterable<string> = []): FerryError
 export function noSuchRun(run: string): FerryError {
   return new FerryError('config', `there is no run "${escapeText(run)}"`, {
     code: unknownName,
-    hint: '`ferryline runs` lists those that are known; a job keeps as many as its `history` says',
+    hint: '`ferryline runs` lists the known ones; a job keeps as many as its `history` says',
   });
 }

@@ -1,40 +1,40 @@
 /**
- * The control API: JSON over HTTP on the state folder's socket, for the command line. What it
- * carries out is handed in as `Controls`. A GET changes nothing.
+ * The control API: JSON over HTTP on the state folder's socket, for the command line. `Controls`
+ * carries the requests out. A GET changes nothing.
  *
  *   GET  /api/status                       GET  /api/runs?job=JOB&limit=N
- *   POST /api/jobs/JOB/enqueue             GET  /api/runs/RUN/outcome   answers when the run has ended
+ *   POST /api/jobs/JOB/enqueue             GET  /api/runs/RUN/outcome   responds when the run has ended
  *   POST /api/jobs/JOB/pause               GET  /api/runs/RUN/log?follow=1   lines of JSON
  *   POST /api/jobs/JOB/resume              POST /api/runs/RUN/rerun
  *   GET  /healthz, /readyz                 POST /api/runs/RUN/cancel
  *
- * Neither side of a socket has a time-out: the kernel ends it when a process dies. So an answer may
- * take hours, and whoever hangs up aborts the signal of what was asked.
+ * Neither end of the socket has a time-out: the kernel closes it when a process dies. So a response
+ * may take hours; a client that hangs up aborts the signal of its request.
  */
 import type { Server } from 'node:http';
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { asFerryError, FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
-import { type Controls, noSuchJob, noSuchRun } from './controls.js';
+import { acknowledgedHint, type Controls, noSuchJob, noSuchRun } from './controls.js';
 import { listenPrivately } from './socket.js';
 import { statusOf, toWire } from './wire-error.js';
 
-type Asked = Context<{ Bindings: HttpBindings }>;
-/** A signal that is aborted when whoever asks hangs up, or the daemon stops. */
-type SignalOf = (asked: Asked) => AbortSignal;
+type HttpContext = Context<{ Bindings: HttpBindings }>;
+/** A signal that is aborted when the client hangs up, or the daemon stops. */
+type SignalOf = (context: HttpContext) => AbortSignal;
 
 export interface ControlServer {
-  /** Takes the socket away, ends what is under way with `network` errors; a second call waits for the first. */
+  /** Removes the socket and ends open requests with `network` errors; a second call waits for the first. */
   close(): Promise<void>;
 }
 
-/** Milliseconds for the last answers to leave after `close`. */
-const lastWords = 1000;
+/** Responses that have not been sent this long after `close` are cut off. */
+const sendWithinMs = 1000;
 const defaultLimit = 20;
 const mostRuns = 10_000;
-/** What a run's id may be made of: no dot and no slash, since it names files. */
-const runPattern = /^[A-Za-z0-9-]{1,64}$/;
+/** Characters of a run's id: no dot and no slash, since it names files. */
+const runIdPattern = /^[A-Za-z0-9-]{1,64}$/;
 
 /** Listens on STATE/control.sock, mode 0600. The caller holds the state folder's lock. Errors: `io`. */
 export async function serveControl(state: string, controls: Controls): Promise<ControlServer> {
@@ -68,9 +68,9 @@ export async function serveControl(state: string, controls: Controls): Promise<C
   const close = async () => {
     await removeSocket();
     const closed = new Promise<void>((done) => server.close(() => done()));
-    for (const controller of open) controller.abort(stops());
+    for (const controller of open) controller.abort(isStopping());
     server.closeIdleConnections();
-    const timer = setTimeout(() => server.closeAllConnections(), lastWords);
+    const timer = setTimeout(() => server.closeAllConnections(), sendWithinMs);
     await closed;
     clearTimeout(timer);
   };
@@ -83,78 +83,79 @@ export async function serveControl(state: string, controls: Controls): Promise<C
   };
 }
 
-function stops(): FerryError {
-  return new FerryError('network', 'the daemon stops', {
-    hint: 'what it had acknowledged is in its queue; once it is back, `ferryline runs` tells of it',
-  });
+function isStopping(): FerryError {
+  return new FerryError('network', 'the daemon is stopping', { hint: acknowledgedHint });
 }
 
 function controlApp(controls: Controls, signalOf: SignalOf): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
-  const failed = (asked: Asked, thrown: unknown) => {
+  const failed = (context: HttpContext, thrown: unknown) => {
     const body = toWire(thrown);
-    return asked.json(body, statusOf(body));
+    return context.json(body, statusOf(body));
   };
-  app.onError((thrown, asked) => failed(asked, thrown));
-  app.notFound((asked) => {
-    const what = `${asked.req.method} ${asked.req.path}`;
+  app.onError((thrown, context) => failed(context, thrown));
+  app.notFound((context) => {
+    const what = `${context.req.method} ${context.req.path}`;
     const error = new FerryError('config', `this daemon does not know ${what}`, {
-      hint: '`ferryline status` tells its version, `ferryline --version` that of the command',
+      hint: '`ferryline status` shows its version, `ferryline --version` that of the command',
     });
-    return asked.json(toWire(error), 404);
+    return context.json(toWire(error), 404);
   });
 
-  app.get('/healthz', (asked) => asked.json({ alive: true }));
-  app.get('/readyz', async (asked) => {
+  app.get('/healthz', (context) => context.json({ alive: true }));
+  app.get('/readyz', async (context) => {
     const { queue } = await controls.status();
-    return asked.json({ queue }, queue.state === 'up' ? 200 : 503);
+    return context.json({ queue }, queue.state === 'up' ? 200 : 503);
   });
 
-  app.get('/api/status', async (asked) => asked.json(await controls.status()));
-  app.post('/api/jobs/:job/enqueue', async (asked) =>
-    asked.json(await controls.enqueue(jobOf(asked.req.param('job')))),
+  app.get('/api/status', async (context) => context.json(await controls.status()));
+  app.post('/api/jobs/:job/enqueue', async (context) =>
+    context.json(await controls.enqueue(jobOf(context.req.param('job')))),
   );
-  app.post('/api/jobs/:job/pause', async (asked) => {
-    await controls.pause(jobOf(asked.req.param('job')));
-    return asked.json({});
+  app.post('/api/jobs/:job/pause', async (context) => {
+    await controls.pause(jobOf(context.req.param('job')));
+    return context.json({});
   });
-  app.post('/api/jobs/:job/resume', async (asked) => {
-    await controls.resume(jobOf(asked.req.param('job')));
-    return asked.json({});
+  app.post('/api/jobs/:job/resume', async (context) => {
+    await controls.resume(jobOf(context.req.param('job')));
+    return context.json({});
   });
 
-  app.get('/api/runs', async (asked) => {
-    const job = asked.req.query('job');
-    const limit = limitOf(asked.req.query('limit'));
-    return asked.json(await controls.runs(job === undefined ? undefined : jobOf(job), limit));
+  app.get('/api/runs', async (context) => {
+    const job = context.req.query('job');
+    const limit = limitOf(context.req.query('limit'));
+    return context.json(await controls.runs(job === undefined ? undefined : jobOf(job), limit));
   });
-  app.post('/api/runs/:run/rerun', async (asked) =>
-    asked.json(await controls.rerun(runOf(asked.req.param('run')))),
+  app.post('/api/runs/:run/rerun', async (context) =>
+    context.json(await controls.rerun(runOf(context.req.param('run')))),
   );
-  app.post('/api/runs/:run/cancel', async (asked) =>
-    asked.json(await controls.cancel(runOf(asked.req.param('run')))),
+  app.post('/api/runs/:run/cancel', async (context) =>
+    context.json(await controls.cancel(runOf(context.req.param('run')))),
   );
-  app.get('/api/runs/:run/outcome', async (asked) => {
-    const signal = signalOf(asked);
+  app.get('/api/runs/:run/outcome', async (context) => {
+    const signal = signalOf(context);
     try {
-      return asked.json(await controls.outcome(runOf(asked.req.param('run')), signal));
+      return context.json(await controls.outcome(runOf(context.req.param('run')), signal));
     } catch (thrown) {
-      return failed(asked, reasonOf(thrown, signal));
+      return failed(context, reasonOf(thrown, signal));
     }
   });
-  app.get('/api/runs/:run/log', async (asked) => {
-    const signal = signalOf(asked);
-    const follow = asked.req.query('follow') === '1';
-    const lines = controls.log(runOf(asked.req.param('run')), follow, signal);
-    return answerInLines(lines[Symbol.asyncIterator](), signal);
+  app.get('/api/runs/:run/log', async (context) => {
+    const signal = signalOf(context);
+    const follow = context.req.query('follow') === '1';
+    const lines = controls.log(runOf(context.req.param('run')), follow, signal);
+    return respondInLines(lines[Symbol.asyncIterator](), signal);
   });
   return app;
 }
 
-/** Answers with lines as they come, no faster than they are read; an error among them is the last line. */
-async function answerInLines(lines: AsyncIterator<string>, signal: AbortSignal): Promise<Response> {
+/** Responds with lines as they come, no faster than they are read; an error is the last line. */
+async function respondInLines(
+  lines: AsyncIterator<string>,
+  signal: AbortSignal,
+): Promise<Response> {
   const encoder = new TextEncoder();
-  // An error before the first line is an answer of its own.
+  // an error before the first line is a response of its own
   let next: IteratorResult<string> | undefined = await lines.next();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -176,7 +177,7 @@ async function answerInLines(lines: AsyncIterator<string>, signal: AbortSignal):
   return new Response(body, { headers: { 'content-type': 'application/x-ndjson' } });
 }
 
-/** What to tell of something that ended: why it was made to end, if it was. */
+/** Why a request ended: the reason it was aborted for, or else what was thrown. */
 function reasonOf(thrown: unknown, signal: AbortSignal): FerryError {
   return asFerryError(signal.aborted ? signal.reason : thrown);
 }
@@ -187,7 +188,7 @@ function jobOf(text: string): string {
 }
 
 function runOf(text: string): string {
-  if (!runPattern.test(text)) throw noSuchRun(text);
+  if (!runIdPattern.test(text)) throw noSuchRun(text);
   return text;
 }
 

@@ -14,7 +14,7 @@ export interface Reach {
   close(): Promise<void>;
 }
 
-/** The way to the control socket of a state folder. Rejects with the system's error when there is no such folder. */
+/** How to reach the control socket of a state folder. Rejects with the system's error when there is no such folder. */
 export async function reachControlSocket(state: string): Promise<Reach> {
   const { address, close } = await openSocketFolder(state);
   return { path: address(basename(controlSocket(state))), close };

@@ -1,8 +1,9 @@
-/** Errors as they travel over the control API, both ways. Pure. */
+/** Errors as JSON of the control API, both ways. Pure. */
 import { asFerryError, type ErrorKind, exitCodes, FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import { unknownName } from './controls.js';
 
-/** `{error: …}`: the body of every answer that is no success, and the last line of a broken log. */
+/** `{error: …}`: the body of every error response, and the last line of a log that was cut off. */
 export interface WireError {
   readonly error: {
     readonly kind: ErrorKind;
@@ -31,31 +32,20 @@ const statuses = {
 
 export function toWire(thrown: unknown): WireError {
   const { kind, message, hint, path, code } = asFerryError(thrown);
-  return {
-    error: {
-      kind,
-      message,
-      ...(hint === undefined ? {} : { hint }),
-      ...(path === undefined ? {} : { path }),
-      ...(code === undefined ? {} : { code }),
-    },
-  };
+  return { error: { kind, message, ...present({ hint, path, code }) } };
 }
 
 export function statusOf({ error }: WireError): 404 | (typeof statuses)[ErrorKind] {
   return error.code === unknownName ? 404 : statuses[error.kind];
 }
 
-/** The error in an answer's body; undefined where there is none. A kind of a later version is a defect here. */
+/** The error in a response's body; undefined if there is none. A kind that this version does not know becomes `defect`. */
 export function fromWire(body: unknown): FerryError | undefined {
   const { error } = (typeof body === 'object' && body !== null ? body : {}) as Partial<WireError>;
   if (typeof error !== 'object' || error === null || typeof error.message !== 'string') {
     return undefined;
   }
   const { message, hint, path, code } = error;
-  return new FerryError(error.kind in exitCodes ? error.kind : 'defect', message, {
-    ...(hint === undefined ? {} : { hint }),
-    ...(path === undefined ? {} : { path }),
-    ...(code === undefined ? {} : { code }),
-  });
+  const kind = error.kind in exitCodes ? error.kind : 'defect';
+  return new FerryError(kind, message, present({ hint, path, code }));
 }

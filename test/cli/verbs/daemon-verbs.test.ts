@@ -561,7 +561,7 @@ describe('enqueue', () => {
     await server?.close();
     const { code, stderr } = await live.ended;
     expect(code).toBe(4);
-    expect(stderr).toContain('error: the daemon stops');
+    expect(stderr).toContain('error: the daemon is stopping');
     expect(stderr).toContain('`ferryline runs`');
   });
 

@@ -378,8 +378,8 @@ describe('what takes its time', () => {
     const next = lines.next();
     await asked.promise;
     const ends = [
-      expect(outcome).rejects.toMatchObject({ kind: 'network', message: 'the daemon stops' }),
-      expect(next).rejects.toMatchObject({ kind: 'network', message: 'the daemon stops' }),
+      expect(outcome).rejects.toMatchObject({ kind: 'network', message: 'the daemon is stopping' }),
+      expect(next).rejects.toMatchObject({ kind: 'network', message: 'the daemon is stopping' }),
     ];
     await server.close();
     await Promise.all(ends);

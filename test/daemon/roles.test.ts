@@ -9,7 +9,7 @@ import { remoteIn, type Scene } from '../kit/scene.js';
 import type { Redis } from '../kit/servers/redis.js';
 
 /** A process of the scene with a state folder of its own; scenes have databases of their own. */
-function member(redis: Redis, scene: Scene, name: string) {
+function daemonNamed(redis: Redis, scene: Scene, name: string) {
   const database = Number(scene.place.replace(/\D+/g, ''));
   const env = {
     FERRYLINE_QUEUE: `${redis.url}/${database}`,
@@ -42,9 +42,9 @@ test('a front that schedules, watches and answers, and two workers, one of them 
     },
   });
   scene.writeHere({ a: 'one' });
-  const front = member(redis, scene, 'front');
-  const any = member(redis, scene, 'any');
-  const named = member(redis, scene, 'named');
+  const front = daemonNamed(redis, scene, 'front');
+  const any = daemonNamed(redis, scene, 'any');
+  const named = daemonNamed(redis, scene, 'named');
   const daemons = [
     await front.start('--roles', 'scheduler,watcher,api'),
     await any.start('--roles', 'worker'),
@@ -90,8 +90,8 @@ test('a front that schedules, watches and answers, and two workers, one of them 
 test('two schedulers: one slot is one run', async ({ redis, scene }) => {
   scene.writeHere({ a: 'one' });
   await scene.jobs({ schedule: '* * * * * *' });
-  const first = member(redis, scene, 'first');
-  const second = member(redis, scene, 'second');
+  const first = daemonNamed(redis, scene, 'first');
+  const second = daemonNamed(redis, scene, 'second');
   const daemons = await Promise.all([
     first.start('--roles', 'scheduler,worker'),
     second.start('--roles', 'scheduler,worker'),
@@ -111,11 +111,11 @@ test('two schedulers: one slot is one run', async ({ redis, scene }) => {
 test('the scheduler is killed and another takes over: no slot twice', async ({ redis, scene }) => {
   scene.writeHere({ a: 'one' });
   await scene.jobs({ schedule: '* * * * * *', catchUp: { slots: 'all', within: '1h' } });
-  const first = member(redis, scene, 'third');
-  const second = member(redis, scene, 'fourth');
-  const worker = await member(redis, scene, 'fifth').start('--roles', 'worker,api');
+  const first = daemonNamed(redis, scene, 'third');
+  const second = daemonNamed(redis, scene, 'fourth');
+  const worker = await daemonNamed(redis, scene, 'fifth').start('--roles', 'worker,api');
   const one = await first.start('--roles', 'scheduler');
-  const reports = () => member(redis, scene, 'fifth').runs().then(endedRuns);
+  const reports = () => daemonNamed(redis, scene, 'fifth').runs().then(endedRuns);
   await eventually(async () => (await reports()).length >= 3);
   await one.kill9();
   const two = await second.start('--roles', 'scheduler');

@@ -4,7 +4,11 @@ import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
-import { type AwaitedRun, type Member, startMember } from '../kit/daemons/daemons.js';
+import {
+  type AwaitedRun,
+  type NamedDaemon,
+  startDaemonNamed,
+} from '../kit/daemons/named-daemon.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import type { Redis } from '../kit/servers/redis.js';
 import type { Sshd } from '../kit/servers/sshd.js';
@@ -39,8 +43,8 @@ function written(scene: Scene, job: string): number {
 const begun = (scene: Scene, job: string) => eventually(() => written(scene, job) > 0);
 
 /** Cancels a run; resolves to what the command printed. */
-async function cancel(member: Member, { run }: AwaitedRun): Promise<string> {
-  const { code, stderr } = await member.cli(['cancel', run]);
+async function cancel(daemon: NamedDaemon, { run }: AwaitedRun): Promise<string> {
+  const { code, stderr } = await daemon.cli(['cancel', run]);
   expect(code).toBe(0);
   return stderr;
 }
@@ -59,7 +63,7 @@ async function openTwo(sshd: Sshd, redis: Redis) {
   const queue = redis.database();
   const scene = await openJobs(sshd);
   const start = (name: string, role: string) =>
-    startMember(scene, name, queue, { args: ['--roles', role] });
+    startDaemonNamed(scene, name, queue, { args: ['--roles', role] });
   const asked = await start('asked', 'api');
   const worker = await start('worker', 'worker');
   const big = await asked.enqueueAndWait('big');
@@ -69,19 +73,19 @@ async function openTwo(sshd: Sshd, redis: Redis) {
 
 test('in the middle of a large file', async ({ sshd, redis }) => {
   const scene = await openJobs(sshd);
-  const member = await startMember(scene, 'only', redis.database());
-  const big = await member.enqueueAndWait('big');
+  const daemon = await startDaemonNamed(scene, 'only', redis.database());
+  const big = await daemon.enqueueAndWait('big');
   await begun(scene, 'big');
-  await cancel(member, big);
+  await cancel(daemon, big);
   await endsCancelled(big);
   // It ended at once, not after an hour, and the final name does not exist.
   expect(readdirSync(scene.there('big'))).not.toContain('file');
-  expect(await member.runs()).toMatchObject([
+  expect(await daemon.runs()).toMatchObject([
     { run: big.run, state: 'ended', outcome: 'cancelled' },
   ]);
   // A cancelled run is not started again.
-  expect(await cancel(member, big)).toMatch(/had already ended/);
-  expect(await member.stop()).toBe(0);
+  expect(await cancel(daemon, big)).toMatch(/had already ended/);
+  expect(await daemon.stop()).toBe(0);
 }, 60_000);
 
 test('active in another process', async ({ sshd, redis }) => {
@@ -105,29 +109,31 @@ test('active in a process that has died: nobody continues it', async ({ sshd, re
 
 test('waiting in the queue', async ({ sshd, redis }) => {
   const scene = await openJobs(sshd);
-  const member = await startMember(scene, 'only', redis.database(), { args: ['--roles', 'api'] });
-  const big = await member.enqueueAndWait('big');
-  expect(await cancel(member, big)).toMatch(/removed from the queue/);
+  const daemon = await startDaemonNamed(scene, 'only', redis.database(), {
+    args: ['--roles', 'api'],
+  });
+  const big = await daemon.enqueueAndWait('big');
+  expect(await cancel(daemon, big)).toMatch(/removed from the queue/);
   await endsCancelled(big);
-  expect(await member.runs()).toMatchObject([{ run: big.run, outcome: 'cancelled' }]);
-  await member.stop();
+  expect(await daemon.runs()).toMatchObject([{ run: big.run, outcome: 'cancelled' }]);
+  await daemon.stop();
 }, 60_000);
 
 test('waiting for its turn behind another run, which goes on', async ({ sshd, redis }) => {
   const scene = await openJobs(sshd);
   const args = ['--concurrency', '1'];
-  const member = await startMember(scene, 'only', redis.database(), { args });
-  const first = await member.enqueueAndWait('big');
+  const daemon = await startDaemonNamed(scene, 'only', redis.database(), { args });
+  const first = await daemon.enqueueAndWait('big');
   await begun(scene, 'big');
-  const second = await member.enqueueAndWait('other');
+  const second = await daemon.enqueueAndWait('other');
   await eventually(async () =>
-    (await member.runs()).some(({ run, state }) => run === second.run && state === 'active'),
+    (await daemon.runs()).some(({ run, state }) => run === second.run && state === 'active'),
   );
-  await cancel(member, second);
+  await cancel(daemon, second);
   await endsCancelled(second);
-  const going = (await member.runs()).find(({ run }) => run === first.run);
+  const going = (await daemon.runs()).find(({ run }) => run === first.run);
   expect(going?.state).toBe('active');
-  await cancel(member, first);
+  await cancel(daemon, first);
   await endsCancelled(first);
-  await member.stop();
+  await daemon.stop();
 }, 60_000);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
-import { startMember } from '../kit/daemons/daemons.js';
+import { startDaemonNamed } from '../kit/daemons/named-daemon.js';
 import { sharedStores, storeForTest } from '../kit/servers/stores.js';
 
 test.for(sharedStores)(
@@ -11,15 +11,15 @@ test.for(sharedStores)(
   { timeout: 120_000 },
   async ([_name, startStore], { slowScene: scene }) => {
     const store = await storeForTest(startStore);
-    const first = await startMember(scene, 'first', store.url);
-    const second = await startMember(scene, 'second', store.url, {
+    const first = await startDaemonNamed(scene, 'first', store.url);
+    const second = await startDaemonNamed(scene, 'second', store.url, {
       config: scene.fast,
       args: ['--roles', 'api'],
     });
     const { run, ended } = await second.enqueueAndWait();
     await scene.begun();
     await first.kill9();
-    const third = await startMember(scene, 'third', store.url, { config: scene.fast });
+    const third = await startDaemonNamed(scene, 'third', store.url, { config: scene.fast });
     const { code, events } = await ended;
     expect([code, events.at(-1)]).toMatchObject([0, { outcome: 'succeeded', attempt: 1 }]);
     expect(scene.arrived()).toEqual(scene.names);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
-import { type Member, startMember } from '../kit/daemons/daemons.js';
+import { type NamedDaemon, startDaemonNamed } from '../kit/daemons/named-daemon.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { type InProcess, startInProcess } from '../kit/servers/in-process.js';
 import { type SharedStore, sharedStores } from '../kit/servers/stores.js';
@@ -43,8 +43,8 @@ async function openJobs(most: number, names: Readonly<Record<string, string>> = 
 }
 
 /** Requests all jobs at once and waits for their ends. */
-async function runAll(scene: Scene, server: InProcess, member: Member) {
-  const { code, events } = await member.cli(['enqueue', ...jobs, '--wait', '--json']);
+async function runAll(scene: Scene, server: InProcess, daemon: NamedDaemon) {
+  const { code, events } = await daemon.cli(['enqueue', ...jobs, '--wait', '--json']);
   const outcomes = events.filter(({ event }) => event === 'run').map(({ outcome }) => outcome);
   const bad = events.filter(({ event, outcome }) => event === 'run' && outcome !== 'succeeded');
   expect(bad).toEqual([]);
@@ -65,14 +65,14 @@ describe.each(sharedStores)('over %s', (_name, startStore) => {
     async (most) => {
       const { server, scene, mostInside } = await openJobs(most);
       const args = ['--concurrency', '4'];
-      const first = await startMember(scene, 'first', store.url, { args });
-      const second = await startMember(scene, 'second', store.url, { args });
+      const first = await startDaemonNamed(scene, 'first', store.url, { args });
+      const second = await startDaemonNamed(scene, 'second', store.url, { args });
       await runAll(scene, server, first);
       // One worker more than the logins that the server allows.
-      const third = most > 1 ? [await startMember(scene, 'third', store.url, { args })] : [];
+      const third = most > 1 ? [await startDaemonNamed(scene, 'third', store.url, { args })] : [];
       for (let round = 0; round < 2; round++) await runAll(scene, server, first);
       expect(mostInside()).toBeLessThanOrEqual(most);
-      const ends = await Promise.all([first, second, ...third].map((member) => member.stop()));
+      const ends = await Promise.all([first, second, ...third].map((daemon) => daemon.stop()));
       expect(new Set(ends)).toEqual(new Set([0]));
       expect(server.refusedLogins()).toBe(0);
     },
@@ -84,8 +84,8 @@ describe.each(sharedStores)('over %s', (_name, startStore) => {
     const names = Object.fromEntries(jobs.map((name) => [name, name === last ? 'b' : 'a']));
     const { server, scene, mostInside } = await openJobs(1, names);
     const args = (name: string) => ['--worker', name, '--concurrency', '2'];
-    const first = await startMember(scene, 'first', store.url, { args: args('a') });
-    const second = await startMember(scene, 'second', store.url, { args: args('b') });
+    const first = await startDaemonNamed(scene, 'first', store.url, { args: args('a') });
+    const second = await startDaemonNamed(scene, 'second', store.url, { args: args('b') });
     let streaming = true;
     let streamed = 0;
     // Two streams of requests for the same jobs, so that there is always one waiting.

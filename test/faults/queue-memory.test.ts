@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { eventually } from '../kit/daemons/daemon.js';
-import { startMember } from '../kit/daemons/daemons.js';
+import { startDaemonNamed } from '../kit/daemons/named-daemon.js';
 
 test('requests are refused with the reason, watched changes are kept, and all goes on afterwards', async ({
   redis,
@@ -11,31 +11,31 @@ test('requests are refused with the reason, watched changes are kept, and all go
 }) => {
   await scene.jobs({ operation: 'push', watch: { rescan: '1h' }, settle: '200ms' });
   scene.writeHere({ 'before.txt': 'one' });
-  const member = await startMember(scene, 'only', redis.url);
+  const daemon = await startDaemonNamed(scene, 'only', redis.url);
   await eventually(() => existsSync(scene.there('before.txt')));
-  await eventually(async () => (await member.runs())[0]?.state === 'ended');
+  await eventually(async () => (await daemon.runs())[0]?.state === 'ended');
 
   await redis.command('config', 'set', 'maxmemory', '1');
-  const refused = await member.cli(['enqueue', 'job']);
+  const refused = await daemon.cli(['enqueue', 'job']);
   expect(refused.code).toBe(4);
   expect(refused.stderr).toMatch(/the queue .*OOM/);
   scene.writeHere({ 'new/during.txt': 'two' });
-  await member.said(/changes seen by the watch could not be queued yet: .*OOM/);
-  const queue = async () => (await member.cli(['status', '--json'])).events[0]?.queue;
+  await daemon.said(/changes seen by the watch could not be queued yet: .*OOM/);
+  const queue = async () => (await daemon.cli(['status', '--json'])).events[0]?.queue;
   await eventually(async () => (await queue()).state === 'down');
   // The outage lasts longer than the daemon's interval between two checks of the queue.
   const waits = () =>
-    member.stderr().match(/changes seen by the watch could not be queued yet/g)?.length ?? 0;
+    daemon.stderr().match(/changes seen by the watch could not be queued yet/g)?.length ?? 0;
   await eventually(() => waits() > 4);
   expect(await queue()).toMatchObject({ state: 'down', message: expect.stringMatching('OOM') });
   expect(existsSync(scene.there('new/during.txt'))).toBe(false);
 
   await redis.command('config', 'set', 'maxmemory', '0');
   await eventually(() => existsSync(scene.there('new/during.txt')));
-  await member.said(/the queue can be reached again/);
-  expect((await member.cli(['enqueue', 'job', '--wait'])).code).toBe(0);
+  await daemon.said(/the queue can be reached again/);
+  expect((await daemon.cli(['enqueue', 'job', '--wait'])).code).toBe(0);
   expect((await queue()).state).toBe('up');
-  expect(member.stderr().match(/"the queue: /g)?.length).toBe(1);
-  expect(member.stderr().match(/can be reached again/g)?.length).toBe(1);
-  expect(await member.stop()).toBe(0);
+  expect(daemon.stderr().match(/"the queue: /g)?.length).toBe(1);
+  expect(daemon.stderr().match(/can be reached again/g)?.length).toBe(1);
+  expect(await daemon.stop()).toBe(0);
 }, 120_000);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest';
 import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
-import { type Member, startMember } from '../kit/daemons/daemons.js';
+import { type NamedDaemon, startDaemonNamed } from '../kit/daemons/named-daemon.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { startRedis } from '../kit/servers/redis.js';
 import type { Sshd } from '../kit/servers/sshd.js';
@@ -36,22 +36,22 @@ async function openJobs(sshd: Sshd, rate: string): Promise<Scene> {
 }
 
 /** The runs' outcomes, once all have ended. */
-function ends(member: Member, runs: readonly string[]) {
+function ends(daemon: NamedDaemon, runs: readonly string[]) {
   return eventually(async () => {
-    const views = await member.runs();
+    const views = await daemon.runs();
     const found = runs.map((run) => views.find((view) => view.run === run));
     return found.every((view) => view?.state === 'ended') && found.map((view) => view?.outcome);
   });
 }
 
-function times(member: Member, pattern: RegExp): number {
-  return member.stderr().match(pattern)?.length ?? 0;
+function times(daemon: NamedDaemon, pattern: RegExp): number {
+  return daemon.stderr().match(pattern)?.length ?? 0;
 }
 
 /** Waits until a slot later than this moment has had a successful run. */
-function tickAfter(member: Member, moment: number) {
+function tickAfter(daemon: NamedDaemon, moment: number) {
   return eventually(async () =>
-    (await member.runs('tick')).some(
+    (await daemon.runs('tick')).some(
       ({ slot, outcome }) => Date.parse(slot) > moment && outcome === 'succeeded',
     ),
   );
@@ -70,43 +70,45 @@ describe.each(sharedStores)('%s, killed and started again', (_name, startStore) 
     // It takes 40 s, so that it is still running when its lock expires, however long the steps before take.
     const scene = await openJobs(sshd, '10KiB/s');
     // One run at a time: the others wait.
-    const member = await startMember(scene, 'only', store.url, { args: ['--concurrency', '1'] });
-    const runs = [await member.enqueue('slow')];
-    await eventually(async () => (await member.cli(['status'])).stdout.includes('running'));
-    for (const job of quick) runs.push(await member.enqueue(job));
+    const daemon = await startDaemonNamed(scene, 'only', store.url, {
+      args: ['--concurrency', '1'],
+    });
+    const runs = [await daemon.enqueue('slow')];
+    await eventually(async () => (await daemon.cli(['status'])).stdout.includes('running'));
+    for (const job of quick) runs.push(await daemon.enqueue(job));
 
     await store.kill9();
-    await member.said(/the queue: /);
-    const status = await member.cli(['status', '--json']);
+    await daemon.said(/the queue: /);
+    const status = await daemon.cli(['status', '--json']);
     expect([status.code, status.events[0]?.queue]).toMatchObject([0, { state: 'down' }]);
     expect(status.events[0]?.queue.message).toMatch(/\S/);
-    const refused = await member.cli(['enqueue', 'one']);
+    const refused = await daemon.cli(['enqueue', 'one']);
     expect(refused.code).toBe(4);
     expect(refused.stderr).toMatch(/the queue .*(?:no answer within 10 s|ECONNREFUSED|terminated)/);
     // The active run is given up once its lock has certainly expired.
-    await member.said(/slow: failed: .*taken over/);
+    await daemon.said(/slow: failed: .*taken over/);
 
     await store.restart();
     const back = Date.now();
-    await member.said(/the queue can be reached again/);
-    expect(await ends(member, runs)).toEqual(runs.map(() => 'succeeded'));
-    await tickAfter(member, back);
+    await daemon.said(/the queue can be reached again/);
+    expect(await ends(daemon, runs)).toEqual(runs.map(() => 'succeeded'));
+    await tickAfter(daemon, back);
     for (const name of quick) expect(readFileSync(scene.there(`${name}/file`), 'utf8')).toBe(name);
     for (let i = 0; i < 100; i++)
       expect(readFileSync(scene.there(`slow/${i}`), 'utf8').length).toBe(4096);
-    expect(times(member, /the queue: /g)).toBe(1);
-    expect(times(member, /can be reached again/g)).toBe(1);
-    expect(await member.stop()).toBe(0);
+    expect(times(daemon, /the queue: /g)).toBe(1);
+    expect(times(daemon, /can be reached again/g)).toBe(1);
+    expect(await daemon.stop()).toBe(0);
   }, 150_000);
 
   test('a daemon stops while the queue is away', async ({ sshd }) => {
     const scene = await openJobs(sshd, '16KiB/s');
-    const member = await startMember(scene, 'stops', store.url);
-    await member.enqueue('slow');
-    await eventually(async () => (await member.cli(['status'])).stdout.includes('running'));
+    const daemon = await startDaemonNamed(scene, 'stops', store.url);
+    await daemon.enqueue('slow');
+    await eventually(async () => (await daemon.cli(['status'])).stdout.includes('running'));
     await store.kill9();
-    await member.said(/the queue: /);
-    expect(await member.stop()).toBe(0);
+    await daemon.said(/the queue: /);
+    expect(await daemon.stop()).toBe(0);
     await store.restart();
   }, 60_000);
 });
@@ -115,12 +117,12 @@ test('a Redis that lost everything is filled again from jobs.yml', async ({ sshd
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
   const scene = await openJobs(sshd, '1MiB/s');
-  const member = await startMember(scene, 'only', redis.url);
-  await tickAfter(member, 0);
+  const daemon = await startDaemonNamed(scene, 'only', redis.url);
+  await tickAfter(daemon, 0);
   await redis.command('flushall');
   const lost = Date.now();
-  await tickAfter(member, lost);
-  expect(await ends(member, [await member.enqueue('one')])).toEqual(['succeeded']);
+  await tickAfter(daemon, lost);
+  expect(await ends(daemon, [await daemon.enqueue('one')])).toEqual(['succeeded']);
   expect(readFileSync(scene.there('one/file'), 'utf8')).toBe('one');
-  await member.stop();
+  await daemon.stop();
 }, 90_000);

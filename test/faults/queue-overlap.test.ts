@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { eventually } from '../kit/daemons/daemon.js';
-import { startMember } from '../kit/daemons/daemons.js';
+import { startDaemonNamed } from '../kit/daemons/named-daemon.js';
 
 test('whole, watched and requested runs of a job on two workers', async ({ redis, scene }) => {
   await scene.jobs(
@@ -18,12 +18,14 @@ test('whole, watched and requested runs of a job on two workers', async ({ redis
     { bandwidth: '64KiB/s' },
   );
   scene.writeHere({ 'a/0': 'zero' });
-  const first = await startMember(scene, 'first', redis.url);
-  const second = await startMember(scene, 'second', redis.url, { args: ['--roles', 'worker,api'] });
+  const first = await startDaemonNamed(scene, 'first', redis.url);
+  const second = await startDaemonNamed(scene, 'second', redis.url, {
+    args: ['--roles', 'worker,api'],
+  });
   for (let i = 1; i <= 12; i++) {
     scene.writeHere({ [`a/${i}`]: `${i}`.repeat(8192), [`b${i}/c`]: `${i}`.repeat(4096) });
     const asked = await Promise.all(
-      [first, second].map((member) => member.cli(['enqueue', 'job', '--json'])),
+      [first, second].map((daemon) => daemon.cli(['enqueue', 'job', '--json'])),
     );
     expect(asked.map(({ code }) => code)).toEqual([0, 0]);
   }
@@ -32,7 +34,7 @@ test('whole, watched and requested runs of a job on two workers', async ({ redis
     const triggers = new Set(runs.map(({ trigger }) => trigger));
     const enough = ['schedule', 'watch', 'manual', 'rescan'].every((one) => triggers.has(one));
     // Both workers must have had runs.
-    const both = [first, second].every((member) => /job: succeeded/.test(member.stderr()));
+    const both = [first, second].every((daemon) => /job: succeeded/.test(daemon.stderr()));
     return enough && both && runs.length > 8 && runs;
   });
   const spans = all
@@ -48,16 +50,16 @@ test('a run whose permit was lost starts again, and ends as one run', async ({
   redis,
   slowScene: scene,
 }) => {
-  const member = await startMember(scene, 'only', `${redis.url}/1`);
-  const run: string = (await member.cli(['enqueue', 'job', '--json'])).events[0]?.run;
+  const daemon = await startDaemonNamed(scene, 'only', `${redis.url}/1`);
+  const run: string = (await daemon.cli(['enqueue', 'job', '--json'])).events[0]?.run;
   await scene.begun();
   await redis.command('-n', '1', 'del', 'bull:ferryline-permits-job-job:permit-0:lock');
-  await member.said(/the permit job-job was lost/);
+  await daemon.said(/the permit job-job was lost/);
   writeFileSync(join(scene.cwd, 'jobs.yml'), readFileSync(scene.fast));
-  await eventually(async () => (await member.runs())[0]?.state === 'ended');
-  expect(await member.runs()).toMatchObject([
+  await eventually(async () => (await daemon.runs())[0]?.state === 'ended');
+  expect(await daemon.runs()).toMatchObject([
     { run, outcome: 'succeeded', report: { attempt: 1 } },
   ]);
   expect(scene.arrived()).toEqual(scene.names);
-  await member.stop();
+  await daemon.stop();
 }, 90_000);

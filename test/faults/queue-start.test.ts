@@ -2,7 +2,7 @@
 import { expect, onTestFinished } from 'vitest';
 import { test } from '../kit/base.js';
 import { startFerryline } from '../kit/daemons/cli.js';
-import { memberEnv } from '../kit/daemons/daemons.js';
+import { namedDaemonEnv } from '../kit/daemons/named-daemon.js';
 import { openScene } from '../kit/scene.js';
 import { freePort } from '../kit/servers/free-port.js';
 import type { Sshd } from '../kit/servers/sshd.js';
@@ -10,7 +10,7 @@ import { sharedStores, storeForTest } from '../kit/servers/stores.js';
 
 async function start(sshd: Sshd, queue: string, ...args: string[]) {
   const scene = await openScene(sshd);
-  const env = memberEnv(scene, 'only', queue);
+  const env = namedDaemonEnv(scene, 'only', queue);
   const live = startFerryline(['start', ...args], { cwd: scene.cwd, env });
   onTestFinished(() => void live.child.kill('SIGKILL'));
   return { live, cli: (verb: string[]) => scene.cli(verb, { env }) };

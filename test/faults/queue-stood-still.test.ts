@@ -2,7 +2,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
-import { startMember } from '../kit/daemons/daemons.js';
+import { startDaemonNamed } from '../kit/daemons/named-daemon.js';
 import { sharedStores, storeForTest } from '../kit/servers/stores.js';
 
 test.for(sharedStores)(
@@ -10,11 +10,11 @@ test.for(sharedStores)(
   { timeout: 120_000 },
   async ([_name, startStore], { slowScene: scene }) => {
     const store = await storeForTest(startStore);
-    const first = await startMember(scene, 'first', store.url);
+    const first = await startDaemonNamed(scene, 'first', store.url);
     const run = await first.enqueue();
     await scene.begun();
     first.child.kill('SIGSTOP');
-    const second = await startMember(scene, 'second', store.url, { config: scene.fast });
+    const second = await startDaemonNamed(scene, 'second', store.url, { config: scene.fast });
     expect(await second.endOf(run)).toMatchObject({
       outcome: 'succeeded',
       report: { attempt: 1 },
@@ -32,10 +32,10 @@ test.for(sharedStores)(
     expect(readFileSync(scene.there(changed), 'utf8')).toBe('by hand');
 
     // One run with one report, on every daemon, the first worker's included.
-    const again = await startMember(scene, 'first', store.url, { config: scene.fast });
-    for (const member of [second, again]) {
-      await member.endOf(run);
-      expect(await member.runs()).toMatchObject([{ run, outcome: 'succeeded' }]);
+    const again = await startDaemonNamed(scene, 'first', store.url, { config: scene.fast });
+    for (const daemon of [second, again]) {
+      await daemon.endOf(run);
+      expect(await daemon.runs()).toMatchObject([{ run, outcome: 'succeeded' }]);
     }
     await Promise.all([again.stop(), second.stop()]);
   },

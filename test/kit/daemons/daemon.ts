@@ -17,7 +17,7 @@ export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts the daemon of a scene and resolves when it works. */
+/** Starts the daemon of a scene and resolves once it has started. */
 export async function startDaemon(scene: Scene, options: DaemonOptions = {}): Promise<Daemon> {
   const live = startFerryline(['start', ...(options.args ?? [])], {
     cwd: scene.cwd,

@@ -5,25 +5,25 @@ import type { Scene } from '../scene.js';
 import { type JsonEvent, type Result, startFerryline } from './cli.js';
 import { type Daemon, eventually, startDaemon } from './daemon.js';
 
-export interface MemberOptions {
+export interface NamedDaemonOptions {
   /** More arguments of `start`. */
   readonly args?: readonly string[];
   /** A jobs.yml of its own. */
   readonly config?: string;
 }
 
-export interface Member extends Daemon {
-  /** Its environment, for commands that are to reach it. */
+export interface NamedDaemon extends Daemon {
+  /** Its environment, for commands that talk to it. */
   readonly env: Readonly<Record<string, string>>;
-  /** `ferryline ARGS…`, asked of this daemon. */
+  /** `ferryline ARGS…` for this daemon. */
   cli(args: readonly string[]): Promise<Result>;
   /** `ferryline runs --json`. */
   runs(job?: string): Promise<JsonEvent[]>;
   /** `ferryline enqueue JOB`; resolves to the run. */
   enqueue(job?: string): Promise<string>;
-  /** `ferryline enqueue JOB --wait`, as a pipeline does; resolves when it has its run. */
+  /** `ferryline enqueue JOB --wait`, as a pipeline does; resolves once its run is known. */
   enqueueAndWait(job?: string): Promise<AwaitedRun>;
-  /** Resolves to what `runs` tells of a run once it has ended. */
+  /** Resolves to a run as `runs` lists it, once it has ended. */
   endOf(run: string): Promise<JsonEvent>;
 }
 
@@ -35,7 +35,7 @@ export interface AwaitedRun {
 }
 
 /** The environment of a daemon called `name` in a scene, on a queue. */
-export function memberEnv(scene: Scene, name: string, queue: string, config?: string) {
+export function namedDaemonEnv(scene: Scene, name: string, queue: string, config?: string) {
   return {
     FERRYLINE_QUEUE: queue,
     FERRYLINE_STATE_DIR: join(scene.cwd, `.state-${name}`),
@@ -43,14 +43,14 @@ export function memberEnv(scene: Scene, name: string, queue: string, config?: st
   };
 }
 
-/** Starts a daemon of a scene and resolves when it works. It ends with the test, so that it takes no run of the next one. */
-export async function startMember(
+/** Starts a daemon of a scene and resolves once it has started. It ends with the test, so that it takes no run of the next one. */
+export async function startDaemonNamed(
   scene: Scene,
   name: string,
   queue: string,
-  { args = [], config }: MemberOptions = {},
-): Promise<Member> {
-  const env = memberEnv(scene, name, queue, config);
+  { args = [], config }: NamedDaemonOptions = {},
+): Promise<NamedDaemon> {
+  const env = namedDaemonEnv(scene, name, queue, config);
   const daemon = await startDaemon(scene, { args, env });
   onTestFinished(() => daemon.kill9());
   const cli = (args: readonly string[]) => scene.cli(args, { env });

@@ -201,9 +201,12 @@ test('a run without a log, and what is no run id, are told apart from an empty l
   mkdirSync(join(state, 'logs'));
   appendFileSync(join(state, 'x.ndjson'), '{}\n');
   for (const id of ['../x', '', 'a/b', 'a\0', 'x'.repeat(101)]) {
-    await expect(all(readRunLog(state, id))).rejects.toMatchObject({ kind, message: /no run id/ });
-    expect(() => opened(state, { run: id })).toThrow(/no run id/);
-    await expect(removeRunLogs(state, [id])).rejects.toThrow(/no run id/);
+    await expect(all(readRunLog(state, id))).rejects.toMatchObject({
+      kind,
+      message: /is not a run id/,
+    });
+    expect(() => opened(state, { run: id })).toThrow(/is not a run id/);
+    await expect(removeRunLogs(state, [id])).rejects.toThrow(/is not a run id/);
   }
   appendFileSync(file(state), '');
   expect(await all(readRunLog(state, run))).toEqual([]);

@@ -6,14 +6,14 @@ import type { Context } from './context.js';
 import { Reporter } from './show/reporter.js';
 
 /** A run that the daemon was asked for. `job` is absent for a retry: it is known only from the report. */
-export interface RequestedRun extends Enqueued {
+export interface EnqueuedRun extends Enqueued {
   readonly job?: string;
   /** The run that it repeats. */
   readonly rerunOf?: string;
 }
 
 /** Prints an `enqueued` event, or a line on stderr. */
-export function reportEnqueued(request: RequestedRun, { output }: Context): void {
+export function reportEnqueued(request: EnqueuedRun, { output }: Context): void {
   const { job, run, joined, rerunOf } = request;
   if (output.json) {
     output.record({
@@ -37,7 +37,7 @@ export function reportEnqueued(request: RequestedRun, { output }: Context): void
  * SIGINT and SIGTERM stop only the waiting, not the runs; it then rejects with the `Cancelled`.
  */
 export async function awaitRuns(
-  runs: readonly RequestedRun[],
+  runs: readonly EnqueuedRun[],
   controls: Controls,
   context: Context,
 ): Promise<number> {

@@ -18,7 +18,7 @@ export interface Context {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: commander has checked the flags before they get here
-type Action = (context: Context, flags: any, ...args: any[]) => Promise<number>;
+type CommandAction = (context: Context, flags: any, ...args: any[]) => Promise<number>;
 
 /** Turns a command's function, which resolves to the exit code, into the one that commander calls. */
-export type Wrap = (action: Action) => (...given: unknown[]) => Promise<void>;
+export type Wrap = (action: CommandAction) => (...given: unknown[]) => Promise<void>;

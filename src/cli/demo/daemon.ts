@@ -22,7 +22,7 @@ interface LogLine {
   readonly copied?: number;
 }
 
-interface Daemon {
+interface DemoDaemon {
   /** Resolves once a line of its log matches; `what` is for the error if none does. */
   logged(what: string, matches: (line: LogLine) => boolean): Promise<void>;
   /** Resolves within 2 ms after a file has appeared. */
@@ -77,7 +77,7 @@ export async function playDaemon(stage: Stage): Promise<void> {
 }
 
 /** Starts the daemon and shows its log. */
-function startDaemon(stage: Stage): Daemon {
+function startDaemon(stage: Stage): DemoDaemon {
   const { output, signal } = stage;
   signal.throwIfAborted();
   showCommand(stage, ['start']);

@@ -1,6 +1,6 @@
 /** `ferryline enqueue JOB…`: has the daemon run jobs. */
 import { noSuchJob } from '../../server/control/controls.js';
-import { awaitRuns, type RequestedRun, reportEnqueued } from '../await-runs.js';
+import { awaitRuns, type EnqueuedRun, reportEnqueued } from '../await-runs.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 
@@ -21,7 +21,7 @@ export async function enqueue(
     const wrong = jobs.find((job) => !known.includes(job));
     if (wrong !== undefined) throw noSuchJob(wrong, known);
   }
-  const requests: RequestedRun[] = [];
+  const requests: EnqueuedRun[] = [];
   for (const job of jobs) {
     const request = { job, ...(await controls.enqueue(job)) };
     reportEnqueued(request, context);

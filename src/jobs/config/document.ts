@@ -165,10 +165,11 @@ function explain(error: YAMLError, text: string): string {
     return `a bare "${text[at] ?? ''}" cannot start a value in YAML; quote it`;
   }
   if (error.code === 'BLOCK_AS_IMPLICIT_KEY' || error.code === 'BLOCK_IN_FLOW') {
-    return 'a ":" before a space or at the end makes a map in YAML; quote text that holds one';
+    return 'a ":" before a space or at the end makes a map in YAML; quote text that contains one';
   }
   if (error.code === 'RESOURCE_EXHAUSTION') return 'the file nests too deeply';
-  if (error.code === 'MULTIPLE_DOCS') return 'a second document starts here; a file holds only one';
+  if (error.code === 'MULTIPLE_DOCS')
+    return 'a second document starts here; a file contains only one';
   return `not valid YAML: ${error.message.replace(/:\s.*$/s, '')}`;
 }
 

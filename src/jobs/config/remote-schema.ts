@@ -1,4 +1,4 @@
-/** What jobs.yml may hold below `remotes`. */
+/** What jobs.yml may contain below `remotes`. */
 import { z } from 'zod';
 import {
   bandwidth,

@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import { FerryError } from '../core/errors.js';
 import { present } from '../core/present.js';
 
-/** As commander passes them; all but switches are text. A switch is undefined unless it was given. */
+/** As commander passes them: text, except for switches. A flag that was not given is undefined. */
 export interface RuleFlags {
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
@@ -37,7 +37,7 @@ export interface RuleFlags {
 
 export interface RunFlags extends RuleFlags {
   readonly dryRun?: boolean;
-  /** In all, the first included. */
+  /** Most attempts, including the first. */
   readonly attempts?: number;
 }
 
@@ -48,41 +48,48 @@ export interface AdHocFlags extends RunFlags {
 
 const collect = (value: string, all: readonly string[] = []) => [...all, value];
 
-/** Adds a flag for each key of a job that concerns one run. A flag is its key's path. */
+/** Adds a flag for every job key that concerns a single run. A flag is named for the path of its key. */
 export function addRuleFlags(command: Command): Command {
   const group = command
-    .optionsGroup("Rules, each in place of the job's own:")
-    .option('--include <pattern>', 'only what matches, as in .gitignore; repeatable', collect)
-    .option('--exclude <pattern>', 'nothing that matches; repeatable', collect)
-    .option('--ignore-file <name>', 'files of this name exclude, in every folder')
+    .optionsGroup("Rules, which override the job's own:")
+    .option(
+      '--include <pattern>',
+      'include only what matches (.gitignore syntax); repeatable',
+      collect,
+    )
+    .option('--exclude <pattern>', 'exclude what matches; repeatable', collect)
+    .option('--ignore-file <name>', 'name of files in the source that list more excludes')
     .option('--compare <how>', 'auto, mtime, size or checksum')
     .option('--existing <what>', 'overwrite, newer or skip')
     .option('--live <pattern>', 'files that only grow, such as logs; repeatable', collect)
-    .option('--delete-max <limit>', 'delete at most this, such as 80% or 20, else nothing')
+    .option('--delete-max <limit>', 'delete nothing if it would be more than this, such as 80%')
     .addOption(new Option('--max-delete <limit>', 'the same').hideHelp())
     .option('--delete-require <path>', 'delete only if this exists below the source')
-    .option('--delete-allow-empty-source', 'let an empty source empty the destination')
+    .option('--delete-allow-empty-source', 'delete even if the source is empty')
     .option('--no-delete', 'delete nothing')
-    .option('--trash', 'move deleted and overwritten files to a folder at the destination')
-    .option('--trash-dir <folder>', 'that folder, below the destination')
+    .option('--trash', 'keep deleted and overwritten files in a trash folder')
+    .option('--trash-dir <folder>', 'the trash folder, below the destination')
     .option('--trash-keep <time>', 'keep the trash this long, such as 30d')
     .option('--no-trash', 'delete and overwrite for good')
-    .option('--replace-max <limit>', 'overwrite at most this, such as 50% or 20, else do nothing')
+    .option(
+      '--replace-max <limit>',
+      'do nothing if more than this would be overwritten, such as 50%',
+    )
     .option('--symlinks <how>', 'skip, follow or preserve')
     .option('--modes <which>', 'source, server, or FILES,FOLDERS such as 0644,0755')
     .option('--verify <how>', 'size or checksum')
-    .option('--fsync', 'flush every file to disk before it counts')
-    .option('--after <what>', 'keep, delete, or archive=FOLDER: what happens to source files')
-    .option('--bandwidth <rate>', 'at most this, such as 5MiB/s or 20Mbit/s')
+    .option('--fsync', 'flush every file to disk')
+    .option('--after <what>', 'keep, delete or archive=FOLDER the copied source files')
+    .option('--bandwidth <rate>', 'bandwidth limit, such as 5MiB/s or 20Mbit/s')
     .addOption(new Option('--bwlimit <rate>', 'the same').hideHelp())
-    .option('--timeout <time>', 'for the whole run, such as 2h')
-    .option('--min-size <size>', 'no smaller files')
-    .option('--max-size <size>', 'no larger files')
-    .option('--min-age <time>', 'no files changed less than this ago')
-    .option('--max-age <time>', 'no files changed longer ago');
+    .option('--timeout <time>', 'time limit of a run, such as 2h')
+    .option('--min-size <size>', 'exclude smaller files')
+    .option('--max-size <size>', 'exclude larger files')
+    .option('--min-age <time>', 'exclude files changed less than this long ago')
+    .option('--max-age <time>', 'exclude files changed longer ago');
   for (const name of ['--no-delete-allow-empty-source', '--no-fsync'])
     group.addOption(new Option(name).hideHelp());
-  // commander makes a switch that can only be negated true unless told otherwise
+  // commander sets a switch with only a negated form to true by default
   group.setOptionValue('delete', undefined);
   for (const [flag, ours] of Object.entries(formerFlags))
     group.addOption(
@@ -93,7 +100,7 @@ export function addRuleFlags(command: Command): Command {
   return group;
 }
 
-/** Flags of earlier drafts and of other tools, and the flag that is meant. */
+/** Flags of earlier drafts and of other tools, each with the flag to use. */
 const formerFlags: Readonly<Record<string, string>> = {
   '--keep <value>': '--trash-keep',
   '--require <value>': '--delete-require',
@@ -105,7 +112,7 @@ const formerFlags: Readonly<Record<string, string>> = {
   '--chmod <value>': '--modes',
 };
 
-/** The error for a flag that has another name here. */
+/** The error for a flag with another name in ferryline. */
 export function formerFlag(flag: string, ours: string): FerryError {
   return new FerryError('config', `there is no ${flag.split(' ')[0]}; use ${ours} instead`);
 }

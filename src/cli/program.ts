@@ -24,7 +24,7 @@ import type { TrustFlags } from './verbs/trust-target.js';
 /** Verbs planned for a later version. */
 const laterVerbs = ['doctor', 'rollback', 'releases'];
 
-/** Verbs of earlier drafts and of other tools, and the one that is meant. */
+/** Verbs of earlier drafts and of other tools, each with the verb to use. */
 const formerVerbs: Readonly<Record<string, string>> = {
   retry: 'rerun RUN',
   sync: 'mirror FROM TO',
@@ -96,7 +96,7 @@ function build(wrap: Wrap): Command {
   return program;
 }
 
-/** A verb that is known only to say what to use instead. */
+/** A hidden verb that only fails with a message. */
 function refuse(program: Command, wrap: Wrap, name: string, message: string): void {
   program
     .command(name, { hidden: true })
@@ -194,12 +194,12 @@ function addRunFlags(command: Command): Command {
     .option('-n, --dry-run', 'print what would be done, and change nothing')
     .option(
       '--attempts <number>',
-      'run it up to so many times until it succeeds (default: 1)',
+      'most attempts, including the first (default: 1)',
       wholeNumber('--attempts', 1, 1000),
     )
     .addOption(
       new Option('--retries <number>').hideHelp().argParser(() => {
-        throw formerFlag('--retries', '--attempts, which counts the first one too,');
+        throw formerFlag('--retries', '--attempts, which includes the first one,');
       }),
     );
 }

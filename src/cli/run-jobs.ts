@@ -20,7 +20,7 @@ import { Reporter, showTranscript } from './show/reporter.js';
 export interface RunChoices {
   /** Print what would be done, and change nothing. */
   readonly dryRun: boolean;
-  /** Attempts in all, the first included. */
+  /** Most attempts, including the first. */
   readonly attempts: number;
   /** How to call a job without a name of its own in the output. */
   readonly label?: string;

@@ -2,13 +2,13 @@
 import { type Hours, isWithin } from './hours.js';
 
 export interface Bandwidth {
-  /** Outside all windows; undefined: no limit. */
+  /** The limit outside all windows; undefined: none. */
   readonly rate: number | undefined;
-  /** The first window that holds the moment counts. */
+  /** The first window that contains the time applies. */
   readonly windows: readonly { readonly hours: Hours; readonly rate: number }[];
 }
 
-/** The limit at a moment, given as the wall clock's time (core/zone.ts); undefined: none. */
+/** The limit at a time of the wall clock (core/zone.ts); undefined: none. */
 export function rateAt({ rate, windows }: Bandwidth, wall: number): number | undefined {
   return windows.find(({ hours }) => isWithin(hours, wall))?.rate ?? rate;
 }

@@ -22,7 +22,7 @@ export interface Hours {
   readonly spans: readonly Span[];
 }
 
-/** The hours that a text names, or the sentence that says why it names none. */
+/** The hours that a text means, or the reason why it means none. */
 export function parseHours(text: string): Hours | string {
   const found = /^([a-z,\s-]*?)\s*(?:(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d))?$/i.exec(text.trim());
   if (found === null || text.trim() === '') return shape;
@@ -32,8 +32,8 @@ export function parseHours(text: string): Hours | string {
   const from = fromHour === undefined ? 0 : minuteOfDay(fromHour, fromMinute);
   const until = fromHour === undefined ? dayMinutes : minuteOfDay(untilHour, untilMinute);
   if (from === undefined || until === undefined || from === dayMinutes)
-    return 'holds a time that no clock shows';
-  if (from === until) return 'begins and ends at the same time, so it never opens';
+    return 'contains a time that does not exist';
+  if (from === until) return 'starts and ends at the same time, so it never opens';
   const length = until > from ? until - from : until - from + dayMinutes;
   const spans = on.flatMap((day) => split(day * dayMinutes + from, length));
   return { text, spans: merged(spans) };
@@ -47,13 +47,13 @@ export function anyOf(all: readonly Hours[]): Hours {
   return { text: all.map(({ text }) => text).join(', '), spans: merged(spans) };
 }
 
-/** Whether the hours hold a moment, given as the wall clock's time (core/zone.ts). */
+/** Whether the hours contain a time of the wall clock (core/zone.ts). */
 export function isWithin({ spans }: Hours, wall: number): boolean {
   const minute = minuteOfWeek(wall);
   return spans.some(({ from, until }) => minute >= from && minute < until);
 }
 
-/** The first moment after `instant` (both ms since the epoch) at which the hours begin or end; undefined when they hold all the week. */
+/** The first time after `instant` (both ms since the epoch) at which the hours start or end; undefined if they last all week. */
 export function nextChange(hours: Hours, zone: Zone, instant: number): number | undefined {
   const [first, ...more] = hours.spans;
   if (first === undefined) return undefined;
@@ -72,7 +72,7 @@ export function nextChange(hours: Hours, zone: Zone, instant: number): number | 
 function minutesToChange({ spans }: Hours, wall: number): number {
   const minute = minuteOfWeek(wall);
   const edges = spans.flatMap(({ from, until }) => [from, until % weekMinutes]);
-  // an edge at which one span ends and the next begins, over the week's end, is none
+  // where one span ends and the next starts, at the week's end, there is no change
   const real = edges.filter((edge) => edges.indexOf(edge) === edges.lastIndexOf(edge));
   const waits = real.map((edge) => (edge > minute ? edge - minute : edge - minute + weekMinutes));
   return Math.min(...waits) * minuteMs - (wall % minuteMs);
@@ -80,7 +80,7 @@ function minutesToChange({ spans }: Hours, wall: number): number {
 
 function minuteOfWeek(wall: number): number {
   const minutes = Math.floor(wall / minuteMs);
-  // the epoch began on a Thursday
+  // the epoch started on a Thursday
   return (((minutes + 3 * dayMinutes) % weekMinutes) + weekMinutes) % weekMinutes;
 }
 
@@ -89,14 +89,14 @@ function minuteOfDay(hour = '', minute = ''): number | undefined {
   return Number(minute) < 60 && minutes <= dayMinutes ? minutes : undefined;
 }
 
-/** Days by number, Monday 0, of `Mon-Fri`, `Sat,Sun`, `Fri-Mon`. */
+/** The days of `Mon-Fri`, `Sat,Sun` or `Fri-Mon`, Monday as 0. */
 function daysNamed(text: string): number[] | string {
   const found = new Set<number>();
   for (const part of text.split(',')) {
     const [first = '', last = first, ...more] = part.split('-').map((name) => name.trim());
     const [from, until] = [first, last].map((name) => days.indexOf(name.toLowerCase()));
     if (from === undefined || until === undefined || from < 0 || until < 0 || more.length > 0)
-      return `names a day that is none of Mon, Tue, Wed, Thu, Fri, Sat and Sun: "${part.trim()}"`;
+      return `names a day that is not Mon, Tue, Wed, Thu, Fri, Sat or Sun: "${part.trim()}"`;
     for (let day = from; ; day = (day + 1) % 7) {
       found.add(day);
       if (day === until) break;
@@ -105,7 +105,7 @@ function daysNamed(text: string): number[] | string {
   return [...found];
 }
 
-/** A span from a minute of the week on, cut in two at the week's end. */
+/** A span that starts at a minute of the week, split at the week's end. */
 function split(from: number, length: number): Span[] {
   const until = from + length;
   if (until <= weekMinutes) return [{ from, until }];

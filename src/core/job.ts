@@ -61,13 +61,13 @@ export interface ScopeRules {
 /** Everything one run of a job needs. */
 export interface Job {
   readonly name: string;
-  /** What it is for, shown to people. */
+  /** What the job is for, in words for people. */
   readonly description: string | undefined;
   readonly operation: Operation;
   readonly from: Location;
   readonly to: Location;
   readonly scope: ScopeRules;
-  /** Patterns of files that only grow: taken as of their size at opening. */
+  /** Patterns of files that only grow: copied up to their size when they are opened. */
   readonly live: readonly string[];
   readonly compare: 'auto' | 'mtime' | 'size' | 'checksum';
   readonly existing: 'overwrite' | 'newer' | 'skip';
@@ -81,31 +81,31 @@ export interface Job {
   readonly verify: 'size' | 'checksum';
   readonly fsync: boolean;
   readonly after: After;
-  /** Milliseconds for which a file's size and mtime must stay the same before it is copied; 0: not asked for. */
+  /** Milliseconds for which a file's size and mtime must stay the same before it is copied; 0: not required. */
   readonly settle: number;
-  /** This job's limit, beside the remotes'; undefined: none. */
+  /** This job's limit, in addition to those of its remotes; undefined: none. */
   readonly bandwidth: Bandwidth | undefined;
-  /** When runs may start and go on; undefined: always. */
+  /** When runs may start and continue; undefined: always. */
   readonly window: Hours | undefined;
   /** Milliseconds for the whole run. */
   readonly timeout: number | undefined;
-  /** Run reports to keep: so many, or those of so many milliseconds. */
+  /** Run reports to keep: a number of them, or those of the last `ms` milliseconds. */
   readonly history: { readonly count: number } | { readonly ms: number };
   /** What starts runs and where; only the daemon uses it. */
   readonly starts: Starts;
 }
 
-/** Which missed slots are made up for. */
+/** Which missed slots to catch up on. */
 export interface CatchUp {
   readonly slots: 'none' | 'latest' | 'all';
-  /** Milliseconds a slot may be old; undefined: 24 h or the schedule's period, whichever is shorter; 7 days for `all`. */
+  /** Greatest age of a slot, milliseconds; undefined: 24 h or the schedule's period, whichever is shorter; 7 days for `all`. */
   readonly within: number | undefined;
 }
 
 export interface WatchRules {
   /** Milliseconds between two scans of the whole tree. */
   readonly rescan: number;
-  /** Milliseconds between two looks at every folder, in place of events; undefined: only where events don't come. */
+  /** Milliseconds between two scans for changes, instead of events; undefined: only where there are no events. */
   readonly poll: number | undefined;
 }
 
@@ -126,9 +126,9 @@ export interface Starts {
 export interface Config {
   /** Absolute path of the file. */
   readonly file: string;
-  /** Absolute; undefined: the environment and the file's path decide. */
+  /** The state folder, absolute; undefined: the environment and the path of the file decide. */
   readonly stateDir: string | undefined;
-  /** The limit over all jobs of a process. */
+  /** The limit of all jobs of a process together. */
   readonly bandwidth: Bandwidth | undefined;
   readonly queue: string;
   readonly remotes: ReadonlyMap<string, Remote>;

@@ -1,4 +1,4 @@
-/** What the JSON schema for editors allows beside the values themselves: variables, and `false` for an optional key. Used by schema.ts alone. */
+/** What the JSON schema for editors allows besides the values themselves: variables, and `false` for an optional key. Used by schema.ts alone. */
 import type { z } from 'zod';
 import { present } from '../../core/present.js';
 

@@ -25,7 +25,7 @@ const require = createRequire(import.meta.url);
 const isSchedule = (text: string) =>
   (require('node-cron') as typeof import('node-cron')).validate(text);
 
-/** A map of these keys and no others. `place` is where words of other tools are looked up. issues.ts words the error from the JSON message. */
+/** A map of these keys and no others. `place` selects the words of other tools. issues.ts words the error from the JSON message. */
 export function section<S extends z.ZodRawShape>(shape: S, place?: WordPlace) {
   const known = JSON.stringify({
     known: Object.keys(shape).filter((key) => !isPlanned(shape[key])),
@@ -41,12 +41,12 @@ export const line = z
   .string()
   .refine((text) => oneLine.test(text), 'must be one line of text that is not empty');
 
-/** One of these words; a word of another tool is answered with ours. */
+/** One of these words; the error for a word of another tool names ours. */
 export const oneOf = <const T extends readonly string[]>(key: string, allowed: T) =>
   z.enum(allowed, {
     error: (issue) => {
       const ours = ourValue(key, issue.input);
-      return ours === undefined ? undefined : `is not a word of ${key}; write ${ours}`;
+      return ours === undefined ? undefined : `is not a value of ${key}; write ${ours}`;
     },
   });
 
@@ -108,12 +108,14 @@ export const bandwidth = z.union(
       windows: z
         .array(
           section({
-            hours: hours.describe('When the limit holds, such as "Mon-Fri 08:00-18:00".'),
+            hours: hours.describe('When the limit applies, such as "Mon-Fri 08:00-18:00".'),
             rate: rate.describe('Limit in that time, such as 2MiB/s or 20Mbit/s.'),
           }),
         )
         .min(1, 'must name at least one window')
-        .describe('Limits by the hours of the week; the first that holds the moment counts.'),
+        .describe(
+          'Limits by the hours of the week; the first window that contains the time applies.',
+        ),
     }),
   ],
   { error: `${rateMessage}, or a map of rate and windows` },

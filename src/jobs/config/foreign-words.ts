@@ -1,6 +1,6 @@
 /** Words of older drafts and of other tools, each with the word that jobs.yml uses for it. */
 
-/** The place of a map in jobs.yml, by which its words are looked up. */
+/** The kind of map in jobs.yml in which a word was found. */
 export type WordPlace =
   | 'top'
   | 'defaults'
@@ -151,7 +151,7 @@ const words: Readonly<Record<WordPlace, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** The word of jobs.yml for one of another time or tool; undefined when there is none. */
+/** The key to use for a word of an older draft or another tool; undefined if there is none. */
 export function ourWord(place: WordPlace, word: string): string | undefined {
   const known = words[place];
   return Object.hasOwn(known, word) ? known[word] : undefined;
@@ -177,7 +177,7 @@ const values: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   compare: { hash: 'checksum', content: 'checksum', time: 'mtime', once: 'size' },
 };
 
-/** The value of jobs.yml for one of another time or tool; undefined when there is none. */
+/** The value to use for one of an older draft or another tool; undefined if there is none. */
 export function ourValue(key: string, value: unknown): string | undefined {
   const known = values[key];
   return known !== undefined && typeof value === 'string' && Object.hasOwn(known, value)

@@ -1,4 +1,4 @@
-/** What jobs.yml may hold below `jobs`: every key of a job, its values and its default. */
+/** What jobs.yml may contain below `jobs`: every key of a job, its values and its default. */
 import { z } from 'zod';
 import {
   bandwidth,
@@ -109,7 +109,7 @@ const jobShape = {
             poll: duration(longestWait)
               .optional()
               .describe(
-                'How often to look for changes, in place of events of the system. Default: events, but on nfs, cifs and fuse, where none come, every 5s.',
+                'How often to scan for changes instead of using file system events. Default: events; on nfs, cifs and fuse, which have none, every 5s.',
               ),
           },
           'watch',
@@ -122,7 +122,7 @@ const jobShape = {
   settle: duration(longestWait, true)
     .optional()
     .describe(
-      'How long the size and mtime of a file must stay the same before it is copied; 0s: not asked for. Watched jobs only. Default: 2s.',
+      'How long the size and mtime of a file must stay the same before it is copied; 0s: copy at once. Watched jobs only. Default: 2s.',
     ),
   worker: name
     .optional()
@@ -199,7 +199,7 @@ const jobShape = {
   live: patterns
     .optional()
     .describe(
-      'Patterns of files that only grow, such as logs: one that grew while it was read is taken as of its size at opening, and is no failure. Default: none.',
+      'Patterns of files that only grow, such as logs: one that grows while it is read is copied up to its size when it was opened, which is not a failure. Default: none.',
     ),
   delete: z
     .union([shareOrCount, deleteRules], {
@@ -217,11 +217,11 @@ const jobShape = {
     ),
   replace: section({
     max: shareOrCount.describe(
-      'The most existing files a run may overwrite, as a share of the files in scope at the destination or as a number; if more would be, nothing is done.',
+      'The most existing files a run may overwrite, as a share of the files in scope at the destination or as a number; if more would be overwritten, nothing is done.',
     ),
   })
     .optional()
-    .describe('A guard on overwriting. Default: none.'),
+    .describe('A limit on overwriting. Default: none.'),
   symlinks: oneOf('symlinks', ['skip', 'follow', 'preserve'])
     .optional()
     .describe(
@@ -276,7 +276,7 @@ const jobShape = {
   window: oneOrMore(hours, 'hours such as "22:00-06:00"')
     .optional()
     .describe(
-      'Hours in which runs may start; a run that is still going on at their end stops at a safe point, and the next one goes on. Default: always.',
+      'Hours in which runs may start; a run that has not ended by then stops at a safe point, and the next one continues. Default: always.',
     ),
   timeout: duration(longestWait)
     .optional()
@@ -287,7 +287,7 @@ const jobShape = {
     })
     .optional()
     .describe(
-      'Which run reports to keep: those of a time, such as 90d, or a number of them. Runs that moved nothing push none out. Default: 500.',
+      'Which run reports to keep: those of a period, such as 90d, or a number of them. Reports of runs that moved nothing do not replace others. Default: 500.',
     ),
   renames: planned('follow: rename at the destination what was renamed at the source.'),
   last: planned('patterns of files that get their final names after all others.'),
@@ -298,16 +298,16 @@ const jobShape = {
   holidays: planned('the dates on which the schedule does not run.'),
   overdueAfter: planned('when files that wait for something are reported.'),
   doneFile: planned('a file that says that another one is complete.'),
-  once: planned('copy each file once, whatever becomes of it at the destination.'),
+  once: planned('copy each file only once, whatever happens to it at the destination.'),
   order: planned('in which order files are copied.'),
-  reject: planned('where files go that fail again and again.'),
+  reject: planned('where to move files that fail repeatedly.'),
   pgp: planned('encrypt, sign, decrypt and verify files.'),
   expect: planned('which files must arrive by when.'),
   hooks: planned('commands that run before and after a run.'),
   temp: planned('how files are named while they are written.'),
-  stale: planned('how long a job may be without success before it is reported.'),
+  stale: planned('how long a job may have no success before it is reported.'),
   slow: planned('when a run counts as slow.'),
-  notify: planned('the channels that are told of this job.'),
+  notify: planned('the channels that are notified about this job.'),
 };
 
 export const job = section(

@@ -83,7 +83,7 @@ export function loadConfig(text: string, context: LoadContext): Config {
   const raw = root as RawConfig;
   const chosenQueue = chooseQueue(raw, env, problems);
   const under = problems.under('defaults') ? {} : (raw.defaults?.remotes ?? {});
-  // A remote with errors of its own is looked at no further, but it exists.
+  // A remote with errors is not checked further, but it exists.
   const written = entriesOf(raw.remotes).map(([name, keys]) => {
     const valid = !problems.under('remotes', name);
     return [name, valid ? mergeRemote(under, keys) : (keys as RemoteKeys)] as const;

@@ -20,7 +20,7 @@ export type JobRules = WithOff<
   }
 >;
 
-/** The keys of a job as written, whose optional ones may be switched off. */
+/** Expands the short forms of a job's keys. */
 export function expand(raw: WithOff<RawRules>): JobRules {
   const { delete: deletes, trash, catchUp, watch, bandwidth, ...rest } = raw;
   const long = {
@@ -41,7 +41,7 @@ function isShare(value: unknown): value is string | number {
 /** The keys of a remote with their short forms expanded. */
 export type RemoteKeys = Omit<RawRemote, 'auth'> & { auth?: Exclude<RawRemote['auth'], string> };
 
-/** A remote's keys laid over the defaults; a key that is switched off is absent, so that its built-in default counts. */
+/** A remote's keys laid over the defaults. A key that is switched off is absent, so that its built-in default applies. */
 export function mergeRemote(
   under: WithOff<RawRemoteDefaults>,
   over: WithOff<RawRemote>,
@@ -54,7 +54,7 @@ function expandAuth(raw: PlainMap): PlainMap {
   return typeof raw.auth === 'string' ? { ...raw, auth: { key: raw.auth } } : raw;
 }
 
-/** Keys whose maps replace one another whole. */
+/** Keys whose maps are not merged: one replaces the other. */
 const whole: ReadonlySet<string> = new Set(['after', 'auth', 'modes', 'bandwidth']);
 
 /** One set of job keys laid over another: maps merge, everything else replaces. */

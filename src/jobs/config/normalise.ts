@@ -170,7 +170,7 @@ function fileLimit(max: string | number): FileLimit {
   return typeof max === 'number' ? { count: max } : { percent: parsePercent(max) ?? 0 };
 }
 
-/** Where the trash is unless told otherwise, and for how long it is kept. */
+/** The default folder of the trash and how long files stay there. */
 const trashDir = '.ferryline/trash';
 const trashKeepMs = 30 * 86_400_000;
 
@@ -225,7 +225,7 @@ function normaliseWatch(raw: JobRules['watch']): WatchRules | undefined {
   return { rescan: duration(raw.rescan) ?? 15 * 60_000, poll: duration(raw.poll) };
 }
 
-/** Hours that the schema has accepted. */
+/** The hours of a text that the schema has accepted. */
 function parsedHours(text: string): Hours {
   const hours = parseHours(text);
   if (typeof hours === 'string') throw new Error(`hours that were checked are not valid: ${hours}`);

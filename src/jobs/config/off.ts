@@ -1,6 +1,6 @@
 /**
- * `false` as the value of any optional key of a job or a remote: it switches the key off and takes away
- * what `defaults` say. The schemas know nothing of it; the keys are taken out of the tree while it is
+ * `false` as the value of an optional key of a job or remote: it switches the key off and removes the
+ * value from `defaults`. The schemas do not know it: such keys are removed from the tree while it is
  * checked, and put back for merging.
  */
 import { z } from 'zod';
@@ -10,7 +10,7 @@ import { isMap, type PlainMap } from './shapes.js';
 /** A map whose optional keys may be switched off. */
 export type WithOff<T> = { [K in keyof T]: T[K] | false };
 
-/** Takes the keys that are switched off out of a map, in place. The function it returns puts them back. */
+/** Removes the keys that are switched off from a map, in place; the returned function puts them back. */
 export function takeOff(schema: z.ZodType, map: unknown): () => void {
   const taken: [Record<string, unknown>, string][] = [];
   const visit = (at: z.ZodType, value: unknown) => {
@@ -37,13 +37,13 @@ function mayBeOff(schema: z.ZodType): boolean {
   return schema instanceof z.ZodOptional && !isPlanned(schema) && !schema.safeParse(false).success;
 }
 
-/** The schema of every value where the keys are names. */
+/** The schema of the values of a map whose keys are names; undefined for any other schema. */
 function valuesOf(schema: z.ZodType): z.ZodType | undefined {
   if (schema instanceof z.ZodOptional) return valuesOf(schema.unwrap() as z.ZodType);
   return schema instanceof z.ZodRecord ? (schema.valueType as z.ZodType) : undefined;
 }
 
-/** The keys of the map that a schema allows; undefined when it allows none. */
+/** The keys of the map that a schema allows; undefined if it allows no map. */
 function shapeOf(schema: z.ZodType): Readonly<Record<string, z.ZodType>> | undefined {
   if (schema instanceof z.ZodOptional) return shapeOf(schema.unwrap() as z.ZodType);
   if (schema instanceof z.ZodObject) return schema.shape;

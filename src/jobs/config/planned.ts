@@ -1,13 +1,13 @@
 /**
- * Keys that a later version carries out. The editor's schema describes them, and jobs.yml is refused
- * while it has one: a key is never ignored.
+ * Keys of a later version. The schema for editors describes them, but a jobs.yml that has one is
+ * refused: a key is never ignored.
  */
 import { z } from 'zod';
 
 /** The end of every such message; no value is repeated in it. */
 export const notInThisVersion = 'is not in this version; remove it';
 
-/** A key that no value satisfies yet. */
+/** A key that accepts no value yet. */
 export function planned(about: string) {
   return z
     .never({ error: notInThisVersion })
@@ -20,5 +20,5 @@ export function isPlanned(schema: z.core.$ZodType | undefined): boolean {
   return schema instanceof z.ZodOptional && schema.unwrap() instanceof z.ZodNever;
 }
 
-/** Keys of a job that the schema knows whole, while nothing carries them out yet. */
+/** Keys of a job that the schema defines already but that nothing uses yet: refused, too. */
 export const pendingKeys = ['live', 'replace', 'window'] as const;

@@ -26,7 +26,7 @@ export const config = section(
     bandwidth: bandwidth
       .optional()
       .describe(
-        'Limit over all jobs of one process, such as 50MiB/s, or by hours. Default: no limit.',
+        'Bandwidth limit of all jobs of one process together, such as 50MiB/s, or by hours. Default: no limit.',
       ),
     remotes: z.record(name, remote).optional().describe('SFTP servers, by name.'),
     defaults: section(
@@ -38,13 +38,15 @@ export const config = section(
     )
       .optional()
       .describe(
-        'Keys for every remote and every job. A job or remote that sets the same key overrides it: maps merge, lists replace, false takes it away.',
+        'Keys for every remote and every job. A job or remote that sets the same key overrides it: maps merge, lists replace, false removes it.',
       ),
     jobs: z.record(name, job).optional().describe('Jobs, by name.'),
     name: planned("the installation's name, part of every name in the queue."),
     api: planned('address, tokens and roles of the API and the page.'),
-    notify: planned('channels that are told of failures and recoveries.'),
-    heartbeat: planned('a check that is pinged while scheduler, queue and a worker live.'),
+    notify: planned('channels that are notified of failures and recoveries.'),
+    heartbeat: planned(
+      'a check that is pinged while the scheduler, the queue and a worker are alive.',
+    ),
     holidays: planned("files of dates that a job's schedule leaves out."),
   },
   'top',

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import module from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { Cancelled } from '../core/errors.js';
+import { Cancelled, exitCodes } from '../core/errors.js';
 import { Hangups } from './hangups.js';
 
 // first of all: by default a SIGHUP ends the process, also a daemon that is only starting
@@ -12,10 +12,11 @@ const hangups = new Hangups();
 keepCompiledCode();
 const { runProgram } = await import('./program.js');
 
+let outputError: NodeJS.ErrnoException | undefined;
 // A reader may stop reading (`| head`): the run still goes on to its end.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code !== 'EPIPE') outputError ??= error;
   });
 }
 
@@ -52,4 +53,16 @@ function keepCompiledCode(): void {
   enableCompileCache(folder);
 }
 
-process.exit(await runProgram(process.argv.slice(2), { stopSignal, hangups }));
+/** Resolves when the system has taken all that was written: `process.exit` drops what a slow reader has not read yet. */
+function handedOver(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
+}
+
+let exitCode = await runProgram(process.argv.slice(2), { stopSignal, hangups });
+await handedOver(process.stdout);
+if (outputError !== undefined) {
+  process.stderr.write(`error: the output can't be written: ${outputError.message}\n`);
+  exitCode = exitCodes.defect;
+}
+await handedOver(process.stderr);
+process.exit(exitCode);

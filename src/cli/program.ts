@@ -62,6 +62,8 @@ export async function runProgram(
     const error = asFerryError(thrown);
     (context?.output ?? openOutput({ json: false, verbosity: 0, color: true })).error(error);
     return exitCodes[error.kind];
+  } finally {
+    context?.output.flush();
   }
 }
 

@@ -1,5 +1,5 @@
 /** What needs no server: usage, configuration, and the verbs that only print. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -251,4 +251,28 @@ test('nothing but what was asked for is written', async () => {
   await run('validate');
   await run('run', 'nope');
   expect(existsSync(join(cwd, '.state'))).toBe(false);
+});
+
+describe('what stdout does not take', () => {
+  const main = join(process.cwd(), 'dist/cli/main.js');
+  const shell = (line: string) =>
+    spawnSync('bash', ['-c', line, process.execPath, main], { cwd, encoding: 'utf8' });
+
+  test('a reader that takes its time gets everything', () => {
+    const { stdout } = shell('"$0" "$1" schema | { sleep 0.3; wc -c; }');
+    expect(Number(stdout)).toBe(readFileSync('jobs.schema.json').length);
+  });
+
+  test('a full disk is said, and ends with 1', () => {
+    const { status, stderr } = shell('"$0" "$1" schema > /dev/full');
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining("the output can't be written: ENOSPC"),
+    ]);
+  });
+
+  test('a reader that leaves ends nothing', () => {
+    const { stdout, stderr } = shell('"$0" "$1" schema | head -c 1; echo "${PIPESTATUS[0]}"');
+    expect([stdout, stderr]).toEqual(['{0\n', '']);
+  });
 });

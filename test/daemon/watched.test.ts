@@ -30,11 +30,11 @@ afterEach(async () => {
   expect(await daemon.stop()).toBe(0);
 });
 
-const watch = { watch: { rescan: '1h' }, settle: '200ms' };
+const watched = { watch: { rescan: '1h' }, settle: '200ms' };
 
 /** Starts the daemon and waits until its first look at the whole tree has ended. */
 async function started(redis: Redis, scene: Scene, job: object = {}): Promise<void> {
-  await scene.jobs({ operation: 'push', watch, ...job });
+  await scene.jobs({ operation: 'push', ...watched, ...job });
   daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: redis.url } });
   await eventually(async () => (await ended(scene)).some(({ trigger }) => trigger === 'rescan'));
 }
@@ -147,7 +147,7 @@ test('a pull into a watched folder pushes whole files only, and never a temporar
     remotes: { archive: remoteIn(sshd) },
     jobs: {
       in: { operation: 'pull', from: `archive:${scene.place}/source`, to: './data' },
-      out: { operation: 'push', from: './data', to: `archive:${scene.place}/out`, watch },
+      out: { operation: 'push', from: './data', to: `archive:${scene.place}/out`, ...watched },
     },
   });
   const files = Object.fromEntries(

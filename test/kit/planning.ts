@@ -129,11 +129,11 @@ export function planTrees(
     const { target, ...rest } = entry;
     if (target === undefined) return entry;
     if (rules.symlinks === 'skip') return rest;
-    if (target.startsWith('! ')) return { ...rest, passed: target.slice(2) };
+    if (target.startsWith('! ')) return { ...rest, skipReason: target.slice(2) };
     const end = source.get(target);
     if (rules.symlinks === 'preserve') return entry;
     return end === undefined
-      ? { ...rest, passed: 'it leads nowhere' }
+      ? { ...rest, skipReason: 'it leads nowhere' }
       : { ...end, name: entry.name, from: target };
   };
   const kept = ({ target, ...rest }: Entry & Node): DestinationEntry =>

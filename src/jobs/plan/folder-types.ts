@@ -23,8 +23,8 @@ export interface SourceEntry extends Entry {
   readonly from?: string;
   /** `preserve`: the link's target, known to be inside the root. */
   readonly target?: string;
-  /** Why a link is passed over. */
-  readonly passed?: string;
+  /** Why a link is skipped. */
+  readonly skipReason?: string;
 }
 
 export interface DestinationEntry extends Entry {

@@ -35,7 +35,7 @@ export function guard(plan: Plan, rules: DeleteRules, facts: Facts): FerryError 
   if (files > limit.files)
     return refuse(
       `the plan deletes ${files} of ${count(plan.destinationFiles, 'file')} at ${plan.to}, more than ${limit.words} allows`,
-      'look at the plan (`ferryline plan`); if it is right, run once with a higher --max-delete',
+      'check the plan (`ferryline plan`); if it is right, run once with a higher --max-delete',
     );
   return undefined;
 }

@@ -162,7 +162,7 @@ function planEntry(
     return;
   }
   if (kind === 'link' && source.target === undefined) {
-    plan.skips.push({ path, kind: 'link', message: source.passed ?? 'symlinks: skip' });
+    plan.skips.push({ path, kind: 'link', message: source.skipReason ?? 'symlinks: skip' });
     return;
   }
   if (!isFolder) plan.sourceFiles++;

@@ -206,7 +206,7 @@ function scanSides(
 /** Milliseconds by which a file's mtime and this process's clock may differ at the same moment. */
 const clockToleranceMs = 20;
 
-/** Runs of a watched job leave files that may still be written to the watcher; a run started by hand copies files as they are. */
+/** A watched job leaves files that a program may still be writing to its watch; a run started by hand copies them as they are. */
 function scopeFor({ scope, settle, starts }: Job, trigger: Trigger): ScopeRules {
   return starts.watch === undefined || trigger === 'manual'
     ? scope

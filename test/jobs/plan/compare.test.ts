@@ -1,4 +1,4 @@
-/** Whether two files count as the same, rule by rule. */
+/** Whether two files count as equal, rule by rule. */
 import { describe, expect, test } from 'vitest';
 import type { Stat } from '../../../src/core/entry.js';
 import {
@@ -45,10 +45,16 @@ const table: Row[] = [
   ['beyond it', [1, 6], [1, 4], { mtimePrecision: 2 }, 'different: newer'],
   ['before 1970 is 0', [1, -7.5], [1, 0], {}, 'equal'],
   ['beyond uint32 is its end', [1, uint32 + 99], [1, uint32], {}, 'equal'],
-  ['the last second that can be told', [1, uint32], [1, uint32 - 1], {}, 'different: newer'],
+  ['the last second that SFTP can carry', [1, uint32], [1, uint32 - 1], {}, 'different: newer'],
 
-  ['no size told', [undefined, 5], [1, 5], {}, 'different: size unknown'],
-  ['no size told there', [1, 5], [undefined, 5], { compare: 'size' }, 'different: size unknown'],
+  ['no size at the source', [undefined, 5], [1, 5], {}, 'different: size unknown'],
+  [
+    'no size at the destination',
+    [1, 5],
+    [undefined, 5],
+    { compare: 'size' },
+    'different: size unknown',
+  ],
   [
     'no size, but bytes are to decide',
     [1, 5],
@@ -56,11 +62,11 @@ const table: Row[] = [
     { compare: 'checksum' },
     'undecided',
   ],
-  ['no mtime told', [1, undefined], [1, 5], {}, 'different: mtime unknown'],
+  ['no mtime', [1, undefined], [1, 5], {}, 'different: mtime unknown'],
   ['never size alone: no mtime there', [1, 5], [1, undefined], noMtime, 'different: mtime unknown'],
 
   ['size: the mtime is no matter', [1, 5], [1, 99], { compare: 'size' }, 'equal'],
-  ['size: nor whether one is told', [1, undefined], [1, 5], { compare: 'size' }, 'equal'],
+  ['size: nor whether there is one', [1, undefined], [1, 5], { compare: 'size' }, 'equal'],
   ['checksum: equal sizes decide nothing', [1, 5], [1, 5], { compare: 'checksum' }, 'undecided'],
   ['checksum: other sizes do', [1, 5], [2, 5], { compare: 'checksum' }, 'different: size'],
 
@@ -109,7 +115,7 @@ const table: Row[] = [
   ['newer: it is', [1, 9], [2, 5], { existing: 'newer' }, 'different: size'],
   ['newer: it is not', [1, 5], [2, 9], { existing: 'newer' }, 'kept'],
   ['newer: the same second', [1, 5.9], [2, 5], { existing: 'newer' }, 'kept'],
-  ['newer: nobody can tell', [1, undefined], [2, 5], { existing: 'newer' }, 'kept'],
+  ['newer: it is unknown', [1, undefined], [2, 5], { existing: 'newer' }, 'kept'],
   ['newer: equal is equal', [1, 5], [1, 5], { existing: 'newer' }, 'equal'],
   ['newer, by bytes', [1, 5], [1, 9], { existing: 'newer', compare: 'checksum' }, 'kept'],
   [
@@ -132,7 +138,7 @@ describe('compareFiles', () => {
   });
 });
 
-describe('decide, once the bytes were compared', () => {
+describe('decide, once the bytes have been compared', () => {
   test.each<[string, boolean, number, Partial<CompareRules>, string]>([
     ['other bytes', false, 5, {}, 'different'],
     ['the same bytes and time', true, 5, {}, 'equal'],
@@ -144,7 +150,7 @@ describe('decide, once the bytes were compared', () => {
   });
 });
 
-test('mayReplace: what `existing` lets take the place of another', () => {
+test('mayReplace: which files `existing` allows to replace another', () => {
   const may = (existing: CompareRules['existing'], mtime: number) =>
     mayReplace(file(1, mtime), file(1, 5), { ...rules, existing });
   expect([may('overwrite', 4), may('skip', 6), may('newer', 6), may('newer', 5)]).toEqual([
@@ -152,7 +158,7 @@ test('mayReplace: what `existing` lets take the place of another', () => {
   ]);
 });
 
-test('comparable: whole units, rounded down, never beyond what SFTP can carry', () => {
+test('comparable: whole units, rounded down, never beyond what SFTP carries', () => {
   expect([5.9, 4, 3].map((mtime) => comparable(mtime, 1e-9))).toEqual([5, 4, 3]);
   expect([5.9, 4, 3].map((mtime) => comparable(mtime, 2))).toEqual([2, 2, 1]);
   expect([-0.5, -1e9, uint32 + 0.5, 1e12].map((mtime) => comparable(mtime, 1))).toEqual([

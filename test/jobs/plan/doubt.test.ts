@@ -1,4 +1,4 @@
-/** Which copies their mtime can't vouch for, until when, and what a later comparison makes of them. */
+/** Which copies are not proven by their mtime, until when, and how they are compared later. */
 import { describe, expect, test } from 'vitest';
 import type { Stat } from '../../../src/core/entry.js';
 import { type CompareRules, compareFiles } from '../../../src/jobs/plan/compare.js';
@@ -14,7 +14,7 @@ const earlier = (rest: Partial<Doubt> = {}): Doubt => ({
 });
 
 describe('doubtOf', () => {
-  // 101 ends the second of 100.x; two seconds more are given to clocks
+  // the second of 100.x ends at 101; two more seconds allow for clock skew
   test.each<
     [
       says: string,
@@ -44,7 +44,7 @@ describe('doubtOf', () => {
     return { keepsMtime: false, writtenAt: writtenAt * 1000 };
   }
 
-  test('read anew once the doubt could be ended: none, also where the clock of the source is far ahead', () => {
+  test("a file read again once the doubt could end is not in doubt, even if the source's clock is far ahead", () => {
     const first = doubtOf(reading(5000, 100), undefined) as Doubt;
     expect(doubtOf(reading(5000, 102.9), first)?.until).toBe(first.until);
     expect(doubtOf(reading(5000, 103), first)).toBeUndefined();
@@ -93,7 +93,7 @@ describe('compareFiles with a copy in doubt', () => {
     ['put back within the second', [1, 100.1], [1, 100], tells, {}, 'older'],
     ['what was copied', [1, 100.2], [1, 100], tells, {}, 'equal'],
     ['whole seconds: the bytes tell', [1, 100], [1, 100], earlier(), {}, 'undecided'],
-    ['nobody knows what was copied', [1, 100.2], [1, 100], earlier(), {}, 'in doubt'],
+    ['it is unknown what was copied', [1, 100.2], [1, 100], earlier(), {}, 'in doubt'],
     ['a whole second now, where there was a fraction', [1, 100], [1, 100], tells, {}, 'undecided'],
     ['another second shows by itself', [1, 101], [1, 100], earlier(), {}, 'newer'],
     ['another size, too', [2, 100.7], [1, 100], tells, {}, 'size'],

@@ -1,4 +1,4 @@
-/** Which paths a job is about. What patterns mean is asked of git itself. */
+/** Which paths are in scope. Git itself is asked what patterns mean. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,14 +13,14 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'ferryline-filter-'));
   git(['init', '-q']);
-  // git takes a path that isn't there for a file
+  // git treats a path that does not exist as a file
   for (const path of paths.filter((it) => it.endsWith('/')))
     mkdirSync(join(folder, 'tree', path), { recursive: true });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function git(args: readonly string[], input = ''): string {
-  // no one's own excludes file or configuration may have a say
+  // the user's own excludes file and configuration must not matter
   const env = { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null' };
   const done = spawnSync(
     'git',
@@ -37,7 +37,7 @@ function git(args: readonly string[], input = ''): string {
 /** Ignore files by their folder. */
 type Files = Readonly<Partial<Record<'' | 'x' | 'x/y', readonly string[]>>>;
 
-/** Of these paths those that git ignores; a path that ends in a slash is a folder. */
+/** Those of these paths that git ignores; a path that ends in a slash is a folder. */
 function ignoredByGit(files: Files, paths: readonly string[]): string[] {
   for (const at of ['', 'x', 'x/y'] as const)
     writeFileSync(join(folder, 'tree', at, '.gitignore'), (files[at] ?? []).join('\n'));
@@ -49,7 +49,7 @@ function ignoredByGit(files: Files, paths: readonly string[]): string[] {
 
 const base = Scope.of({ ...everything, ignoreFile: '.gitignore' }, now);
 
-/** The same, walking down as a scan does. */
+/** The same by our filter, walking down as a scan does. */
 function ignoredByUs(files: Files, paths: readonly string[]): string[] {
   return paths.filter((path) => {
     const segments = path.replace(/\/$/, '').split('/');
@@ -103,7 +103,7 @@ describe('patterns mean what git says', () => {
     ['a deeper file decides', { '': ['a'], x: ['!a'], 'x/y': ['a'] }],
     ['a deeper file’s slash is its own folder', { x: ['/a', 'y/a'] }],
     ['a deeper file takes a folder back, with all in it', { '': ['y/', 'b'], x: ['!y/'] }],
-    ['and what is in it is judged anew', { '': ['y/', 'z', 'a'], x: ['!y/'], 'x/y': ['!z/'] }],
+    ['and its contents are judged again', { '': ['y/', 'z', 'a'], x: ['!y/'], 'x/y': ['!z/'] }],
     ['three files, two folders taken back', { '': ['x', 'y', 'z'], x: ['!y'], 'x/y': ['!z', 'a'] }],
   ])('%s', (_says, files) => {
     expect(ignoredByUs(files, paths)).toEqual(ignoredByGit(files, paths));
@@ -132,7 +132,7 @@ describe('patterns mean what git says', () => {
     const pattern = fc
       .array(piece, { minLength: 1, maxLength: 4 })
       .map((pieces) => pieces.join(''))
-      // git reads two stars beside something else in its own way, which depends on what stands before them
+      // git treats two stars next to other characters in a way that depends on what precedes them
       .filter((text) => !/[^/!]\*\*|\*\*[^/]/.test(text));
     const lines = fc.array(pattern, { maxLength: 3 });
     const files = fc.record({ '': lines, x: lines, 'x/y': lines });
@@ -153,7 +153,7 @@ const included = (it: Scope, ...asked: string[]) =>
   asked.filter((path) => it.includes(path.replace(/\/$/, ''), path.endsWith('/')));
 
 describe('excludes', () => {
-  test('says which rule decided, and where it stands', () => {
+  test('returns the rule that decided, and where it is', () => {
     const it = scope({ exclude: ['*.o', 'cache/'], ignoreFile: '.no' }, ['bin/trash'])
       .withIgnoreFile('', 'x\r\n# y\r\ny')
       .withIgnoreFile('d', 'z');
@@ -195,7 +195,7 @@ describe('excludes', () => {
     ]);
   });
 
-  test('what was asked before makes no difference, however much it was', () => {
+  test('earlier matches make no difference, however many there were', () => {
     const it = scope({ exclude: ['*.tmp', 'cache/'] });
     for (let i = 0; i < 20_000; i++)
       if (excluded(it, `d/${i}.txt`, `d/${i}.tmp`).length !== 1) throw new Error(`at ${i}`);
@@ -204,11 +204,11 @@ describe('excludes', () => {
 });
 
 describe('includes', () => {
-  test('an empty list takes everything', () => {
+  test('an empty list matches everything', () => {
     expect(included(scope({}), 'a', 'b/')).toEqual(['a', 'b/']);
   });
 
-  test('else what matches, and all below a folder that does', () => {
+  test('otherwise what matches, and everything below a folder that does', () => {
     const it = scope({ include: ['*.txt', '/docs/', 'x/y'] });
     expect(included(it, 'a.txt', 'd/a.txt', 'a.jpg', 'docs', 'docs/', 'docs/d/a.jpg')).toEqual([
       ...['a.txt', 'd/a.txt', 'docs/', 'docs/d/a.jpg'],
@@ -232,9 +232,9 @@ describe('limits, each at its border', () => {
     ['as old as allowed', { maxAge: 5000 }, 1, now - 5, undefined],
     ['older', { maxAge: 5000 }, 1, now - 6, 'maxAge'],
     ['from the future', { maxAge: 5000 }, 1, now + 99, undefined],
-    ['of a size that is not told', { maxSize: 5 }, undefined, 0, undefined],
-    ['of an age that is not told', { maxAge: 5 }, 1, undefined, undefined],
-    ['of an age that is not told, and may be too young', { minAge: 5 }, 1, undefined, 'minAge'],
+    ['of unknown size', { maxSize: 5 }, undefined, 0, undefined],
+    ['of unknown age', { maxAge: 5 }, 1, undefined, undefined],
+    ['of unknown age, which may be too young', { minAge: 5 }, 1, undefined, 'minAge'],
     ['no limits', {}, 1e15, -1e15, undefined],
   ])('%s', (_says, rules, size, mtime, where) => {
     expect(scope(rules).limits(file(size, mtime))?.where).toBe(where);

@@ -1,4 +1,4 @@
-/** When a plan is refused, at each rule's border, and when only its deletions are withheld. */
+/** When a plan is refused, at the border of each rule, and when only its deletions are withheld. */
 import { describe, expect, test } from 'vitest';
 import type { DeleteRules } from '../../../src/core/job.js';
 import { deletedFiles, type Facts, guard, withheld } from '../../../src/jobs/plan/guard.js';
@@ -11,7 +11,7 @@ const gone = (path: string, kind: Delete['seen']['kind'] = 'file'): Delete => ({
 });
 const files = (n: number) => Array.from({ length: n }, (_, i) => gone(`f${i}`));
 
-/** A plan that deletes, out of a destination of so many files. */
+/** A plan that deletes, for a destination of this many files. */
 function plan(
   deletes: readonly Delete[],
   destinationFiles: number,
@@ -136,7 +136,7 @@ describe('guard', () => {
 });
 
 describe('withheld', () => {
-  test('nothing is, from a plan that is whole', () => {
+  test('a complete plan keeps its deletions', () => {
     expect(withheld(plan(files(1), 2))).toBeUndefined();
   });
 

@@ -1,4 +1,4 @@
-/** How the entries of two listings are brought together by name. */
+/** How the entries of two listings are paired by name. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { pairUp, sameButCase } from '../../../src/jobs/plan/pair.js';
@@ -15,7 +15,7 @@ function paired(source: readonly string[], destination: readonly string[], caseS
 }
 
 describe('pairUp', () => {
-  test('brings equal names together, in whatever order they are listed', () => {
+  test('pairs equal names, in whatever order they are listed', () => {
     expect(paired(['a', 'b', 'c'], ['d', 'c', 'a'])).toEqual({
       pairs: [
         [undefined, 'd'],
@@ -57,11 +57,11 @@ describe('pairUp', () => {
     });
   });
 
-  test('lets names that differ in case be where case counts', () => {
+  test('keeps names that differ in case apart on a case-sensitive side', () => {
     expect(paired(['A', 'a'], ['a'], true).groups).toEqual([]);
   });
 
-  test('leaves nobody out, and takes nobody twice', () => {
+  test('leaves no entry out, and uses none twice', () => {
     const names = fc.array(fc.constantFrom('a', 'A', 'b', 'é', 'e\u0301', 'É', 'ß', 'ss', 'SS'));
     fc.assert(
       fc.property(names, names, fc.boolean(), (source, destination, caseSensitive) => {

@@ -1,4 +1,4 @@
-/** What holds of every plan of any two trees under any rules: carried out on a tree, it makes it right. */
+/** Properties of every plan, for any two trees and any rules: carrying it out makes the destination right. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parentOf } from '../../../src/core/entry.js';
@@ -36,7 +36,7 @@ const path = fc
   .array(fc.constantFrom(...names), { minLength: 1, maxLength: 3 })
   .map((segments) => segments.join('/'));
 
-/** A tree as a list; what stands below a file, or would be one name with another, is left out. */
+/** A tree as a list, without entries below a file and without names that collide. */
 const entries = fc.uniqueArray(fc.tuple(path, node), { maxLength: 12, selector: ([at]) => at });
 function grow(list: readonly (readonly [string, Node])[], key: (path: string) => string): Tree {
   const tree: Tree = new Map();
@@ -89,7 +89,7 @@ const cases = fc
   });
 type Case = typeof cases extends fc.Arbitrary<infer T> ? T : never;
 
-/** The scope that holds in a folder of the source: its ignore files count, where the folders they are in are in scope. */
+/** The scope inside a folder of the source: ignore files apply if their folders are in scope. */
 function scopeAt({ source, scope }: Case, folder: string) {
   let at = scope;
   const ways = folder === '' ? [] : folder.split('/').map((_, i, all) => all.slice(0, i).join('/'));
@@ -110,7 +110,7 @@ const isIn = (it: Case, at: string, what: Node, measured?: Node) =>
 const carried = (what: Node, it: Case) =>
   what.kind === 'file' ||
   (what.kind === 'link' && it.rules.symlinks === 'preserve' && !what.target?.startsWith('! '));
-/** Whether a folder is the source's under a name of another case: what is in it goes by the source's spelling. */
+/** Whether a folder is the source's with its name in another case; its contents then follow the source's spelling. */
 const isRespelled = ({ source }: Case, folder: string): boolean => {
   for (let at = folder; at !== ''; at = parentOf(at))
     if (!source.has(at) && [...source.keys()].some((it) => it.toLowerCase() === at.toLowerCase()))
@@ -156,7 +156,7 @@ describe('any plan', () => {
     });
   });
 
-  test('has one action for a path, but for a deletion that makes room, and none at or below a conflict', () => {
+  test('has one action for each path, except a deletion before a replacement, and none at or below a conflict', () => {
     holds((_it, plan) => {
       const deleted = plan.deletes.map((action) => action.path);
       const made = [plan.mkdirs, plan.copies, plan.attrs].flat().map((action) => action.path);
@@ -168,7 +168,7 @@ describe('any plan', () => {
     });
   });
 
-  test('can be carried out: a folder is there before what is in it, and empty before it goes', () => {
+  test('can be carried out: a folder exists before its contents, and is empty before it is removed', () => {
     holdsAfter(() => {}); // apply throws otherwise
   });
 
@@ -182,7 +182,7 @@ describe('any plan', () => {
   });
 });
 
-describe('a plan that was carried out', () => {
+describe('a plan that has been carried out', () => {
   test('leaves nothing to plan', () => {
     holdsAfter((it, _plan, after) => {
       const again = planTrees(it.source, after, it);
@@ -190,7 +190,7 @@ describe('a plan that was carried out', () => {
     });
   });
 
-  test('has made the source’s files in scope stand at the destination', () => {
+  test('has brought the source’s files in scope to the destination', () => {
     holdsAfter((it, _plan, after) => {
       if (it.rules.existing !== 'overwrite') return;
       for (const [at, what] of it.source) {
@@ -205,10 +205,10 @@ describe('a plan that was carried out', () => {
     });
   });
 
-  test('has left of a mirror’s destination in scope only what the source has', () => {
+  test('has left in scope at a mirror’s destination only what the source has', () => {
     holdsAfter((it, _plan, after) => {
       if (it.rules.operation !== 'mirror' || !it.rules.caseSensitive) return;
-      // a name that the source has stays, though what it has there may be passed over
+      // a name that the source has stays, even if the source's entry is skipped
       const names = new Map([...it.source].map(([at, what]) => [at.normalize('NFC'), what.kind]));
       const hasName = (at: string) => {
         for (let folder = parentOf(at); folder !== ''; folder = parentOf(folder))

@@ -1,4 +1,4 @@
-/** What a pair of trees and a job's rules come to, one row a rule. Rows are meant to be read aloud. */
+/** The plan of two trees under a job's rules, one row for each rule. Rows are meant to be read aloud. */
 import { describe, expect, test } from 'vitest';
 import type { ScopeRules } from '../../../src/core/job.js';
 import type { PlanRules } from '../../../src/jobs/plan/folder-types.js';
@@ -151,7 +151,7 @@ const rows: Readonly<Record<string, Rows>> = {
       gives: ['delete d/y', 'fail d/e: unreadable'],
     },
   },
-  'a file where a folder stands, or the reverse': {
+  'a file where the destination has a folder, or the reverse': {
     'push: a conflict': {
       ...{ source: { a: '1 @5', 'b/x': '1 @5' }, destination: { 'a/x': '1 @5', b: '1 @5' } },
       gives: [
@@ -234,7 +234,7 @@ const rows: Readonly<Record<string, Rows>> = {
       when: { ...mirror, symlinks: 'preserve' },
       gives: ['skip link l: outside'],
     },
-    'the same target: nothing; another: made anew': {
+    'the same target: nothing; another: made again': {
       ...{ source: { l: '-> a', m: '-> a' }, destination: { l: '-> a', m: '-> b' } },
       when: { symlinks: 'preserve' },
       gives: ['link m -> a'],
@@ -244,7 +244,7 @@ const rows: Readonly<Record<string, Rows>> = {
       when: { symlinks: 'preserve', existing: 'skip' },
       gives: [],
     },
-    'push: a file where a link stands is a conflict': {
+    'push: a file where the destination has a link is a conflict': {
       ...{ source: { a: '1 @5' }, destination: { a: '-> z' }, when: { symlinks: 'preserve' } },
       gives: ['conflict a: the destination has a link where the source has a file'],
     },
@@ -256,7 +256,7 @@ const rows: Readonly<Record<string, Rows>> = {
     },
   },
   'what cannot be carried over': {
-    'a special file is passed over, and what stands in its place stays': {
+    'a special file is skipped, and the destination’s entry of its name stays': {
       ...{ source: { p: 'fifo' }, destination: { p: '1 @5' }, when: mirror },
       gives: ['skip special p: a FIFO, socket or device'],
     },
@@ -277,7 +277,7 @@ const rows: Readonly<Record<string, Rows>> = {
       ...{ source: { 'b\ufffd': '1 @5' }, destination: { 'b\ufffd': 'badly named' } },
       gives: ["fail b\ufffd: its name is not valid UTF-8, so it can't be copied"],
     },
-    'out of scope it is nobody’s business': {
+    'out of scope it is ignored': {
       source: { 'b\ufffd': 'badly named' },
       when: { exclude: ['b*'] },
       gives: [],
@@ -346,7 +346,7 @@ const rows: Readonly<Record<string, Rows>> = {
       when: { ...folding, exclude: ['A'] },
       gives: ['copy a (new)'],
     },
-    'two at the destination are nobody’s conflict': {
+    'two at the destination are no conflict': {
       destination: { 'e\u0301': '1 @5', '\u00e9': '1 @5' },
       when: mirror,
       gives: ['delete e\u0301', 'delete \u00e9'],
@@ -447,7 +447,7 @@ const rows: Readonly<Record<string, Rows>> = {
       when: { ...mirror, maxSize: 9 },
       gives: ['delete fits'],
     },
-    'our own folder is nobody’s business on either side, our temporary names are passed over': {
+    'our own folder is ignored on either side, our temporary names are skipped': {
       source: {
         '.ferryline/x': '1 @5',
         '.a.0123456789abcdef.t00000-abcdefgh.ferrypart': '1 @5',
@@ -465,7 +465,7 @@ const rows: Readonly<Record<string, Rows>> = {
       source: { '.a.0123456789abcdeF.ferryold': '1 @5', 'x.ferrypart': '1 @5' },
       gives: ['copy .a.0123456789abcdeF.ferryold (new)', 'copy x.ferrypart (new)'],
     },
-    'the trash is reserved wherever it stands': {
+    'the trash is reserved wherever it is': {
       ...{ source: { 'old/bin/x': '1 @5' }, destination: { 'old/bin/y': '1 @5', 'old/z': '1 @5' } },
       when: { ...mirror, trash: 'old/bin' },
       gives: ['delete old/z'],
@@ -485,7 +485,7 @@ for (const [about, cases] of Object.entries(rows))
       });
   });
 
-test('bytes whose content must decide are left open, and a change of case is not forgotten', () => {
+test('pairs whose bytes must be compared stay undecided, and a change of case is kept', () => {
   const file = { kind: 'file', size: 1, mtime: 5, mode: 0o644 } as const;
   const { rules, scope } = setting({ ...folding, compare: 'checksum' });
   const pair = {
@@ -500,7 +500,7 @@ test('bytes whose content must decide are left open, and a change of case is not
   expect(plan.actions).toMatchObject([{ action: 'attrs', path: 'd/A', rename: 'd/a' }]);
 });
 
-test('counts: files in scope on either side, what stayed as it was, bytes to move', () => {
+test('counts files in scope on each side, unchanged entries, and bytes to transfer', () => {
   const plan = planTrees(
     treeOf({ a: '7 @5', b: '1 @5', c: '5 @9', 'd/x.log': '1 @5', l: '-> a' }),
     treeOf({ b: '1 @5', c: '5 @5', z: '1 @5', 'y.log': '1 @5', l: '1 @5' }),
@@ -509,7 +509,7 @@ test('counts: files in scope on either side, what stayed as it was, bytes to mov
   expect(plan).toMatchObject({ sourceFiles: 3, destinationFiles: 3, unchanged: 1, bytes: 12 });
 });
 
-test('links count where they are preserved, so that a guard measures what it deletes', () => {
+test('links count if they are preserved, so that the guard measures what is deleted', () => {
   const plan = planTrees(
     treeOf({ a: '-> x' }),
     treeOf({ a: '-> x', b: '-> y' }),
@@ -527,7 +527,7 @@ test('files that collide are still files of the source', () => {
   expect(plan.sourceFiles).toBe(2);
 });
 
-test('files found equal are listed where `after` acts on them, those kept are not', () => {
+test('equal files are listed if `after` acts on them; kept ones are not', () => {
   const trees = [
     treeOf({ b: '1 @5', a: '1 @5', kept: '2 @5', l: '-> a' }),
     treeOf({ a: '1 @5', b: '1 @5', kept: '1 @9' }),

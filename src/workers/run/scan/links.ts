@@ -21,13 +21,13 @@ export async function resolveLink(
   const target = await side.readlink(join(folder, link.name), signal);
   const inside = within(folder, target);
   if (inside === undefined)
-    return { ...link, passed: 'the link leads outside the source, or is absolute' };
+    return { ...link, skipReason: 'the link leads outside the source, or is absolute' };
   if (policy === 'preserve') return { ...link, target };
   const end = await chase(side, folder, target, signal);
   if (end === undefined)
-    return { ...link, passed: 'the link leads nowhere, or outside the source' };
+    return { ...link, skipReason: 'the link leads nowhere, or outside the source' };
   if (end.stat.kind === 'folder' && trail.includes(end.path))
-    return { ...link, passed: 'the link leads back to a folder it is in' };
+    return { ...link, skipReason: 'the link leads back to a folder it is in' };
   return { ...end.stat, name: link.name, from: end.path };
 }
 

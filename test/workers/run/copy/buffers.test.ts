@@ -1,8 +1,8 @@
-/** Buffers that are used again. */
+/** Buffers are reused. */
 import { expect, test } from 'vitest';
 import { Buffers } from '../../../../src/workers/run/copy/buffers.js';
 
-test('one that was given back is taken again by who needs no more than it has', () => {
+test('a buffer that was given back is used again where it is large enough', () => {
   const buffers = new Buffers();
   const first = buffers.take(5000);
   expect(first.length).toBeGreaterThanOrEqual(5000);
@@ -13,7 +13,7 @@ test('one that was given back is taken again by who needs no more than it has', 
   expect(buffers.take(8000)).not.toBe(first);
 });
 
-test('only so many are kept', () => {
+test('only a limited number is kept', () => {
   const buffers = new Buffers();
   const taken = Array.from({ length: 200 }, () => buffers.take(256 * 1024));
   for (const buffer of taken) buffers.give(buffer);

@@ -17,7 +17,7 @@ const handle = (calls: Partial<Handle>): Handle => ({
   ...calls,
 });
 
-/** A file to read from; `length` may be other than what was promised. */
+/** A file to read from; its `length` may differ from the announced size. */
 const reading = (content: Buffer, turns: (position: number) => number = () => 0) =>
   handle({
     async read(buffer, position) {
@@ -45,7 +45,7 @@ function move(over: Partial<ChunkMove> & Pick<ChunkMove, 'from' | 'to' | 'size'>
   return { done, isWhole: () => budget.tryTake(budget.size) };
 }
 
-/** A destination whose writes wait to be let go, one by one. */
+/** A destination whose writes wait until the test lets each go. */
 function gated() {
   const waiting = new Map<
     number,
@@ -59,7 +59,7 @@ function gated() {
         seen();
       }),
   });
-  /** Resolves once exactly so many writes wait, and nothing more comes within the turns that follow. */
+  /** Resolves once exactly this many writes wait and no other follows within some turns of the event loop. */
   const settled = async (count: number) => {
     while (waiting.size < count)
       await new Promise<void>((resolve) => {
@@ -78,7 +78,7 @@ function gated() {
 }
 
 describe('moveChunks', () => {
-  test('moves every byte and hashes them in order, whatever order answers come in', async () => {
+  test('moves every byte and hashes them in order, in whatever order replies arrive', async () => {
     const scene = fc.record({
       size: fc.nat(300),
       start: fc.nat(50),
@@ -118,7 +118,7 @@ describe('moveChunks', () => {
     );
   });
 
-  test('makes no hash that nobody asks for', async () => {
+  test('computes no hash unless it is requested', async () => {
     const to = handle({ write: async () => {} });
     expect(await move({ from: reading(bytes(30)), to, size: 30 }).done).toBeUndefined();
   });
@@ -131,7 +131,7 @@ describe('moveChunks', () => {
     const { done } = move({ from, to, size, chunk, atOnce: 100, budget: new Budget(10 * size) });
     const at = (...positions: number[]) => positions.map((n) => n * chunk);
     expect(await settled(4)).toEqual(at(0, 1, 2, 3));
-    // what is acknowledged out of order moves nothing
+    // an acknowledgement out of order does not move the window
     for (const n of [1, 2, 3]) letGo(n * chunk);
     expect(await settled(1)).toEqual(at(0));
     letGo(0);
@@ -140,7 +140,7 @@ describe('moveChunks', () => {
     await done;
   });
 
-  test('a limit holds up the reading, too, and one chunk at a time waits for it', async () => {
+  test('a bandwidth limit delays the reading too, one chunk at a time', async () => {
     const log: string[] = [];
     const go: (() => void)[] = [];
     const from = handle({
@@ -171,7 +171,7 @@ describe('moveChunks', () => {
     ]);
   });
 
-  test('what ends the wait for the limit ends the file', async () => {
+  test('an error while it waits for the limit ends the file', async () => {
     const nothing = handle({});
     const pass = () => Promise.reject(new Error('stopped'));
     const { done, isWhole } = move({ from: nothing, to: nothing, size: 30, pass });
@@ -179,14 +179,14 @@ describe('moveChunks', () => {
     expect(isWhole()).toBe(true);
   });
 
-  test('a source that became shorter is a change, not an end', async () => {
+  test('a source that became shorter is a `changed` error', async () => {
     const to = handle({ write: async () => {} });
     const { done, isWhole } = move({ from: reading(bytes(25)), to, size: 40 });
     await expect(done).rejects.toMatchObject({ kind: 'changed' });
     expect(isWhole()).toBe(true);
   });
 
-  test('a failed write ends it once the others have settled, and gives the budget back', async () => {
+  test('a failed write ends the file once the others have settled, and gives the budget back', async () => {
     const { to, settled, let: letGo } = gated();
     const { done, isWhole } = move({ from: reading(bytes(100)), to, size: 100 });
     let over = false;
@@ -203,7 +203,7 @@ describe('moveChunks', () => {
     expect(isWhole()).toBe(true);
   });
 
-  test('a failure while it waits for the budget gives back what then comes', async () => {
+  test('after a failure while it waits for the budget, what it then gets is given back', async () => {
     const budget = new Budget(20);
     const { to, settled, let: letGo } = gated();
     const other = budget.tryTake(10);
@@ -216,7 +216,7 @@ describe('moveChunks', () => {
     expect(isWhole()).toBe(true);
   });
 
-  test('an empty file takes neither a read nor a write', async () => {
+  test('an empty file needs neither a read nor a write', async () => {
     const { done } = move({ from: handle({}), to: handle({}), size: 0, hash: true });
     expect(await done).toBe(sha(Buffer.alloc(0)));
   });

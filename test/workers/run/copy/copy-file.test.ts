@@ -1,4 +1,4 @@
-/** How much of a large file is on its way at once. */
+/** How much of a large file is in flight. */
 import { expect, test } from 'vitest';
 import { Budget } from '../../../../src/core/at-once.js';
 import type { Endpoint } from '../../../../src/endpoints/endpoint.js';
@@ -15,7 +15,7 @@ const attributes = {
   mode: 0o644,
 } as const;
 
-/** Bytes written and not yet acknowledged at most, when the line has such a round trip (ms) and a write holds so many bytes. */
+/** The most bytes written and not yet acknowledged, given the round trip (ms) and the bytes of a write. */
 async function mostOnTheWay(roundTrip: number, maxWrite: number): Promise<number> {
   const source = memoryEndpoint({ tree: { big: content } });
   const memory = memoryEndpoint({ can: { roundTrip, maxWrite } });
@@ -58,7 +58,7 @@ async function mostOnTheWay(roundTrip: number, maxWrite: number): Promise<number
   return most;
 }
 
-test('a server that takes small writes has as many bytes on their way to it', async () => {
+test('a server that takes only small writes has as many bytes in flight', async () => {
   for (const roundTrip of [1, 10]) {
     const large = await mostOnTheWay(roundTrip, 255 * 1024);
     const small = await mostOnTheWay(roundTrip, 32 * 1024);
@@ -66,11 +66,11 @@ test('a server that takes small writes has as many bytes on their way to it', as
   }
 });
 
-test('however little a request may hold, there are no more than 1,000', async () => {
+test('however small a request is, there are no more than 1,000', async () => {
   expect(await mostOnTheWay(40, 4096)).toBe(1000 * 4096);
 });
 
-test('a longer line has more on its way', async () => {
+test('a longer round trip has more in flight', async () => {
   const most = [];
   for (const roundTrip of [1, 5, 10]) most.push(await mostOnTheWay(roundTrip, 255 * 1024));
   expect(most).toEqual([4, 10, 20].map((chunks) => chunks * 255 * 1024));

@@ -1,4 +1,4 @@
-/** The names of ferryline's own files: always of the form that scans pass over, always short enough. */
+/** The names of ferryline's own files: always of the form that scans skip, always short enough. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isOurs, join, nameOf, parentOf } from '../../../../src/core/entry.js';
@@ -15,21 +15,21 @@ const name = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 255 })
   .filter((text) => !/[/\0]/.test(text) && Buffer.byteLength(text) <= 255);
 
-test('a fingerprint is sixteen hexadecimal digits, and of its parts in their order', () => {
+test('a fingerprint is sixteen hexadecimal digits and depends on the order of its parts', () => {
   expect(mark).toMatch(/^[0-9a-f]{16}$/);
   expect(fingerprint(['./a', 'd:b', 'f', 5, 1.5])).toBe(mark);
   expect(fingerprint(['./a', 'd:bf', '', 5, 1.5])).not.toBe(mark);
   expect(fingerprint(['./a', 'd:b', 'f', undefined, 1.5])).not.toBe(mark);
 });
 
-test('the form is the one that is documented', () => {
+test('names have the documented form', () => {
   expect(temporaryPath('d/x.txt', mark, start)).toMatch(
     new RegExp(`^d/\\.x\\.txt\\.${mark}\\.t[0-9a-z]{5}-[0-9a-z]{8}\\.ferrypart$`),
   );
   expect(asidePath('x', mark)).toBe(`.x.${mark}.ferryold`);
 });
 
-test('whatever a file is called, its names stand beside it, are ours and fit 255 bytes', () => {
+test('whatever a file is called, its names are beside it, are ours and fit into 255 bytes', () => {
   fc.assert(
     fc.property(name, fc.integer({ min: 0, max: 2 ** 45 }), (text, at) => {
       const path = join('d/e', text);
@@ -42,7 +42,7 @@ test('whatever a file is called, its names stand beside it, are ours and fit 255
   );
 });
 
-test('two long names that begin alike have different names beside them', () => {
+test('two long names with the same beginning get different temporary names', () => {
   const [a, b] = ['a', 'b'].map((end) => asidePath('n'.repeat(250) + end, mark));
   expect(a).not.toBe(b);
 });
@@ -52,7 +52,7 @@ test('a temporary name is new each time', () => {
   expect(many.size).toBe(5000);
 });
 
-test('a temporary name tells whose it is and since when, to the second', () => {
+test('a temporary name contains its fingerprint and its start, to the second', () => {
   for (const at of [start, 0, 999, Date.UTC(2200, 0)])
     expect(readTemporary(temporaryPath('x', mark, at))).toEqual({
       ...{ mark, start: Math.floor(at / 1000) * 1000 },

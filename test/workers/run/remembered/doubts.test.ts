@@ -1,4 +1,4 @@
-/** Copies in doubt are kept from run to run, whatever becomes of the run. */
+/** Copies in doubt are kept from run to run, however the run ends. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
@@ -27,7 +27,7 @@ const old = reading(now / 1000 - 100.5, now);
 
 const files = () => readdirSync(join(state, 'doubts'));
 
-test('told, kept, and known again', async () => {
+test('a doubt is recorded, kept, and known to the next run', async () => {
   const doubts = await opened();
   doubts.publishing('f', fresh)();
   doubts.publishing('g', old)();
@@ -37,7 +37,7 @@ test('told, kept, and known again', async () => {
   expect(again.byPath.get('f')).toMatchObject({ mtime: fresh.source.mtime, tells: true });
 });
 
-test('nothing in doubt leaves no file; nor does what was copied anew later', async () => {
+test('without doubts there is no file; a later copy that is proven removes it', async () => {
   const doubts = await opened();
   doubts.publishing('g', old)();
   await doubts.close(true);
@@ -52,7 +52,7 @@ test('nothing in doubt leaves no file; nor does what was copied anew later', asy
 });
 
 test.each(['killed', 'failed', 'taken over'])(
-  '%s between the copy and its final name: only the bytes tell what stands there',
+  '%s between the copy and its final name: only the bytes show what the destination has',
   async (how) => {
     const first = await opened();
     first.publishing('f', fresh)();
@@ -65,7 +65,7 @@ test.each(['killed', 'failed', 'taken over'])(
   },
 );
 
-test('a line that was cut costs itself alone, and so do those after it nothing', async () => {
+test('an incomplete line is lost alone, and the lines after it are read', async () => {
   const first = await opened();
   first.publishing('f', fresh);
   const file = join(state, 'doubts', files()[0] as string);
@@ -76,7 +76,7 @@ test('a line that was cut costs itself alone, and so do those after it nothing',
   expect([...(await opened()).byPath.keys()]).toEqual(['f', 'g']);
 });
 
-test('one of other sides, or another job, is not mixed up', async () => {
+test('doubts of other sides or other jobs are kept apart', async () => {
   const first = await opened();
   first.publishing('f', fresh)();
   await first.close(true);
@@ -84,7 +84,7 @@ test('one of other sides, or another job, is not mixed up', async () => {
   expect((await opened({ ...job, name: 'other' })).byPath.size).toBe(0);
 });
 
-test('a look at the source ends what it can, bytes found the same the rest', async () => {
+test('a stat of the source ends the doubts it can, equal bytes end the others', async () => {
   const past = now - 5000;
   const mtime = past / 1000 - 0.5123;
   const source = memoryEndpoint();
@@ -104,7 +104,7 @@ test('a look at the source ends what it can, bytes found the same the rest', asy
   expect([...doubts.byPath.keys()]).toEqual(['changed', 'early']);
 });
 
-test('where nothing but size decides, or the destination always stays, nothing is kept', async () => {
+test('nothing is kept where only the size decides or the destination is never replaced', async () => {
   expect(await openDoubts({ ...job, compare: 'size' }, state)).toBeUndefined();
   expect(await openDoubts({ ...job, existing: 'skip' }, state)).toBeUndefined();
 });

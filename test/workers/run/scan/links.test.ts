@@ -1,4 +1,4 @@
-/** What becomes of a link at the source, and that none leads out of it. */
+/** How a link at the source is handled, and that none leads out of it. */
 import { describe, expect, test } from 'vitest';
 import { resolveLink, within } from '../../../../src/workers/run/scan/links.js';
 import { memoryEndpoint } from '../../../kit/servers/memory.js';
@@ -51,7 +51,7 @@ async function resolved(name: string, policy: 'follow' | 'preserve', trail = [''
   const link = { name, kind: 'link', size: 1, mtime: 1, mode: 0o777 } as const;
   const entry = await resolveLink(side, 'd', link, policy, trail, signal);
   return (
-    entry.passed ??
+    entry.skipReason ??
     (entry.target === undefined ? `${entry.kind} ${entry.from}` : `-> ${entry.target}`)
   );
 }
@@ -65,7 +65,7 @@ describe('follow', () => {
     ['chained', 'file d/file'],
     ['through', 'file e/f/file'],
     ['other', 'folder e'],
-    // two dots go up from where the link before them led, as the system has it
+    // two dots go up from the target of the link before them, as the system does it
     ['dots', 'file e/two'],
     ['out', outside],
     ['absolute', outside],
@@ -79,7 +79,7 @@ describe('follow', () => {
     expect(await resolved(name, 'follow')).toBe(what);
   });
 
-  test('a folder that is not on the way here is entered', async () => {
+  test('a folder that is not above the link is entered', async () => {
     expect(await resolved('other', 'follow', ['', 'd', 'x'])).toBe('folder e');
     expect(await resolved('other', 'follow', ['', 'e', 'd'])).toBe(back);
   });

@@ -1,4 +1,4 @@
-/** Runs limited to folders: what they look at, what they plan, and what they leave to the whole run. */
+/** Runs limited to folders: what they list, what they plan, and what they leave to a whole run. */
 import { lstatSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Operation, Report, Trigger } from '../../../../src/core/events.js';
@@ -46,7 +46,7 @@ async function planOf(
   return scanned.plan;
 }
 
-/** What a plan does, a line each. */
+/** The actions of a plan, one in a line. */
 function shown(plan: Plan): string[] {
   const { mkdirs, copies, attrs, deletes, conflicts, failures } = plan;
   return [
@@ -61,8 +61,8 @@ const mirror = (keys = '') =>
 const called = ({ calls }: Faulty, method: string) =>
   calls.filter((call) => call.method === method).map(({ path }) => path);
 
-describe('what is looked at', () => {
-  test('one changed file among 2,000 folders costs one listing a side, and a stat for each folder above', async () => {
+describe('what is listed', () => {
+  test('one changed file among 2,000 folders costs one listing on each side, and a stat for each folder above', async () => {
     const many: Record<string, string> = {};
     for (let i = 0; i < 2000; i++) many[`d${i % 40}/e${i}/f`] = 'same';
     const sides = sidesOf({ ...many, 'd7/e7/f': 'changed' }, many);
@@ -79,14 +79,14 @@ describe('what is looked at', () => {
     expect(called(sides.source, 'list')).toEqual(['']);
   });
 
-  test('folders that lie in each other, and one named twice, are looked at once', async () => {
+  test('folders that contain each other, and one named twice, are listed once', async () => {
     const sides = sidesOf({ 'a/x': '1', 'a/b/c/y': '1' }, { 'a/': null, 'a/b/c/': null });
     const plan = await planOf(sides, ['a/b/c', 'a', 'a/']);
     expect(shown(plan)).toEqual(['copy a/b/c/y', 'copy a/x']);
     expect(called(sides.source, 'list').sort()).toEqual(['a', 'a/b/c']);
   });
 
-  test('no folder, no look', async () => {
+  test('without folders nothing is listed', async () => {
     const sides = sidesOf({ a: '' }, {});
     expect(shown(await planOf(sides, []))).toEqual([]);
     expect(called(sides.source, 'list')).toEqual([]);
@@ -111,7 +111,7 @@ describe('what is new', () => {
     );
   });
 
-  test('a mirror makes empty folders, too', async () => {
+  test('a mirror makes empty folders too', async () => {
     const plan = await planOf(sidesOf(here, there), ['a/new'], mirror());
     expect(shown(plan)).toContain('mkdir a/new/empty');
   });
@@ -130,8 +130,8 @@ describe('what is new', () => {
   });
 });
 
-describe('what is left to the whole run', () => {
-  test('a mirror deletes nothing and puts nothing in another kind’s place', async () => {
+describe('what is left to a whole run', () => {
+  test('a mirror deletes nothing and replaces no entry by one of another kind', async () => {
     const sides = sidesOf(
       { 'd/file': 'is a folder there', 'd/folder/x': 'is a file there', 'd/new': '1' },
       { 'd/gone': '', 'd/gone-too/x': '', 'd/file/y': '', 'd/folder': '' },
@@ -141,7 +141,7 @@ describe('what is left to the whole run', () => {
     expect(called(sides.destination, 'list')).toEqual(['d']);
   });
 
-  test('a push has the conflicts it would have', async () => {
+  test('a push has the same conflicts as a whole run', async () => {
     const sides = sidesOf({ 'd/e/f': '1', 'd/g': '' }, { d: 'a file' });
     expect(shown(await planOf(sides, ['d/e']))).toEqual(['conflict d']);
   });
@@ -152,15 +152,15 @@ describe('what is left to the whole run', () => {
   });
 });
 
-describe('passed over in silence', () => {
-  test('folders that are gone, are no folders, or lie behind one that is', async () => {
+describe('skipped silently', () => {
+  test('folders that are gone, are no folders, or are below one that is', async () => {
     const sides = sidesOf({ file: '', 'd/file': '' }, { 'gone/x': '', 'd/': null });
     const plan = await planOf(sides, ['gone', 'file', 'file/x', 'd/gone/x', 'd/file'], mirror());
     expect(shown(plan)).toEqual([]);
     expect(called(sides.destination, 'list')).toEqual([]);
   });
 
-  test('a folder that goes between the look at it and its listing', async () => {
+  test('a folder that vanishes between its stat and its listing', async () => {
     const memory = memoryEndpoint({ tree: { 'd/e/f': '1' } });
     const source = faulty(memory, {
       before: ({ method, path }) => {
@@ -171,7 +171,7 @@ describe('passed over in silence', () => {
     expect(shown(plan)).toEqual([]);
   });
 
-  test('a source that vanished as a whole', async () => {
+  test('a source that has vanished completely', async () => {
     const source = memoryEndpoint();
     source.drop('');
     const sides = {
@@ -181,7 +181,7 @@ describe('passed over in silence', () => {
     expect(shown(await planOf(sides, ['', 'd'], mirror()))).toEqual([]);
   });
 
-  test('but one that cannot be read is a failure', async () => {
+  test('but a folder that cannot be read is a failure', async () => {
     const sides = sidesOf({ 'd/f': '1' }, {});
     sides.source.script = failing('list', 0);
     expect(shown(await planOf(sides, ['d']))).toEqual(['failure d']);
@@ -200,7 +200,7 @@ describe('scope', () => {
   };
   const job = jobOf(withJob('ignoreFile: .ferryignore, exclude: [cache/]'));
 
-  test('ignore files of all folders above count', async () => {
+  test('the ignore files of all folders above apply', async () => {
     const plan = await planOf(sidesOf(here, {}), ['a/b/c', 'a/secret', '.ferryline', 'cache'], job);
     expect(shown(plan)).toEqual(['mkdir a', 'mkdir a/b', 'mkdir a/b/c', 'copy a/b/c/x']);
   });
@@ -286,7 +286,7 @@ describe('a run', () => {
     expect(readTree(scene.there())).toEqual({ 'a/f': '1' });
   });
 
-  test('a vanished source makes no destination either', async () => {
+  test('for a vanished source no destination is made either', async () => {
     expect(await run({}, [''])).toMatchObject({ outcome: 'succeeded' });
     expect(lstatSync(scene.there(), { throwIfNoEntry: false })).toBeUndefined();
   });

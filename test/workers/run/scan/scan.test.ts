@@ -8,13 +8,13 @@ import { jobOf, withJob } from '../../../kit/loading.js';
 import { memoryEndpoint } from '../../../kit/servers/memory.js';
 
 const folders = 64;
-/** So many files in each that no more folders are wanted once that is known. */
+/** Each folder has so many files that few listings at once are enough once that is known. */
 const files = 700;
 const tree = Object.fromEntries(
   Array.from({ length: folders * files }, (_, i) => [`d${i % folders}/f${i}`, 'x']),
 );
 
-/** The most listings in flight on a remote whose round trip (ms) is told by `roundTrip`, given how many were asked for so far. */
+/** The most listings in flight on a remote whose round trip (ms) is `roundTrip` of the listings made so far. */
 async function mostAtOnce(roundTrip: (listed: number) => number): Promise<number> {
   const source = memoryEndpoint({ tree });
   const memory = memoryEndpoint({ tree });
@@ -47,14 +47,14 @@ async function mostAtOnce(roundTrip: (listed: number) => number): Promise<number
   return most;
 }
 
-test('on a short line no more than its round trip asks for', async () => {
+test('with a short round trip few folders are listed at once', async () => {
   expect(await mostAtOnce(() => 1)).toBe(32);
 });
 
-test('on a long line as many as fill it', async () => {
+test('with a long round trip as many are listed as fill the connection', async () => {
   expect(await mostAtOnce(() => 20)).toBe(folders);
 });
 
-test('a round trip that turns out to be shorter than it seemed counts from then on', async () => {
+test('a round trip that turns out to be shorter applies from then on', async () => {
   expect(await mostAtOnce((listed) => (listed > 0 ? 1 : 20))).toBe(32);
 });

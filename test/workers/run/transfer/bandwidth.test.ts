@@ -1,4 +1,4 @@
-/** Whose bytes count against which limit. Rates of a byte a second: what has to wait, waits for ever here. */
+/** Which runs count against which limit. At one byte a second, whatever has to wait never ends here. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Bandwidth } from '../../../../src/core/bandwidth.js';
 import type { Job } from '../../../../src/core/job.js';
@@ -22,7 +22,7 @@ const job = (bandwidth: number | undefined, ...remotes: (Remote | undefined)[]) 
     starts: {},
   }) as unknown as Job;
 
-/** Moves many bytes by way of the first, and tells whether one more may then flow by way of the second. */
+/** Moves many bytes through the first, and returns whether one more may then flow through the second. */
 async function flows(first: Job, second: Job, onePool = true): Promise<boolean> {
   const pool = new SessionPool();
   const passOf = (of: Job, its = pool) => bandwidthOf(of, its, stop.signal, () => {});
@@ -50,12 +50,12 @@ test.each([
   expect(await flows(job(undefined, archive), second)).toBe(expected);
 });
 
-test('other sessions do not count, nor do other runs against a job’s', async () => {
+test('other pools do not count against a remote, nor other runs against a job', async () => {
   expect(await flows(job(undefined, archive), job(undefined, archive), false)).toBe(true);
   expect(await flows(job(1), job(1))).toBe(true);
 });
 
-test('both a job’s and its remote’s hold', async () => {
+test('the limits of a job and of its remote both apply', async () => {
   expect(await flows(job(1, { ...archive, bandwidth: limit(1e9) }), job(undefined, archive))).toBe(
     true,
   );

@@ -1,8 +1,8 @@
-/** A rate is kept, and a flow that ends early takes nothing of it. */
+/** A rate is kept, and a flow that ends early uses none of it. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Throttle } from '../../../../src/workers/run/transfer/throttle.js';
 
-// the fake clock reaches the global setTimeout, not the one that promises
+// fake timers replace the global setTimeout, not the one of node:timers/promises
 vi.mock('node:timers/promises', () => ({
   setTimeout: (ms: number, value: unknown, { signal }: { signal: AbortSignal }) =>
     new Promise((resolve, reject) => {
@@ -15,7 +15,7 @@ describe('Throttle', () => {
   beforeEach(() => vi.useFakeTimers({ now: 0 }));
   afterEach(() => vi.useRealTimers());
 
-  /** Milliseconds at which each of these amounts may flow, asked for one after another. */
+  /** Milliseconds after which each of these amounts may flow, requested one after another. */
   async function passes(
     throttle: Throttle,
     amounts: readonly number[],
@@ -35,14 +35,14 @@ describe('Throttle', () => {
     return at;
   }
 
-  test('keeps the rate: what follows waits for what went before', async () => {
+  test('keeps the rate: later bytes wait for earlier ones', async () => {
     const throttle = new Throttle(() => 1000);
     await vi.advanceTimersByTimeAsync(10_000);
-    // a tenth of a second is let through at once, however long nothing flowed
+    // a burst is a tenth of a second, however long nothing has flowed
     expect(await passes(throttle, [100, 500, 500, 500])).toEqual([0, 0, 500, 1000]);
   });
 
-  test('many at once share it', async () => {
+  test('concurrent flows share the rate', async () => {
     const throttle = new Throttle(() => 1000);
     await vi.advanceTimersByTimeAsync(10_000);
     const begin = performance.now();
@@ -56,7 +56,7 @@ describe('Throttle', () => {
     expect(at).toEqual([0, 0, 100, 200, 300]);
   });
 
-  test('says each second that it waits on purpose', async () => {
+  test('reports every second that it waits', async () => {
     const onWait = vi.fn();
     const throttle = new Throttle(() => 1000);
     await vi.advanceTimersByTimeAsync(10_000);
@@ -64,7 +64,7 @@ describe('Throttle', () => {
     expect(onWait).toHaveBeenCalledTimes(3);
   });
 
-  test('an abort ends the wait, and what did not flow is not waited for', async () => {
+  test('an abort ends the wait, and later flows do not wait for those bytes', async () => {
     const throttle = new Throttle(() => 1000);
     await vi.advanceTimersByTimeAsync(10_000);
     const stop = new AbortController();

@@ -17,13 +17,12 @@ import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { type Daemon, eventually, startDaemon } from '../kit/daemons/daemon.js';
 import { readTree } from '../kit/files/tree.js';
-import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { remoteIn, type Scene } from '../kit/scene.js';
 import type { Redis } from '../kit/servers/redis.js';
 
 let daemon: Daemon;
-test.beforeEach(async ({ sshd, redis, scene }) => {
+test.beforeEach(async ({ redis, scene }) => {
   await redis.command('FLUSHALL');
-  scene = await openScene(sshd);
   mkdirSync(scene.here());
 });
 afterEach(async () => {

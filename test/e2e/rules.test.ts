@@ -140,10 +140,10 @@ describe('compare', () => {
 
 describe('existing', () => {
   test.for([
-    ['replace', past - 5, 'new'],
+    ['overwrite', past - 5, 'new'],
     ['newer', past - 5, 'old!'],
     ['newer', past + 5, 'new'],
-    ['keep', past + 5, 'old!'],
+    ['skip', past + 5, 'old!'],
   ] as const)('%s, source at %d: %s', async ([existing, mtime, expected], { scene }) => {
     scene.writeHere({ file: 'new', fresh: 'fresh' }, { mtime });
     scene.writeThere({ file: 'old!' }, { mtime: past });

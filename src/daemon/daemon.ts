@@ -165,7 +165,7 @@ function connect({ queue, inUse, working, starting, answering }: Parts, log: Roo
   inUse.follow((config) => working.use(config));
 }
 
-/** After an outage: tells the queue what it should know, and looks for what was missed. Never rejects. */
+/** After an outage: brings pauses and schedules back to the queue, and looks for what was missed. Never rejects. */
 async function recover({ queue, inUse, starting, answering }: Parts, log: RootLog): Promise<void> {
   await queue.pauses.sync().catch((error: Error) => log.warn(error.message));
   await inUse.applyInTime();

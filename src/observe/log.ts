@@ -64,7 +64,7 @@ export function createLog(options: LogOptions): RootLog {
         time: new Date(),
         level: info.level as Level,
         message: redact(String(info.message)),
-        fields: plain(info.fields ?? {}, redact, debug) as LogLine['fields'],
+        fields: plain(info.fields ?? {}, redact, debug) as LogRecord['fields'],
       }),
     ),
     transports: [new transports.Stream({ stream: sink, eol: '\n' })],
@@ -126,14 +126,14 @@ function createSink(out: NodeJS.WritableStream): Writable {
   });
 }
 
-interface LogLine {
+interface LogRecord {
   readonly time: Date;
   readonly level: Level;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-function recordLine({ time, level, message, fields }: LogLine): string {
+function recordLine({ time, level, message, fields }: LogRecord): string {
   const own = { time: time.toISOString(), level, message };
   return jsonLine({ ...own, ...fields, ...own });
 }
@@ -141,7 +141,7 @@ function recordLine({ time, level, message, fields }: LogLine): string {
 const colours: Readonly<Record<Level, number>> = { error: 31, warn: 33, info: 32, debug: 2 };
 
 /** `2026-11-24 02:00:00 info  message  key=value`, in local time. */
-function personLine(coloured: boolean): (line: LogLine) => string {
+function personLine(coloured: boolean): (line: LogRecord) => string {
   const paint = (code: number, text: string) => (coloured ? `\x1b[${code}m${text}\x1b[0m` : text);
   return ({ time, level, message, fields }) => {
     const pairs = Object.entries(fields).map(

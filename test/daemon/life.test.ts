@@ -23,7 +23,7 @@ async function endInTime(daemon: { stop(): Promise<number> }): Promise<void> {
   expect(performance.now() - began).toBeLessThan(atMost);
 }
 
-/** Bytes that stand in temporary files of ours. */
+/** Bytes in temporary files of ours. */
 function bytesUnderWay(scene: Scene): number {
   if (!existsSync(scene.there())) return 0;
   return readdirSync(scene.there(), { recursive: true, encoding: 'utf8' })
@@ -31,7 +31,7 @@ function bytesUnderWay(scene: Scene): number {
     .reduce((sum, name) => sum + statSync(scene.there(name)).size, 0);
 }
 
-/** Reports that stand; one that is being written has a hidden name. */
+/** Reports that are complete; one that is being written has a hidden name. */
 function reportsOf(scene: Scene): string[] {
   const folder = join(scene.cwd, '.state/runs/job');
   return existsSync(folder) ? readdirSync(folder).filter((name) => !name.startsWith('.')) : [];

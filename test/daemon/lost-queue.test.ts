@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { type Daemon, eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
 
-test('is told once, hides no report, and does not keep the daemon from stopping', async ({
+test('is reported once, hides no report, and does not keep the daemon from stopping', async ({
   redis,
   scene,
 }) => {

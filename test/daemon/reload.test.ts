@@ -1,4 +1,4 @@
-/** jobs.yml changes under a running daemon: what is valid is taken, what isn't changes nothing and is told. */
+/** jobs.yml changes under a running daemon: a valid one is taken, an invalid one is reported and changes nothing. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';

@@ -46,7 +46,7 @@ describe.each([
     const again = await startDaemon(scene, {
       env: { ...env, ...clockAhead(shift) },
     });
-    // Skipped slots are told by the daemon alone, so it is asked while it goes on.
+    // only the daemon knows of skipped slots, so it is asked while it runs
     const found = await eventually(async () => {
       const now = await ends(scene);
       return now.some((one) => time(one) > away + shift + 10_000) && now;
@@ -114,7 +114,7 @@ test.for([
         hourly: { ...job, to: `archive:${scene.place}/hourly`, schedule: '30 * * * *' },
       },
     });
-    /** A daemon whose clock stands at a moment when it is started. */
+    /** A daemon whose clock shows the given moment when it starts. */
     const startAt = (moment: number) =>
       startDaemon(scene, { env: { ...env, ...clockAhead(moment - Date.now()) } });
     // It sees the jobs, so that a start that takes its time passes over no slot.

@@ -115,7 +115,7 @@ test('a message after the end and fields that hold themselves are no reason to d
   await new Promise(setImmediate);
 });
 
-test('a reader that is slow costs lines, not memory, and is told how many', async () => {
+test('a slow reader costs lines, not memory, and the log says how many', async () => {
   const waiting: (() => void)[] = [];
   let text = '';
   let slow = true;

@@ -41,7 +41,7 @@ async function all(lines: AsyncIterable<string>) {
   return events;
 }
 
-/** So slow a poll that only being told of a change can go on in time. */
+/** A poll so slow that only a notification of a change can be in time. */
 const follow = { follow: true, pollMs: 3_600_000 };
 const file = (state: string) => join(state, 'logs', `${run}.ndjson`);
 
@@ -78,7 +78,7 @@ test('the transcript is kept when it is asked for, and no secret ever is', async
   expect(written.match(/\[secret\]/g)).toHaveLength(7);
 });
 
-test('a log that is full says so and still tells the end', async () => {
+test('a log that is full says so and still has the end', async () => {
   const state = await temporaryFolder();
   const log = opened(state, { maxBytes: 2000 });
   for (let i = 0; i < 1000; i++) log.emit(copied(`file ${i}`));
@@ -194,7 +194,7 @@ test('following ends when the log is removed', async () => {
   expect(await end).toEqual({ done: true, value: undefined });
 });
 
-test('a run without a log, and what is no run id, are told apart from an empty log', async () => {
+test('a run without a log, and text that is no run id, are errors; an empty log is not', async () => {
   const state = await temporaryFolder();
   const kind = 'config';
   await expect(all(readRunLog(state, run))).rejects.toMatchObject({ kind, message: /no log of/ });

@@ -143,10 +143,10 @@ test.each([
   expect(both.map(({ path }) => path)).toEqual([...batch.map(({ path }) => path), 'after']);
 });
 
-test('while it cannot be written one error tells so; then it says how many lines are missing', async () => {
+test('while it cannot be written there is one error; then it says how many lines are missing', async () => {
   const folder = await temporaryFolder();
   const state = join(folder, 'state');
-  writeFileSync(state, 'a file stands where the folder should be');
+  writeFileSync(state, 'a file is where the folder should be');
   const { log, errors } = opened(state);
   for (const event of [...batch, ...batch]) log.file(of, event);
   expect(errors).toHaveLength(1);

@@ -1,4 +1,4 @@
-/** What a run of the command line cost: the child tells it itself, as it ends. */
+/** What a run of the command line cost: the child reports it as it ends. */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export interface Usage {
   readonly elapsed: number;
 }
 
-const teller = `
+const reporter = `
 import { writeFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 if (isMainThread)
@@ -33,8 +33,8 @@ if (isMainThread)
 export async function measured(): Promise<{ env: Record<string, string>; usage(): Usage }> {
   const folder = await temporaryFolder();
   const file = join(folder, 'usage.json');
-  const module = join(folder, 'tell.mjs');
-  await writeFile(module, teller);
+  const module = join(folder, 'report.mjs');
+  await writeFile(module, reporter);
   return {
     env: { NODE_OPTIONS: `--import=${pathToFileURL(module).href}`, USAGE_FILE: file },
     usage: () => JSON.parse(readFileSync(file, 'utf8')) as Usage,

@@ -23,9 +23,9 @@ export interface Watched {
   until(holds: () => boolean): Promise<void>;
   /** Waits until files in this folder have come to rest. */
   untilSettled(folder: string): Promise<void>;
-  /** Writes a file in a folder of its own and waits for it: what came before would have been told by then. */
+  /** Writes a file in a folder of its own and waits for it: changes made before have been reported by then. */
   sentinel(): Promise<void>;
-  /** All folders told, but for sentinels. */
+  /** All folders reported, except sentinels. */
   folders(): string[];
   close(): Promise<void>;
 }

@@ -38,7 +38,7 @@ async function serve(given: Partial<Controls>, folder = state) {
 
 const clientOf = (folder: string) => controlClient(folder, 'ferryline start');
 
-/** A bare request, for what the client doesn't tell. */
+/** A bare request, for what the client does not show. */
 async function ask(method: string, path: string) {
   const { path: socketPath, close } = await reachControlSocket(state);
   const asking = request({ socketPath, method, path, agent: false }).end();
@@ -309,7 +309,7 @@ describe('what takes its time', () => {
     expect(lines).toEqual([]);
   });
 
-  test('whoever hangs up aborts the signal of outcome and of log, and rejects with its own reason', async () => {
+  test('a client that hangs up aborts the signal of outcome and of log, and rejects with its own reason', async () => {
     const seen = promised<AbortSignal>();
     const logged = promised<AbortSignal>();
     const unwound = promised<void>();

@@ -60,7 +60,10 @@ describe('what is refused', () => {
     [withJob('missedWithin: 1h'), ['use catchUp: { within: … } instead']],
     [withJob('watch: { settle: 1s }'), ['jobs.x.watch.settle: is not a key', 'use settle']],
     [withJob('settle: 5s'), ['jobs.x.settle: needs "watch"']],
-    [withJob('existing: replace'), ['jobs.x.existing: "replace" is not a word', 'write overwrite']],
+    [
+      withJob('existing: replace'),
+      ['jobs.x.existing: "replace" is not a value', 'write overwrite'],
+    ],
     [withJob('existing: keep'), ['write skip']],
     [withJob('bwlimit: 1M'), ['jobs.x.bwlimit: is not a key', 'use bandwidth']],
     [withJob('cron: "* * * * *"'), ['use schedule']],

@@ -1,13 +1,12 @@
 /** Finds and reads jobs.yml for a command. jobs/config/load.ts checks it. */
 import { readFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { FerryError } from '../core/errors.js';
 import type { Config, Job } from '../core/job.js';
-import { present } from '../core/present.js';
 import { escapeText } from '../core/text.js';
 import { loadConfig } from '../jobs/config/load.js';
 import { didYouMean } from '../jobs/config/problems.js';
 import { userName } from '../ssh/ssh-config/user-name.js';
+import { readTexts } from './config-texts.js';
 import type { Context } from './context.js';
 import { configCandidates, findConfig } from './folders.js';
 
@@ -38,7 +37,7 @@ export async function readConfigIfAny(
 ): Promise<Config | undefined> {
   const file = findConfig(environment, named);
   if (file === undefined) return undefined;
-  const { text, mode } = await readText(file);
+  const { text, ...files } = await readTexts(file);
   const config = loadConfig(text, {
     file,
     env: environment.env,
@@ -46,7 +45,7 @@ export async function readConfigIfAny(
     username: userName(environment.env),
     agent: environment.env.SSH_AUTH_SOCK,
     readFile: (path) => readFileSync(path, 'utf8'),
-    mode,
+    ...files,
     overrides,
     overridden: jobs,
   });
@@ -55,35 +54,6 @@ export async function readConfigIfAny(
     output.note(`${output.style.yellow('warning:')} ${warning}`);
   }
   return config;
-}
-
-/** Bytes read of jobs.yml: more than loadConfig accepts, so that it reports a larger file. */
-const maxReadBytes = 2 * 1024 * 1024;
-
-async function readText(file: string): Promise<{ text: string; mode: number }> {
-  try {
-    const handle = await open(file, 'r');
-    try {
-      const { mode } = await handle.stat();
-      const buffer = Buffer.alloc(maxReadBytes);
-      let length = 0;
-      for (;;) {
-        const { bytesRead } = await handle.read(buffer, length, maxReadBytes - length);
-        length += bytesRead;
-        if (bytesRead === 0) break;
-      }
-      return { text: buffer.toString('utf8', 0, length), mode: mode & 0o7777 };
-    } finally {
-      await handle.close();
-    }
-  } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    throw new FerryError('config', `${escapeText(file)} cannot be read: ${code}`, {
-      ...present({ code }),
-      cause: thrown,
-      hint: 'name another file with --config FILE or FERRYLINE_CONFIG',
-    });
-  }
 }
 
 /** The job with that name; a `config` error that lists the jobs if it does not exist. */

@@ -1,7 +1,8 @@
 /** jobs.yml changes under a running daemon: a valid one is taken, an invalid one is reported and changes nothing. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { stringify } from 'yaml';
 import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually, startDaemon } from '../kit/daemons/daemon.js';
@@ -99,4 +100,43 @@ test('a reload while the queue is out of reach is no invalid file, and is made u
   await eventually(() => existsSync(scene.there('a')));
   expect(await daemon.stop()).toBe(0);
   await own.stop();
+}, 90_000);
+
+test('files of jobs.d come, go and change; an invalid one keeps what was there', async ({
+  sshd,
+  redis,
+  scene,
+}) => {
+  const env = { FERRYLINE_QUEUE: `${redis.url}/3` };
+  const file = (name: string) => join(scene.cwd, 'jobs.d', name);
+  const jobs = (...names: string[]) => {
+    const job = { operation: 'push', from: './data' };
+    const each = names.map((name) => [name, { ...job, to: `archive:${scene.place}/${name}` }]);
+    return stringify({ jobs: Object.fromEntries(each) });
+  };
+  await writeJobs(scene.cwd, { remotes: { archive: remoteIn(sshd) } });
+  const daemon = await startDaemon(scene, { env });
+  const status = async () => (await scene.cli(['status', '--json'])).events[0];
+  const names = async () =>
+    (await status())?.jobs.map((one: { job: string }) => one.job).join() as string;
+
+  // without a signal: the change is seen within seconds
+  mkdirSync(join(scene.cwd, 'jobs.d'));
+  writeFileSync(file('b.yml'), jobs('b'));
+  await eventually(async () => (await names()) === 'b');
+  writeFileSync(file('a.yml'), jobs('a1', 'a2'));
+  await eventually(async () => (await names()) === 'a1,a2,b');
+  writeFileSync(file('a.yml'), jobs('a1'));
+  await eventually(async () => (await names()) === 'a1,b');
+
+  writeFileSync(file('c.yml'), jobs('c', 'b'));
+  await eventually(async () => (await status())?.config.error !== undefined);
+  expect((await status())?.config.error).toMatch(
+    /^jobs\.d\/c\.yml:6:3 jobs\.b: is in jobs\.d\/b\.yml:2:3 too/,
+  );
+  expect(await names()).toBe('a1,b');
+  rmSync(file('b.yml'));
+  await eventually(async () => (await names()) === 'a1,c,b');
+  expect((await status())?.config.error).toBeUndefined();
+  expect(await daemon.stop()).toBe(0);
 }, 90_000);

@@ -1,5 +1,4 @@
 /** `ferryline start`: the daemon in this process, until a signal ends it. */
-import { unwatchFile, watchFile } from 'node:fs';
 import { aborted } from '../../core/abort.js';
 import { Cancelled, FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
@@ -10,6 +9,7 @@ import { parseDuration } from '../../jobs/config/units.js';
 import { createLog } from '../../observe/log.js';
 import { redactor } from '../../observe/redact.js';
 import { readConfig } from '../config-file.js';
+import { watchTexts } from '../config-texts.js';
 import type { Context } from '../context.js';
 import { makeStateFolder } from '../folders.js';
 import type { Hangups } from '../hangups.js';
@@ -23,8 +23,6 @@ export interface StartFlags {
   readonly waitQueue?: string;
 }
 
-/** jobs.yml is looked at this often: by stat, so that links and mounts are no obstacle. */
-const configEveryMs = 2000;
 /** Times the daemon starts again by itself after its queue broke; the next time it ends, for somebody to look. */
 const mostRestarts = 5;
 
@@ -88,9 +86,9 @@ async function work(options: DaemonOptions, hangups: Hangups): Promise<void> {
   const daemon = await startDaemon(options);
   const reload = () => void daemon.reload();
   hangups.listen(reload);
-  watchFile(config.file, { interval: configEveryMs }, reload);
+  const unwatch = watchTexts(config.file, reload);
   await aborted(AbortSignal.any([signal, daemon.broken]));
-  unwatchFile(config.file, reload);
+  unwatch();
   hangups.ignore();
   await daemon.stop();
   if (!signal.aborted) throw daemon.broken.reason;

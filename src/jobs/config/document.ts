@@ -2,9 +2,10 @@
  * The text of jobs.yml as plain values, with the position of every key and value. Errors of YAML
  * itself are found here; what the keys mean is not known here.
  */
-import type { Node, YAMLError } from 'yaml';
-import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument } from 'yaml';
-import { type ConfigProblems, maxTextLength, type Path, type Position } from './problems.js';
+import type { YAMLError } from 'yaml';
+import { Lexer, LineCounter, parseDocument } from 'yaml';
+import { LimitExceeded, type Offsets, readNodes } from './nodes.js';
+import type { ConfigProblems, Path, Position } from './problems.js';
 
 export interface ParsedDocument {
   /** Maps are plain objects, lists are arrays; a value with a problem is undefined. */
@@ -19,28 +20,27 @@ export interface ParsedDocument {
 const maxFileBytes = 1024 * 1024;
 /** More than a real configuration of that size has. */
 const maxTokens = 100_000;
-/** Values that all aliases of a file may add together. */
-const maxAliasedValues = 10_000;
 const maxIndentColumns = 100;
 const maxFlowDepth = 20;
 /** `-`, `?` and `:` of block collections on one line; each may open a nested one. */
 const maxIndicatorsPerLine = 10;
 
-/** Thrown inside this file when a limit is exceeded; the problem has been added. */
-class LimitExceeded extends Error {}
-
-/** Offsets of a key and its value in the text, and the same for the keys inside the value. */
-interface Offsets {
-  readonly key: number;
-  readonly value: number;
-  readonly children: Map<string | number, Offsets>;
-}
-
-/** Parses the text; undefined when it is not valid YAML. What is wrong goes to `problems`, with its position. */
-export function parseText(text: string, problems: ConfigProblems): ParsedDocument | undefined {
+/**
+ * Parses the text; undefined when it is not valid YAML. What is wrong goes to `problems`, with its
+ * position; `file` is the number of the file in positions.
+ */
+export function parseText(
+  text: string,
+  problems: ConfigProblems,
+  file = 0,
+): ParsedDocument | undefined {
   const lines = new LineCounter();
+  const positionAt = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line, col };
+  };
   const report = (offset: number, message: string) =>
-    problems.add({ path: [], message, at: positionAt(lines, offset) });
+    problems.add({ path: [], message, at: positionAt(offset) });
   if (text.length > maxFileBytes || Buffer.byteLength(text) > maxFileBytes) {
     report(0, 'the file is larger than 1 MiB, the limit for a configuration');
     return undefined;
@@ -61,16 +61,19 @@ export function parseText(text: string, problems: ConfigProblems): ParsedDocumen
     return undefined;
   }
   if (document.contents === null) {
-    report(0, 'the file is empty; it needs at least "jobs:"');
+    const next = file === 0 ? 'it needs at least "jobs:"' : 'remove it, or give it "jobs:"';
+    report(0, `the file is empty; ${next}`);
     return undefined;
   }
   try {
-    const top = new NodeReader(problems, lines).top(document.contents);
+    const top = readNodes(document.contents, ({ path, offset, message }) =>
+      problems.add({ path, message, at: positionAt(offset) }),
+    );
     return {
       root: top.value,
       positionOf: (path, key = false) => {
         const [offsets, found] = descend(top.offsets, path);
-        return positionAt(lines, key || !found ? offsets.key : offsets.value);
+        return positionAt(key || !found ? offsets.key : offsets.value);
       },
       has: (path) => descend(top.offsets, path)[1],
     };
@@ -173,117 +176,6 @@ function explain(error: YAMLError, text: string): string {
   return `not valid YAML: ${error.message.replace(/:\s.*$/s, '')}`;
 }
 
-/** Turns the parsed nodes into values, in the order of the text, so that an alias means the latest anchor of its name. */
-class NodeReader {
-  readonly #anchors = new Map<string, Node>();
-  readonly #open = new Set<Node>();
-  readonly #problems: ConfigProblems;
-  readonly #lines: LineCounter;
-  #aliasDepth = 0;
-  #aliased = 0;
-
-  constructor(problems: ConfigProblems, lines: LineCounter) {
-    this.#problems = problems;
-    this.#lines = lines;
-  }
-
-  top(node: Node): { value: unknown; offsets: Offsets } {
-    const offsets: Offsets = { key: startOf(node), value: startOf(node), children: new Map() };
-    return { value: this.#value(node, [], offsets), offsets };
-  }
-
-  #value(node: unknown, path: Path, offsets: Offsets): unknown {
-    if (this.#aliasDepth > 0 && ++this.#aliased > maxAliasedValues) {
-      this.#problems.add({
-        path: [],
-        message: `aliases expand to more than ${maxAliasedValues} values`,
-        at: positionAt(this.#lines, offsets.value),
-      });
-      throw new LimitExceeded();
-    }
-    if (isAlias(node)) return this.#alias(node.source, path, offsets);
-    if (isScalar(node)) {
-      if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
-      if (typeof node.value !== 'string' || node.value.length <= maxTextLength) return node.value;
-      this.#problems.add({ path, message: `is longer than ${maxTextLength} characters` });
-      return undefined;
-    }
-    if (!isMap(node) && !isSeq(node)) return null;
-    if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
-    this.#open.add(node);
-    const value = isMap(node)
-      ? this.#map(node.items, path, offsets)
-      : this.#list(node.items, path, offsets);
-    this.#open.delete(node);
-    return value;
-  }
-
-  #alias(name: string, path: Path, offsets: Offsets): unknown {
-    const target = this.#anchors.get(name);
-    if (target === undefined || this.#open.has(target)) {
-      this.#problems.add({
-        path,
-        message:
-          target === undefined
-            ? 'a bare "*" starts an alias in YAML, and nothing above has that anchor; quote it'
-            : 'an alias is inside its own anchor',
-      });
-      return undefined;
-    }
-    this.#aliasDepth++;
-    const value = this.#value(target, path, offsets);
-    this.#aliasDepth--;
-    return value;
-  }
-
-  #list(items: readonly unknown[], path: Path, offsets: Offsets): unknown[] {
-    return items.map((item, i) => {
-      const start = startOf(item, offsets.value);
-      const child: Offsets = { key: start, value: start, children: new Map() };
-      offsets.children.set(i, child);
-      return this.#value(item, [...path, i], child);
-    });
-  }
-
-  #map(
-    items: readonly { key: unknown; value: unknown }[],
-    path: Path,
-    offsets: Offsets,
-  ): Record<string, unknown> {
-    const map: Record<string, unknown> = {};
-    for (const pair of items) {
-      const key = startOf(pair.key, offsets.value);
-      const name = this.#keyName(pair.key);
-      const problem = (message: string) =>
-        this.#problems.add({
-          path: [...path, name ?? '?'],
-          message,
-          at: positionAt(this.#lines, key),
-        });
-      if (name === undefined) problem('a key must be plain text');
-      else if (name === '__proto__' || name.length > maxTextLength)
-        problem('this key is not allowed');
-      else if (offsets.children.has(name)) problem('this key appears twice; keep one');
-      else {
-        const child: Offsets = { key, value: startOf(pair.value, key), children: new Map() };
-        offsets.children.set(name, child);
-        map[name] = this.#value(pair.value, [...path, name], child);
-      }
-    }
-    return map;
-  }
-
-  #keyName(key: unknown): string | undefined {
-    if (!isScalar(key)) return undefined;
-    if (key.anchor !== undefined) this.#anchors.set(key.anchor, key);
-    return key.value === null ? undefined : (key.source ?? String(key.value));
-  }
-}
-
-function startOf(node: unknown, otherwise = 0): number {
-  return (node as { range?: readonly number[] | null } | null)?.range?.[0] ?? otherwise;
-}
-
 /** The offsets of a path, or of the nearest key above it; and whether the path itself was found. */
 function descend(top: Offsets, path: Path): [Offsets, boolean] {
   let offsets = top;
@@ -293,9 +185,4 @@ function descend(top: Offsets, path: Path): [Offsets, boolean] {
     offsets = next;
   }
   return [offsets, true];
-}
-
-function positionAt(lines: LineCounter, offset: number): Position {
-  const { line, col } = lines.linePos(offset);
-  return { line, col };
 }

@@ -17,7 +17,7 @@ export function forEditors(schema: JsonSchema): JsonSchema {
     key,
     widen(value as JsonSchema, switchable.has(key)),
   ]);
-  return { ...rest, properties: Object.fromEntries(each) };
+  return { ...rest, properties: Object.fromEntries(each), patternProperties: { '^x-': {} } };
 }
 
 /** Wherever a value must have a certain form, also allows a text that contains `${…}`. */

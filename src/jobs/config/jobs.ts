@@ -2,7 +2,7 @@
 import type { Operation } from '../../core/events.js';
 import type { Job, Location } from '../../core/job.js';
 import { checkRules, checkSides, type ReportProblem } from './checks.js';
-import type { ParsedDocument } from './document.js';
+import type { Documents } from './documents.js';
 import { type LocationContext, parseLocation } from './location.js';
 import { expand, type JobRules, mergeRules } from './merge.js';
 import { normaliseAfter, normaliseRules } from './normalise.js';
@@ -14,7 +14,7 @@ export interface JobsContext extends LocationContext {
   /** Keys given on the command line for the job of this name. */
   readonly overridesOf: (job: string) => JobRules;
   /** Whether a path is in the file: a problem of a key that only `defaults` has is reported there. */
-  readonly isInFile: ParsedDocument['has'];
+  readonly isInFile: Documents['has'];
   readonly problems: ConfigProblems;
   readonly warnings: string[];
 }

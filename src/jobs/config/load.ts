@@ -1,13 +1,12 @@
 /**
- * The text of jobs.yml as a Config: parse, fill in variables, check against the schema, normalise,
+ * The text of jobs.yml, and of the files of jobs.d, as a Config: parse, fill in variables, check against the schema, normalise,
  * check what depends on several keys. Pure: files and variables are passed in.
  */
-import { basename, dirname } from 'node:path';
+import { dirname } from 'node:path';
 import type { Config } from '../../core/job.js';
 import type { Remote } from '../../core/remote.js';
-import { escapeText } from '../../core/text.js';
 import { sharedDestinations } from './checks.js';
-import { parseText } from './document.js';
+import { type ConfigText, parseDocuments } from './documents.js';
 import { queue } from './fields.js';
 import { fillIn } from './interpolate.js';
 import { check } from './issues.js';
@@ -17,7 +16,7 @@ import { mergeRemote, type RemoteKeys } from './merge.js';
 import { normaliseBandwidth } from './normalise.js';
 import { takeOff } from './off.js';
 import { checkOverrides } from './overrides.js';
-import { type ConfigProblem, ConfigProblems, type Path, pathText } from './problems.js';
+import { ConfigProblems, type Path, pathText } from './problems.js';
 import { loadRemotes } from './remotes.js';
 import { config, type RawConfig } from './schema.js';
 import { isSecretPath, isWrittenOut, secretsOf } from './secrets.js';
@@ -37,6 +36,10 @@ export interface LoadContext {
   readonly readFile: (path: string) => string;
   /** Permission bits of jobs.yml, if known: a file with secrets that others can read gets a warning. */
   readonly mode?: number;
+  /** The files of jobs.d, in the order of their names. One with secrets that others can write is refused. */
+  readonly more?: readonly ConfigText[];
+  /** Warnings from finding the files. */
+  readonly notes?: readonly string[];
   /** Job keys given on the command line: maps merge, lists replace. */
   readonly overrides?: PlainMap;
   /** The jobs that `overrides` apply to; absent: all of them. */
@@ -50,33 +53,34 @@ export interface LoadContext {
 export function loadConfig(text: string, context: LoadContext): Config {
   const { env, home, username, agent } = context;
   const overrides = checkOverrides(context.overrides ?? {});
-  const file = escapeText(basename(context.file));
-  const user: UserContext = { folder: dirname(context.file), home, username, agent };
+  const folder = dirname(context.file);
+  const user: UserContext = { folder, home, username, agent };
   const problems = new ConfigProblems();
-  const warnings: string[] = [];
+  const warnings: string[] = [...(context.notes ?? [])];
 
-  const document = parseText(text, problems);
-  const positionOf = (problem: ConfigProblem) =>
-    problem.at ?? document?.positionOf(problem.path, problem.key) ?? { line: 1, col: 1 };
+  const files = [{ ...context, text }, ...(context.more ?? [])] as const;
+  const documents = parseDocuments(files, folder, problems);
+  const { root, names } = documents;
   const throwAny = () =>
     problems.throwAny((problem) => {
-      const { line, col } = positionOf(problem);
+      const { file = 0, line, col } = documents.positionOf(problem);
       const path = pathText(problem.path);
-      return `${file}:${line}:${col} ${path === '' ? '' : `${path}: `}`;
-    }, positionOf);
-  if (document === undefined) throwAny();
-  const root = document?.root;
+      return `${names[file]}:${line}:${col} ${path === '' ? '' : `${path}: `}`;
+    }, documents.positionOf);
+  if (root === undefined) throwAny();
 
-  let hasSecrets = false;
+  const secretPaths = new Map<number, Path>();
   const readFile = (name: string) => context.readFile(localPath(name, user));
   const onText = (path: Path, written: string) => {
-    hasSecrets ||= isWrittenOut(path, written);
+    const number = documents.fileOf(path);
+    if (isWrittenOut(path, written) && !secretPaths.has(number)) secretPaths.set(number, path);
   };
   const filled = fillIn(root, { env, readFile }, onText, problems);
   const putBack = takeOff(config, root);
   const isSecret = (path: Path) => isSecretPath(path) || filled.has(JSON.stringify(path));
   check(config, root, { fromText: new Set(filled), isSecret }, problems);
   putBack();
+  checkWriters(files, secretPaths, problems);
   // Otherwise the parts without errors are checked further, so that one run reports all problems.
   if (problems.full || !isMap(root)) throwAny();
 
@@ -93,7 +97,7 @@ export function loadConfig(text: string, context: LoadContext): Config {
     ...user,
     remotes,
     overridesOf: (job) => (context.overridden?.includes(job) === false ? {} : overrides),
-    isInFile: (path) => document?.has(path) === true,
+    isInFile: documents.has,
     problems,
     warnings,
   });
@@ -109,9 +113,10 @@ export function loadConfig(text: string, context: LoadContext): Config {
       warnings.push(`remote ${name} uses the SSH agent, but SSH_AUTH_SOCK is not set`);
     }
   }
-  if (hasSecrets && ((context.mode ?? 0) & 0o044) !== 0) {
+  for (const number of secretPaths.keys()) {
+    if (((files[number]?.mode ?? 0) & 0o044) === 0) continue;
     warnings.push(
-      `${file} contains secrets and other users can read it; chmod 600 it, or move the secrets to files and write \${file:…}`,
+      `${names[number]} contains secrets and other users can read it; chmod 600 it, or move the secrets to files and write \${file:…}`,
     );
   }
   warnings.push(...sharedDestinations(jobs.values()));
@@ -126,6 +131,20 @@ export function loadConfig(text: string, context: LoadContext): Config {
     warnings,
     secrets,
   };
+}
+
+/** Refuses a file of jobs.d with secrets that others can write: they could have them sent to a server of theirs. */
+function checkWriters(
+  files: readonly ConfigText[],
+  secretPaths: ReadonlyMap<number, Path>,
+  problems: ConfigProblems,
+): void {
+  for (const [number, path] of secretPaths) {
+    if (number === 0 || ((files[number]?.mode ?? 0) & 0o022) === 0) continue;
+    const message =
+      'is a secret in a file that other users can write; chmod 600 the file, or move the secret to one and write ${file:…}';
+    problems.add({ path, message });
+  }
 }
 
 /** FERRYLINE_QUEUE, else the file's `queue`, else `embedded`. */

@@ -15,8 +15,10 @@ export interface ConfigProblem {
   readonly at?: Position;
 }
 
-/** Both count from 1. */
+/** Line and column count from 1. */
 export interface Position {
+  /** The number of the file: 0 is jobs.yml, the others are those of jobs.d. */
+  readonly file?: number;
   readonly line: number;
   readonly col: number;
 }
@@ -44,6 +46,7 @@ export class ConfigProblems {
     const id = JSON.stringify(at === undefined ? path : [path, at]);
     if (this.#seen.has(id)) return;
     this.#seen.add(id);
+    if (path.length > 0) this.#seen.add(JSON.stringify(path));
     this.list.push(problem);
   }
 
@@ -60,7 +63,7 @@ export class ConfigProblems {
     if (this.list.length === 0) return;
     const sorted = this.list
       .map((problem) => ({ problem, ...positionOf(problem) }))
-      .sort((a, b) => a.line - b.line || a.col - b.col);
+      .sort((a, b) => (a.file ?? 0) - (b.file ?? 0) || a.line - b.line || a.col - b.col);
     const lines = sorted
       .slice(0, problemsShown)
       .map(({ problem }) => `${prefix(problem)}${problem.message}`);

@@ -51,6 +51,8 @@ describe("the editor's schema", () => {
 
   it.each([
     ['remotes: { a: { host: h, port: "${PORT}" } }', true],
+    ['x-common: { any: [1] }\njobs: {}', true],
+    ['y-common: {}\njobs: {}', false],
     ['remotes: { a: { host: h, port: "22" } }', false],
     ['remotes: { a: { host: h, prot: 22 } }', false],
     ['remotes: { a: {} }', false],

@@ -1,0 +1,127 @@
+/** Reads jobs.yml and the files of jobs.d beside it, and watches them. jobs/config/documents.ts puts them together. */
+import { open, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FerryError } from '../core/errors.js';
+import { present } from '../core/present.js';
+import { escapeText } from '../core/text.js';
+import type { ConfigText } from '../jobs/config/documents.js';
+
+/** Files of jobs.d that are read; a folder with more is refused. */
+const mostFiles = 1000;
+/** Bytes read of a file: more than loadConfig accepts, so that it reports a larger file. */
+const maxReadBytes = 2 * 1024 * 1024;
+/** The files are looked at this often: by stat, so that links and mounts are no obstacle. */
+const lookEveryMs = 2000;
+
+export interface ConfigTexts {
+  readonly text: string;
+  readonly mode: number;
+  /** The files of jobs.d, in the order of their names. */
+  readonly more: readonly ConfigText[];
+  /** What was passed over. */
+  readonly notes: readonly string[];
+}
+
+/** Reads all files. Errors: `config`. */
+export async function readTexts(file: string): Promise<ConfigTexts> {
+  const main = await readText(file);
+  const folder = folderOf(file);
+  const entries = await entriesOf(folder);
+  const files = entries.filter(isRead);
+  if (files.length > mostFiles)
+    throw new FerryError('config', `${escapeText(folder)} has ${files.length} files`, {
+      hint: `at most ${mostFiles} are read; put several jobs into one`,
+    });
+  const more: ConfigText[] = [];
+  for (const name of files) {
+    const path = join(folder, name);
+    more.push({ file: path, ...(await readText(path)) });
+  }
+  const notes = entries
+    .filter((name) => name.endsWith('.yaml') && !name.startsWith('.'))
+    .map((name) => `${escapeText(join(folder, name))} is not read; its name must end in .yml`);
+  return { ...main, more, notes };
+}
+
+/** Calls `changed` whenever a file was changed, added or removed. Returns a function that ends it. */
+export function watchTexts(file: string, changed: () => void): () => void {
+  let seen: string | undefined;
+  let ended = false;
+  let timer: NodeJS.Timeout | undefined;
+  const look = async () => {
+    const now = await looksOf(file);
+    if (ended) return;
+    if (seen !== undefined && now !== seen) changed();
+    seen = now;
+    timer = setTimeout(look, lookEveryMs);
+    timer.unref();
+  };
+  void look();
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+  };
+}
+
+/** `jobs.d` beside `jobs.yml`; a file of another name has a folder of its own. */
+function folderOf(file: string): string {
+  return `${file.replace(/\.ya?ml$/, '')}.d`;
+}
+
+/** Names beginning with a dot are those of editors. */
+function isRead(name: string): boolean {
+  return name.endsWith('.yml') && !name.startsWith('.');
+}
+
+/** The names in a folder, sorted; none when it does not exist. */
+async function entriesOf(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw unreadable(folder, thrown, 'let this user read it, or remove it');
+  }
+}
+
+async function readText(file: string): Promise<{ text: string; mode: number }> {
+  try {
+    const handle = await open(file, 'r');
+    try {
+      const { mode } = await handle.stat();
+      const buffer = Buffer.alloc(maxReadBytes);
+      let length = 0;
+      for (;;) {
+        const { bytesRead } = await handle.read(buffer, length, maxReadBytes - length);
+        length += bytesRead;
+        if (bytesRead === 0) break;
+      }
+      return { text: buffer.toString('utf8', 0, length), mode: mode & 0o7777 };
+    } finally {
+      await handle.close();
+    }
+  } catch (thrown) {
+    throw unreadable(file, thrown, 'name another file with --config FILE or FERRYLINE_CONFIG');
+  }
+}
+
+function unreadable(path: string, cause: unknown, hint: string): FerryError {
+  const { code } = cause as NodeJS.ErrnoException;
+  return new FerryError('config', `${escapeText(path)} cannot be read: ${code}`, {
+    ...present({ code }),
+    cause,
+    hint,
+  });
+}
+
+/** A text that differs once one of the files does. */
+async function looksOf(file: string): Promise<string> {
+  const folder = folderOf(file);
+  const names = await readdir(folder).catch(() => []);
+  const paths = [file, ...names.filter(isRead).map((name) => join(folder, name))];
+  const looks = paths.map(async (path) => {
+    const found = await stat(path).catch(() => undefined);
+    return [path, found?.mtimeMs, found?.ctimeMs, found?.size, found?.ino];
+  });
+  return JSON.stringify((await Promise.all(looks)).sort());
+}

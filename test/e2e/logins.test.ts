@@ -203,3 +203,10 @@ describe('an agent', () => {
     expect(result.stderr).toContain('SSH_AUTH_SOCK');
   });
 });
+
+test('an algorithm that does not exist is a configuration error, at once', async ({ scene }) => {
+  scene.writeHere(tree);
+  await scene.jobs({}, { algorithms: { cipher: ['no-such'] } });
+  const { code, stderr } = await scene.run();
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/nsupported algorithm.*no-such/)]);
+});

@@ -1,7 +1,9 @@
 /** The algorithms that we offer a server. Weak ones are off unless a remote allows them. */
 import type { NegotiatedAlgorithms } from 'ssh2';
+import { FerryError } from '../../core/errors.js';
 
 import { type AlgorithmChange, hostKeyAlgorithms } from '../../core/remote.js';
+import { escapeText } from '../../core/text.js';
 import { type HostKeyRules, knownHostKeyAlgorithms } from '../host-keys/host-keys.js';
 
 /** ssh2's `algorithms`, by kind: names in order of preference. */
@@ -74,4 +76,14 @@ export function terrapinProne(negotiated: NegotiatedAlgorithms): boolean {
       cipher === 'chacha20-poly1305@openssh.com' ||
       (cipher.endsWith('-cbc') && mac.endsWith('-etm@openssh.com')),
   );
+}
+
+/** The error for a name that ssh2 doesn't know, which it throws before it sends anything; undefined for other errors. */
+export function unknownAlgorithm(error: unknown, where: string): FerryError | undefined {
+  const message = error instanceof Error ? error.message : '';
+  if (!/unsupported algorithm/i.test(message)) return undefined;
+  return new FerryError('config', `${where}: ${escapeText(message)}`, {
+    cause: error,
+    hint: "`algorithms` of the remote takes ssh2's names, such as aes128-cbc or diffie-hellman-group14-sha1",
+  });
 }

@@ -11,7 +11,7 @@ import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { escapeText, formatDuration } from '../../core/text.js';
 import { dial } from '../dial.js';
-import { algorithmsFor, type OfferedAlgorithms } from './algorithms.js';
+import { algorithmsFor, type OfferedAlgorithms, unknownAlgorithm } from './algorithms.js';
 import { joinIdentification } from './identification.js';
 
 export interface HostKeyRequest {
@@ -147,10 +147,8 @@ function handshake(
         },
       });
     } catch (thrown) {
-      // ssh2 refuses algorithm names it doesn't know
       client.destroy();
-      const why = thrown instanceof Error ? thrown.message : String(thrown);
-      reject(new FerryError('config', `${where}: ${escapeText(why)}`, { cause: thrown }));
+      reject(unknownAlgorithm(thrown, where) ?? thrown);
     }
     return () => client.destroy();
   });

@@ -18,7 +18,7 @@ import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import { fingerprint, type HostKeyRules, keyType, verifyHostKey } from '../host-keys/host-keys.js';
 import type { SessionLog } from '../transport.js';
-import { algorithmsFor, terrapinProne } from './algorithms.js';
+import { algorithmsFor, terrapinProne, unknownAlgorithm } from './algorithms.js';
 import { connectionError, type LoginFacts } from './connection-error.js';
 import type { LoginMethods } from './login-methods.js';
 import { openSftpChannel } from './open-channel.js';
@@ -109,7 +109,11 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
           authHandler: ((accepted) => methods.next(accepted)) as AuthHandlerMiddleware,
           hostVerifier: (key: Buffer) => check.hostKey(key),
         })
-        .catch(() => {}); // `lost` has the reason
+        // all other errors reach `lost`
+        .catch((error) => {
+          const unknown = unknownAlgorithm(error, where);
+          if (unknown !== undefined) reject(unknown);
+        });
       return undefined;
     });
   } finally {

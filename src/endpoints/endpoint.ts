@@ -17,7 +17,7 @@
  */
 import type { Attributes, Entry, Stat } from '../core/entry.js';
 
-/** What a side can do, as data. Only `setStat`, `clockOffset` and `requestsAtOnce` may change while it is open: a run may find that a server does less than it claims. */
+/** What a side can do, as data. Only `setStat`, `clockOffset`, `hardLinks` and `requestsAtOnce` may change while it is open: a run may find that a server does less than it claims. */
 export interface Capabilities {
   /** Whether `rename` replaces an existing file in one step. */
   readonly atomicReplace: boolean;
@@ -31,6 +31,10 @@ export interface Capabilities {
   /** The side's clock minus ours, seconds; measured if the side stores no mtimes, since comparing then needs it. */
   clockOffset: number;
   readonly fsync: boolean;
+  /** Whether the side offers hard links; one that does may still refuse a single link. */
+  hardLinks: boolean;
+  /** Whether the side copies a file's bytes itself (`copyFrom`). */
+  readonly copyData: boolean;
   /** Whether an existing file can be opened again and written at an offset without losing the rest; false unless the side is known to allow it. */
   readonly offsetWrites: boolean;
   readonly caseSensitive: boolean;
@@ -74,6 +78,12 @@ export interface Handle {
   write(buffer: Buffer, position: number, signal: AbortSignal): Promise<void>;
   stat(signal: AbortSignal): Promise<Stat>;
   /**
+   * Copies the first `bytes` bytes of the same side's file at `path` to this file's beginning, without
+   * sending them through us; ENOTSUP if not `can.copyData`. Resolves to the stat of the file that was
+   * read, after its last byte. A side may copy less and say OK: the size at the end shows it.
+   */
+  copyFrom(path: string, bytes: number, signal: AbortSignal): Promise<Stat>;
+  /**
    * Finishes a file that was written: writes the rest, sets attributes as `can.setStat` says, syncs
    * and closes it. Resolves to the stored file's stat, undefined if there is none. It takes one round
    * trip if the side keeps requests in order. Refused attributes are no error.
@@ -108,6 +118,12 @@ export interface Endpoint {
    * the connection, both names are looked up to find out whether the rename was done.
    */
   rename(from: string, to: string, replace: boolean, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes a second name for a file, and resolves to the stat of what is there then: a server may say
+   * OK and make nothing, which is ENOTSUP, as is a side without hard links. EEXIST if `to` exists;
+   * after a lost connection also if it is the link that an earlier attempt made.
+   */
+  link(from: string, to: string, signal: AbortSignal): Promise<Stat>;
   setStat(path: string, attributes: Attributes, signal: AbortSignal): Promise<void>;
   /** Removes a file or link. */
   remove(path: string, signal: AbortSignal): Promise<void>;

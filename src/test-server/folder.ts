@@ -12,8 +12,10 @@ import { attributesOf, failureReply, systemFlags } from './system-to-sftp.js';
 /** All extensions that it has; offered in VERSION by default. */
 export const demoExtensions: Readonly<Record<string, string>> = {
   'posix-rename@openssh.com': '1',
+  'hardlink@openssh.com': '1',
   'fsync@openssh.com': '1',
   'limits@openssh.com': '1',
+  'copy-data': '1',
 };
 
 type OpenHandle =
@@ -202,6 +204,14 @@ class ServedFolder {
           await this.#paths.resolve(request.to, false),
         );
         return okReply(id);
+      case 'hardlink@openssh.com':
+        await fs.link(
+          await this.#paths.resolve(request.path, false),
+          await this.#paths.resolve(request.to, false),
+        );
+        return okReply(id);
+      case 'copy-data':
+        return this.#copyData(request);
       case 'fsync@openssh.com':
         await this.#file(request).sync();
         return okReply(id);
@@ -212,13 +222,30 @@ class ServedFolder {
     }
   }
 
+  /** Copies what there is of the range and answers OK, as OpenSSH's sftp-server does; length 0 means to the end. */
+  async #copyData(request: Request): Promise<Buffer> {
+    const { id, handle, toHandle, offset, length, toOffset } = request;
+    const from = this.#file({ handle });
+    const to = this.#file({ handle: toHandle });
+    if (handle === toHandle) return sftp.statusReply(id, sftp.statusCode.FAILURE);
+    const end = length === 0 ? Number.POSITIVE_INFINITY : offset + length;
+    const buffer = Buffer.allocUnsafe(largestReadBytes);
+    for (let at = offset; at < end; ) {
+      const { bytesRead } = await from.read(buffer, 0, Math.min(buffer.length, end - at), at);
+      if (bytesRead === 0) break;
+      await to.write(buffer, 0, bytesRead, toOffset + at - offset);
+      at += bytesRead;
+    }
+    return okReply(id);
+  }
+
   #keep(open: OpenHandle): string {
     const handle = `h${this.#handlesOpened++}`;
     this.#open.set(handle, open);
     return handle;
   }
 
-  #file({ handle }: Request): fs.FileHandle {
+  #file({ handle }: Pick<Request, 'handle'>): fs.FileHandle {
     const open = this.#open.get(handle);
     if (open?.kind !== 'file') throw Object.assign(new Error('no such handle'), { code: 'EBADF' });
     return open.file;

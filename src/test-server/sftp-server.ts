@@ -60,6 +60,9 @@ export interface Request {
   readonly flags: number;
   readonly attributes: RawAttributes;
   readonly data: Buffer;
+  /** For copy-data the file that is written, and where. */
+  readonly toHandle: string;
+  readonly toOffset: number;
   /** For EXTENDED its name: `posix-rename@openssh.com`. */
   readonly extension: string;
 }
@@ -145,7 +148,7 @@ function parseRequest(packet: Buffer): Request {
   const type = typeOf.get(packet[0] ?? 0) ?? 'UNKNOWN';
   const nothing = {
     ...{ path: '', to: '', handle: '', offset: 0, length: 0, flags: 0 },
-    ...{ attributes: {}, data: Buffer.alloc(0), extension: '' },
+    ...{ attributes: {}, data: Buffer.alloc(0), extension: '', toHandle: '', toOffset: 0 },
   };
   const base = { ...nothing, type, id: packet.readUInt32BE(1) };
   switch (type) {
@@ -170,9 +173,13 @@ function parseRequest(packet: Buffer): Request {
       return { ...base, to: name(), path: name() };
     case 'EXTENDED': {
       const extension = name();
-      if (extension === 'posix-rename@openssh.com')
+      if (extension === 'posix-rename@openssh.com' || extension === 'hardlink@openssh.com')
         return { ...base, extension, path: name(), to: name() };
       if (extension === 'fsync@openssh.com') return { ...base, extension, handle: name() };
+      if (extension === 'copy-data') {
+        const from = { handle: name(), offset: u64(), length: u64() };
+        return { ...base, extension, ...from, toHandle: name(), toOffset: u64() };
+      }
       return { ...base, extension };
     }
     case 'INIT':

@@ -196,6 +196,32 @@ export function fileTests({ endpoint, outside, lacks, signal, at, failsWith }: S
     await expect(read).rejects.toMatchObject({ code: 'ENOENT', path: at('file') });
   });
 
+  // 0, a little, and more than one request's 4 MiB
+  test.each([0, 1, 100_000, 4 * 1024 * 1024 + 7])(
+    'a side copies %i bytes of its own file, or says that it does not',
+    async (size) => {
+      const bytes = randomBytes(size, 13);
+      outside().put(at('file'), bytes);
+      await using(at('copy'), 'create', async (handle) => {
+        const copy = handle.copyFrom(at('file'), size, signal);
+        if (!endpoint().can.copyData) return failsWith(copy, 'ENOTSUP');
+        expect(await copy).toMatchObject({ kind: 'file', size });
+        const ending = { attributes: { mtime: 1_500_000_000 }, sync: false };
+        expect(await handle.finish(ending, signal)).toMatchObject({ kind: 'file', size });
+        expect(outside().read(at('copy'))?.equals(bytes)).toBe(true);
+      });
+    },
+  );
+
+  test('a side copies no missing file, and none from outside its root', async () => {
+    await using(at('copy'), 'create', async (handle) => {
+      await failsWith(handle.copyFrom(at('missing'), 5, signal), 'ENOENT', 'ENOTSUP');
+      const outsideRoot = handle.copyFrom('../other', 5, signal);
+      await expect(outsideRoot).rejects.toMatchObject({ kind: 'hostile-peer' });
+    });
+    expect(outside().read(at('copy'))?.length).toBe(0);
+  });
+
   test('a signal that has fired rejects reads and writes', async () => {
     outside().put(at('file'), '0123456789');
     const aborted = AbortSignal.abort();

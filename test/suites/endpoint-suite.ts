@@ -58,6 +58,7 @@ export function endpointSuite(
     statTests(suite);
     folderTests(suite);
     renameTests(suite);
+    hardLinkTests(suite);
     removeTests(suite);
     linkTests(suite);
     confinementTests(suite);
@@ -175,6 +176,7 @@ function statTests({ endpoint, outside, lacks, signal, at }: Suite): void {
       endpoint().open(at('new'), 'create', 0o644, aborted),
       endpoint().mkdir(at('made'), 0o755, aborted),
       endpoint().rename(at('file'), at('moved'), true, aborted),
+      endpoint().link(at('file'), at('linked'), aborted),
       endpoint().setStat(at('file'), { mtime: 1 }, aborted),
       endpoint().remove(at('file'), aborted),
       endpoint().rmdir(at('folder'), aborted),
@@ -182,7 +184,7 @@ function statTests({ endpoint, outside, lacks, signal, at }: Suite): void {
     ]) {
       await expect(call).rejects.toThrow();
     }
-    for (const path of ['new', 'made', 'moved', 'link'])
+    for (const path of ['new', 'made', 'moved', 'linked', 'link'])
       expect(outside().kind(at(path)), path).toBe('nothing');
     expect(outside().kind(at('file'))).toBe('file');
     expect(outside().kind(at('folder'))).toBe('folder');
@@ -266,6 +268,44 @@ function renameTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite)
     outside().put(at('file'), 'x');
     await failsWith(endpoint().rename(at('file'), at('no/where'), true, signal), 'ENOENT');
     expect(outside().kind(at('file'))).toBe('file');
+  });
+}
+
+function hardLinkTests({ endpoint, outside, lacks, signal, at, failsWith }: Suite): void {
+  const makesThem = () => endpoint().can.hardLinks && !lacks.has('hard-links');
+
+  test('a hard link is a second name that keeps the old bytes when the first is replaced', async () => {
+    outside().put(at('first'), 'old');
+    outside().put(at('new'), 'new bytes');
+    outside().put(at('folder'), null);
+    const link = endpoint().link(at('first'), at('folder/second'), signal);
+    if (!makesThem()) {
+      await failsWith(link, 'ENOTSUP');
+      expect(outside().kind(at('folder/second'))).toBe('nothing');
+      return expect(outside().read(at('first'))?.toString()).toBe('old');
+    }
+    const stat = await link;
+    const first = await endpoint().stat(at('first'), signal);
+    expect(stat).toEqual(await endpoint().stat(at('folder/second'), signal));
+    expect([stat.kind, stat.size, stat.mtime]).toEqual(['file', first?.size, first?.mtime]);
+    if (endpoint().can.atomicReplace) await endpoint().rename(at('new'), at('first'), true, signal);
+    else await endpoint().remove(at('first'), signal);
+    expect(outside().read(at('folder/second'))?.toString()).toBe('old');
+  });
+
+  test('a hard link takes no name that exists, and needs a file and a folder', async () => {
+    outside().put(at('file'), 'x');
+    outside().put(at('taken'), 'old');
+    const taken = endpoint().link(at('file'), at('taken'), signal);
+    if (lacks.has('hard-links')) await taken;
+    else await failsWith(taken, makesThem() ? 'EEXIST' : 'ENOTSUP');
+    expect(outside().read(at('taken'))?.toString()).toBe('old');
+    for (const [from, to] of [
+      ['missing', 'new'],
+      ['file', 'no/where'],
+    ] as const)
+      await failsWith(endpoint().link(at(from), at(to), signal), 'ENOENT', 'ENOTSUP');
+    expect(outside().kind(at('new'))).toBe('nothing');
   });
 }
 
@@ -371,6 +411,8 @@ function confinementTests({ endpoint, outside, signal, at }: Suite): void {
         endpoint().mkdir(path, 0o755, signal),
         endpoint().rename(at('file'), path, true, signal),
         endpoint().rename(path, at('new'), true, signal),
+        endpoint().link(at('file'), path, signal),
+        endpoint().link(path, at('new'), signal),
         endpoint().setStat(path, { mtime: 1 }, signal),
         endpoint().remove(path, signal),
         endpoint().rmdir(path, signal),

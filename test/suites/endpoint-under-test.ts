@@ -44,6 +44,8 @@ export type Lack =
   | 'mkdir-refuses'
   /** rmdir also removes a file, and remove an empty folder. */
   | 'remove-looks'
+  /** A hard link is answered with OK, and there is none. */
+  | 'hard-links'
   /** Some odd names are listed as other names. */
   | 'odd-names';
 

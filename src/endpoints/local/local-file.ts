@@ -1,6 +1,7 @@
 /** Open files on this machine, and small ones that are read or finished as a whole. */
 import fs, { constants } from 'node:fs';
 import type { Stat } from '../../core/entry.js';
+import { confine } from '../confine.js';
 import type { Ending, Handle, OpenMode, WholeFile } from '../endpoint.js';
 import { ignoreRefusal } from '../set-stat-refusal.js';
 import type { DiskPace } from './disk-pace.js';
@@ -15,18 +16,24 @@ export const openFlags: Readonly<Record<OpenMode, number>> = {
   update: constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK,
 };
 
+/** Bytes that `copyFrom` reads and writes at once. */
+const copyStepBytes = 1024 * 1024;
+
 export class LocalFile implements Handle {
   readonly #pace: DiskPace;
   readonly #call: FsCalls;
   readonly #fd: number;
   readonly #path: string;
+  readonly #root: string;
   #closing: Promise<void> | undefined;
 
-  constructor(pace: DiskPace, call: FsCalls, fd: number, path: string) {
+  /** `root` is that of the endpoint, for the paths that `copyFrom` gets. */
+  constructor(pace: DiskPace, call: FsCalls, fd: number, path: string, root: string) {
     this.#pace = pace;
     this.#call = call;
     this.#fd = fd;
     this.#path = path;
+    this.#root = root;
   }
 
   read(buffer: Buffer, position: number, signal: AbortSignal): Promise<number> {
@@ -42,6 +49,29 @@ export class LocalFile implements Handle {
 
   stat(): Promise<Stat> {
     return this.#call.fstat(this.#fd).then(toStat, this.#failed);
+  }
+
+  async copyFrom(path: string, bytes: number, signal: AbortSignal): Promise<Stat> {
+    const source = confine(this.#root, path);
+    signal.throwIfAborted();
+    try {
+      const from = await this.#call.open(source, openFlags.read, 0);
+      try {
+        const buffer = Buffer.allocUnsafeSlow(Math.min(copyStepBytes, Math.max(1, bytes)));
+        for (let at = 0; at < bytes; ) {
+          const part = buffer.subarray(0, Math.min(buffer.length, bytes - at));
+          const got = await transferAll(this.#call.read, from, part, at, signal);
+          if (got === 0) break;
+          await transferAll(this.#call.write, this.#fd, part.subarray(0, got), at, signal);
+          at += got;
+        }
+        return toStat(await this.#call.fstat(from));
+      } finally {
+        await this.#call.close(from);
+      }
+    } catch (error) {
+      throw localError(error, path);
+    }
   }
 
   async finish(ending: Ending, signal: AbortSignal): Promise<Stat> {

@@ -27,6 +27,8 @@ export function openLocal(root: string, label: string, caseSensitive = true): Lo
     setStat: 'handle',
     clockOffset: 0,
     fsync: true,
+    hardLinks: true,
+    copyData: true,
     offsetWrites: true,
     caseSensitive,
     // below 4,096, the lowest limit of common systems, to which Node raises its own
@@ -71,7 +73,7 @@ export function openLocal(root: string, label: string, caseSensitive = true): Lo
       on(path, signal, (real) =>
         call
           .open(real, openFlags[mode], permissions & 0o777)
-          .then((fd) => new LocalFile(pace, call, fd, path)),
+          .then((fd) => new LocalFile(pace, call, fd, path, root)),
       ),
     readWhole: (path, target, signal) =>
       on(path, signal, (real) => pace.call(readHere, readInSteps, call, real, target)),
@@ -82,6 +84,11 @@ export function openLocal(root: string, label: string, caseSensitive = true): Lo
         const source = confine(root, from);
         if (replace) await call.rename(source, real);
         else await renameNew(call, source, real);
+      }),
+    link: (from, to, signal) =>
+      on(to, signal, async (real) => {
+        await call.link(confine(root, from), real);
+        return toStat(await call.lstat(real));
       }),
     setStat: (path, attributes, signal) =>
       on(path, signal, async (real) => {

@@ -18,6 +18,8 @@ export function capabilitiesOf(
     setStat: features.ordered ? 'pipelined' : 'handle',
     clockOffset: 0,
     fsync: features.fsync,
+    hardLinks: features.hardLinks,
+    copyData: features.copyData,
     offsetWrites: features.offsetWrites,
     caseSensitive,
     maxHandles: features.limits.handles,

@@ -2,12 +2,16 @@
  * An open file on a remote. It is bound to one channel and lost with it; while many chunks are
  * written at once, it uses the session's other channels as well.
  */
+
+import { each } from '../../core/at-once.js';
 import type { Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import type { Capabilities, Ending, Handle } from '../endpoint.js';
 import { ignoreRefusal } from '../set-stat-refusal.js';
 import type { SftpChannel } from './client/channel.js';
+import { openFlag } from './client/wire.js';
 import type { HandleLimit } from './handle-limit.js';
+import { withPath } from './repeat.js';
 import { asFile } from './stat.js';
 import { type ChannelHandle, StripedWrite } from './striped-write.js';
 
@@ -17,6 +21,8 @@ export interface HandleRules {
   readonly whyFailed: (channel: SftpChannel, signal: AbortSignal) => Promise<string | undefined>;
   /** The session's other channels over which a file may be written, open or being opened. */
   readonly others: (channel: SftpChannel) => readonly Promise<SftpChannel>[];
+  /** The path on the server of a path relative to the endpoint's root. */
+  readonly full: (path: string) => string;
   /** Opens a file for writing on one of them, by its path on the server. */
   readonly reopen: (channel: SftpChannel, at: string, signal: AbortSignal) => Promise<Buffer>;
 }
@@ -29,8 +35,13 @@ export interface OpenedFile extends ChannelHandle {
   /** The signal that the file was opened with. */
   readonly signal: AbortSignal;
   /** Counts the file until it is closed, or lost with its channel. */
-  readonly handles: Pick<HandleLimit, 'closed'>;
+  readonly handles: Pick<HandleLimit, 'open' | 'closed'>;
 }
+
+/** Bytes in one `copy-data`: a server does nothing else on that channel meanwhile, and more are no faster. */
+const largestCopyBytes = 4 * 1024 * 1024;
+/** `copy-data` requests of one file in flight: the next one is at the server when one is done. */
+const copiesAtOnce = 2;
 
 export class SftpFile implements Handle {
   readonly #file: OpenedFile;
@@ -81,6 +92,30 @@ export class SftpFile implements Handle {
   stat(signal: AbortSignal): Promise<Stat> {
     const { channel, handle } = this.#file;
     return channel.fstat(handle, signal).then(asFile, this.#failed);
+  }
+
+  async copyFrom(path: string, bytes: number, signal: AbortSignal): Promise<Stat> {
+    const { channel, handle, handles } = this.#file;
+    const at = this.#rules.full(path);
+    if (!this.#rules.can.copyData) throw noCopyData(path);
+    const open = () => channel.open(at, openFlag.READ, {}, signal);
+    const from = await handles.open(channel, open, signal).catch((error) => {
+      throw withPath(error, path);
+    });
+    try {
+      const parts = Math.ceil(bytes / largestCopyBytes);
+      await each(Array(parts).keys(), copiesAtOnce, (part) => {
+        const offset = part * largestCopyBytes;
+        const length = Math.min(largestCopyBytes, bytes - offset);
+        return channel.copyData(from, handle, offset, length, signal);
+      }).catch((error) => this.#unwritten(error));
+      return asFile(await channel.fstat(from, signal).catch(this.#failed));
+    } finally {
+      channel
+        .closeHandle(from)
+        .catch(() => {}) // it was only read from
+        .finally(() => handles.closed());
+    }
   }
 
   finish(ending: Ending, signal: AbortSignal): Promise<Stat | undefined> {
@@ -160,4 +195,8 @@ export class SftpFile implements Handle {
     }
     return this.#failed(error);
   }
+}
+
+function noCopyData(path: string): FerryError {
+  return new FerryError('io', 'the server does not copy files itself', { code: 'ENOTSUP', path });
 }

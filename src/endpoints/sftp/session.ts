@@ -15,6 +15,8 @@ import { HandleLimit } from './handle-limit.js';
 export interface Features {
   readonly posixRename: boolean;
   readonly fsync: boolean;
+  readonly hardLinks: boolean;
+  readonly copyData: boolean;
   readonly statvfs: boolean;
   /** Whether a channel's requests are carried out in the order sent, so that attributes may follow data without waiting. OpenSSH's sftp-server does so; no other server is relied on for it. */
   readonly ordered: boolean;
@@ -187,6 +189,8 @@ async function findFeatures(channel: SftpChannel, transport: Transport): Promise
   return {
     posixRename: offers('posix-rename@openssh.com'),
     fsync: offers('fsync@openssh.com'),
+    hardLinks: offers('hardlink@openssh.com'),
+    copyData: offers('copy-data'),
     statvfs: offers('statvfs@openssh.com'),
     ordered,
     offsetWrites: ordered || transport.serverSoftware.startsWith('mod_sftp'),

@@ -8,6 +8,7 @@ import type { Endpoint } from '../endpoint.js';
 import { createBareFailure } from './bare-failure.js';
 import { capabilitiesOf } from './capabilities.js';
 import { isTyped, type RawEntry } from './client/wire.js';
+import { hardLink, noHardLinks } from './hard-link.js';
 import { firstReaddirs, readFolder, withKinds } from './list-folder.js';
 import { createFiles, reopen } from './open-file.js';
 import type { SessionPool } from './pool.js';
@@ -41,6 +42,7 @@ export function openSftp(place: SftpRoot): Endpoint {
     failure,
     rules: {
       can,
+      full,
       whyFailed: async (channel, signal) =>
         (await failure.isFull(channel, signal)) ? 'ENOSPC' : undefined,
       others: (channel) => {
@@ -112,6 +114,15 @@ export function openSftp(place: SftpRoot): Endpoint {
         } catch (error) {
           throw await failure.explain(error, channel, handles, to, signal);
         }
+      }),
+
+    link: (from, to, signal) =>
+      repeat(to, signal, async (channel, handles) => {
+        const link = { from, to, full, failure };
+        if (features.hardLinks) return hardLink(link, channel, handles, signal);
+        full(from);
+        full(to);
+        throw noHardLinks(to);
       }),
 
     setStat: (path, attributes, signal) =>

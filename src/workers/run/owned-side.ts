@@ -42,6 +42,10 @@ function ownedEndpoint(side: Endpoint, isOurs: () => boolean): Endpoint {
       check(to);
       return side.rename(from, to, ...rest);
     },
+    async link(from, to, ...rest) {
+      check(to);
+      return side.link(from, to, ...rest);
+    },
     async setStat(path, ...rest) {
       check(path);
       return side.setStat(path, ...rest);

@@ -39,6 +39,7 @@ const rclone: readonly Lack[] = [
   'exclusive-create',
   'rename-refuses',
   'mkdir-refuses',
+  'hard-links',
   'remove-looks',
   'odd-names',
 ];

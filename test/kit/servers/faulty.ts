@@ -8,9 +8,9 @@ export type Method =
 
 export interface Call {
   readonly method: Method;
-  /** Its path; for a handle the path it was opened for; for a rename the old name. */
+  /** Its path; for a handle the path it was opened for; for a rename or hard link the old name. */
   readonly path: string;
-  /** A rename's new name; else empty. */
+  /** The new name of a rename or hard link; else empty. */
   readonly to: string;
   /** How many calls of this method came before. */
   readonly nth: number;
@@ -54,6 +54,7 @@ export function faulty(inner: Endpoint, script: Script = {}): Faulty {
     read: (...args) => through('handle.read', path, () => handle.read(...args)),
     write: (...args) => through('handle.write', path, () => handle.write(...args)),
     stat: (...args) => through('handle.stat', path, () => handle.stat(...args)),
+    copyFrom: (...args) => through('handle.copyFrom', path, () => handle.copyFrom(...args)),
     finish: (...args) => through('handle.finish', path, () => handle.finish(...args)),
     close: () => through('handle.close', path, () => handle.close()),
   });
@@ -71,6 +72,7 @@ export function faulty(inner: Endpoint, script: Script = {}): Faulty {
     readWhole: (...args) => through('readWhole', args[0], () => inner.readWhole(...args)),
     mkdir: (...args) => through('mkdir', args[0], () => inner.mkdir(...args)),
     rename: (...args) => through('rename', args[0], () => inner.rename(...args), args[1]),
+    link: (...args) => through('link', args[0], () => inner.link(...args), args[1]),
     setStat: (...args) => through('setStat', args[0], () => inner.setStat(...args)),
     remove: (...args) => through('remove', args[0], () => inner.remove(...args)),
     rmdir: (...args) => through('rmdir', args[0], () => inner.rmdir(...args)),

@@ -46,6 +46,8 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
     setStat: 'pipelined',
     clockOffset: 0,
     fsync: true,
+    hardLinks: true,
+    copyData: true,
     offsetWrites: true,
     caseSensitive: true,
     maxHandles: 1000,
@@ -154,6 +156,15 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
         call(signal, [], () => {
           check();
           return show(node);
+        }),
+      copyFrom: (source, bytes, signal) =>
+        call(signal, [source], () => {
+          check();
+          if (!can.copyData) throw fail('ENOTSUP', 'no copies here', source);
+          const other = need(source);
+          if (other.kind !== 'file') throw fail('EISDIR', 'it is no file', source);
+          node.data = Buffer.from(other.data.subarray(0, bytes));
+          return show(other);
         }),
       finish: ({ data, attributes }, signal) =>
         call(signal, [], () => {
@@ -275,6 +286,16 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
         );
         for (const { path } of moved) nodes.delete(key(path));
         for (const { path, node: it } of moved) set(to + path.slice(from.length), it);
+      }),
+    link: (from, to, signal) =>
+      call(signal, [from, to], () => {
+        if (!can.hardLinks) throw fail('ENOTSUP', 'no hard links', to);
+        const node = need(from);
+        needParent(to);
+        if (node.kind === 'folder') throw fail('EPERM', 'it is a folder', to);
+        if (get(to) !== undefined) throw fail('EEXIST', 'it exists', to);
+        set(to, node);
+        return show(node);
       }),
     setStat: (path, attributes, signal) =>
       call(signal, [path], () => change(need(path), attributes)),

@@ -153,6 +153,21 @@ const rows: readonly Row[] = [
     undefined,
   ],
   [
+    'hardlink@openssh.com',
+    (c) => c.hardlink('/a', '/b'),
+    '00000029 c8 00000001 00000014"hardlink@openssh.com" 00000002"/a" 00000002"/b"',
+    ok,
+    undefined,
+  ],
+  [
+    'copy-data',
+    (c) => c.copyData(h1, Buffer.from('h2'), 0x1_0000_0002, 3),
+    '00000036 c8 00000001 00000009"copy-data" 00000002"h1" 0000000100000002 0000000000000003' +
+      ' 00000002"h2" 0000000100000002',
+    ok,
+    undefined,
+  ],
+  [
     'fsync@openssh.com',
     (c) => c.fsync(h1),
     '00000020 c8 00000001 00000011"fsync@openssh.com" 00000002"h1"',

@@ -16,6 +16,7 @@ import type { Ending } from '../../endpoint.js';
 import { type ChannelOptions, Exchange } from './exchange.js';
 import {
   attributesRequest,
+  copyDataRequest,
   readRequest,
   stringLength,
   stringRequest,
@@ -238,6 +239,26 @@ export class SftpChannel {
   posixRename(from: string, to: string, signal?: AbortSignal): Promise<void> {
     const fields = ['posix-rename@openssh.com', from, to];
     return this.#withStrings(packet.EXTENDED, fields, `${from} over ${to}`, signal);
+  }
+
+  /** `hardlink@openssh.com` (PROTOCOL (OpenSSH) §4.5): makes `to` a second name for `from`. */
+  hardlink(from: string, to: string, signal?: AbortSignal): Promise<void> {
+    const fields = ['hardlink@openssh.com', from, to];
+    return this.#withStrings(packet.EXTENDED, fields, `${from} as ${to}`, signal);
+  }
+
+  /**
+   * `copy-data` (draft-ietf-secsh-filexfer-extensions-00 §7): copies `length` bytes at `offset` from
+   * one open file to the same place in another one.
+   */
+  copyData(
+    from: Buffer,
+    to: Buffer,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    return this.#exchange.ask(copyDataRequest(from, to, offset, length, signal)) as Promise<void>;
   }
 
   /** `fsync@openssh.com` (PROTOCOL (OpenSSH) §4.6). */

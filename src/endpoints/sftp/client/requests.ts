@@ -89,6 +89,27 @@ export function syncRequest(handle: Buffer, signal?: AbortSignal): SftpRequest {
   return stringsRequest(packet.EXTENDED, ['fsync@openssh.com', handle], '', signal);
 }
 
+export function copyDataRequest(
+  from: Buffer,
+  to: Buffer,
+  offset: number,
+  length: number,
+  signal?: AbortSignal,
+): SftpRequest {
+  const name = 'copy-data';
+  return {
+    type: packet.EXTENDED,
+    length: stringLength(name) + stringLength(from) + 16 + stringLength(to) + 8,
+    encode: (out, at) => {
+      const read = out.putString(out.putString(at, name), from);
+      const write = out.putU64(out.putU64(read, offset), length);
+      out.putU64(out.putString(write, to), offset);
+    },
+    signal,
+    describe: () => `${name} ${length} bytes at ${offset}`,
+  };
+}
+
 export function stringRequest(
   type: number,
   string: WireString,

@@ -13,7 +13,7 @@ import {
 
 const none = () => Promise.reject(new Error('not asked for here'));
 const handle = (calls: Partial<Handle>): Handle => ({
-  ...{ read: none, write: none, stat: none, finish: none, close: none },
+  ...{ read: none, write: none, stat: none, copyFrom: none, finish: none, close: none },
   ...calls,
 });
 

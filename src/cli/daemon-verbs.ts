@@ -45,6 +45,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
       'list at most this many (default: 20)',
       wholeNumber('--limit', 1, 10_000),
     )
+    .option('--idle', 'list runs that changed nothing, too')
     .action(
       wrap(async (context, flags: RunsFlags, job: string | undefined) => {
         const { runs } = await import('./verbs/runs.js');

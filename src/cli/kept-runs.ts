@@ -2,15 +2,18 @@
 import { present } from '../core/present.js';
 import { readRunLog } from '../observe/read-run-log.js';
 import type { RunList } from '../server/control/controls.js';
-import { listReports, readReport } from '../state/reports.js';
+import { countIdle, listReports, readReport } from '../state/reports.js';
 
-/** The latest runs of a job, or of every job. Errors: `io`. */
+/** The latest runs of a job, or of every job; with `idle` also those that changed nothing. Errors: `io`. */
 export async function keptRuns(
   state: string,
   job: string | undefined,
   limit: number,
+  idle: boolean,
 ): Promise<RunList> {
-  const reports = await listReports(state, { limit, ...present({ job }) });
+  const reports = await listReports(state, { limit, idle, ...present({ job }) });
+  const since = reports.length < limit ? undefined : reports.at(-1)?.run;
+  const hidden = idle ? 0 : await countIdle(state, job, since);
   return {
     runs: reports.map((report) => ({
       run: report.run,
@@ -22,6 +25,7 @@ export async function keptRuns(
       report,
     })),
     skipped: [],
+    ...(hidden > 0 && { hidden }),
   };
 }
 

@@ -54,6 +54,8 @@ export interface Failure {
 export interface Report {
   readonly run: string;
   readonly job: string;
+  /** What the job is for, as jobs.yml describes it. */
+  readonly description?: string;
   readonly operation: Operation;
   readonly trigger: Trigger;
   /** The slot it was started for, ISO 8601, UTC. */
@@ -88,6 +90,12 @@ export interface Report {
   };
   readonly failures: readonly Failure[];
   readonly failuresOmitted: number;
+}
+
+/** Whether a run succeeded and found nothing to do; one with an earlier attempt may have done it then. */
+export function isIdle({ outcome, files, attempt }: Report): boolean {
+  const changed = files.copied + files.attrs + files.deleted;
+  return outcome === 'succeeded' && changed === 0 && attempt === 1;
 }
 
 export interface RunEnd extends Report {

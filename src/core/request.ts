@@ -64,6 +64,7 @@ export interface SkippedSlot {
 /** A job as `status` lists it. */
 export interface JobView {
   readonly job: string;
+  readonly description?: string;
   readonly operation: Operation;
   readonly paused: boolean;
   /** ISO 8601, UTC. */

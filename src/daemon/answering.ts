@@ -10,7 +10,7 @@ import { serveControl } from '../server/control/server.js';
 import { createDaemonControls } from '../server/daemon-controls.js';
 import { findRunLog } from '../server/find-run-log.js';
 import type { History } from '../state/history.js';
-import { listReports, readReport } from '../state/reports.js';
+import { countIdle, type ListOptions, listReports, readReport } from '../state/reports.js';
 import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
 import type { JobsInUse } from './jobs-in-use.js';
@@ -93,7 +93,8 @@ function aboutDaemon({ version, roles, inUse }: AnsweringParts) {
 
 function keptReports({ state, history, inUse }: AnsweringParts) {
   return {
-    list: (options: { job?: string; limit: number }) => listReports(state, options),
+    list: (options: ListOptions) => listReports(state, options),
+    idle: (job: string | undefined, since: string | undefined) => countIdle(state, job, since),
     read: (run: string) => readReport(state, run),
     cancelled: (request: Parameters<typeof reportOfRequest>[0]) =>
       history.keep(reportOfRequest(request, inUse.jobNamed(request.job), new Cancelled(130))),

@@ -33,7 +33,14 @@ export function redactor(secrets: readonly string[]): Redact {
 }
 
 /** The keys of an event that hold free text; the others hold ferryline's own words, which must not change. */
-const freeText: ReadonlySet<string> = new Set(['path', 'message', 'hint', 'reason', 'text']);
+const freeText: ReadonlySet<string> = new Set([
+  'path',
+  'message',
+  'hint',
+  'reason',
+  'text',
+  'description',
+]);
 
 /** A copy of an event with secrets removed from its free text, at every depth. */
 export function redactEvent<T>(value: T, redact: Redact, key = ''): T {

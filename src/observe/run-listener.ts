@@ -42,10 +42,19 @@ export function runListener(options: RunListenerOptions): ListenToRun {
 }
 
 function logEnd(log: Log, report: Report): void {
-  const { run, job, outcome, trigger, seconds, bytes, files, error } = report;
+  const { run, job, description, outcome, trigger, seconds, bytes, files, error } = report;
   const level = outcome === 'succeeded' || outcome === 'cancelled' ? 'info' : 'error';
   const { copied, deleted, failed } = files;
   const why = error === undefined ? '' : `: ${error.message}`;
-  const figures = { run, trigger, seconds, copied, deleted, failed, bytes };
+  const figures = {
+    run,
+    trigger,
+    seconds,
+    copied,
+    deleted,
+    failed,
+    bytes,
+    ...present({ description }),
+  };
   log[level](`${job}: ${outcome}${why}`, figures);
 }

@@ -29,7 +29,9 @@ export interface DaemonControlsParts {
   /** A job may run again. */
   readonly onResume: (job: string) => void;
   readonly reports: {
-    list(options: { job?: string; limit: number }): Promise<readonly Report[]>;
+    list(options: { job?: string; limit: number; idle?: boolean }): Promise<readonly Report[]>;
+    /** How many runs that changed nothing `list` leaves out without `idle`, back to this run. */
+    idle(job: string | undefined, since: string | undefined): Promise<number>;
     read(run: string): Promise<Report | undefined>;
     /** Records a run that was cancelled before it began. */
     cancelled(view: RunView): Promise<void>;
@@ -115,13 +117,13 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     pause: (name) => setPause(name, true),
     resume: (name) => setPause(name, false),
 
-    async runs(job, limit) {
+    async runs(job, limit, idle) {
       if (job !== undefined) jobNamed(job);
       // Ended runs are known here; the others only while the queue can be reached.
       const isUp = queue.trouble() === undefined;
       const [queued, kept, skipped] = await Promise.all([
         isUp ? runs.list(0) : [],
-        reports.list({ ...present({ job }), limit }),
+        reports.list({ ...present({ job }), limit, idle }),
         isUp ? queue.slots.skipped(job, limit) : [],
       ]);
       const live = queued
@@ -129,7 +131,9 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
         .sort((a, b) => (a.run < b.run ? 1 : -1));
       const unfinished = new Set(live.map(({ run }) => run));
       const ended = kept.filter(({ run }) => !unfinished.has(run)).map(viewOf);
-      return { runs: [...live, ...ended].slice(0, limit), skipped };
+      const since = kept.length < limit ? undefined : kept.at(-1)?.run;
+      const hidden = idle ? 0 : await reports.idle(job, since);
+      return { runs: [...live, ...ended].slice(0, limit), skipped, ...(hidden > 0 && { hidden }) };
     },
 
     log: parts.log,
@@ -153,7 +157,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
 
 /** A job as `status` lists it; `live` are the runs in the queue. */
 async function jobView(
-  { name, operation }: Job,
+  { name, description, operation }: Job,
   live: readonly RunView[],
   { queue, reports, nextSlot, watchState }: DaemonControlsParts,
 ): Promise<JobView> {
@@ -163,6 +167,7 @@ async function jobView(
   const next = nextSlot(name);
   return {
     job: name,
+    ...present({ description }),
     operation,
     paused: queue.pauses.isPaused(name),
     waiting: own.length - active.length,

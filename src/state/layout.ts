@@ -16,6 +16,11 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'the process that ran it; each `api` and `scheduler`',
   },
   {
+    path: 'runs/JOB/RUN.idle.json',
+    holds: 'the same, of a run that changed nothing',
+    writtenBy: 'as above',
+  },
+  {
     path: 'logs/RUN.ndjson',
     holds: 'the log of a run, which `ferryline logs` prints',
     writtenBy: 'the worker that carried it out',
@@ -88,6 +93,11 @@ export function jobReportsFolder(state: string, job: string): string {
 
 export function reportFile(state: string, job: string, run: string): string {
   return join(state, 'runs', job, `${run}.json`);
+}
+
+/** The report of a run that changed nothing: known as one without being read. */
+export function idleReportFile(state: string, job: string, run: string): string {
+  return join(state, 'runs', job, `${run}.idle.json`);
 }
 
 export function runLogFile(state: string, run: string): string {

@@ -1,11 +1,14 @@
-/** Reports of runs in STATE/runs/JOB/RUN.json: saved, listed, read. workers/run makes them. */
-import { readdir, readFile, rm } from 'node:fs/promises';
+/**
+ * Reports of runs in STATE/runs/JOB/RUN.json: saved, listed, read. workers/run makes them. Those of
+ * runs that changed nothing are in RUN.idle.json, so that they need not be read to be told apart.
+ */
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { each } from '../core/at-once.js';
 import { FerryError } from '../core/errors.js';
-import type { Report } from '../core/events.js';
+import { isIdle, type Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
 import { runTime } from '../core/run-id.js';
-import { jobReportsFolder, reportFile, reportsFolder } from './layout.js';
+import { idleReportFile, jobReportsFolder, reportFile, reportsFolder } from './layout.js';
 import { writeWhole } from './write-whole.js';
 
 export interface ListOptions {
@@ -14,6 +17,8 @@ export interface ListOptions {
   readonly limit: number;
   /** Only runs with a smaller id: the page that follows one that ended with this run. */
   readonly before?: string;
+  /** Whether runs that changed nothing are listed, too; default true. */
+  readonly idle?: boolean;
 }
 
 /** What a report's path says of it. */
@@ -22,7 +27,16 @@ interface KeptReport {
   readonly job: string;
 }
 
+/** What the name of a report's file says of it. */
+interface NamedReport {
+  readonly run: string;
+  readonly idle: boolean;
+}
+
 const foldersAtOnce = 16;
+
+/** Reports of runs that changed nothing that are kept of a job, however long its history: a job that runs every second would fill the disk. */
+const mostIdle = 500;
 
 /**
  * Saves a report, whole or not at all, in place of one of an earlier attempt of the same run, and
@@ -35,22 +49,52 @@ export async function saveReport(
   history: Job['history'],
 ): Promise<string[]> {
   const { job, run } = report;
-  await writeWhole(reportFile(state, job, run), `${JSON.stringify(report)}\n`);
+  const file = reportFile(state, job, run);
+  const idleFile = idleReportFile(state, job, run);
+  // A run has one file at every moment: it is written under the first name, and renamed if it was idle.
+  await rename(idleFile, file).catch(ignoreMissing);
+  await writeWhole(file, `${JSON.stringify(report)}\n`);
+  if (isIdle(report)) await rename(file, idleFile);
   const kept = (await readdir(jobReportsFolder(state, job)))
-    .map(runOfFile)
-    .filter((run) => run !== undefined);
-  const removed =
-    'count' in history
-      ? kept.sort().slice(0, Math.max(0, kept.length - history.count))
-      : kept.filter((old) => (runTime(old) ?? 0) < (runTime(run) ?? 0) - history.ms);
-  for (const old of removed) await rm(reportFile(state, job, old), { force: true });
-  return removed;
+    .map(namedReport)
+    .filter((named) => named !== undefined);
+  const removed = beyond(kept, history, runTime(run) ?? 0);
+  for (const { run: old, idle } of removed)
+    await rm((idle ? idleReportFile : reportFile)(state, job, old), { force: true });
+  return removed.map(({ run }) => run);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+/**
+ * The reports that a job's history does not cover at `now`. Runs that changed nothing push out no
+ * others, and only so many of them are kept; the newest one always is, since it proves the last success.
+ */
+function beyond(
+  kept: readonly NamedReport[],
+  history: Job['history'],
+  now: number,
+): readonly NamedReport[] {
+  const newestFirst = (idle: boolean) =>
+    kept.filter((named) => named.idle === idle).sort((a, b) => (a.run < b.run ? 1 : -1));
+  const busy = newestFirst(false);
+  const idle = newestFirst(true);
+  if ('count' in history)
+    return [...busy.slice(history.count), ...idle.slice(Math.min(history.count, mostIdle))];
+  const isOld = ({ run }: NamedReport) => (runTime(run) ?? 0) < now - history.ms;
+  return [
+    ...busy.filter(isOld),
+    ...idle.filter((named, number) => number > 0 && (number >= mostIdle || isOld(named))),
+  ];
 }
 
 /** The run that a report's file is named for; undefined for any other file. */
-function runOfFile(name: string): string | undefined {
-  const run = name.endsWith('.json') ? name.slice(0, -5) : '';
-  return runTime(run) === undefined ? undefined : run;
+function namedReport(name: string): NamedReport | undefined {
+  const found = /^(.+?)(\.idle)?\.json$/.exec(name);
+  const run = found?.[1] ?? '';
+  return runTime(run) === undefined ? undefined : { run, idle: found?.[2] !== undefined };
 }
 
 /**
@@ -59,14 +103,13 @@ function runOfFile(name: string): string | undefined {
  * with `io` if a folder can't be read.
  */
 export async function listReports(state: string, options: ListOptions): Promise<Report[]> {
-  const { job, limit } = options;
-  // Compared with the folders there are: a name from outside is never part of a path.
-  const jobs = (await jobFolders(state)).filter((name) => job === undefined || name === job);
+  const { job, limit, idle = true } = options;
+  const jobs = await jobFolders(state, job);
   const found: Report[] = [];
   let { before } = options;
   while (found.length < limit) {
     const wanted = limit - found.length;
-    const newest = await newestOf(state, jobs, wanted, before);
+    const newest = await newestOf(state, jobs, { limit: wanted, before, idle });
     for (const kept of newest) {
       const report = await readKeptReport(state, kept);
       if (report !== undefined) found.push(report);
@@ -75,6 +118,22 @@ export async function listReports(state: string, options: ListOptions): Promise<
     before = newest.at(-1)?.run;
   }
   return found;
+}
+
+/** How many runs that changed nothing are kept, of one job or all, back to a run. Rejects with `io`. */
+export async function countIdle(
+  state: string,
+  job: string | undefined,
+  since = '',
+): Promise<number> {
+  let count = 0;
+  await each(await jobFolders(state, job), foldersAtOnce, async (name) => {
+    for (const file of await namesIn(jobReportsFolder(state, name))) {
+      const named = namedReport(file);
+      if (named?.idle === true && named.run > since) count++;
+    }
+  });
+  return count;
 }
 
 /** The report of a run of any job; undefined if none is kept or `run` is no run id. */
@@ -90,16 +149,20 @@ export async function readReport(state: string, run: string): Promise<Report | u
 async function newestOf(
   state: string,
   jobs: readonly string[],
-  limit: number,
-  before: string | undefined,
+  {
+    limit,
+    before,
+    idle,
+  }: { readonly limit: number; readonly before: string | undefined; readonly idle: boolean },
 ): Promise<KeptReport[]> {
   let newest: KeptReport[] = [];
   await each(jobs, foldersAtOnce, async (job) => {
     const files = await namesIn(jobReportsFolder(state, job));
     const oldest = newest.length < limit ? '' : (newest.at(-1)?.run ?? '');
     const runs = files
-      .map(runOfFile)
-      .filter((run) => run !== undefined)
+      .map(namedReport)
+      .filter((named) => named !== undefined && (idle || !named.idle))
+      .map((named) => (named as NamedReport).run)
       .filter((run) => run > oldest && (before === undefined || run < before));
     if (runs.length === 0) return;
     newest = [...newest, ...runs.map((run) => ({ run, job }))].sort(byRun).slice(0, limit);
@@ -111,8 +174,10 @@ function byRun(a: KeptReport, b: KeptReport): number {
   return a.run < b.run ? 1 : a.run > b.run ? -1 : 0;
 }
 
-async function jobFolders(state: string): Promise<string[]> {
-  return namesIn(reportsFolder(state));
+/** The jobs that have reports, or the one with that name: a name from outside is never part of a path. */
+async function jobFolders(state: string, job?: string): Promise<string[]> {
+  const all = await namesIn(reportsFolder(state));
+  return job === undefined ? all : all.filter((name) => name === job);
 }
 
 /** The names in a folder; none if it is missing or no folder. */
@@ -133,13 +198,14 @@ async function readKeptReport(
   state: string,
   { run, job }: KeptReport,
 ): Promise<Report | undefined> {
-  try {
-    const text = await readFile(reportFile(state, job, run), 'utf8');
-    const value: unknown = JSON.parse(text);
-    return isReportOf(value, run, job) ? value : undefined;
-  } catch {
-    return undefined; // removed meanwhile, truncated, or not ours
-  }
+  for (const file of [reportFile(state, job, run), idleReportFile(state, job, run)])
+    try {
+      const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+      return isReportOf(value, run, job) ? value : undefined;
+    } catch {
+      // the other name, removed meanwhile, truncated, or not ours
+    }
+  return undefined;
 }
 
 /** Whether a file holds the report its name promises; other fields are not checked. */

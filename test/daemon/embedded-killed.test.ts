@@ -49,7 +49,7 @@ test('five kills amid bursts of requests: every acknowledged one ends in a recor
     daemon = await startDaemon(scene);
   }
   const runs = await eventually(async () => {
-    const { events } = await scene.cli(['runs', '--json', '--limit', '10000']);
+    const { events } = await scene.cli(['runs', '--idle', '--json', '--limit', '10000']);
     return events.every(({ state }) => state === 'ended') && events;
   });
   const ends = Object.fromEntries(runs.map(({ run, job, outcome }) => [run, `${job} ${outcome}`]));

@@ -18,7 +18,9 @@ function daemonNamed(redis: Redis, scene: Scene, name: string) {
   return {
     start: (...args: string[]) => startDaemon(scene, { env, args }),
     cli: (...args: string[]) => scene.cli(args, { env }),
-    runs: async () => [...(await scene.cli(['runs', '--json', '--limit', '200'], { env })).events],
+    runs: async () => [
+      ...(await scene.cli(['runs', '--idle', '--json', '--limit', '200'], { env })).events,
+    ],
     hasLog: (run: string) => existsSync(join(scene.cwd, `.${name}/logs/${run}.ndjson`)),
   };
 }

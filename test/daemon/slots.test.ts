@@ -21,7 +21,7 @@ async function freshScene(
 }
 
 async function ends(scene: Scene): Promise<JsonEvent[]> {
-  const { events } = await scene.cli(['runs', '--json', '--limit', '1000']);
+  const { events } = await scene.cli(['runs', '--idle', '--json', '--limit', '1000']);
   return events.filter(({ event, state, slot }) => event === 'slot' || (state === 'ended' && slot));
 }
 
@@ -74,7 +74,7 @@ describe.each([
     for (const { event, why: said } of missed)
       if (event === 'slot') expect(said).toMatch(why[rules.catchUp.slots as keyof typeof why]);
     if (ran.length > 0) {
-      const { stdout } = await scene.cli(['runs', '--limit', '1000']);
+      const { stdout } = await scene.cli(['runs', '--idle', '--limit', '1000']);
       expect(stdout).toMatch(/late by \d+ min/);
     }
   }, 90_000);
@@ -173,7 +173,7 @@ describe('a pause', () => {
     expect((await ends(scene)).filter(({ event }) => event === 'run-view')).toHaveLength(before);
     expect((await scene.cli(['resume', 'job'])).code).toBe(0);
     const rescanned = await eventually(async () =>
-      (await scene.cli(['runs', '--json', '--limit', '1000'])).events.find(
+      (await scene.cli(['runs', '--idle', '--json', '--limit', '1000'])).events.find(
         ({ trigger, outcome }) => trigger === 'rescan' && outcome === 'succeeded',
       ),
     );

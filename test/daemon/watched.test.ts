@@ -39,7 +39,7 @@ async function started(redis: Redis, scene: Scene, job: object = {}): Promise<vo
 }
 
 async function ended(scene: Scene) {
-  const { events } = await scene.cli(['runs', '--json', '--limit', '500']);
+  const { events } = await scene.cli(['runs', '--idle', '--json', '--limit', '500']);
   return events.filter(({ state }) => state === 'ended').map(({ report }) => report);
 }
 

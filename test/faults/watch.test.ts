@@ -48,7 +48,7 @@ test('events lost in the system: all files arrive', async ({ redis, scene }) => 
   process.kill(daemon.pid, 'SIGCONT');
   await eventually(() => existsSync(scene.there('late/f')) && existsSync(scene.there('g')));
   await eventually(async () =>
-    (await scene.cli(['runs', '--json'])).events.every(({ state }) => state === 'ended'),
+    (await scene.cli(['runs', '--idle', '--json'])).events.every(({ state }) => state === 'ended'),
   );
   expect(readTree(scene.there())).toEqual(readTree(scene.here()));
   expect(await daemon.stop()).toBe(0);
@@ -81,7 +81,7 @@ test('ten thousand edits while the daemon is killed twice: it converges, and no 
     );
   });
   await eventually(async () =>
-    (await scene.cli(['runs', '--json'])).events.every(({ state }) => state === 'ended'),
+    (await scene.cli(['runs', '--idle', '--json'])).events.every(({ state }) => state === 'ended'),
   );
   expect(await daemon.stop()).toBe(0);
   // A killed worker's temporary files may remain until they are old enough to be removed.

@@ -24,6 +24,7 @@ test('every path that layout.ts makes is one of its entries, or a folder of them
   const given: Readonly<Record<string, readonly never[]>> = {
     jobReportsFolder: ['JOB'],
     reportFile: ['JOB', 'RUN'],
+    idleReportFile: ['JOB', 'RUN'],
     runLogFile: ['RUN'],
     doubtsFile: ['HASH'],
     lockFolder: ['HASH'],

@@ -5,7 +5,13 @@ import { describe, expect, test } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
 import type { Report } from '../../src/core/events.js';
 import type { Job } from '../../src/core/job.js';
-import { type ListOptions, listReports, readReport, saveReport } from '../../src/state/reports.js';
+import {
+  countIdle,
+  type ListOptions,
+  listReports,
+  readReport,
+  saveReport,
+} from '../../src/state/reports.js';
 import { reportOfNoStart } from '../../src/workers/run/report.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
@@ -39,6 +45,71 @@ test('the oldest reports beyond the history are removed', async () => {
     '20261123T020000Z-aaaaaaaa.json',
     '20261124T020000Z-aaaaaaaa.json',
   ]);
+});
+
+describe('runs that changed nothing', () => {
+  const idle = { outcome: 'succeeded', exitCode: 0 } as const;
+  const id = (minute: number) => `20261124T02${String(minute).padStart(2, '0')}00Z-aaaaaaaa`;
+  const names = (state: string) => readdirSync(join(state, 'runs/nightly')).sort();
+
+  test('push out no others, and others don’t push them out', async () => {
+    const state = await temporaryFolder();
+    await saveReport(state, report(id(0)), { count: 2 });
+    for (let minute = 1; minute <= 5; minute++)
+      await saveReport(state, report(id(minute), idle), { count: 2 });
+    expect(names(state)).toEqual([`${id(0)}.json`, `${id(4)}.idle.json`, `${id(5)}.idle.json`]);
+    for (let minute = 6; minute <= 8; minute++)
+      await saveReport(state, report(id(minute)), { count: 2 });
+    expect(names(state)).toEqual(
+      [4, 5].map((n) => `${id(n)}.idle.json`).concat([7, 8].map((n) => `${id(n)}.json`)),
+    );
+    expect((await listReports(state, { limit: 9 })).map(({ run }) => run)).toEqual(
+      [8, 7, 5, 4].map(id),
+    );
+    expect((await listReports(state, { limit: 9, idle: false })).map(({ run }) => run)).toEqual(
+      [8, 7].map(id),
+    );
+    expect(await countIdle(state, 'nightly')).toBe(2);
+    expect(await countIdle(state, undefined, id(4))).toBe(1);
+    expect(await countIdle(state, 'other')).toBe(0);
+    expect(await readReport(state, id(4))).toEqual(report(id(4), idle));
+  });
+
+  test('are kept for the time of the history, and the newest for ever', async () => {
+    const state = await temporaryFolder();
+    const history = { ms: 90_000 };
+    for (const minute of [0, 1]) await saveReport(state, report(id(minute), idle), history);
+    await saveReport(state, report(id(2)), history);
+    expect(names(state)).toEqual([`${id(1)}.idle.json`, `${id(2)}.json`]);
+    expect(await saveReport(state, report(id(30)), history)).toEqual([id(2)]);
+    expect(names(state)).toEqual([`${id(1)}.idle.json`, `${id(30)}.json`]);
+  });
+
+  test('are at most 500, however long the history', async () => {
+    const state = await temporaryFolder();
+    const folder = join(state, 'runs/nightly');
+    mkdirSync(folder, { recursive: true });
+    for (let n = 0; n < 600; n++)
+      writeFileSync(
+        join(folder, `20261124T0100${String(n % 60).padStart(2, '0')}Z-${1000 + n}.idle.json`),
+        '{}',
+      );
+    expect(await saveReport(state, report(id(1), idle), { ms: 86_400_000 })).toHaveLength(101);
+    expect(names(state)).toHaveLength(500);
+    expect(names(state).at(-1)).toBe(`${id(1)}.idle.json`);
+  });
+
+  test('a run has one report, whatever its attempts found', async () => {
+    const state = await temporaryFolder();
+    await saveReport(state, report(id(1), idle), { count: 5 });
+    await saveReport(state, report(id(1), { attempt: 2 }), { count: 5 });
+    expect(names(state)).toEqual([`${id(1)}.json`]);
+    // What the first attempt did is in no report, so that the second does not count as idle.
+    await saveReport(state, report(id(1), { ...idle, attempt: 2 }), { count: 5 });
+    expect(names(state)).toEqual([`${id(1)}.json`]);
+    await saveReport(state, report(id(1), idle), { count: 5 });
+    expect(names(state)).toEqual([`${id(1)}.idle.json`]);
+  });
 });
 
 describe('kept reports', () => {

@@ -134,6 +134,8 @@ export class Reporter {
     }
     for (const line of failureLines(report)) output.alert(`  ${style.red('failed')}  ${line}`);
     if (report.error !== undefined) output.error(errorOf(job, report.error));
+    if (report.description !== undefined && report.outcome !== 'succeeded')
+      output.alert(`  about: ${terminalSafe(report.description)}`);
     // A plan that succeeded has no summary.
     if (this.#planOnly && report.outcome === 'succeeded') {
       if (this.#emptyPlan !== undefined)

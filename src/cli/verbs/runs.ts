@@ -1,7 +1,7 @@
 /** `ferryline runs [JOB]`: lists waiting and running runs first, then ended runs and skipped slots, newest first. */
 import type { RunView, SkippedSlot } from '../../core/request.js';
 import { runTime } from '../../core/run-id.js';
-import { formatBytes, formatDuration, grouped, terminalSafe } from '../../core/text.js';
+import { count, formatBytes, formatDuration, grouped, terminalSafe } from '../../core/text.js';
 import { saysNoDaemon } from '../../server/control/client.js';
 import type { RunList } from '../../server/control/controls.js';
 import type { Context } from '../context.js';
@@ -12,36 +12,52 @@ import { localTime, tableLines } from '../show/table.js';
 
 export interface RunsFlags {
   readonly limit?: number;
+  readonly idle?: boolean;
 }
 
 const defaultLimit = 20;
 
 export async function runs(
   job: string | undefined,
-  { limit = defaultLimit }: RunsFlags,
+  { limit = defaultLimit, idle = false }: RunsFlags,
   context: Context,
 ): Promise<number> {
   const { output } = context;
-  const found = inOrder(await listed(job, limit, context)).slice(0, limit);
+  const list = await listed(job, { limit, idle }, context);
+  const found = inOrder(list).slice(0, limit);
+  const { hidden = 0 } = list;
   const now = new Date();
   if (output.json) {
-    for (const item of found) output.record(eventOf(item, now.toISOString()));
-  } else if (found.length === 0) {
+    const time = now.toISOString();
+    for (const item of found) output.record(eventOf(item, time));
+    if (hidden > 0) output.record({ event: 'idle-runs', time, hidden });
+    return 0;
+  }
+  if (found.length === 0 && hidden === 0) {
     output.note(job === undefined ? 'no runs' : `no runs of ${job}`);
-  } else {
+  } else if (found.length > 0) {
     for (const line of runLines(found, now)) output.data(line);
+  }
+  if (hidden > 0) {
+    const runs = `${count(hidden, 'run')} that changed nothing`;
+    const front = found.length === 0 ? '' : 'and ';
+    output.note(`${front}${runs}; --idle shows ${hidden === 1 ? 'it' : 'them'}`);
   }
   return 0;
 }
 
 /** The runs that the daemon lists; without a daemon, the saved reports. */
-async function listed(job: string | undefined, limit: number, context: Context): Promise<RunList> {
+async function listed(
+  job: string | undefined,
+  { limit, idle }: Required<RunsFlags>,
+  context: Context,
+): Promise<RunList> {
   try {
-    return await daemonClient(context).runs(job, limit);
+    return await daemonClient(context).runs(job, limit, idle);
   } catch (thrown) {
     if (!saysNoDaemon(thrown)) throw thrown;
     context.output.note('no daemon runs; only runs that have ended are listed');
-    return keptRuns(stateFolder(context.environment), job, limit);
+    return keptRuns(stateFolder(context.environment), job, limit, idle);
   }
 }
 

@@ -36,17 +36,20 @@ export function statusLines(status: DaemonStatus, now: Date): string[] {
   return [...lines, '', ...jobLines(jobs, now)];
 }
 
-/** One line for each job; if that would be too long, each name has a line of its own. */
+/** One line for each job; if that would be too long, each name has a line of its own, with the job's description. */
 function jobLines(jobs: readonly JobView[], now: Date): string[] {
   if (jobs.length === 0) return ['no jobs'];
   const head = ['job', 'does', 'next', 'now', 'last'];
   const rows = jobs.map((view) => jobRow(view, now));
-  const lines = tableLines([head, ...rows]);
-  if (lines.every((line) => line.length <= terminalColumns)) return lines;
+  const about = jobs.map(({ description = '' }) => terminalSafe(description));
+  const one = about.every((text) => text === '')
+    ? tableLines([head, ...rows])
+    : tableLines([[...head, 'about'], ...rows.map((row, n) => [...row, about[n] ?? ''])]);
+  if (one.every((line) => line.length <= terminalColumns)) return one;
   const rest = tableLines([head.slice(1), ...rows.map((row) => row.slice(1))]);
   return rows.flatMap(([name = ''], n) => [
     ...(n === 0 ? ['job', `  ${rest[0]}`] : []),
-    name,
+    about[n] === '' ? name : `${name}: ${about[n]}`,
     `  ${rest[n + 1]}`,
   ]);
 }

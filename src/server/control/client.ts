@@ -39,9 +39,10 @@ export function controlClient(state: string, startCommand: string): Controls {
   };
   return {
     status: () => ask<DaemonStatus>('GET', '/api/status'),
-    runs(job, limit) {
+    runs(job, limit, idle) {
       const query = new URLSearchParams({ limit: String(limit) });
       if (job !== undefined) query.set('job', job);
+      if (idle) query.set('idle', '1');
       return ask<RunList>('GET', `/api/runs?${query}`);
     },
     enqueue: async (job) => ask<Enqueued>('POST', `${jobPath(job)}/enqueue`),

@@ -38,6 +38,8 @@ export interface Enqueued {
 export interface RunList {
   readonly runs: readonly RunView[];
   readonly skipped: readonly SkippedSlot[];
+  /** How many runs that changed nothing are left out, back to the oldest run listed; absent: none. */
+  readonly hidden?: number;
 }
 
 /**
@@ -46,8 +48,8 @@ export interface RunList {
  */
 export interface Controls {
   status(): Promise<DaemonStatus>;
-  /** The latest runs and skipped slots, at most `limit` of each; of every job if none is named. */
-  runs(job: string | undefined, limit: number): Promise<RunList>;
+  /** The latest runs and skipped slots, at most `limit` of each; of every job if none is named. `idle`: also runs that changed nothing. */
+  runs(job: string | undefined, limit: number, idle: boolean): Promise<RunList>;
   /** Resolves once the request is safe in the queue. */
   enqueue(job: string): Promise<Enqueued>;
   /** Resolves with the report of the run's last attempt, however long that takes. */

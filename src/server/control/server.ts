@@ -2,7 +2,7 @@
  * The control API: JSON over HTTP on the state folder's socket, for the command line. `Controls`
  * carries the requests out. A GET changes nothing.
  *
- *   GET  /api/status                       GET  /api/runs?job=JOB&limit=N
+ *   GET  /api/status                       GET  /api/runs?job=JOB&limit=N&idle=1
  *   POST /api/jobs/JOB/enqueue             GET  /api/runs/RUN/outcome   responds when the run has ended
  *   POST /api/jobs/JOB/pause               GET  /api/runs/RUN/log?follow=1   lines of JSON
  *   POST /api/jobs/JOB/resume              POST /api/runs/RUN/rerun
@@ -124,7 +124,9 @@ function controlApp(controls: Controls, signalOf: SignalOf): Hono<{ Bindings: Ht
   app.get('/api/runs', async (context) => {
     const job = context.req.query('job');
     const limit = limitOf(context.req.query('limit'));
-    return context.json(await controls.runs(job === undefined ? undefined : jobOf(job), limit));
+    const idle = context.req.query('idle') === '1';
+    const named = job === undefined ? undefined : jobOf(job);
+    return context.json(await controls.runs(named, limit, idle));
   });
   app.post('/api/runs/:run/rerun', async (context) =>
     context.json(await controls.rerun(runOf(context.req.param('run')))),

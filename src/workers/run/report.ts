@@ -26,6 +26,7 @@ export function reportOfRun(
   return {
     run,
     job: job.name,
+    ...present({ description: job.description }),
     operation: job.operation,
     trigger,
     ...present({ slot, worker }),
@@ -52,7 +53,7 @@ export function reportOfRun(
 
 /** The report of a run that could not begin, for example because its job was busy or it was cancelled. */
 export function reportOfNoStart(
-  job: Pick<Job, 'name' | 'operation'>,
+  job: Pick<Job, 'name' | 'operation' | 'description'>,
   { run, trigger, slot, worker, attempt }: RunFacts,
   thrown: unknown,
   now: Date,
@@ -61,6 +62,7 @@ export function reportOfNoStart(
   return {
     run,
     job: job.name,
+    ...present({ description: job.description }),
     operation: job.operation,
     trigger,
     ...present({ slot, worker }),
@@ -86,7 +88,11 @@ export function reportOfRequest(
   { attempt = 1, worker }: { readonly attempt?: number; readonly worker?: string } = {},
 ): Report {
   return reportOfNoStart(
-    { name: job, operation: definition?.operation ?? 'push' },
+    {
+      name: job,
+      operation: definition?.operation ?? 'push',
+      description: definition?.description,
+    },
     { run, trigger, ...present({ slot, worker }), attempt },
     thrown,
     new Date(),

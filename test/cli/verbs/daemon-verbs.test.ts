@@ -107,6 +107,27 @@ describe('without a daemon, the state folder', () => {
     expect((await run('runs', '../runs/a')).stdout).toBe('');
   });
 
+  test('hides runs that changed nothing, unless --idle', async () => {
+    const files = { ...reportOf('').files, copied: 0, deleted: 0 };
+    for (const hour of ['01', '02', '03'])
+      await saveReport(
+        state,
+        reportOf(id(`${hour}0000`), { startedAt: at(`${hour}:00:00`), files }),
+        { count: 500 },
+      );
+    const only = await run('runs');
+    expect(only.stdout).toBe('');
+    expect(only.stderr).toContain('\n3 runs that changed nothing; --idle shows them\n');
+    await saveReport(state, reportOf(id('013000'), { startedAt: at('01:30:00') }), { count: 500 });
+    const { stdout, stderr } = await run('runs', '--limit', '1');
+    expect(stdout.match(/^Nov 24 .*$/gm)).toHaveLength(1);
+    expect(stderr).toContain('and 2 runs that changed nothing');
+    const { events } = await run('runs', '--json', '--idle');
+    expect(events.map(({ event, run }) => [event, run])).toEqual(
+      ['030000', '020000', '013000', '010000'].map((time) => ['run-view', id(time)]),
+    );
+  });
+
   test('has their logs', async () => {
     const log = openRunLog({ ...logOptions(), run: id('010000') });
     log.emit({ event: 'file', action: 'copy', path: 'x.txt', bytes: 3 });
@@ -204,6 +225,34 @@ describe('status', () => {
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
   });
 
+  test('says what jobs are for: beside them where there is room, else above', async () => {
+    const about = { ...jobs[1], description: 'Orders\u001b[31m' } as JobView;
+    await daemon({ status: async () => statusOf({ jobs: [about, jobs[2] as JobView] }) });
+    expect((await run('status')).stdout.split('\n').slice(5)).toEqual([
+      'job   does  next  now       last  about',
+      'drop  push  -     degraded  -     Orders\\x1b[31m',
+      'off   pull  -     paused    -',
+      '',
+    ]);
+    await server?.close();
+    const long = {
+      ...about,
+      description: 'Archive of the shop; on call: the storage team, then Ms Smith',
+    };
+    await daemon({ status: async () => statusOf({ jobs: [long, jobs[2] as JobView] }) });
+    expect((await run('status')).stdout.split('\n').slice(5)).toEqual([
+      'job',
+      '  does  next  now       last',
+      'drop: Archive of the shop; on call: the storage team, then Ms Smith',
+      '  push  -     degraded  -',
+      'off',
+      '  pull  -     paused    -',
+      '',
+    ]);
+    const { events } = await run('status', '--json');
+    expect(events[0]?.jobs[0]).toMatchObject({ description: long.description });
+  });
+
   test('gives long names lines of their own', async () => {
     const long = { ...jobs[0], job: 'a'.repeat(64) } as JobView;
     await daemon({ status: async () => statusOf({ jobs: [long] }) });
@@ -282,7 +331,7 @@ describe('runs', () => {
     const controls = await daemon({ runs: async () => found });
     const { code, stdout } = await run('runs', 'nightly', '--limit', '50');
     expect(code).toBe(0);
-    expect(controls.calls).toEqual(['runs nightly 50']);
+    expect(controls.calls).toEqual(['runs nightly 50 false']);
     expect(stdout.split('\n')).toEqual([
       'time          run                  job      trigger   outcome    files  bytes    took',
       `Nov 24 05:00  ${year}1124T050000Z-bb  b        watch     running`,
@@ -300,7 +349,7 @@ describe('runs', () => {
     const controls = await daemon({ runs: async () => found });
     const { code, events } = await run('runs', '--json', '--limit', '5');
     expect(code).toBe(0);
-    expect(controls.calls).toEqual(['runs  5']);
+    expect(controls.calls).toEqual(['runs  5 false']);
     expect(events.map(({ event, run: id }) => [event, id])).toEqual([
       ['run-view', `${year}1124T050000Z-bb`],
       ['run-view', `${year}1124T003000Z-aa`],
@@ -310,6 +359,23 @@ describe('runs', () => {
     ]);
     expect(events[3]).toEqual({ event: 'run-view', time, ...found.runs[1] });
     expect(events[4]).toEqual({ event: 'slot', time, end: 'skipped', ...found.skipped[0] });
+  });
+
+  test('says how many changed nothing, which --idle shows', async () => {
+    const idle = ended('r-idle', at('04:00:00'));
+    const controls = await daemon({
+      runs: async (_job, _limit, all) =>
+        all ? { ...found, runs: [idle, ...found.runs] } : { ...found, hidden: 37 },
+    });
+    const few = await run('runs');
+    expect(few.stderr).toBe('and 37 runs that changed nothing; --idle shows them\n');
+    expect(few.stdout).not.toContain('r-idle');
+    const { events } = await run('runs', '--json');
+    expect(events.at(-1)).toEqual({ event: 'idle-runs', time, hidden: 37 });
+    const all = await run('runs', '--idle');
+    expect(all.stderr).toBe('');
+    expect(all.stdout).toContain('r-idle');
+    expect(controls.calls).toEqual(['runs  20 false', 'runs  20 false', 'runs  20 true']);
   });
 
   test('says when there are none', async () => {

@@ -92,6 +92,18 @@ describe('run', () => {
     expect(JSON.parse(readFileSync(join(folder, `${report.run}.json`), 'utf8'))).toEqual(report);
   });
 
+  test('says what a job is for: in its report, and where it fails', async ({ sshd }) => {
+    data(tree);
+    const about = 'Archive of the shop; on call: storage';
+    await writeConfig(sshd, { job: { description: about } });
+    const good = await run('run', 'nightly', '--json');
+    expect(good.events.at(-1)).toMatchObject({ outcome: 'succeeded', description: about });
+    rmSync(join(cwd, 'data'), { recursive: true });
+    const bad = await run('run', 'nightly');
+    expect(bad.code).not.toBe(0);
+    expect(bad.stderr).toContain(`  about: ${about}\n`);
+  });
+
   test('runs several jobs over one login', async ({ sshd }) => {
     data(tree);
     const before = sshd.logins();

@@ -73,6 +73,7 @@ export async function eventually<T>(
 export async function runsOf(scene: Scene, job?: string): Promise<JsonEvent[]> {
   const { events } = await scene.cli([
     'runs',
+    '--idle',
     '--json',
     '--limit',
     '1000',

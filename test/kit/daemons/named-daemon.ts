@@ -57,6 +57,7 @@ export async function startDaemonNamed(
   const runs = async (job?: string) => {
     const { events } = await cli([
       'runs',
+      '--idle',
       '--json',
       '--limit',
       '1000',

@@ -120,8 +120,8 @@ describe('what is asked is handed on, and its answer back', () => {
       resume: async () => {},
     });
     expect(await client.status()).toEqual(statusOf());
-    expect(await client.runs(undefined, 7)).toEqual(runs);
-    expect(await client.runs('a.b', 10_000)).toEqual(runs);
+    expect(await client.runs(undefined, 7, false)).toEqual(runs);
+    expect(await client.runs('a.b', 10_000, true)).toEqual(runs);
     expect(await client.enqueue('a_b.c-d')).toEqual({ run: 'r-2', joined: false });
     expect(await client.rerun('r-1')).toEqual({ run: 'r-3', joined: true });
     expect(await client.cancel('r-1')).toEqual({ was: 'active' });
@@ -129,8 +129,8 @@ describe('what is asked is handed on, and its answer back', () => {
     await client.resume('a');
     expect(controls.calls).toEqual([
       'status',
-      'runs  7',
-      'runs a.b 10000',
+      'runs  7 false',
+      'runs a.b 10000 true',
       'enqueue a_b.c-d',
       'rerun r-1',
       'cancel r-1',

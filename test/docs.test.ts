@@ -241,6 +241,27 @@ test('test/README.md and the npm scripts name tests and folders that exist', () 
   expect(none).toEqual([]);
 });
 
+test('source files that the documents name are there', () => {
+  const files = ['src', 'test', 'docs', 'bench'].flatMap((folder) =>
+    readdirSync(join(project, folder), { recursive: true, encoding: 'utf8' }).map(
+      (name) => `${folder}/${name}`,
+    ),
+  );
+  const exists = (named: string) =>
+    files.some((file) => file === named || file.endsWith(`/${named}`)) ||
+    existsSync(join(project, named));
+  const named = [...pages.map(({ file }) => file), 'CONTRIBUTING.md', 'SECURITY.md'].flatMap(
+    (page) =>
+      [...read(page).matchAll(/`((?:[\w.-]+\/)*[\w-]+\.ts)`/g)].map(([, path = '']) => ({
+        page,
+        path,
+      })),
+  );
+  expect(named.length).toBeGreaterThan(60);
+  const missing = named.filter(({ path }) => !path.includes('NAME') && !exists(path));
+  expect(missing).toEqual([]);
+});
+
 test('links between the documents lead somewhere', () => {
   const broken = pages.flatMap(({ file, text }) =>
     [...text.matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)]

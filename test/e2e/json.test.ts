@@ -149,6 +149,7 @@ describe('a run', () => {
     const logs = join(scene.cwd, '.state/logs');
     mkdirSync(logs);
     for (const run of [first.run, 'another']) writeFileSync(join(logs, `${run}.ndjson`), '{}\n');
+    scene.writeHere({ 'b.txt': 'b' }); // a run that changes nothing pushes no other out
     const { report: second } = await scene.run();
     expect(readdirSync(join(scene.cwd, '.state/runs/job'))).toEqual([`${second.run}.json`]);
     expect(readdirSync(logs)).toEqual(['another.ndjson']);

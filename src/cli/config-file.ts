@@ -23,8 +23,13 @@ export async function readConfig(
 ): Promise<Config> {
   const config = await readConfigIfAny(context, overrides, jobs);
   if (config !== undefined) return config;
-  const candidates = configCandidates(context.environment).map(escapeText).join(', ');
-  throw new FerryError('config', `no jobs.yml was found; looked for ${candidates}`, {
+  throw noConfig(context);
+}
+
+/** The error for a command that needs a jobs.yml where there is none. */
+export function noConfig({ environment }: Pick<Context, 'environment'>): FerryError {
+  const candidates = configCandidates(environment).map(escapeText).join(', ');
+  return new FerryError('config', `no jobs.yml was found; looked for ${candidates}`, {
     hint: 'create one with `ferryline init`, or name one with --config FILE',
   });
 }

@@ -84,7 +84,7 @@ async function entriesOf(folder: string): Promise<string[]> {
   }
 }
 
-async function readText(file: string): Promise<{ text: string; mode: number }> {
+export async function readText(file: string): Promise<{ text: string; mode: number }> {
   try {
     const handle = await open(file, 'r');
     try {

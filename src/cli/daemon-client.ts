@@ -2,15 +2,21 @@
 import { controlClient } from '../server/control/client.js';
 import type { Controls } from '../server/control/controls.js';
 import type { Context } from './context.js';
-import { stateFolder } from './folders.js';
+import { quoted } from './other-user.js';
+import { findState, mustReach } from './state.js';
 
-export function daemonClient({ environment, config }: Context): Controls {
-  return controlClient(stateFolder(environment), startCommand(config));
+/** Errors: `config` and `busy`, as for `findState`, and for a daemon of another user. */
+export async function daemonClient(context: Context): Promise<Controls> {
+  return daemonIn(await findState(context), context);
+}
+
+/** The daemon of this state folder. Errors: `config` if it is another user's. */
+export async function daemonIn(state: string, context: Context): Promise<Controls> {
+  await mustReach(state, context);
+  return controlClient(state, startCommand(context.config));
 }
 
 /** The command that starts a daemon with the same configuration, for hints. */
 function startCommand(config: string | undefined): string {
-  if (config === undefined) return 'ferryline start';
-  const word = /^[\w./~+-]+$/.test(config) ? config : `'${config.replaceAll("'", "'\\''")}'`;
-  return `ferryline start -c ${word}`;
+  return config === undefined ? 'ferryline start' : `ferryline start -c ${quoted(config)}`;
 }

@@ -1,14 +1,18 @@
-/** Where the configuration and the state folder are. */
+/** Where the configuration and the state folders are, by names and paths alone; state.ts uses the folders. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { FerryError } from '../core/errors.js';
+import { basename, dirname, join, resolve } from 'node:path';
+import { adHocFolder } from '../state/layout.js';
 
 /** What a command sees of the process it runs in. */
 export interface Environment {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
   readonly cwd: string;
+  /** The command line, without the program. */
+  readonly args: readonly string[];
+  /** The effective user id. */
+  readonly uid: number;
 }
 
 /** An environment variable; an empty one counts as unset. */
@@ -42,26 +46,33 @@ export function findConfig(environment: Environment, named?: string): string | u
   return found ?? (candidates.length === 1 ? candidates[0] : undefined);
 }
 
-/** The absolute path of the state folder. systemd may set several in STATE_DIRECTORY, separated by colons: the first is used. */
-export function stateFolder(environment: Environment): string {
+/**
+ * The state folder that the environment names. systemd may set several in STATE_DIRECTORY, separated
+ * by colons: the first is used.
+ */
+export function environmentStateFolder(environment: Environment): string | undefined {
   const own = variable(environment, 'FERRYLINE_STATE_DIR');
   if (own !== undefined) return resolve(environment.cwd, own);
   const service = variable(environment, 'STATE_DIRECTORY')?.split(':')[0];
-  if (service !== undefined && service !== '') return resolve(environment.cwd, service);
+  return service === undefined || service === '' ? undefined : resolve(environment.cwd, service);
+}
+
+/** The folder above the state folders of all jobs.yml; earlier versions kept their state directly in it. */
+export function sharedStateFolder(environment: Environment): string {
   return join(xdg(environment, 'XDG_STATE_HOME', '.local/state'), 'ferryline');
 }
 
-/** Makes the state folder if it is missing, for its owner only, and resolves to its path. Errors: `config`. */
-export async function makeStateFolder(environment: Environment): Promise<string> {
-  const folder = stateFolder(environment);
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-  } catch (thrown) {
-    throw new FerryError(
-      'config',
-      `the state folder ${folder} cannot be created: ${(thrown as Error).message}`,
-      { cause: thrown, hint: 'set FERRYLINE_STATE_DIR to a folder that is writable' },
-    );
-  }
-  return folder;
+/** Characters of a folder's name that a state folder's name repeats, so that it fits a file system's names. */
+const nameChars = 60;
+
+/** The state folder of a jobs.yml that names none: its path decides, as given, with links unresolved. */
+export function defaultStateFolder(shared: string, config: string): string {
+  const name = basename(dirname(config)).slice(0, nameChars);
+  const hash = createHash('sha256').update(config).digest('hex').slice(0, 8);
+  return join(shared, `${name === '' ? 'root' : name}-${hash}`);
+}
+
+/** The state folder of runs without jobs.yml. */
+export function adHocStateFolder(environment: Environment): string {
+  return adHocFolder(environmentStateFolder(environment) ?? sharedStateFolder(environment));
 }

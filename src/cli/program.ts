@@ -20,6 +20,7 @@ import { Output, type OutputOptions, type Verbosity } from './show/output.js';
 import type { ApplyFlags } from './verbs/apply.js';
 import type { PlanFlags } from './verbs/plan.js';
 import type { TrustFlags } from './verbs/trust-target.js';
+import { workingFolder } from './working-folder.js';
 
 /** Verbs planned for a later version. */
 const laterVerbs = ['doctor', 'rollback', 'releases'];
@@ -269,7 +270,13 @@ function contextOf(command: Command, signals: Pick<Context, 'stopSignal' | 'hang
   }>();
   const verbosity = flags.quiet === true ? -1 : (Math.min(2, flags.verbose) as Verbosity);
   return {
-    environment: { env: process.env, home: homedir(), cwd: process.cwd() },
+    environment: {
+      env: process.env,
+      home: homedir(),
+      cwd: workingFolder(process.env.PWD, process.cwd()),
+      args: process.argv.slice(2),
+      uid: process.geteuid?.() ?? 0,
+    },
     output: openOutput({ json: flags.json === true, verbosity, color: flags.color }),
     config: flags.config,
     ...signals,

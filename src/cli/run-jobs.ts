@@ -14,7 +14,6 @@ import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
 import { reportOfNoStart } from '../workers/run/report.js';
 import { runJob } from '../workers/run/run-job.js';
 import type { Context } from './context.js';
-import { makeStateFolder } from './folders.js';
 import { Reporter, showTranscript } from './show/reporter.js';
 
 export interface RunChoices {
@@ -39,11 +38,11 @@ interface RunSession extends RunChoices {
 /** Resolves to the exit code of them all. If a job cannot be run, the next ones still are; a signal stops them. */
 export async function runJobs(
   jobs: readonly Job[],
+  state: string,
   choices: RunChoices,
   context: Context,
 ): Promise<number> {
   const signal = context.stopSignal();
-  const state = await makeStateFolder(context.environment);
   const pool = openPool(context);
   const codes: number[] = [];
   try {

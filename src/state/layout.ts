@@ -11,6 +11,11 @@ export interface StateEntry {
 /** All that may be in a state folder, as the table in docs/running.md shows it. */
 export const stateEntries: readonly StateEntry[] = [
   {
+    path: 'state.json',
+    holds: 'which jobs.yml the folder belongs to, and the version of its format',
+    writtenBy: 'the first run or daemon that uses the folder',
+  },
+  {
     path: 'runs/JOB/RUN.json',
     holds: 'the report of a run',
     writtenBy: 'the process that ran it; each `api` and `scheduler`',
@@ -71,6 +76,11 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'the daemon',
   },
   {
+    path: 'ad-hoc/',
+    holds: 'the state folder of `push`, `pull` and `mirror` without jobs.yml',
+    writtenBy: 'those commands',
+  },
+  {
     path: 'FILE.damaged-TIME',
     holds: 'a `paused.json` or `slots.json` that could not be read',
     writtenBy: 'the daemon',
@@ -81,6 +91,16 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'the process that writes the file',
   },
 ];
+
+/** What it holds is record.ts. */
+export function recordFile(state: string): string {
+  return join(state, 'state.json');
+}
+
+/** Below a folder that the environment names, so that ad hoc runs never mix with those of a jobs.yml. */
+export function adHocFolder(state: string): string {
+  return join(state, 'ad-hoc');
+}
 
 /** One folder for each job that ever ran. */
 export function reportsFolder(state: string): string {
@@ -100,6 +120,11 @@ export function idleReportFile(state: string, job: string, run: string): string 
   return join(state, 'runs', job, `${run}.idle.json`);
 }
 
+/** The logs of all runs. */
+export function runLogsFolder(state: string): string {
+  return join(state, 'logs');
+}
+
 export function runLogFile(state: string, run: string): string {
   return join(state, 'logs', `${run}.ndjson`);
 }
@@ -109,9 +134,17 @@ export function transferLogFile(state: string): string {
   return join(state, 'transfers.log');
 }
 
+export function doubtsFolder(state: string): string {
+  return join(state, 'doubts');
+}
+
 /** `job`: a hash of the job's name. */
 export function doubtsFile(state: string, job: string): string {
   return join(state, 'doubts', `${job}.ndjson`);
+}
+
+export function serverFactsFolder(state: string): string {
+  return join(state, 'servers');
 }
 
 export function serverFactsFile(
@@ -120,6 +153,11 @@ export function serverFactsFile(
 ): string {
   const name = `${server.host}_${server.port}_${server.username}.json`;
   return join(state, 'servers', name.replace(/\//g, '_'));
+}
+
+/** One folder for each lock that was ever held. */
+export function locksFolder(state: string): string {
+  return join(state, 'locks');
 }
 
 /** `lock`: a hash of what is locked. */

@@ -15,7 +15,7 @@ import { link, mkdir, readdir, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { FerryError } from '../core/errors.js';
-import { lockFolder } from './layout.js';
+import { lockFolder, locksFolder } from './layout.js';
 import { openSocketFolder, type SocketFolder } from './socket-path.js';
 
 export interface Lock {
@@ -44,7 +44,19 @@ export function acquireDaemonLock(state: string): Promise<Lock> {
 
 /** The pid of the daemon that holds a state folder, `unknown` if it sends none; undefined if no daemon holds it. */
 export async function daemonOf(state: string): Promise<string | undefined> {
-  const folder = folderOf(state, daemonName);
+  return holderOf(folderOf(state, daemonName));
+}
+
+/** The pid of a process that holds any lock of a state folder, as above. */
+export async function anyHolderOf(state: string): Promise<string | undefined> {
+  for (const lock of await readdir(locksFolder(state)).catch(() => [])) {
+    const holder = await holderOf(lockFolder(state, lock));
+    if (holder !== undefined) return holder;
+  }
+  return undefined;
+}
+
+async function holderOf(folder: string): Promise<string | undefined> {
   let sockets: SocketFolder | undefined;
   try {
     sockets = await openSocketFolder(folder);

@@ -1,6 +1,6 @@
 /** The one way to replace a file in the state folder. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** A temporary file older than this is what a killed process left, and is removed. */
@@ -23,7 +23,29 @@ const tidied = new Set<string>();
  * Nothing is flushed to the disk: after a power cut the file may be the old one, or empty on some
  * file systems. Readers therefore treat a file that makes no sense as missing.
  */
-export async function writeWhole(file: string, text: string): Promise<void> {
+export function writeWhole(file: string, text: string): Promise<void> {
+  return viaTemporary(file, text, (temporary) => rename(temporary, file));
+}
+
+/** Makes a file in the same way; false, and nothing changes, if it exists already. Of several processes at once, one makes it. */
+export async function createWhole(file: string, text: string): Promise<boolean> {
+  try {
+    await viaTemporary(file, text, async (temporary) => {
+      await link(temporary, file);
+      await rm(temporary);
+    });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function viaTemporary(
+  file: string,
+  text: string,
+  publish: (temporary: string) => Promise<void>,
+): Promise<void> {
   const folder = dirname(file);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   if (!tidied.has(folder)) {
@@ -33,7 +55,7 @@ export async function writeWhole(file: string, text: string): Promise<void> {
   const temporary = join(folder, `.${randomBytes(8).toString('hex')}.new`);
   try {
     await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
-    await rename(temporary, file);
+    await publish(temporary);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw error;

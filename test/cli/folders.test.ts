@@ -1,12 +1,14 @@
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
+  adHocStateFolder,
   configCandidates,
+  defaultStateFolder,
+  environmentStateFolder,
   findConfig,
-  makeStateFolder,
-  stateFolder,
 } from '../../src/cli/folders.js';
+import { workingFolder } from '../../src/cli/working-folder.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
 let home: string;
@@ -18,7 +20,7 @@ beforeEach(async () => {
   mkdirSync(cwd);
 });
 
-const around = (env: Record<string, string> = {}) => ({ env, home, cwd });
+const around = (env: Record<string, string> = {}) => ({ env, home, cwd, args: [], uid: 1000 });
 
 function write(path: string): string {
   mkdirSync(dirname(path), { recursive: true });
@@ -51,28 +53,48 @@ describe('the configuration', () => {
 });
 
 describe('the state folder', () => {
-  test.each<[Record<string, string>, string]>([
-    [{}, '~/.local/state/ferryline'],
-    [{ XDG_STATE_HOME: '/xdg' }, '/xdg/ferryline'],
-    [{ XDG_STATE_HOME: '/xdg', STATE_DIRECTORY: '/var/lib/f:/other' }, '/var/lib/f'],
+  test.each<[Record<string, string>, string | undefined]>([
+    [{}, undefined],
+    [{ XDG_STATE_HOME: '/xdg' }, undefined],
+    [{ STATE_DIRECTORY: '/var/lib/f:/other' }, '/var/lib/f'],
     [{ STATE_DIRECTORY: '/var/lib/f', FERRYLINE_STATE_DIR: '/own' }, '/own'],
+    [{ STATE_DIRECTORY: '', FERRYLINE_STATE_DIR: '' }, undefined],
     [{ FERRYLINE_STATE_DIR: 'state' }, '~/work/state'],
-  ])('with %j is %s', (env, expected) => {
-    expect(stateFolder(around(env))).toBe(expected.replace('~', home));
+  ])('that the environment %j names is %s', (env, expected) => {
+    expect(environmentStateFolder(around(env))).toBe(expected?.replace('~', home));
   });
 
-  test('is made for its owner only', async () => {
-    const folder = await makeStateFolder(around());
-    expect(statSync(folder).mode & 0o777).toBe(0o700);
+  test.each([
+    ['/srv/shop/jobs.yml', '/s/shop-8d88a45e'],
+    ['/srv/shop/other.yml', '/s/shop-f9511af5'],
+    ['/jobs.yml', '/s/root-d84e05a0'],
+    [`/${'x'.repeat(255)}/jobs.yml`, `/s/${'x'.repeat(60)}-edb2fc3f`],
+  ])('of %s is %s by default', (file, expected) => {
+    expect(defaultStateFolder('/s', file)).toBe(expected);
   });
 
-  test('that can’t be made is a config error that says what to set', async () => {
-    write(join(home, 'file'));
-    await expect(
-      makeStateFolder(around({ FERRYLINE_STATE_DIR: join(home, 'file/state') })),
-    ).rejects.toMatchObject({
-      kind: 'config',
-      hint: expect.stringContaining('FERRYLINE_STATE_DIR'),
-    });
+  test.each<[Record<string, string>, string]>([
+    [{}, '~/.local/state/ferryline/ad-hoc'],
+    [{ XDG_STATE_HOME: '/xdg' }, '/xdg/ferryline/ad-hoc'],
+    [{ XDG_STATE_HOME: 'relative' }, '~/.local/state/ferryline/ad-hoc'],
+    [{ STATE_DIRECTORY: '/var/lib/f' }, '/var/lib/f/ad-hoc'],
+    [{ FERRYLINE_STATE_DIR: '/own' }, '/own/ad-hoc'],
+  ])('of ad hoc runs with %j is %s', (env, expected) => {
+    expect(adHocStateFolder(around(env))).toBe(expected.replace('~', home));
   });
+});
+
+describe('the working folder', () => {
+  test('keeps the link by which the shell entered it, so that its state folder stays when the link is switched', () => {
+    const link = join(home, 'current');
+    symlinkSync(cwd, link);
+    expect(workingFolder(link, cwd)).toBe(link);
+  });
+
+  test.each(['/somewhere/else', 'relative', '', undefined])(
+    'is the real one with PWD %s',
+    (pwd) => {
+      expect(workingFolder(pwd, cwd)).toBe(cwd);
+    },
+  );
 });

@@ -33,6 +33,7 @@ test('every file in it is an entry of the layout, and there is one of each but w
   // copied within the second of its mtime: in doubt
   scene.writeHere({ c: 'three' }, { mtime: Math.floor(Date.now() / 1000) + 60.25 });
   expect((await scene.cli(['run', 'job'])).code).toBe(0);
+  expect((await scene.cli(['push', 'data', `archive:${scene.place}/ad-hoc`])).code).toBe(0);
   await daemon.kill9();
 
   const files = readdirSync(state, { recursive: true, encoding: 'utf8' }).filter(

@@ -1,5 +1,6 @@
 /** Rows 25 and 26 of docs/faults.md: runs whose worker is killed, and a run requested twice. */
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
@@ -35,7 +36,8 @@ test('a run whose daemon was killed is finished by the next one, embedded', asyn
   const asked = await scene.cli(['enqueue', 'job', '--json']);
   await scene.begun();
   await first.kill9();
-  const second = await startDaemon(scene, { env: { FERRYLINE_CONFIG: scene.fast } });
+  copyFileSync(scene.fast, join(scene.cwd, 'jobs.yml'));
+  const second = await startDaemon(scene);
   await eventually(async () => (await runsOf(scene))[0]?.state === 'ended');
   expect(await runsOf(scene)).toMatchObject([
     { run: asked.events[0]?.run, outcome: 'succeeded', report: { attempt: 1 } },

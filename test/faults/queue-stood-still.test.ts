@@ -1,5 +1,6 @@
 /** Row 26 of docs/faults.md: a worker stopped past its lock, then continued. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { startDaemonNamed } from '../kit/daemons/named-daemon.js';
@@ -32,7 +33,8 @@ test.for(sharedStores)(
     expect(readFileSync(scene.there(changed), 'utf8')).toBe('by hand');
 
     // One run with one report, on every daemon, the first worker's included.
-    const again = await startDaemonNamed(scene, 'first', store.url, { config: scene.fast });
+    copyFileSync(scene.fast, join(scene.cwd, 'jobs.yml'));
+    const again = await startDaemonNamed(scene, 'first', store.url);
     for (const daemon of [second, again]) {
       await daemon.endOf(run);
       expect(await daemon.runs()).toMatchObject([{ run, outcome: 'succeeded' }]);

@@ -10,7 +10,9 @@ import { isSshTarget } from '../../ssh/ssh-config/ssh-target.js';
 import { readConfigIfAny } from '../config-file.js';
 import type { Context } from '../context.js';
 import { type AdHocFlags, overridesFrom } from '../flags.js';
+import { adHocStateFolder } from '../folders.js';
 import { runJobs } from '../run-jobs.js';
+import { useAdHocState } from '../state.js';
 
 export async function adHoc(
   operation: Operation,
@@ -32,7 +34,10 @@ export async function adHoc(
     attempts: flags.attempts ?? 1,
     label: operation,
   };
-  return runJobs([job], choices, context);
+  const state = choices.dryRun
+    ? adHocStateFolder(context.environment)
+    : await useAdHocState(context);
+  return runJobs([job], state, choices, context);
 }
 
 function mayNameRemote(text: string): boolean {

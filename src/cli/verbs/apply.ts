@@ -4,6 +4,7 @@ import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { runJobs } from '../run-jobs.js';
 import { readSealed } from '../sealed-plan.js';
+import { useState } from '../state.js';
 
 export interface ApplyFlags {
   /** Carry out the plan even if the guard refused it. */
@@ -24,5 +25,11 @@ export async function apply(file: string, flags: ApplyFlags, context: Context): 
       hint: 'check the plan; `ferryline apply --approve FILE` carries it out anyway',
     });
   const { digest } = sealed;
-  return runJobs([job], { dryRun: false, attempts: 1, sealed: { digest, approved } }, context);
+  const state = await useState(context, config);
+  return runJobs(
+    [job],
+    state,
+    { dryRun: false, attempts: 1, sealed: { digest, approved } },
+    context,
+  );
 }

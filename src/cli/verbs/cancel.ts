@@ -10,7 +10,7 @@ const sentences = {
 
 export async function cancel(run: string, context: Context): Promise<number> {
   const { output } = context;
-  const { was } = await daemonClient(context).cancel(run);
+  const { was } = await (await daemonClient(context)).cancel(run);
   if (output.json) output.record({ event: 'cancel', time: new Date().toISOString(), run, was });
   else output.note(`run ${run} ${sentences[was]}`);
   return 0;

@@ -13,7 +13,7 @@ export async function enqueue(
   flags: EnqueueFlags,
   context: Context,
 ): Promise<number> {
-  const controls = daemonClient(context);
+  const controls = await daemonClient(context);
   const jobs = [...new Set(names)];
   if (jobs.length > 1) {
     // A wrong name is reported before anything is enqueued.

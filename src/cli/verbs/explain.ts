@@ -5,8 +5,8 @@ import { type Explanation, explainPath } from '../../workers/run/explain-path.js
 import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { overridesFrom, type RuleFlags } from '../flags.js';
-import { stateFolder } from '../folders.js';
 import { openPool } from '../run-jobs.js';
+import { lookAtState } from '../state.js';
 
 export async function explain(
   name: string,
@@ -20,7 +20,7 @@ export async function explain(
   const pool = openPool(context);
   let explanation: Explanation;
   try {
-    const state = stateFolder(context.environment);
+    const state = await lookAtState(context, config);
     explanation = await explainPath(job, path, { pool, signal: context.stopSignal(), state });
   } finally {
     await pool.leave();

@@ -2,11 +2,11 @@
 import type { RunEvent } from '../../core/events.js';
 import { saysNoDaemon } from '../../server/control/client.js';
 import type { Context } from '../context.js';
-import { daemonClient } from '../daemon-client.js';
-import { stateFolder } from '../folders.js';
+import { daemonIn } from '../daemon-client.js';
 import { keptLog } from '../kept-runs.js';
 import { Output } from '../show/output.js';
 import { Reporter } from '../show/reporter.js';
+import { findState } from '../state.js';
 
 export interface LogsFlags {
   readonly follow?: boolean;
@@ -33,12 +33,13 @@ export async function logs(run: string, flags: LogsFlags, context: Context): Pro
 
 /** The lines that the daemon sends; without a daemon, those in the state folder. */
 async function* linesOf(run: string, follow: boolean, signal: AbortSignal, context: Context) {
+  const state = await findState(context, { adHoc: true });
   try {
-    return yield* daemonClient(context).log(run, follow, signal);
+    return yield* (await daemonIn(state, context)).log(run, follow, signal);
   } catch (thrown) {
     if (!saysNoDaemon(thrown)) throw thrown;
   }
-  yield* keptLog(stateFolder(context.environment), run, follow, signal);
+  yield* keptLog(state, run, follow, signal);
 }
 
 /** An output that writes all lines to stdout, at least as many as with `-v`. */

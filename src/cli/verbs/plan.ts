@@ -6,11 +6,11 @@ import { type RunContext, runJob } from '../../workers/run/run-job.js';
 import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { overridesFrom, type RuleFlags } from '../flags.js';
-import { makeStateFolder } from '../folders.js';
 import { openPool } from '../run-jobs.js';
 import { writeSealed } from '../sealed-plan.js';
 import { Reporter } from '../show/reporter.js';
 import { isEmptyPlan } from '../show/summary.js';
+import { lookAtState } from '../state.js';
 
 export interface PlanFlags extends RuleFlags {
   readonly exitCode?: boolean;
@@ -25,7 +25,8 @@ export async function plan(name: string, flags: PlanFlags, context: Context): Pr
   const overrides = overridesFrom(flags);
   const config = await readConfig(context, overrides, [name]);
   const job = jobNamed(config, name);
-  const { exitCode, found } = await planJob(job, context, async (made, refusal) => {
+  const state = await lookAtState(context, config);
+  const { exitCode, found } = await planJob(job, state, context, async (made, refusal) => {
     if (flags.out === undefined) return;
     const refused = refusal?.message ?? null;
     const { digest } = made;
@@ -41,11 +42,11 @@ export async function plan(name: string, flags: PlanFlags, context: Context): Pr
 
 async function planJob(
   job: Job,
+  state: string,
   context: Context,
   onPlan: NonNullable<RunContext['onPlan']>,
 ): Promise<{ exitCode: number; found: PlanEvent | undefined }> {
   const signal = context.stopSignal();
-  const state = await makeStateFolder(context.environment);
   const pool = openPool(context);
   const reporter = new Reporter(context.output, { job: job.name, plan: true, dryRun: true });
   let found: PlanEvent | undefined;

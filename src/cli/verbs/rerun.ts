@@ -5,7 +5,7 @@ import { daemonClient } from '../daemon-client.js';
 import type { EnqueueFlags } from './enqueue.js';
 
 export async function rerun(run: string, flags: EnqueueFlags, context: Context): Promise<number> {
-  const controls = daemonClient(context);
+  const controls = await daemonClient(context);
   const request = { rerunOf: run, ...(await controls.rerun(run)) };
   reportEnqueued(request, context);
   return flags.wait === true ? awaitRuns([request], controls, context) : 0;

@@ -4,7 +4,7 @@ import { daemonClient } from '../daemon-client.js';
 
 export async function resume(job: string, context: Context): Promise<number> {
   const { output } = context;
-  await daemonClient(context).resume(job);
+  await (await daemonClient(context)).resume(job);
   if (output.json) output.record({ event: 'resumed', time: new Date().toISOString(), job });
   else output.note(`${job}: resumed`);
   return 0;

@@ -4,6 +4,7 @@ import { jobList, jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { overridesFrom, type RunFlags } from '../flags.js';
 import { runJobs } from '../run-jobs.js';
+import { lookAtState, useState } from '../state.js';
 
 export async function run(
   names: readonly string[],
@@ -16,5 +17,7 @@ export async function run(
   }
   // A wrong name is reported before anything runs; a name given twice runs once.
   const jobs = [...new Set(names)].map((name) => jobNamed(config, name));
-  return runJobs(jobs, { dryRun: flags.dryRun === true, attempts: flags.attempts ?? 1 }, context);
+  const dryRun = flags.dryRun === true;
+  const state = dryRun ? await lookAtState(context, config) : await useState(context, config);
+  return runJobs(jobs, state, { dryRun, attempts: flags.attempts ?? 1 }, context);
 }

@@ -5,10 +5,10 @@ import { count, formatBytes, formatDuration, grouped, terminalSafe } from '../..
 import { saysNoDaemon } from '../../server/control/client.js';
 import type { RunList } from '../../server/control/controls.js';
 import type { Context } from '../context.js';
-import { daemonClient } from '../daemon-client.js';
-import { stateFolder } from '../folders.js';
+import { daemonIn } from '../daemon-client.js';
 import { keptRuns } from '../kept-runs.js';
 import { localTime, tableLines } from '../show/table.js';
+import { findState } from '../state.js';
 
 export interface RunsFlags {
   readonly limit?: number;
@@ -52,12 +52,13 @@ async function listed(
   { limit, idle }: Required<RunsFlags>,
   context: Context,
 ): Promise<RunList> {
+  const state = await findState(context, { adHoc: true });
   try {
-    return await daemonClient(context).runs(job, limit, idle);
+    return await (await daemonIn(state, context)).runs(job, limit, idle);
   } catch (thrown) {
     if (!saysNoDaemon(thrown)) throw thrown;
     context.output.note('no daemon runs; only runs that have ended are listed');
-    return keptRuns(stateFolder(context.environment), job, limit, idle);
+    return keptRuns(state, job, limit, idle);
   }
 }
 

@@ -11,9 +11,9 @@ import { redactor } from '../../observe/redact.js';
 import { readConfig } from '../config-file.js';
 import { watchTexts } from '../config-texts.js';
 import type { Context } from '../context.js';
-import { makeStateFolder } from '../folders.js';
 import type { Hangups } from '../hangups.js';
 import { isLively } from '../show/style.js';
+import { useState } from '../state.js';
 
 export interface StartFlags {
   readonly roles?: string;
@@ -34,7 +34,7 @@ export async function start(flags: StartFlags, context: Context, version: string
   const names = namesOf(flags.worker);
   const waitQueue = waitOf(flags.waitQueue);
   const config = await readConfig(context);
-  const state = await makeStateFolder(environment);
+  const state = await useState(context, config);
   const tty = isLively(process.stderr, environment.env) && !output.json;
   const debug = output.verbosity > 0;
   const log = createLog({

@@ -8,7 +8,7 @@ import { localTime, tableLines } from '../show/table.js';
 
 export async function status(context: Context): Promise<number> {
   const { output } = context;
-  const found = await daemonClient(context).status();
+  const found = await (await daemonClient(context)).status();
   const now = new Date();
   if (output.json) output.record({ event: 'status', time: now.toISOString(), ...found });
   else for (const line of statusLines(found, now)) output.data(line);

@@ -24,7 +24,15 @@ export interface PlanEvent {
 /** One line of a printed plan. */
 export interface ActionEvent {
   readonly event: 'action';
-  readonly action: 'mkdir' | 'copy' | 'attrs' | 'delete' | 'conflict' | 'skip' | 'fail';
+  readonly action:
+    | 'mkdir'
+    | 'copy'
+    | 'attrs'
+    | 'delete'
+    | 'conflict'
+    | 'skip'
+    | 'vanished'
+    | 'fail';
   readonly path: string;
   readonly bytes?: number;
   readonly kind?: string;
@@ -34,7 +42,7 @@ export interface ActionEvent {
 
 export interface FileEvent {
   readonly event: 'file';
-  readonly action: 'copy' | 'attrs' | 'delete' | 'mkdir' | 'skip' | 'fail';
+  readonly action: 'copy' | 'attrs' | 'delete' | 'mkdir' | 'skip' | 'vanished' | 'fail';
   readonly path: string;
   readonly bytes?: number;
   /** With `copy`: from the first attempt until the file had its final name, to the millisecond. */
@@ -49,6 +57,9 @@ export interface Failure {
   readonly kind: ErrorKind;
   readonly message: string;
 }
+
+/** What a run that succeeded could not guarantee. `live`: of a file that grew while it was read, all that it held when it was opened was taken, and no more. */
+export type NotGuaranteed = 'live';
 
 /** The result of a run. Kept in the state folder and printed as the last `--json` line. */
 export interface Report {
@@ -74,6 +85,8 @@ export interface Report {
     readonly deleted: number;
     readonly unchanged: number;
     readonly skipped: number;
+    /** Source files that were removed after they were listed. Absent in reports of earlier versions. */
+    readonly vanished?: number;
     readonly failed: number;
   };
   /** Bytes of the files copied. */
@@ -82,6 +95,8 @@ export interface Report {
   readonly sessions: number;
   readonly attempt: number;
   readonly verified: 'checksum' | 'size' | 'none';
+  /** Absent if there is nothing to name. */
+  readonly notGuaranteed?: readonly NotGuaranteed[];
   readonly error?: {
     readonly kind: ErrorKind;
     readonly message: string;

@@ -1,6 +1,6 @@
 /**
  * STATE/transfers.log: a line of JSON for every file that a run of any job copied, changed or deleted,
- * or failed to. Files that were skipped are in the run's own log (run-log.ts).
+ * or failed to. Files that were skipped or had vanished are in the run's own log (run-log.ts).
  */
 import type { FileEvent } from '../core/events.js';
 import { jsonLine } from '../core/text.js';
@@ -50,7 +50,7 @@ export function openTransferLog(options: TransferLogOptions): TransferLog {
   });
   return {
     file({ job, run, remote }, { action, path, bytes, seconds, kind, message }) {
-      if (action === 'skip') return;
+      if (action === 'skip' || action === 'vanished') return;
       file.write(
         jsonLine({
           time: new Date().toISOString(),

@@ -81,7 +81,7 @@ describe('a run', () => {
       failuresOmitted: 0,
     });
     expect(keysOf(report?.files)).toEqual(
-      sorted(['copied', 'attrs', 'deleted', 'unchanged', 'skipped', 'failed']),
+      sorted(['copied', 'attrs', 'deleted', 'unchanged', 'skipped', 'vanished', 'failed']),
     );
     const { startedAt, endedAt, seconds } = report ?? { event: '' };
     expect(Date.parse(endedAt) - Date.parse(startedAt)).toBe(Math.round(seconds * 1000));

@@ -1,35 +1,16 @@
 /**
- * Faults of the source: rows 15 and 20 to 24 of docs/faults.md, through the built CLI. The hostile
+ * Faults of the source: rows 15, 20 and 22 to 24 of docs/faults.md, through the built CLI. The hostile
  * server shows a test when a file is being read, so that the test can interfere at that moment.
- * More of rows 15, 22, 23 and 24 is in e2e/deletions.test.ts.
+ * Row 21 is in vanished.test.ts; more of rows 15, 22, 23 and 24 is in e2e/deletions.test.ts.
  */
-import { chmodSync, mkdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { hostileTest, test } from '../kit/base.js';
 import { lookOn } from '../kit/files/onlooker.js';
 import { readTree, sameTree } from '../kit/files/tree.js';
-import type { Scene } from '../kit/scene.js';
+import { type Scene, turn, type Way, ways } from '../kit/scene.js';
 import { listingFails } from '../kit/servers/hostile-replies.js';
 import type { Asked } from '../kit/servers/hostile-server.js';
-
-type Way = 'up' | 'down';
-const ways: readonly Way[] = ['up', 'down'];
-
-/** The scene's two sides as source and target of a job in one direction. */
-function turn(scene: Scene, way: Way) {
-  const [source, target] = way === 'up' ? [scene.here, scene.there] : [scene.there, scene.here];
-  return {
-    source,
-    target,
-    writeSource: way === 'up' ? scene.writeHere : scene.writeThere,
-    writeTarget: way === 'up' ? scene.writeThere : scene.writeHere,
-    jobs: (job: object = {}, remote: object = {}) =>
-      scene.jobs(
-        way === 'up' ? job : { from: `archive:${scene.place}`, to: './data', ...job },
-        remote,
-      ),
-  };
-}
 
 describe('row 15: what a user without rights cannot read or write', () => {
   test('a folder and a file it cannot read: 3, siblings done, nothing deleted', async ({
@@ -152,31 +133,6 @@ describe('row 20: the source is changed while it is read', () => {
       hostile.behave = () => 'normal';
       expect((await scene.run()).code).toBe(0);
       expect((await eye.stop()).wrong).toEqual([]);
-      expect(sameTree(source(), target())).toBe(true);
-    },
-  );
-});
-
-describe('row 21: a file vanishes after the scan', () => {
-  hostileTest.for(ways)(
-    '%s: 3 with its path, the rest done, nothing deleted',
-    async (way, { scene, hostile }) => {
-      const { source, target, writeSource, writeTarget, jobs } = turn(scene, way);
-      writeSource({ 'd/a': 'a', 'd/b': 'b', 'd/c': 'c' });
-      writeTarget({ 'd/b': 'old', gone: 'gone' });
-      // one after another, in name order
-      await jobs({ delete: { max: '100%' } }, { maxFiles: 1 });
-      hostile.behave = (asked) => {
-        if (asked.type === 'OPEN' && /\/\.?a[^/]*$/.test(asked.path))
-          rmSync(source('d/b'), { force: true });
-        return 'normal';
-      };
-      const { code, report, stderr } = await scene.run();
-      expect(code, stderr).toBe(3);
-      expect(report.failures).toMatchObject([{ path: 'd/b', kind: 'io' }]);
-      expect(report.files).toMatchObject({ copied: 2, deleted: 0, failed: 1 });
-      expect(readTree(target())).toEqual({ 'd/a': 'a', 'd/b': 'old', 'd/c': 'c', gone: 'gone' });
-      expect((await scene.run()).code).toBe(0);
       expect(sameTree(source(), target())).toBe(true);
     },
   );

@@ -103,3 +103,23 @@ export async function openScene(server: Server): Promise<Scene> {
     },
   };
 }
+
+/** Which of a scene's sides is the source: `up`, the local one; `down`, the server's. */
+export type Way = 'up' | 'down';
+export const ways: readonly Way[] = ['up', 'down'];
+
+/** The scene's two sides as source and target of a job in one direction. */
+export function turn(scene: Scene, way: Way) {
+  const [source, target] = way === 'up' ? [scene.here, scene.there] : [scene.there, scene.here];
+  return {
+    source,
+    target,
+    writeSource: way === 'up' ? scene.writeHere : scene.writeThere,
+    writeTarget: way === 'up' ? scene.writeThere : scene.writeHere,
+    jobs: (job: object = {}, remote: object = {}) =>
+      scene.jobs(
+        way === 'up' ? job : { from: `archive:${scene.place}`, to: './data', ...job },
+        remote,
+      ),
+  };
+}

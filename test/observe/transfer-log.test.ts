@@ -40,6 +40,7 @@ test('every file that something was done to has a line, for the owner only', asy
   log.file(of, copied('a.txt'));
   log.file(of, { event: 'file', action: 'delete', path: 'b' });
   log.file(of, { event: 'file', action: 'skip', path: 'link', kind: 'link', message: 'a link' });
+  log.file(of, { event: 'file', action: 'vanished', path: 'gone' });
   const failed = { kind: 'io', message: 'no space left' };
   log.file({ job: 'other', run: of.run }, { event: 'file', action: 'fail', path: 'c', ...failed });
   log.close();

@@ -24,6 +24,7 @@ export function summaryLine(report: Report): string {
   add(files.deleted, 'deleted');
   add(files.unchanged, 'unchanged');
   add(files.skipped, 'skipped');
+  add(files.vanished ?? 0, 'vanished');
   add(files.failed, 'failed');
   const time = formatDuration(seconds * 1000);
   if (parts.length === 0 && report.outcome !== 'succeeded')
@@ -38,6 +39,7 @@ export function summaryLine(report: Report): string {
   if (files.copied > 0) {
     line += verified === 'none' ? ', not verified' : `, verified by ${verified}`;
   }
+  if (report.notGuaranteed?.includes('live')) line += ', growing files as of when they were opened';
   if (report.attempt > 1) line += `, attempt ${report.attempt}`;
   return line;
 }

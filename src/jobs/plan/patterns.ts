@@ -68,6 +68,13 @@ export class Patterns {
   }
 }
 
+/** Whether a file's path matches any of the patterns; undefined without patterns. */
+export function fileMatcher(lines: readonly string[]): ((path: string) => boolean) | undefined {
+  if (lines.length === 0) return undefined;
+  const patterns = new Patterns(lines);
+  return (path) => patterns.match(path, false).verdict === 'excluded';
+}
+
 function compile(lines: readonly string[]): Ignore {
   return ignore({ ignorecase: false, allowRelativePaths: true }).add(
     lines.map((pattern, i) => ({ pattern: plainStars(pattern), mark: String(i + 1) })),

@@ -5,6 +5,7 @@ import { present } from '../../core/present.js';
 import { openSide } from '../../endpoints/open.js';
 import type { SessionPool } from '../../endpoints/sftp/pool.js';
 import { Scope } from '../../jobs/plan/filter.js';
+import { fileMatcher } from '../../jobs/plan/patterns.js';
 import { planFolder } from '../../jobs/plan/plan-folder.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { openDoubts } from './remembered/doubts.js';
@@ -118,11 +119,16 @@ export async function explainPath(
       scope,
       rules,
     );
-    return { path, ...stats, ...verdictOf(plan, job) };
+    const verdict = verdictOf(plan, job);
+    const grows = verdict.verdict === 'copied' && fileMatcher(job.live)?.(path) === true;
+    const reason = grows ? `${verdict.reason}; ${asOfOpening}` : verdict.reason;
+    return { path, ...stats, ...verdict, reason };
   } finally {
     await Promise.all([from.endpoint.close(), to.endpoint.close()]);
   }
 }
+
+const asOfOpening = 'it matches `live`, so a run copies it as of its size when it is opened';
 
 function verdictOf(
   plan: ReturnType<typeof planFolder>,

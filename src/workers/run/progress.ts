@@ -60,6 +60,18 @@ export class TransferProgress {
     this.alive();
   }
 
+  /** A copy had this many bytes more than the plan counted, or fewer. */
+  resize(bytes: number): void {
+    this.#bytes.total += bytes;
+  }
+
+  /** A copy whose source file has vanished counts no more. */
+  drop(bytes: number): void {
+    this.#bytes.total -= bytes;
+    this.#files.total--;
+    this.#files.done--;
+  }
+
   step(): void {
     this.#files.done = Math.min(this.#files.done + 1, this.#files.total);
     this.alive();

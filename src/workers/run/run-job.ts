@@ -17,6 +17,7 @@ import type { SessionPool } from '../../endpoints/sftp/pool.js';
 import type { Side } from '../../endpoints/side.js';
 import { Scope } from '../../jobs/plan/filter.js';
 import { guard } from '../../jobs/plan/guard.js';
+import { fileMatcher } from '../../jobs/plan/patterns.js';
 import type { Plan } from '../../jobs/plan/plan.js';
 import { reapOld, recoverAside } from './copy/leftovers.js';
 import { readTemporary } from './copy/temporary-names.js';
@@ -124,7 +125,8 @@ async function carryOut(
     refuseOverlap(job, source, destination);
     const keepFacts = await recallSides(job, source, destination, state);
     doubts = await openDoubts(job, state);
-    const sides = { source, destination, doubts };
+    const isLive = fileMatcher(job.live);
+    const sides = { source, destination, doubts, isLive };
     let scanned = await scanSides(job, context, sides, signal, start);
     if (!context.dryRun && (await recoverAside(destination.endpoint, scanned.leftovers, signal)))
       scanned = await scanSides(job, context, sides, signal, start);
@@ -133,6 +135,7 @@ async function carryOut(
     emitPlan(plan, emit);
     tally.unchanged = plan.unchanged;
     for (const { path, kind, message } of plan.skips) tally.skip(path, kind, message);
+    for (const path of scanned.vanished) tally.vanish(path);
     const refusal =
       context.folders === undefined
         ? guard(plan, job.delete, await factsFor(job, source, scanned, signal))
@@ -157,6 +160,7 @@ async function carryOut(
       signal,
       start,
       leftovers: byMark(scanned.leftovers),
+      isLive,
     });
     for (const keep of keepFacts) await keep();
     await reapOld(destination.endpoint, scanned.leftovers, start, signal);
@@ -167,10 +171,17 @@ async function carryOut(
   }
 }
 
+interface ScannedSides {
+  readonly source: Side;
+  readonly destination: Side;
+  readonly doubts: Doubts | undefined;
+  readonly isLive: ((path: string) => boolean) | undefined;
+}
+
 function scanSides(
   job: Job,
   { emit, folders, trigger }: RunContext,
-  { source, destination, doubts }: { source: Side; destination: Side; doubts: Doubts | undefined },
+  { source, destination, doubts, isLive }: ScannedSides,
   signal: AbortSignal,
   start: number,
 ): Promise<Scan> {
@@ -187,6 +198,7 @@ function scanSides(
       ...planRules(job, source.endpoint.can, destination.endpoint.can),
       ...present({ doubts: doubts?.byPath }),
     },
+    ...present({ isLive }),
     signal,
     onSame: (path, readAt) => doubts?.same(path, readAt),
     onProgress: (scanned) => {

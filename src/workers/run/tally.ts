@@ -1,10 +1,17 @@
 /** Counts what a run has done, keeps its failures, and emits an event for each path. */
 import { asFerryError, type FerryError } from '../../core/errors.js';
-import type { Emit, Failure, FileEvent, Report } from '../../core/events.js';
+import type { Emit, Failure, FileEvent, NotGuaranteed, Report } from '../../core/events.js';
 
 /** Failures a report lists; further ones are only counted. */
 const failuresListed = 1000;
 const strength = { none: 0, size: 1, checksum: 2 } as const;
+
+interface TalliedCopy {
+  readonly bytes: number;
+  readonly verified: Report['verified'];
+  /** Whether the file grew while it was read (`live`). */
+  readonly grew?: boolean;
+}
 
 export class Tally {
   copied = 0;
@@ -12,11 +19,13 @@ export class Tally {
   deleted = 0;
   unchanged = 0;
   skipped = 0;
+  vanished = 0;
   failed = 0;
   /** Bytes of the files copied. */
   bytes = 0;
   verified: Report['verified'] | undefined;
   readonly failures: Failure[] = [];
+  readonly notGuaranteed = new Set<NotGuaranteed>();
   readonly #emit: Emit;
 
   constructor(emit: Emit) {
@@ -29,13 +38,21 @@ export class Tally {
   }
 
   /** Records a copied file. `began` is when its copying began, by `performance.now()`. */
-  copy(path: string, bytes: number, verified: Report['verified'], began: number): void {
+  copy(path: string, { bytes, verified, grew = false }: TalliedCopy, began: number): void {
     this.copied++;
     this.bytes += bytes;
     if (this.verified === undefined || strength[verified] < strength[this.verified])
       this.verified = verified;
+    if (grew) this.notGuaranteed.add('live');
     const seconds = Math.round(performance.now() - began) / 1000;
-    this.file('copy', path, { bytes, seconds });
+    const message = 'as of when it was opened; it grew while it was read';
+    this.file('copy', path, { bytes, seconds, ...(grew ? { message } : {}) });
+  }
+
+  /** Records a source file that was removed after it was listed. */
+  vanish(path: string): void {
+    this.vanished++;
+    this.file('vanished', path);
   }
 
   skip(path: string, kind: string, message: string): void {

@@ -46,6 +46,14 @@ describe('the summary', () => {
       'failed after 350 ms',
     ],
     [
+      'of a busy source',
+      {
+        files: { ...none, copied: 1, vanished: 2 },
+        ...{ bytes: 9, seconds: 0.1, notGuaranteed: ['live'] },
+      },
+      'succeeded: 1 copied (9 B), 2 vanished in 100 ms, 1 session, verified by size, growing files as of when they were opened',
+    ],
+    [
       'of a moment, without a rate',
       { files: { ...none, copied: 1 }, bytes: 9, seconds: 0.1, verified: 'checksum' },
       'succeeded: 1 copied (9 B) in 100 ms, 1 session, verified by checksum',

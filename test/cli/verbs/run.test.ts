@@ -354,6 +354,8 @@ describe('explain', () => {
 
   test('with --json is one object', async () => {
     data({ 'a.txt': 'a' });
+    const live = await run('explain', 'nightly', 'a.txt', '--live', '*.txt');
+    expect(live.stdout).toContain('matches `live`');
     const { events } = await run('explain', 'nightly', 'a.txt', '--json');
     expect(events).toMatchObject([
       { event: 'explain', job: 'nightly', path: 'a.txt', verdict: 'copied' },

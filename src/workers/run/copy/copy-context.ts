@@ -34,6 +34,8 @@ export interface CopyContext {
   readonly leftovers: Map<string, readonly string[]>;
   /** Temporary files that cannot be resumed; they are removed when the run ends. */
   readonly orphans: Set<string>;
+  /** Whether a path is that of a file that may grow while it is read (`live`); undefined: none may. */
+  readonly isLive: ((path: string) => boolean) | undefined;
   /** Records each copy; undefined where no later run compares it. */
   readonly doubts: Pick<Doubts, 'publishing'> | undefined;
 }
@@ -52,4 +54,6 @@ export interface Copied {
   readonly verified: 'checksum' | 'size' | 'none';
   /** The source's attributes when its bytes were read. */
   readonly source: Stat;
+  /** Whether it grew while it was read; the copy is then what it held when it was opened. */
+  readonly grew: boolean;
 }

@@ -67,20 +67,22 @@ export function beforePublishing(
 }
 
 /** Copies one file to a temporary name at the destination, complete and checked. */
-export function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
+export async function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
   const { size } = request.source;
   // one byte more than its size is requested, so that the only read reaches its end
-  return size !== undefined && size < chunkBytes(context)
-    ? stageWhole(request, size, context)
-    : stageChunks(request, context);
+  if (size !== undefined && size < chunkBytes(context)) {
+    const staged = await stageWhole(request, size, context);
+    if (staged !== undefined) return staged;
+  }
+  return stageChunks(request, context);
 }
 
-/** Copies a file that fits into one request, in as few round trips as the sides allow. */
+/** Copies a file that fits into one request, in as few round trips as the sides allow; undefined if it is one that may grow (`live`) and did. */
 async function stageWhole(
   request: CopyRequest,
   size: number,
   context: CopyContext,
-): Promise<Staged> {
+): Promise<Staged | undefined> {
   const { source, budget, buffers, signal, rules } = context;
   if (!budget.tryTake(size)) await budget.take(size);
   try {
@@ -89,14 +91,19 @@ async function stageWhole(
     const readAt = Date.now();
     const read = await source.readWhole(request.from, buffer.subarray(0, size + 1), signal);
     const before = read.before ?? request.source;
+    if ((read.after.size ?? 0) > size && context.isLive?.(request.path)) {
+      buffers.give(buffer);
+      return undefined;
+    }
     if (sizeOf(before, request) !== size) throw changed('it changed before it was read');
-    checkSource(before, read.after);
+    checkSource(before, read.after, false);
     if (read.bytes !== size) throw changed('it holds more or less than its reported size');
     const data = buffer.subarray(0, size);
     const staged = await stage(request, before, readAt, context, async (target, attributes) => {
       const stored = await finish(target, attributes, size, context, data);
       context.onBytes(size);
-      return { stored, hash: rules.verify === 'checksum' ? hashOf(data) : undefined };
+      const hash = rules.verify === 'checksum' ? hashOf(data) : undefined;
+      return { stored, hash, grew: false };
     });
     buffers.give(buffer); // after an error it may still be in use
     return staged;
@@ -111,14 +118,15 @@ async function stageChunks(request: CopyRequest, context: CopyContext): Promise<
   const readAt = Date.now();
   const from = await source.open(request.from, 'read', 0, signal);
   try {
-    // a local stat is cheap; a remote one costs a round trip, and the scan's stat is as good
-    const known = source.can.roundTrip > 0 && request.source.size !== undefined;
+    // a local stat is cheap; a remote one costs a round trip, and the scan's stat is as good, unless the file grows
+    const mayGrow = context.isLive?.(request.path) === true;
+    const known = source.can.roundTrip > 0 && request.source.size !== undefined && !mayGrow;
     const before: Stat = known ? request.source : await from.stat(signal);
     const size = sizeOf(before, request);
     await largeFiles.take(1);
     try {
       return await stage(request, before, readAt, context, (target, attributes) =>
-        sendChunks(from, target, before, size, attributes, context),
+        sendChunks({ from, target, before, size, attributes, mayGrow }, context),
       );
     } finally {
       largeFiles.give(1);
@@ -149,6 +157,7 @@ interface Sent {
   readonly hash: string | undefined;
   /** The destination's stat of the finished temporary file. */
   readonly stored: Stat | undefined;
+  readonly grew: boolean;
 }
 
 /** Makes the temporary file, lets `send` fill and finish it, and verifies it. */
@@ -178,11 +187,12 @@ async function stage(
     const sent = await send(target, attributesFor(before, request.destination, rules.modes));
     const verified =
       rules.verify === 'checksum'
-        ? await verify(request, target, sent, context)
+        ? await verify(request, target, size, sent, context)
         : sent.stored?.size === undefined
           ? 'none'
           : 'size';
-    return { bytes: size, verified, source: before, temporary: target.path, mark, readAt };
+    const { grew } = sent;
+    return { bytes: size, verified, source: before, grew, temporary: target.path, mark, readAt };
   } catch (error) {
     await target.handle.close().catch(() => {});
     if (size > resumeAboveBytes && isPassing(error)) context.leftovers.set(mark, [target.path]);
@@ -203,14 +213,19 @@ function isPassing(error: unknown): boolean {
   return !(error instanceof FerryError) || error.kind === 'network' || error.kind === 'timeout';
 }
 
-async function sendChunks(
-  from: Handle,
-  target: TemporaryFile,
-  before: Stat,
-  size: number,
-  attributes: Attributes,
-  context: CopyContext,
-): Promise<Sent> {
+interface Sending {
+  readonly from: Handle;
+  readonly target: TemporaryFile;
+  /** The source's attributes before its first byte is read. */
+  readonly before: Stat;
+  readonly size: number;
+  readonly attributes: Attributes;
+  /** Whether it may grow while it is read (`live`). */
+  readonly mayGrow: boolean;
+}
+
+async function sendChunks(sending: Sending, context: CopyContext): Promise<Sent> {
+  const { from, target, before, size, attributes, mayGrow } = sending;
   const { signal, rules } = context;
   if (target.start > 0) context.onBytes(target.start);
   let arrived = target.start;
@@ -231,24 +246,36 @@ async function sendChunks(
         context.onBytes(bytes);
       },
     });
-    checkSource(before, await from.stat(signal));
+    const grew = checkSource(before, await from.stat(signal), mayGrow);
     const stored = await finish(target, attributes, size, context, undefined);
-    return { hash, stored };
+    return { hash, stored, grew };
   } catch (error) {
     context.onBytes(-arrived);
     throw error;
   }
 }
 
-/** Throws if the source changed while it was read. */
-function checkSource(before: Stat, after: Stat): void {
+/** Whether a file has become longer and shows no sign of having been rewritten. */
+export function onlyGrew(
+  before: Pick<Stat, 'size' | 'mtime'>,
+  after: Pick<Stat, 'size' | 'mtime'>,
+): boolean {
+  const { size, mtime } = before;
+  if (size === undefined || after.size === undefined || after.size <= size) return false;
+  return mtime === undefined || after.mtime === undefined || after.mtime >= mtime;
+}
+
+/** Whether the source grew while it was read, if it may; throws if it changed in any other way. */
+function checkSource(before: Stat, after: Stat, mayGrow: boolean): boolean {
   const same =
     before.size === after.size &&
     before.mtime === after.mtime &&
     (before.identity === undefined ||
       after.identity === undefined ||
       before.identity === after.identity);
-  if (!same) throw changed('it changed while it was read');
+  if (same) return false;
+  if (mayGrow && onlyGrew(before, after)) return true;
+  throw changed('it changed while it was read');
 }
 
 function changed(message: string): FerryError {
@@ -261,13 +288,16 @@ function changed(message: string): FerryError {
 async function verify(
   request: CopyRequest,
   target: TemporaryFile,
+  size: number,
   sent: Sent,
   context: CopyContext,
 ): Promise<'checksum'> {
   const { source, destination, signal } = context;
+  // a file that may grow is longer by now
+  const whole = context.isLive?.(request.path) ? { limit: size } : { size };
   const same =
     sent.hash === undefined
-      ? await sameContent(source, request.from, destination, target.path, signal)
+      ? await sameContent(source, request.from, destination, target.path, signal, whole)
       : sent.hash === (await hashOfFile(destination, target.path, signal));
   if (!same)
     throw new FerryError('io', 'the destination stored other bytes than were sent', {

@@ -11,6 +11,7 @@ import type {
   PlanRules,
   SourceEntry,
 } from '../../../jobs/plan/folder-types.js';
+import { mayBeGone, provenGone } from '../vanished.js';
 import { resolveLink } from './links.js';
 import { entriesNamed, type RequestedFolder, vanished } from './only-folders.js';
 import { readText } from './read-text.js';
@@ -58,6 +59,8 @@ export class FolderReader {
   readonly #parts: FolderReaderParts;
   /** Paths at the destination of ferryline's own files, left behind by earlier runs. */
   readonly leftovers: string[] = [];
+  /** Source links that were removed after they were listed, and what the scan adds. */
+  readonly vanished: string[] = [];
   /** False once the source's root has been found missing. */
   sourceExists = true;
 
@@ -154,13 +157,21 @@ export class FolderReader {
     const { source, rules, signal } = this.#parts;
     const { symlinks } = rules;
     if (symlinks === 'skip' || !entries.some((entry) => entry.kind === 'link')) return entries;
-    return Promise.all(
-      entries.map(async (entry): Promise<SourceEntry> => {
-        if (entry.kind !== 'link' || scope.excludes(join(task.path, entry.name), false))
-          return entry;
-        return resolveLink(source, task.from, entry, symlinks, task.trail, signal);
+    const resolved = await Promise.all(
+      entries.map(async (entry): Promise<SourceEntry | undefined> => {
+        const path = join(task.path, entry.name);
+        if (entry.kind !== 'link' || scope.excludes(path, false)) return entry;
+        try {
+          return await resolveLink(source, task.from, entry, symlinks, task.trail, signal);
+        } catch (error) {
+          const from = join(task.from, entry.name);
+          if (!mayBeGone(error, from) || !(await provenGone(source, from, signal))) throw error;
+          this.vanished.push(path);
+          return undefined;
+        }
       }),
     );
+    return resolved.filter((entry) => entry !== undefined);
   }
 
   async #destinationEntries(

@@ -4,7 +4,7 @@
  */
 import { Budget, each, walk } from '../../../core/at-once.js';
 import { parentOf } from '../../../core/entry.js';
-import { asFerryError, endsRun, type FerryError } from '../../../core/errors.js';
+import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Operation } from '../../../core/events.js';
 import { present } from '../../../core/present.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
@@ -13,6 +13,7 @@ import type { Scope } from '../../../jobs/plan/filter.js';
 import type { FolderPlan, PlanRules, Undecided } from '../../../jobs/plan/folder-types.js';
 import {
   type Action,
+  type Copy,
   type Equal,
   type Mkdir,
   type PathProblem,
@@ -22,6 +23,7 @@ import {
 } from '../../../jobs/plan/plan.js';
 import { apply, planFolder } from '../../../jobs/plan/plan-folder.js';
 import { memoryFor, sameContent } from '../copy/content.js';
+import { mayBeGone, provenGone } from '../vanished.js';
 import { descentInto, requestedFolders, withoutDeletions } from './only-folders.js';
 import { FolderReader, type FolderTask, type UnreadableFolder } from './read-folder.js';
 
@@ -36,6 +38,8 @@ export interface ScanRequest {
   readonly folders?: readonly string[];
   readonly scope: Scope;
   readonly rules: PlanRules;
+  /** Whether a path is that of a file that may grow while it is read (`live`); absent: none may. */
+  readonly isLive?: (path: string) => boolean;
   readonly signal: AbortSignal;
   /** Called after each folder with the number of entries compared so far. */
   readonly onProgress: (compared: number) => void;
@@ -49,6 +53,8 @@ export interface Scan {
   readonly sourceExists: boolean;
   /** Paths at the destination of ferryline's own files, left behind by earlier runs. */
   readonly leftovers: readonly string[];
+  /** Source files and links that were removed after they were listed. */
+  readonly vanished: readonly string[];
 }
 
 /**
@@ -124,8 +130,8 @@ class Scanner {
       to: destination.label,
       ...this.#gathered,
     });
-    const { sourceExists, leftovers } = this.#reader;
-    return { plan, sourceExists, leftovers };
+    const { sourceExists, leftovers, vanished } = this.#reader;
+    return { plan, sourceExists, leftovers, vanished };
   }
 
   /** Plans one folder; resolves to the folders to visit next. */
@@ -140,6 +146,7 @@ class Scanner {
     const { pair, scope } = read;
     const planned = planFolder(pair, scope, rules);
     const folder = this.#isLimited ? withoutDeletions(planned) : planned;
+    if (this.#request.isLive !== undefined) this.#refuseSizeless(folder, this.#request.isLive);
     if (folder.undecided.length > 0) await this.#compareContents(folder);
     this.#add(folder, task);
     return folder.descend.flatMap((next) => {
@@ -149,6 +156,21 @@ class Scanner {
       const trail = rules.symlinks === 'follow' ? [...task.trail, from] : task.trail;
       return [{ path, from, source, destination, scope, trail, ...limit }];
     });
+  }
+
+  /** A file that may grow is copied up to a size that its side must report. */
+  #refuseSizeless(
+    { actions, undecided }: FolderPlan,
+    isLive: NonNullable<ScanRequest['isLive']>,
+  ): void {
+    const copies = actions.filter((action): action is Copy => action.action === 'copy');
+    for (const { path, source } of [...copies, ...undecided])
+      if (source.kind === 'file' && source.size === undefined && isLive(path))
+        throw new FerryError(
+          'config',
+          `${this.#request.source.label} does not report sizes, so files that match \`live\` can't be copied up to theirs`,
+          { path, hint: 'remove `live` from the job, or copy from a server that reports sizes' },
+        );
   }
 
   /** Decides the folder's undecided pairs by comparing their bytes. */
@@ -167,13 +189,16 @@ class Scanner {
     await this.#reading.take(bytes);
     try {
       const readAt = Date.now();
-      const isSame = await sameContent(source, from, destination, path, signal, ours.size);
+      const { size } = ours;
+      const isSame = await sameContent(source, from, destination, path, signal, { size });
       if (isSame) onSame?.(path, readAt);
       apply(folder, pair, decide(isSame, ours, theirs, rules), rules);
     } catch (error) {
       signal.throwIfAborted();
       const { kind, message } = failureOf(error);
-      folder.failures.push({ path, kind, message });
+      if (mayBeGone(error, from) && (await provenGone(source, from, signal)))
+        this.#reader.vanished.push(path);
+      else folder.failures.push({ path, kind, message });
     } finally {
       this.#reading.give(bytes);
     }

@@ -3,19 +3,18 @@
  * archive. Failures of other files do not matter; a file that has changed since is left alone.
  */
 import { join, nameOf, parentOf, type Stat } from '../../../core/entry.js';
-import { FerryError } from '../../../core/errors.js';
+import { asFerryError, FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Side } from '../../../endpoints/side.js';
 import type { CopyContext } from '../copy/copy-context.js';
-import { copyFile } from '../copy/copy-file.js';
+import { copyFile, onlyGrew } from '../copy/copy-file.js';
 import { makeFolders } from './trash.js';
 
-export type AfterAction = (
-  path: string,
-  from: string,
-  source: Pick<Stat, 'size' | 'mtime'>,
-) => Promise<void>;
+type Seen = Pick<Stat, 'size' | 'mtime'>;
+
+/** Handles one file; `grown`: it may grow (`live`), has grown since it was copied, and stays. Rejects with ENOENT if it is gone. */
+export type AfterAction = (path: string, from: string, seen: Seen) => Promise<'handled' | 'grown'>;
 
 /** Names tried if the name is taken in the archive (`.1`, `.2` …) before the file fails. */
 const namesTried = 1000;
@@ -33,22 +32,26 @@ export function createAfter(
   const side = source.endpoint;
   const made = new Map<string, Promise<void>>();
 
-  const unchanged = async (from: string, seen: Pick<Stat, 'size' | 'mtime'>): Promise<boolean> => {
+  /** Throws unless the file is as it was seen, or has only grown, if it may. */
+  const check = async (path: string, from: string, seen: Seen): Promise<'same' | 'grown'> => {
     const now = await side.stat(from, signal);
-    return now?.kind === 'file' && now.size === seen.size && now.mtime === seen.mtime;
+    if (now === undefined) throw goneFrom(from);
+    if (now.kind === 'file' && now.size === seen.size && now.mtime === seen.mtime) return 'same';
+    if (now.kind === 'file' && onlyGrew(seen, now) && context.isLive?.(path)) return 'grown';
+    throw new FerryError('changed', 'it changed after it was copied, so it stays in the source', {
+      path: from,
+      hint: 'the next run copies it again',
+    });
   };
 
   return async (path, from, seen) => {
-    if (!(await unchanged(from, seen)))
-      throw new FerryError('changed', 'it changed after it was copied, so it stays in the source', {
-        path: from,
-        hint: 'the next run copies it again',
-      });
+    if ((await check(path, from, seen)) === 'grown') return 'grown';
     if (after.kind === 'delete') await side.remove(from, signal);
-    else if (archive !== undefined) await move(from, path);
+    else if (archive !== undefined) return move(from, path);
+    return 'handled';
   };
 
-  async function move(from: string, path: string): Promise<void> {
+  async function move(from: string, path: string): Promise<'handled' | 'grown'> {
     const to = archive as Endpoint;
     await makeFolders(to, parentOf(path), made, signal);
     const whole = source.elsewhere('/', side.label);
@@ -59,15 +62,14 @@ export function createAfter(
       if (sameSide) {
         try {
           await whole.rename(absolute(side, from), absolute(to, name), false, signal);
-          return;
+          return 'handled';
         } catch (error) {
           const code = error instanceof FerryError ? error.code : undefined;
           if (code === 'EEXIST') continue;
           if (code !== 'EXDEV' && code !== 'EFAILURE') throw error;
         }
       }
-      await copyOver(from, name, to);
-      return;
+      return copyOver(path, from, name, to);
     }
     throw new FerryError('io', `the archive already has ${namesTried} files of this name`, {
       path: from,
@@ -76,10 +78,10 @@ export function createAfter(
   }
 
   /** Moves a file to another device or server: copies it, verifies the copy, then removes it. */
-  async function copyOver(from: string, name: string, to: Endpoint): Promise<void> {
+  async function copyOver(path: string, from: string, name: string, to: Endpoint) {
     const stat = await side.stat(from, signal);
-    if (stat === undefined) return;
-    await copyFile(
+    if (stat === undefined) throw goneFrom(from);
+    const copying = copyFile(
       { path: name, from, source: stat, destination: undefined },
       {
         ...context,
@@ -87,19 +89,28 @@ export function createAfter(
         rules: { ...context.rules, verify: 'checksum' },
         onBytes: () => {},
         leftovers: new Map(),
+        isLive: undefined, // what is removed from the source must have been copied whole
         doubts: undefined,
       },
     );
-    if (!(await unchanged(from, stat)))
-      throw new FerryError(
-        'changed',
-        'it changed while it was archived, so it stays in the source',
-        {
-          path: from,
-        },
-      );
+    const error = await copying.then(() => undefined, asFerryError);
+    if (error !== undefined && error.kind !== 'changed') throw error;
+    const now = await check(path, from, stat);
+    if (error !== undefined) {
+      if (now === 'grown') return 'grown';
+      throw error;
+    }
+    if (now === 'grown') {
+      await to.remove(name, signal);
+      return 'grown';
+    }
     await side.remove(from, signal);
+    return 'handled';
   }
+}
+
+function goneFrom(path: string): FerryError {
+  return new FerryError('io', 'it is gone from the source', { path, code: 'ENOENT' });
 }
 
 /** An entry's path below `/`. */

@@ -4,6 +4,7 @@
  * is decided by transfer.ts and replace-entry.ts.
  */
 import { each } from '../../../core/at-once.js';
+import type { Stat } from '../../../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
 import type { Copy, Link, Mkdir, SetAttributes } from '../../../jobs/plan/plan.js';
@@ -13,6 +14,7 @@ import { temporaryPath } from '../copy/temporary-names.js';
 import { fingerprint } from '../fingerprint.js';
 import type { TransferProgress } from '../progress.js';
 import type { Tally } from '../tally.js';
+import { mayBeGone, provenGone, Vanished } from '../vanished.js';
 import type { AfterAction } from './after.js';
 
 export interface EntryWriterParts {
@@ -60,6 +62,11 @@ export class EntryWriter {
       await work();
     } catch (thrown) {
       if (this.#context.signal.aborted) throw this.#context.signal.reason;
+      if (thrown instanceof Vanished) {
+        this.#tally.vanish(path);
+        this.#progress.drop(thrown.bytes);
+        return;
+      }
       const error = asFerryError(thrown);
       if (endsRun(error.kind)) {
         this.#stop.abort(error);
@@ -138,11 +145,30 @@ export class EntryWriter {
     const began = performance.now();
     if (copy.rename !== undefined) await renameCase(destination, copy.rename, copy.path, signal);
     const copied = await this.retried(copy, (request) => copyFile(request, this.#context));
-    this.#tally.copy(copy.path, copied.bytes, copied.verified, began);
-    await this.#after?.(copy.path, copy.from, copied.source);
+    this.#tally.copy(copy.path, copied, began);
+    this.#progress.resize(copied.bytes - (copy.source.size ?? 0));
+    // one that grows stays at the source, where the next run finds it
+    if (!copied.grew) await this.handleSource(copy.path, copy.from, copied.source);
   }
 
-  /** Tries `work` again, with a new stat of the source, after the source changed or the connection was lost. */
+  /** Does with a source file what the job's `after` says. `seen` is what is proven to be at the destination. */
+  async handleSource(
+    path: string,
+    from: string,
+    seen: Pick<Stat, 'size' | 'mtime'>,
+  ): Promise<void> {
+    if (this.#after === undefined) return;
+    const { source, signal } = this.#context;
+    try {
+      const end = await this.#after(path, from, seen);
+      if (end === 'grown') this.#tally.notGuaranteed.add('live');
+    } catch (error) {
+      if (!mayBeGone(error, from) || !(await provenGone(source, from, signal))) throw error;
+      this.#tally.vanish(path);
+    }
+  }
+
+  /** Tries `work` again, with a new stat of the source, after the source changed or the connection was lost. Rejects with `Vanished` if the source file is gone. */
   async retried<T extends Copied>(copy: Copy, work: (request: Copy) => Promise<T>): Promise<T> {
     const { source, signal } = this.#context;
     let request = copy;
@@ -152,17 +178,25 @@ export class EntryWriter {
       } catch (thrown) {
         if (signal.aborted) throw signal.reason;
         const error = asFerryError(thrown);
-        const again = error.kind === 'changed' || error.kind === 'network';
-        if (!again || attempt >= triesPerFile)
-          throw error.path === undefined ? error.at(copy) : error;
-        const now = await source.stat(copy.from, signal);
-        if (now === undefined)
-          throw new FerryError('io', 'it was removed from the source before it was copied', {
-            path: copy.from,
-          });
+        const isLast = attempt >= triesPerFile;
+        const here = error.kind === 'changed' || mayBeGone(error, copy.from);
+        const again = here || (error.kind === 'network' && !isLast);
+        const now = again ? await source.stat(copy.from, signal) : undefined;
+        if (again && now === undefined) throw await this.#gone(copy);
+        if (now === undefined || isLast) throw error.path === undefined ? error.at(copy) : error;
         request = { ...copy, source: now };
       }
     }
+  }
+
+  /** The error for a copy whose source has nothing at its path. */
+  async #gone({ from, source: { size } }: Copy): Promise<Vanished | FerryError> {
+    const { source, signal } = this.#context;
+    if (await provenGone(source, from, signal)) return new Vanished(size ?? 0);
+    return new FerryError('io', 'it is gone from the source together with its folder', {
+      path: from,
+      hint: 'nothing was deleted; the next run finds out what is left',
+    });
   }
 
   async makeLink(link: Link): Promise<void> {
@@ -180,7 +214,7 @@ export class EntryWriter {
       this.#context.orphans.add(temporary);
       throw error;
     }
-    this.#tally.copy(link.path, 0, 'size', began);
+    this.#tally.copy(link.path, { bytes: 0, verified: 'size' }, began);
   }
 
   async setAttributes(action: SetAttributes): Promise<void> {

@@ -45,7 +45,7 @@ export async function replaceEntry(path: string, plan: Plan, parts: ReplaceParts
       const markPublished = beforePublishing(entry, staged, context);
       await publish(staged.temporary, { path, destination: undefined }, context, staged.mark);
       markPublished();
-      tally.copy(path, staged.bytes, staged.verified, began);
+      tally.copy(path, staged, began);
     } else if (entry?.action === 'link')
       await writer.makeLink({ ...entry, destination: undefined });
     else await fillFolder(path, plan, writer);

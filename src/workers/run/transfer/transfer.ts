@@ -7,6 +7,7 @@ import { all, Budget, each } from '../../../core/at-once.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Emit } from '../../../core/events.js';
 import type { Job } from '../../../core/job.js';
+import { count } from '../../../core/text.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { SessionPool } from '../../../endpoints/sftp/pool.js';
 import type { Side } from '../../../endpoints/side.js';
@@ -17,7 +18,7 @@ import type { CopyContext } from '../copy/copy-context.js';
 import { TransferProgress } from '../progress.js';
 import type { Doubts } from '../remembered/doubts.js';
 import type { Tally } from '../tally.js';
-import { type AfterAction, createAfter } from './after.js';
+import { createAfter } from './after.js';
 import { bandwidthOf } from './bandwidth.js';
 import { EntryWriter, isWritable, smallRequestsAtOnce } from './entry-writer.js';
 import { replaceEntry } from './replace-entry.js';
@@ -43,6 +44,8 @@ export interface TransferRequest {
   readonly start: number;
   /** Temporary files of earlier runs, by fingerprint. */
   readonly leftovers: Map<string, readonly string[]>;
+  /** Whether a path is that of a file that may grow while it is read (`live`); undefined: none may. */
+  readonly isLive: ((path: string) => boolean) | undefined;
   readonly doubts: Doubts | undefined;
 }
 
@@ -74,6 +77,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     onBytes: (bytes) => progress.bytes(bytes),
     leftovers: request.leftovers,
     orphans,
+    isLive: request.isLive,
     doubts: request.doubts,
   };
   try {
@@ -101,7 +105,6 @@ class Transfer {
   readonly #context: CopyContext;
   readonly #writer: EntryWriter;
   readonly #remover: Remover;
-  readonly #after: AfterAction | undefined;
 
   constructor(
     request: TransferRequest,
@@ -113,8 +116,8 @@ class Transfer {
     this.#request = request;
     this.#context = context;
     this.#remover = createRemover(context.destination, job.trash, run, context.signal);
-    this.#after = createAfter(job, request.source, context, request.archive);
-    this.#writer = new EntryWriter({ job, context, tally, progress, stop, after: this.#after });
+    const after = createAfter(job, request.source, context, request.archive);
+    this.#writer = new EntryWriter({ job, context, tally, progress, stop, after });
   }
 
   async all(): Promise<void> {
@@ -131,15 +134,31 @@ class Transfer {
     await all(writer.copyAll(copies), writer.setFolderModes(isWritable));
     await each(plan.attrs, smallRequestsAtOnce, (action) => writer.setAttributes(action));
     await each(plan.equal, smallRequestsAtOnce, (equal) => this.#applyAfter(equal));
+    if (wholeMirror && tally.vanished > 0) await this.#checkSource();
     await this.#deleteAll(replaced);
     await writer.setFolderModes(() => true);
     if (tally.failed === 0 && wholeMirror)
       await pruneTrash(this.#context.destination, job.trash, this.#request.start, signal);
   }
 
-  async #applyAfter(equal: Equal): Promise<void> {
-    await this.#writer.guarded(equal.path, async () => {
-      await this.#after?.(equal.path, equal.from, equal.source);
+  async #applyAfter({ path, from, source }: Equal): Promise<void> {
+    await this.#writer.guarded(path, () => this.#writer.handleSource(path, from, source));
+  }
+
+  /** Where files have vanished, asks again for the proof that the source is there: its file system may have gone with them. */
+  async #checkSource(): Promise<void> {
+    const { job, source, tally } = this.#request;
+    const { signal } = this.#context;
+    const { require, allowEmptySource } = job.delete;
+    await this.#writer.guarded('', async () => {
+      const proven = require === undefined || (await source.endpoint.stat(require, signal));
+      const isEmpty = !allowEmptySource && (await source.endpoint.list('', signal)).length === 0;
+      if (proven && !isEmpty) return;
+      throw new FerryError(
+        'io',
+        `${count(tally.vanished, 'file')} vanished from the source, and now ${isEmpty ? 'it is empty' : `${require} is gone`}`,
+        { hint: 'nothing was deleted; check that the source is mounted' },
+      );
     });
   }
 

@@ -52,6 +52,7 @@ async function mostOnTheWay(roundTrip: number, maxWrite: number): Promise<number
     pass: undefined,
     leftovers: new Map(),
     orphans: new Set(),
+    isLive: undefined,
     doubts: undefined,
   });
   expect(memory.bytes('big')?.equals(content)).toBe(true);

@@ -13,13 +13,26 @@ export const hostKeyAlgorithms: Readonly<Record<string, readonly string[]>> = {
   'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
 };
 
+/** A text that is a secret; one that commands print is known only during a login. */
+export type SecretText = string | { readonly parts: readonly (string | SecretCommand)[] };
+
+/** A command that prints a secret. */
+export interface SecretCommand {
+  /** Its name in jobs.yml. */
+  readonly secret: string;
+  /** The program and its arguments; no shell is involved. */
+  readonly command: readonly string[];
+  /** Where it runs: the folder of jobs.yml. */
+  readonly folder: string;
+}
+
 export interface Auth {
   /** Private key files, in the order they are tried. */
   readonly keys: readonly string[];
   /** Whether key files may be missing: true for the default ones, false for those of jobs.yml. */
   readonly keysOptional: boolean;
-  readonly passphrase?: string;
-  readonly password?: string;
+  readonly passphrase?: SecretText;
+  readonly password?: SecretText;
   /** Socket of the SSH agent, if it is used. */
   readonly agent?: string;
 }

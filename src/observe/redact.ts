@@ -2,6 +2,7 @@
  * The last safeguard for secrets: removes known ones from text that leaves the process. No message
  * is meant to contain one in the first place.
  */
+import { learntSecrets } from '../core/learnt-secrets.js';
 import { escapeText, secretMark } from '../core/text.js';
 
 export type Redact = (text: string) => string;
@@ -11,8 +12,23 @@ const shortestSecretChars = 4;
 /** A line of a secret of several lines is removed by itself if it has this many characters. */
 const shortestLineChars = 16;
 
-/** A function that replaces each secret, as it is, escaped or percent-encoded, by `secretMark`. */
+/**
+ * A function that replaces each secret, as it is, escaped or percent-encoded, by `secretMark`; also those
+ * that logins have learnt by then.
+ */
 export function redactor(secrets: readonly string[]): Redact {
+  let version = learntSecrets.version;
+  let replace = replacer([...secrets, ...learntSecrets.values]);
+  return (text) => {
+    if (version !== learntSecrets.version) {
+      version = learntSecrets.version;
+      replace = replacer([...secrets, ...learntSecrets.values]);
+    }
+    return replace(text);
+  };
+}
+
+function replacer(secrets: readonly string[]): Redact {
   const forms = new Set<string>();
   for (const secret of secrets) {
     if (secret.length < shortestSecretChars) continue;

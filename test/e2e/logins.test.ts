@@ -1,7 +1,7 @@
 /** Ways to log in: jump host, password, passphrase, agent; and that no secret is shown. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { test as base, forFile, started } from '../kit/base.js';
@@ -108,6 +108,47 @@ describe('a password', () => {
     const byFile = await scene.run('-vv');
     expect(byFile.code).toBe(0);
     expectSecretFree(scene, byFile, password);
+  });
+
+  test('may be printed by a command, at each login', async ({ server }) => {
+    const scene = await openScene(server);
+    scene.writeHere(tree);
+    const file = join(await temporaryFolder(), 'secret');
+    writeFileSync(file, `${password}\n`, { mode: 0o600 });
+    await writeJobs(scene.cwd, {
+      secrets: { bank: ['sh', '-c', `echo ran >>ran; cat ${file}`] },
+      remotes: { archive: remoteIn(server, { auth: { password: '${secret:bank}' } }) },
+      jobs: { job: { operation: 'mirror', from: './data', to: `archive:${scene.place}` } },
+    });
+    const ran = join(scene.cwd, 'ran');
+    expect((await scene.cli(['validate'])).code).toBe(0);
+    expect(existsSync(ran)).toBe(false);
+    for (const flags of [['-vv'], []]) {
+      const result = await scene.run(...flags);
+      expect(result.code).toBe(0);
+      expectSecretFree(scene, result, password);
+    }
+    expect(readFileSync(ran, 'utf8')).toBe('ran\nran\n');
+    expect(readTree(scene.there())).toEqual(tree);
+    writeFileSync(file, 'changed');
+    const refused = await scene.run();
+    expect(refused.code).toBe(5);
+    expect(refused.stderr).not.toContain('changed');
+  });
+
+  test('may be a credential of systemd', async ({ server }) => {
+    const scene = await openScene(server);
+    scene.writeHere(tree);
+    const folder = await temporaryFolder();
+    writeFileSync(join(folder, 'bank'), `${password}\n`, { mode: 0o400 });
+    await scene.jobs({}, { auth: { password: '${credential:bank}' } });
+    const env = { CREDENTIALS_DIRECTORY: folder };
+    const result = await scene.cli(['run', 'job', '-vv'], { env });
+    expect(result.code).toBe(0);
+    expectSecretFree(scene, result, password);
+    const without = await scene.cli(['run', 'job']);
+    expect(without.code).toBe(2);
+    expect(without.stderr).toContain('LoadCredential=bank:FILE');
   });
 
   test('that is wrong: 5, and is in no output nor report', async ({ server }) => {

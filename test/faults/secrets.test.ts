@@ -13,6 +13,7 @@ import { startRedis } from '../kit/servers/redis.js';
 const queuePassword = 'canary-queue-9f41';
 const passphrase = 'canary-passphrase-77aa';
 const password = 'canary-password-c3d2';
+const printed = 'canary-printed-5b90';
 
 const test = withSshd({ passphrase, password: true });
 
@@ -99,32 +100,47 @@ test.for(Object.keys(stores))(
     const state = join(scene.cwd, '.state');
     const keyLine = readFileSync(sshd.keyFile, 'utf8').split('\n')[2] as string;
     writeFileSync(join(scene.cwd, 'passphrase'), `${passphrase}\n`, { mode: 0o600 });
+    writeFileSync(join(scene.cwd, 'printed'), `${printed}\n`, { mode: 0o600 });
     writeFileSync(join(scene.cwd, 'password'), `${password}\n`, { mode: 0o600 });
     const file = (name: string) => `\${file:${join(scene.cwd, name)}}`;
     const remote = (auth: object) => ({ ...remoteIn(sshd), auth });
     const job = { operation: 'push', from: './data', retry: { attempts: 1 } };
     await writeJobs(scene.cwd, {
       queue: store.url,
+      secrets: {
+        phrase: ['cat', 'passphrase'],
+        wrong: ['cat', 'printed'],
+        failing: ['sh', '-c', 'cat printed; echo "no: $(cat printed)" >&2; exit 3'],
+      },
       remotes: {
-        good: remote({ key: sshd.keyFile, passphrase: file('passphrase') }),
+        good: remote({ key: sshd.keyFile, passphrase: '${secret:phrase}' }),
         bad: remote({ password: file('password') }),
+        wrong: remote({ password: '${secret:wrong}' }),
+        failing: remote({ password: '${secret:failing}' }),
       },
       jobs: {
         good: { ...job, to: `good:${scene.place}` },
         clash: { ...job, to: `good:${scene.place}/clash` },
         bad: { ...job, to: `bad:${scene.place}` },
+        wrong: { ...job, to: `wrong:${scene.place}` },
+        failing: { ...job, to: `failing:${scene.place}` },
       },
     });
-    const canaries = [queuePassword, passphrase, password, keyLine];
+    const canaries = [queuePassword, passphrase, password, printed, keyLine];
     // A name with a secret in it is redacted too, also if its file can't be written.
-    scene.writeHere({ a: 'one', [`named-${password}`]: 'two' });
+    scene.writeHere({
+      a: 'one',
+      [`named-${password}`]: 'two',
+      // learnt during the login
+      [`named-${passphrase}`]: 'three',
+    });
     scene.writeThere({ [`clash/named-${password}/in`]: 'the way' });
     const env = { NODE_OPTIONS: '--report-on-fatalerror --report-on-signal --report-directory=.' };
     const daemon = startFerryline(['start', '-vv'], { cwd: scene.cwd, env });
     await daemon.said(/started: /);
     const places: Places = [];
     const codes: Record<string, number> = {};
-    for (const job of ['good', 'clash', 'bad']) {
+    for (const job of ['good', 'clash', 'bad', 'wrong', 'failing']) {
       const { code, stdout, stderr, events } = await scene.cli([
         'enqueue',
         job,
@@ -135,7 +151,7 @@ test.for(Object.keys(stores))(
       places.push([`enqueue ${job}`, stdout + stderr]);
       places.push(...(await answersOn(scene, events.at(-1)?.run)));
     }
-    expect(codes).toEqual({ good: 0, clash: 3, bad: 5 });
+    expect(codes).toEqual({ good: 0, clash: 3, bad: 5, wrong: 5, failing: 5 });
     places.push(['argv', readFileSync(`/proc/${daemon.pid}/cmdline`, 'latin1')]);
     daemon.child.kill('SIGABRT');
     const { stdout, stderr } = await daemon.ended;

@@ -35,7 +35,7 @@ export class Output implements OutputOptions {
   /** Lines at the foot of the terminal that change in place; undefined without a terminal. */
   readonly block: Block | undefined;
   readonly #streams: Streams;
-  #redact: Redact = (text) => text;
+  #redact: Redact = redactor([]);
   #buffered = '';
   #flushScheduled = false;
 

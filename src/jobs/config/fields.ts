@@ -170,6 +170,14 @@ export const hostKey = z
     'must be a fingerprint such as SHA256:… (43 characters) or a public key such as "ssh-ed25519 AAAA…"',
   );
 
+const commandMessage =
+  'must be a list of a program and its arguments, such as [vault, kv, get, -field=pw, kv/bank]';
+/** A program and its arguments. */
+export const secretCommand = z
+  .array(z.string(), { error: commandMessage })
+  .min(1, commandMessage)
+  .refine(([program]) => program !== '', 'must begin with the name of a program');
+
 export const host = z
   .string()
   .regex(/^[^\s@/\0-][^\s@/\0]*$/, 'must be a host name or address, without user, port or path');

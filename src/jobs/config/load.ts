@@ -19,7 +19,7 @@ import { checkOverrides } from './overrides.js';
 import { ConfigProblems, type Path, pathText } from './problems.js';
 import { loadRemotes } from './remotes.js';
 import { config, type RawConfig } from './schema.js';
-import { isSecretPath, isWrittenOut, secretsOf } from './secrets.js';
+import { isSecretPath, isWrittenOut, placeSecrets, secretsOf, takesSecrets } from './secrets.js';
 import { entriesOf, isMap, type PlainMap } from './shapes.js';
 
 export interface LoadContext {
@@ -75,16 +75,21 @@ export function loadConfig(text: string, context: LoadContext): Config {
     const number = documents.fileOf(path);
     if (isWrittenOut(path, written) && !secretPaths.has(number)) secretPaths.set(number, path);
   };
-  const filled = fillIn(root, { env, readFile }, onText, problems);
+  const credentials = new Set<string>();
+  const commands = isMap(root) && isMap(root.secrets) ? Object.keys(root.secrets) : [];
+  const onCredential = (value: string) => credentials.add(value);
+  const sources = { env, readFile, secrets: commands, takesSecrets, onCredential };
+  const filled = fillIn(root, sources, onText, problems);
   const putBack = takeOff(config, root);
-  const isSecret = (path: Path) => isSecretPath(path) || filled.has(JSON.stringify(path));
-  check(config, root, { fromText: new Set(filled), isSecret }, problems);
+  const isSecret = (path: Path) => isSecretPath(path) || filled.paths.has(JSON.stringify(path));
+  check(config, root, { fromText: new Set(filled.paths), isSecret }, problems);
   putBack();
   checkWriters(files, secretPaths, problems);
   // Otherwise the parts without errors are checked further, so that one run reports all problems.
   if (problems.full || !isMap(root)) throwAny();
 
   const raw = root as RawConfig;
+  placeSecrets(raw, filled.secrets, raw.secrets, folder);
   const chosenQueue = chooseQueue(raw, env, problems);
   const under = problems.under('defaults') ? {} : (raw.defaults?.remotes ?? {});
   // A remote with errors is not checked further, but it exists.
@@ -120,7 +125,7 @@ export function loadConfig(text: string, context: LoadContext): Config {
     );
   }
   warnings.push(...sharedDestinations(jobs.values()));
-  const secrets = secretsOf(usable.values(), chosenQueue);
+  const secrets = secretsOf(usable.values(), chosenQueue, credentials);
   return {
     file: context.file,
     stateDir: raw.stateDir === undefined ? undefined : localPath(raw.stateDir, user),

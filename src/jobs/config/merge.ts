@@ -2,6 +2,7 @@
  * The keys of a job or remote laid over those of `defaults`, and those of the command line over both.
  * Short forms are expanded first, so that `delete: 20%` changes only `max`.
  */
+import type { SecretText } from '../../core/remote.js';
 import type { RawRules } from './job-schema.js';
 import { type WithOff, withoutOff } from './off.js';
 import type { RawRemote, RawRemoteDefaults } from './remote-schema.js';
@@ -39,7 +40,13 @@ function isShare(value: unknown): value is string | number {
 }
 
 /** The keys of a remote with their short forms expanded. */
-export type RemoteKeys = Omit<RawRemote, 'auth'> & { auth?: Exclude<RawRemote['auth'], string> };
+export type RemoteKeys = Omit<RawRemote, 'auth'> & { auth?: AuthKeys };
+
+type RawAuth = Exclude<RawRemote['auth'], string | undefined>;
+type AuthKeys = Omit<RawAuth, 'password' | 'passphrase'> & {
+  password?: SecretText;
+  passphrase?: SecretText;
+};
 
 /** A remote's keys laid over the defaults. A key that is switched off is absent, so that its built-in default applies. */
 export function mergeRemote(

@@ -35,7 +35,9 @@ const authRules = section(
       .string()
       .min(1, 'is empty')
       .optional()
-      .describe('Passphrase of the key. Prefer "${file:/run/secrets/NAME}" to writing it here.'),
+      .describe(
+        'Passphrase of the key. Prefer "${file:/run/secrets/NAME}", "${credential:NAME}" or "${secret:NAME}" to writing it here.',
+      ),
     agent: z
       .boolean()
       .optional()
@@ -44,7 +46,9 @@ const authRules = section(
       .string()
       .min(1, 'is empty')
       .optional()
-      .describe('Password. Prefer "${file:/run/secrets/NAME}" to writing it here.'),
+      .describe(
+        'Password. Prefer "${file:/run/secrets/NAME}", "${credential:NAME}" or "${secret:NAME}" to writing it here.',
+      ),
   },
   'auth',
 );

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { forEditors } from './editor-schema.js';
-import { bandwidth, line, name, queue, section } from './fields.js';
+import { bandwidth, line, name, queue, secretCommand, section } from './fields.js';
 import { job, jobDefaults } from './job-schema.js';
 import { planned } from './planned.js';
 import { remote, remoteDefaults } from './remote-schema.js';
@@ -41,6 +41,12 @@ export const config = section(
         'Keys for every remote and every job. A job or remote that sets the same key overrides it: maps merge, lists replace, false removes it.',
       ),
     jobs: z.record(name, job).optional().describe('Jobs, by name.'),
+    secrets: z
+      .record(name, secretCommand)
+      .optional()
+      .describe(
+        'Commands that print secrets, each as a list of the program and its arguments, without a shell. "${secret:NAME}" in a password or passphrase runs one at each login and takes what it prints. Default: none.',
+      ),
     name: planned("the installation's name, part of every name in the queue."),
     api: planned('address, tokens and roles of the API and the page.'),
     notify: planned('channels that are notified of failures and recoveries.'),

@@ -1,31 +1,70 @@
-/** Which paths of jobs.yml contain secrets, and their values. observe/redact.ts hides the values in what is printed. */
+/** Which paths of jobs.yml contain secrets, and their values. observe/redact.ts hides the values in what is printed. Secrets that commands print are known only during a login. */
 
-import type { Remote } from '../../core/remote.js';
-import { isLiteral } from './interpolate.js';
+import type { Remote, SecretText } from '../../core/remote.js';
+import { type FilledIn, isLiteral } from './interpolate.js';
 import type { Path } from './problems.js';
+import type { RawConfig } from './schema.js';
+import { isMap } from './shapes.js';
 
 /** The password inside a queue's URL. */
 const inUrl = /^[^/]*:\/\/[^/@:]*:([^@]*)@/;
 
 /** Whether the value of this path must not be repeated in a message. */
 export function isSecretPath(path: Path): boolean {
-  return path[0] === 'queue' || (path[0] === 'remotes' && path[2] === 'auth');
+  return path[0] === 'queue' || path[0] === 'secrets' || isAuthPath(path);
 }
 
 /** Whether a text of the file, before variables are filled in, is a secret written out. */
 export function isWrittenOut(path: Path, text: string): boolean {
   if (path[0] === 'queue') return isLiteral(inUrl.exec(text)?.[1] ?? '');
-  const key = path[3];
-  return isSecretPath(path) && (key === 'password' || key === 'passphrase') && isLiteral(text);
+  return takesSecrets(path) && isLiteral(text);
 }
 
-/** Every password and passphrase of a configuration. */
-export function secretsOf(remotes: Iterable<Remote>, queue: string): string[] {
-  const secrets = new Set<string>();
-  for (const { auth } of remotes) {
-    if (auth.password !== undefined) secrets.add(auth.password);
-    if (auth.passphrase !== undefined) secrets.add(auth.passphrase);
+/** Whether the value of this path is a password or passphrase, which a command may print. */
+export function takesSecrets(path: Path): boolean {
+  return isAuthPath(path) && (path[3] === 'password' || path[3] === 'passphrase');
+}
+
+/** The auth of a remote, or of all: `remotes.NAME.auth`, `defaults.remotes.auth`. */
+function isAuthPath(path: Path): boolean {
+  const isRemote = path[0] === 'remotes' || (path[0] === 'defaults' && path[1] === 'remotes');
+  return isRemote && path[2] === 'auth';
+}
+
+/** Puts the secrets, which the schema takes for texts, into the checked tree. Those without a valid command are left out: they have been reported. */
+export function placeSecrets(
+  root: RawConfig,
+  texts: FilledIn['secrets'],
+  commands: RawConfig['secrets'],
+  folder: string,
+): void {
+  for (const [id, parts] of texts) {
+    const path = JSON.parse(id) as Path;
+    const last = path.at(-1) as string;
+    const parent = path.slice(0, -1).reduce<unknown>((at, step) => isMap(at) && at[step], root);
+    if (!isMap(parent)) continue;
+    const text: SecretText = {
+      parts: parts.map((part) =>
+        typeof part === 'string'
+          ? part
+          : { secret: part.secret, command: commands?.[part.secret] ?? [], folder },
+      ),
+    };
+    (parent as Record<string, unknown>)[last] = text;
   }
+}
+
+/** Every password and passphrase of a configuration, as far as they are known, and its credentials. */
+export function secretsOf(
+  remotes: Iterable<Remote>,
+  queue: string,
+  credentials: Iterable<string>,
+): string[] {
+  const secrets = new Set(credentials);
+  for (const { auth } of remotes)
+    for (const text of [auth.password, auth.passphrase])
+      for (const part of typeof text === 'string' ? [text] : (text?.parts ?? []))
+        if (typeof part === 'string') secrets.add(part);
   const password = inUrl.exec(queue)?.[1] ?? '';
   if (password !== '') {
     secrets.add(password);

@@ -3,10 +3,12 @@ import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
 import { abortable } from '../../core/abort.js';
 import { FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import { dial, joinWrites } from '../dial.js';
 import { hostKeyRules } from '../host-keys/read-known-hosts.js';
+import { loginSecrets } from '../secret-command.js';
 import type { SessionLog } from '../transport.js';
 import { joinIdentification } from './identification.js';
 import { readKeys } from './key-file.js';
@@ -38,7 +40,12 @@ export async function openConnection(
   signal: AbortSignal,
 ): Promise<Connection> {
   const where = describe(remote);
-  const keys = await readKeys(remote.auth, (sentence) => log('status', sentence));
+  const { passphrase, password } = await loginSecrets(remote, signal);
+  const { keys: paths, keysOptional } = remote.auth;
+  const keys = await readKeys(
+    { keys: paths, keysOptional, ...present({ passphrase }) },
+    (sentence) => log('status', sentence),
+  );
   const rules = await hostKeyRules(remote, remote.hostKey);
   const jump = remote.jump && (await openConnection(remote.jump, false, log, signal));
   let stream: Duplex | undefined;
@@ -51,7 +58,7 @@ export async function openConnection(
     stream = await dialling;
     joinWrites(stream);
     joinIdentification(stream);
-    const methods = new LoginMethods(remote, keys, log);
+    const methods = new LoginMethods(remote, { keys, ...present({ password }) }, log);
     const { client, channel, ended } = await logIn(
       { stream, remote, where, rules, methods, wantsSftp, log },
       signal,

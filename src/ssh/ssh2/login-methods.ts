@@ -22,12 +22,16 @@ export class LoginMethods {
   readonly #left: LoginMethod[];
   readonly #tried: string[] = [];
 
-  constructor({ auth, username }: Remote, keys: readonly PrivateKey[], log: SessionLog) {
+  constructor(
+    { auth, username }: Remote,
+    { keys, password }: { readonly keys: readonly PrivateKey[]; readonly password?: string },
+    log: SessionLog,
+  ) {
     this.#username = username;
     this.#log = log;
     const byKey = keys.map(({ path, key }) => keyMethod(username, path, key));
     const byAgent = auth.agent === undefined ? [] : [agentMethod(username, auth.agent)];
-    const byPassword = auth.password === undefined ? [] : passwordMethods(username, auth.password);
+    const byPassword = password === undefined ? [] : passwordMethods(username, password);
     this.#left = auth.keysOptional
       ? [...byAgent, ...byKey, ...byPassword]
       : [...byKey, ...byAgent, ...byPassword];

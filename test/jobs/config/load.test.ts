@@ -272,6 +272,27 @@ describe('interpolation', () => {
     expect(load(text).remotes.get('d')?.auth.password).toBe(value);
   });
 
+  it('knows the commands of secrets, not what they print', () => {
+    const bank = { secret: 'bank', command: ['vault', 'get', 'h.example'], folder: '/etc/ferry' };
+    const text = `secrets: { bank: [vault, get, "\${HOST}"] }
+defaults: { remotes: { auth: { key: k, passphrase: "\${secret:bank}" } } }
+remotes: { a: { host: h }, d: { host: h, auth: { password: "\${HOST}-\${secret:bank}\${secret:bank}x" } } }`;
+    const { remotes, secrets } = load(text);
+    expect(remotes.get('a')?.auth.passphrase).toEqual({ parts: [bank] });
+    expect(remotes.get('d')?.auth.password).toEqual({ parts: ['h.example-', bank, bank, 'x'] });
+    expect(secrets).toEqual(['h.example-', 'x']);
+  });
+
+  it('reads credentials of systemd, and hides them wherever they are', () => {
+    const env = { CREDENTIALS_DIRECTORY: '/run' };
+    const { queue, secrets } = load('queue: "redis://:${credential:token}@h"', {
+      env,
+      readFile: (path) => `${path}-9\n`,
+    });
+    expect(queue).toBe('redis://:/run/token-9@h');
+    expect(secrets).toContain('/run/token-9');
+  });
+
   it('gives numbers and booleans where the key takes them, and text where it takes text', () => {
     const text = `remotes: { d: { host: h, port: "\${PORT}", auth: { password: "\${NUMBER}" } } }
 jobs: { x: { operation: push, from: ./a, to: d:b, fsync: "\${TRUE}", delete: { max: "\${PORT}" } } }`;

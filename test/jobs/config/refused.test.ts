@@ -119,6 +119,43 @@ describe('what is refused', () => {
     for (const part of parts) expect(lines[0]).toContain(part);
   });
 
+  it.each<[string, string[]]>([
+    [
+      `secrets: { bank: [a] }\n${withRemote('auth: { password: "${secret:bnak}" }')}`,
+      ['2:44 remotes.d.auth.password: names the secret "bnak", which', 'did you mean "bank"?'],
+    ],
+    [withRemote('auth: { password: "${secret:bank}" }'), ['does not exist; add it to "secrets"']],
+    [
+      `secrets: { bank: [a] }\nremotes: { d: { host: "\${secret:bank}" } }`,
+      ['2:23 remotes.d.host: has a "${secret:…}", which is allowed in passwords and passphrases'],
+    ],
+    [`secrets: { a: [x], b: [cat, "\${secret:a}"] }`, ['secrets.b[1]: has a "${secret:…}"']],
+    ['secrets: { bank: vault kv get }', ['1:18 secrets.bank: must be a list of a program and']],
+    ['secrets: { bank: [] }', ['secrets.bank: must be a list of a program and its arguments']],
+    ['secrets: { bank: [""] }', ['secrets.bank: must begin with the name of a program']],
+    ['secrets: { 1a: [x] }', ['secrets.1a: must be a name']],
+    [
+      withRemote('auth: { password: "${credential:bank}" }'),
+      ['CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with LoadCredential=bank:'],
+    ],
+    [withRemote('auth: { password: "${credential:../x}" }'), ['that is no file name: "../x"']],
+    [
+      `secrets: { bank: [a] }\n${withRemote('transport: openssh, auth: { password: "${secret:bank}" }')}`,
+      ['remotes.d.auth.password: does not work with transport: openssh'],
+    ],
+  ])('secrets: %s', (text, parts) => {
+    const lines = problems(text);
+    expect(lines).toHaveLength(1);
+    for (const part of parts) expect(lines[0]).toContain(part);
+  });
+
+  it('a credential that the unit does not have', () => {
+    const env = { CREDENTIALS_DIRECTORY: '/run/credentials/f' };
+    expect(problems(withRemote('auth: { password: "${credential:bank}" }'), { env })).toEqual([
+      'jobs.yml:1:44 remotes.d.auth.password: needs a credential that can\'t be read (ENOENT): "bank"; give the unit LoadCredential=bank:FILE',
+    ]);
+  });
+
   it.each(['temp', 'once', 'hooks', 'release', 'notify'])('%s, which is planned', (key) => {
     expect(problems(withJob(`${key}: x`))).toEqual([
       expect.stringContaining(`jobs.x.${key}: is not in this version`),

@@ -61,15 +61,21 @@ export interface SkippedSlot {
   readonly why: string;
 }
 
+/** How a job's folder is watched; empty for one that isn't. */
+export interface WatchView {
+  readonly watch?: 'watching' | 'polling' | 'degraded';
+  /** The file system that is polled because it reports no changes. */
+  readonly fileSystem?: string;
+}
+
 /** A job as `status` lists it. */
-export interface JobView {
+export interface JobView extends WatchView {
   readonly job: string;
   readonly description?: string;
   readonly operation: Operation;
   readonly paused: boolean;
   /** ISO 8601, UTC. */
   readonly nextSlot?: string;
-  readonly watch?: 'watching' | 'degraded';
   readonly waiting: number;
   readonly active: readonly string[];
   readonly last?: { readonly run: string; readonly outcome: Outcome; readonly endedAt: string };

@@ -1,6 +1,6 @@
 /** The part of the daemon that starts runs: the watches of local folders, the schedule, and what becomes of its slots. */
 import type { Config } from '../core/job.js';
-import type { JobView, RunRequest } from '../core/request.js';
+import type { RunRequest, WatchView } from '../core/request.js';
 import { Scope } from '../jobs/plan/filter.js';
 import type { RootLog } from '../observe/log.js';
 import type { OpenQueue } from '../queue/open.js';
@@ -32,7 +32,7 @@ export interface Starting {
   begin(): void;
   /** The next slot of a job, ms since the epoch. */
   nextSlot(job: string): number | undefined;
-  watchState(job: string): JobView['watch'];
+  watchState(job: string): WatchView;
   /** A run has ended, wherever it was carried out. */
   ended(run: string): void;
   /** Looks at every watched folder as a whole: events may have been missed. */

@@ -3,7 +3,7 @@ import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
 import { present } from '../core/present.js';
-import type { JobView, RunRequest, RunView } from '../core/request.js';
+import type { JobView, RunRequest, RunView, WatchView } from '../core/request.js';
 import type { OpenQueue } from '../queue/open.js';
 import {
   type Controls,
@@ -22,7 +22,7 @@ export interface DaemonControlsParts {
   readonly about: () => Omit<DaemonStatus, 'queue' | 'jobs'>;
   /** Ms since the epoch. */
   readonly nextSlot: (job: string) => number | undefined;
-  readonly watchState: (job: string) => JobView['watch'];
+  readonly watchState: (job: string) => WatchView;
   readonly newRunId: () => string;
   /** Stops a run that is in hand here; false when it isn't. */
   readonly cancelHere: (run: string) => boolean;
@@ -172,9 +172,9 @@ async function jobView(
     paused: queue.pauses.isPaused(name),
     waiting: own.length - active.length,
     active: active.map(({ run }) => run),
+    ...watchState(name),
     ...present({
       nextSlot: next === undefined ? undefined : new Date(next).toISOString(),
-      watch: watchState(name),
       last: last && { run: last.run, outcome: last.outcome, endedAt: last.endedAt },
     }),
   };

@@ -181,3 +181,16 @@ test('a drop folder whose files are archived once they are there', async ({ redi
   writeFileSync(scene.here('late'), 'after the folder was made anew');
   await eventually(() => there(scene, 'late') === 'after the folder was made anew');
 }, 60_000);
+
+test('a folder that is polled, as status says', async ({ redis, scene }) => {
+  await started(redis, scene, { watch: { rescan: '1h', poll: '200ms' } });
+  const { events } = await scene.cli(['status', '--json']);
+  expect(events[0]?.jobs[0]).toMatchObject({ job: 'job', watch: 'polling' });
+  scene.writeHere({ 'sub/new': 'one' });
+  await arrives(scene, 'sub/new', 'one');
+  writeFileSync(scene.here('sub/new'), 'two');
+  await arrives(scene, 'sub/new', 'two');
+  renameSync(scene.here('sub'), scene.here('moved'));
+  await arrives(scene, 'moved/new', 'two');
+  expect((await scene.cli(['status'])).stdout).toContain('polling');
+});

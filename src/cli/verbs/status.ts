@@ -66,11 +66,12 @@ function jobRow(view: JobView, now: Date): string[] {
 }
 
 /** The states that matter most; a watch without problems is shown only if there is nothing else. */
-function stateOf({ active, paused, waiting, watch }: JobView): string {
+function stateOf({ active, paused, waiting, watch, fileSystem }: JobView): string {
   const states: string[] = [];
   if (active.length > 0) states.push('running');
   if (paused) states.push('paused');
   else if (waiting > 0 && active.length === 0) states.push('waiting');
-  if (watch === 'degraded' || (watch !== undefined && states.length === 0)) states.push(watch);
+  if (watch === 'degraded' || (watch !== undefined && states.length === 0))
+    states.push(fileSystem === undefined ? watch : `${watch} (${fileSystem})`);
   return states.length === 0 ? '-' : states.join(', ');
 }

@@ -7,11 +7,13 @@ import { lstat, readdir } from 'node:fs/promises';
 import { Budget } from '../../core/at-once.js';
 import { join, nameOf, parentOf } from '../../core/entry.js';
 import { folderIdentity } from './file-state.js';
-import { type FolderWatch, watchOne } from './folder-watch.js';
+import type { FolderEvents, FolderWatch } from './folder-watch.js';
 
 export interface TreeOptions {
   /** Absolute, resolved. */
   readonly root: string;
+  /** Watches one folder: by events (folder-watch.ts), or by polling (poller.ts). */
+  readonly watch: (folder: string, events: FolderEvents) => FolderWatch;
   /** Whether to watch a folder below the root. */
   readonly wanted: (folder: string) => boolean;
   /** Something happened to this path. */
@@ -79,7 +81,7 @@ export class FolderTree {
   #watch(path: string, stats: Stats): void {
     this.drop(path);
     const folder: WatchedFolder = {
-      watch: watchOne(this.#real(path), {
+      watch: this.#options.watch(this.#real(path), {
         entry: (name) => {
           if (name === undefined) void this.add(path, stats, 'all');
           else this.#options.onEvent(join(path, name));

@@ -6,9 +6,13 @@
 import type { Stats } from 'node:fs';
 import { ChangedFiles } from './changed-files.js';
 import { findRoot, isReserved, type WatchRoot } from './file-state.js';
+import { eventlessFileSystem } from './file-system.js';
 import { FolderTree, type ReportedFiles } from './folder-tree.js';
-import { onLostEvents } from './folder-watch.js';
+import { onLostEvents, watchOne } from './folder-watch.js';
+import { Poller } from './poller.js';
 import { noRoot, unwatched } from './unwatched.js';
+
+export type WatchState = 'watching' | 'polling' | 'degraded';
 
 export type RescanReason = 'start' | 'rescan' | 'overflow' | 'error' | 'root';
 
@@ -19,14 +23,20 @@ export interface WatchOptions {
   readonly settle: number;
   /** How often the whole tree must be looked at, ms. */
   readonly rescan: number;
+  /** How often folders are looked at, ms, instead of waiting for events; undefined: every 5 s on file systems without events, such as nfs. */
+  readonly poll?: number | undefined;
   /** Whether a path below the root is in scope; a folder that isn't is not watched. Ferryline's own names never are. */
   readonly wanted: (path: string, isFolder: boolean) => boolean;
   /** Folders below the root (`''` is the root), sorted, in which files have come to rest since the last call. */
   readonly onSettled: (folders: readonly string[]) => void;
   /** The whole tree must be looked at, since some of its changes are unknown. */
   readonly onRescan: (why: RescanReason) => void;
-  /** `degraded`: changes are missed somewhere, and only a look at the whole tree finds them; `why` is a sentence that says what to do. */
-  readonly onState: (state: 'watching' | 'degraded', why?: string) => void;
+  /**
+   * `polling`: by looking again and again; `why` is the file system that has no events, if that is the reason.
+   * `degraded`: changes are missed somewhere, and only a look at the whole tree finds them; `why` is a
+   * sentence that says what to do.
+   */
+  readonly onState: (state: WatchState, why?: string) => void;
   /** Time between attempts to add watches that failed, ms; default a minute. */
   readonly retry?: number;
 }
@@ -39,6 +49,8 @@ export interface Watch {
 
 /** Time between two checks that the root is still the same one: a mount makes no event. */
 const checkRootEveryMs = 2000;
+/** Between two looks at a folder whose file system has no events. */
+const pollEveryMs = 5000;
 /** A run may see a file as this much younger than it is seen here: clocks are coarse. */
 const clockErrorMs = 50;
 /** The longest that a timer can wait. */
@@ -59,10 +71,13 @@ class RootWatch {
   /** Undefined while it does not exist. */
   #root: WatchRoot | undefined;
   #tree: FolderTree | undefined;
+  /** Whether the folders are polled, and the file system that is the reason, if one is. */
+  #polls = false;
+  #fileSystem: string | undefined;
   #checking: Promise<void> | undefined;
   /** Folders that have no watch, and why. */
   readonly #unwatched = new Map<string, NodeJS.ErrnoException>();
-  /** The state last passed to `onState`: the reason, or `watching`. */
+  /** What was last passed to `onState`. */
   #reportedState: string | undefined;
   /** Above 0 while watches are being added, whose failures are reported together. */
   #settingUp = 0;
@@ -117,14 +132,19 @@ class RootWatch {
     const { settle, wanted, onRescan } = this.#options;
     const root = await findRoot(this.#options.root);
     if (this.#closed || (root !== undefined && root.identity === this.#root?.identity)) return;
+    const pollMs = root && (await this.#pollTime(root.folder));
+    if (this.#closed) return;
     this.#root = root;
     this.#tree?.close();
     this.#tree = undefined;
     this.#files.begin(root);
     this.#unwatched.clear();
     if (root === undefined) return this.#reportState();
+    const poller = pollMs === undefined ? undefined : new Poller(pollMs);
+    this.#polls = poller !== undefined;
     const tree = new FolderTree({
       root: root.folder,
+      watch: (folder, events) => poller?.watch(folder, events) ?? watchOne(folder, events),
       wanted: (folder) => root.only === undefined && !isReserved(folder) && wanted(folder, true),
       onEvent: (path) => this.#files.report(path, true),
       fresh: settle + clockErrorMs,
@@ -135,6 +155,13 @@ class RootWatch {
     this.#tree = tree;
     await this.#setUp(() => tree.add('', root.stats, 'fresh'));
     if (!this.#closed) onRescan(why);
+  }
+
+  /** How often the folders below the root are polled; undefined where there are events. */
+  async #pollTime(folder: string): Promise<number | undefined> {
+    const { poll } = this.#options;
+    this.#fileSystem = poll === undefined ? await eventlessFileSystem(folder) : undefined;
+    return this.#fileSystem === undefined ? poll : pollEveryMs;
   }
 
   /** A path was looked at: it may be a folder that needs a watch, or was one. */
@@ -198,12 +225,14 @@ class RootWatch {
 
   #reportState(): void {
     if (this.#closed || this.#settingUp > 0) return;
-    const why = this.#whyDegraded();
-    const state = why ?? 'watching';
-    if (state === this.#reportedState) return;
-    this.#reportedState = state;
-    if (why === undefined) this.#options.onState('watching');
-    else this.#options.onState('degraded', why);
+    const degraded = this.#whyDegraded();
+    const state = degraded !== undefined ? 'degraded' : this.#polls ? 'polling' : 'watching';
+    const why = degraded ?? (this.#polls ? this.#fileSystem : undefined);
+    const reported = `${state} ${why}`;
+    if (reported === this.#reportedState) return;
+    this.#reportedState = reported;
+    if (why === undefined) this.#options.onState(state);
+    else this.#options.onState(state, why);
   }
 
   #whyDegraded(): string | undefined {

@@ -1,8 +1,10 @@
 /** The watches of all jobs: begun, changed and ended as jobs.yml says, each with the requests that it causes. */
 import type { Report } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
+import { present } from '../../core/present.js';
+import type { WatchView } from '../../core/request.js';
 import type { QueuedRun } from '../../queue/request-run.js';
-import { type Watch, watchFolder } from './watch.js';
+import { type Watch, type WatchState, watchFolder } from './watch.js';
 import { WatchRequests } from './watch-requests.js';
 
 export interface WatchesOptions {
@@ -17,7 +19,7 @@ export interface WatchesOptions {
 export interface Watches {
   /** Replaces the watched jobs. A job whose definition is unchanged stays watched without a break. */
   set(jobs: readonly Job[]): void;
-  state(job: string): 'watching' | 'degraded' | undefined;
+  state(job: string): WatchView;
   /** Must be called when a run has ended. */
   ended(run: string): void;
   /** Requests a run of the whole tree for every job. */
@@ -32,7 +34,8 @@ interface JobWatch {
   readonly definition: string;
   readonly watch: Watch;
   readonly requests: WatchRequests;
-  state: 'watching' | 'degraded';
+  state: WatchState;
+  fileSystem: string | undefined;
 }
 
 export function createWatches(options: WatchesOptions): Watches {
@@ -63,17 +66,21 @@ export function createWatches(options: WatchesOptions): Watches {
       root: job.from.path,
       settle: job.settle,
       rescan: rules.rescan,
+      poll: rules.poll,
       wanted: options.wanted(job),
       onSettled: (folders) => requests.settled(folders),
       onRescan: () => requests.rescan(),
       onState(state, why) {
         one.state = state;
+        one.fileSystem = state === 'polling' ? why : undefined;
         if (state === 'degraded')
           note('warn', why ?? 'some changes are missed until the next rescan');
-        else note('info', `watches ${job.from.label}`);
+        else if (state === 'watching') note('info', `watches ${job.from.label}`);
+        else if (why === undefined) note('info', `polls ${job.from.label}`);
+        else note('info', `polls ${job.from.label}, since ${why} reports no changes`);
       },
     });
-    const one: JobWatch = { definition, watch, requests, state: 'watching' };
+    const one: JobWatch = { definition, watch, requests, state: 'watching', fileSystem: undefined };
     watches.set(job.name, one);
   };
 
@@ -86,7 +93,10 @@ export function createWatches(options: WatchesOptions): Watches {
       }
       for (const job of jobs) if (!watches.has(job.name)) begin(job, JSON.stringify(job));
     },
-    state: (job) => watches.get(job)?.state,
+    state(job) {
+      const found = watches.get(job);
+      return present({ watch: found?.state, fileSystem: found?.fileSystem });
+    },
     ended(run) {
       for (const { requests } of watches.values()) requests.ended(run);
     },

@@ -253,6 +253,24 @@ describe('status', () => {
     expect(events[0]?.jobs[0]).toMatchObject({ description: long.description });
   });
 
+  test('says what is polled, and why', async () => {
+    const { watch: _, ...job } = jobs[1] as JobView;
+    const polled = { ...job, watch: 'polling' } as const;
+    const views = [
+      { ...polled, fileSystem: 'nfs' },
+      { ...polled, job: 'asked' },
+    ];
+    await daemon({ status: async () => statusOf({ jobs: views }) });
+    expect((await run('status')).stdout.split('\n').slice(5)).toEqual([
+      'job    does  next  now            last',
+      'drop   push  -     polling (nfs)  -',
+      'asked  push  -     polling        -',
+      '',
+    ]);
+    const { events } = await run('status', '--json');
+    expect(events[0]?.jobs[0]).toMatchObject({ watch: 'polling', fileSystem: 'nfs' });
+  });
+
   test('gives long names lines of their own', async () => {
     const long = { ...jobs[0], job: 'a'.repeat(64) } as JobView;
     await daemon({ status: async () => statusOf({ jobs: [long] }) });

@@ -77,9 +77,14 @@ function filesBelow(root: string): { readonly folder: string; readonly changed: 
     }));
 }
 
-test.each([1, 2, 3])('seed %d', async (seed) => {
+test.each([1, 2, 3])('seed %d', (seed) => weather(seed));
+
+test.each([4, 5])('polled, seed %d', (seed) => weather(seed, 50));
+
+async function weather(seed: number, poll?: number): Promise<void> {
   const reported = new Map<string, number>();
   const watch = await watched({
+    poll,
     onSettled: (folders) => {
       for (const folder of folders) reported.set(folder, Date.now());
     },
@@ -99,4 +104,4 @@ test.each([1, 2, 3])('seed %d', async (seed) => {
   await watch.until(() => folders.every((folder) => reported.has(folder)));
   expect(watch.rescans).toEqual(['start']);
   await watch.close();
-});
+}

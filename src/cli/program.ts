@@ -19,6 +19,7 @@ import {
 import { Output, type OutputOptions, type Verbosity } from './show/output.js';
 import type { ApplyFlags } from './verbs/apply.js';
 import type { PlanFlags } from './verbs/plan.js';
+import type { SchemaFlags } from './verbs/schema.js';
 import type { TrustFlags } from './verbs/trust-target.js';
 import { workingFolder } from './working-folder.js';
 
@@ -242,8 +243,14 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
     );
   program
     .command('schema')
-    .description('print the JSON schema of jobs.yml')
-    .action(wrap(async (context) => (await import('./verbs/schema.js')).schema(context)));
+    .description('print the JSON schema of jobs.yml, or its reference')
+    .option('--docs', 'print the reference of all keys, as Markdown')
+    .action(
+      wrap(async (context, flags: SchemaFlags) => {
+        const { schema } = await import('./verbs/schema.js');
+        return schema(flags, context);
+      }),
+    );
   program
     .command('completion')
     .argument('<shell>', 'bash, zsh or fish')

@@ -22,8 +22,8 @@ export function forEditors(schema: JsonSchema): JsonSchema {
 
 /** Wherever a value must have a certain form, also allows a text that contains `${…}`. */
 function widen(node: JsonSchema, canBeOff: boolean): JsonSchema {
-  const { description, properties, required, additionalProperties, items, anyOf, ...rest } = node;
-  const about = present({ description });
+  const { properties, required, additionalProperties, items, anyOf, ...others } = node;
+  const { about, rest } = divide(others);
   if (rest.not !== undefined) return node;
   if (anyOf !== undefined) {
     const branches = anyOf as JsonSchema[];
@@ -62,9 +62,15 @@ function widen(node: JsonSchema, canBeOff: boolean): JsonSchema {
 
 function mayBeOff(node: JsonSchema): JsonSchema {
   if (node.not !== undefined) return node;
-  const { description, anyOf, ...rest } = node;
+  const { anyOf, ...others } = node;
+  const { about, rest } = divide(others);
   const forms = anyOf === undefined ? [rest] : (anyOf as JsonSchema[]);
-  return { ...present({ description }), anyOf: [...forms, off] };
+  return { ...about, anyOf: [...forms, off] };
+}
+
+/** What a schema says about a key, which stays outside, and what it says about its values. */
+function divide({ description, default: standard, examples, ...rest }: JsonSchema) {
+  return { about: present({ description, default: standard, examples }) as JsonSchema, rest };
 }
 
 function isContainer(node: JsonSchema): boolean {

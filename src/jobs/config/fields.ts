@@ -25,6 +25,9 @@ const require = createRequire(import.meta.url);
 const isSchedule = (text: string) =>
   (require('node-cron') as typeof import('node-cron')).validate(text);
 
+/** What a kind of values is called in the reference; kinds that are not here are described by their form. */
+export const kinds = z.registry<{ readonly words: string }>();
+
 /** A map of these keys and no others. `place` selects the words of other tools. issues.ts words the error from the JSON message. */
 export function section<S extends z.ZodRawShape>(shape: S, place?: WordPlace) {
   const known = JSON.stringify({
@@ -39,7 +42,8 @@ export function section<S extends z.ZodRawShape>(shape: S, place?: WordPlace) {
 const oneLine = /^[^\0\r\n]+$/;
 export const line = z
   .string()
-  .refine((text) => oneLine.test(text), 'must be one line of text that is not empty');
+  .refine((text) => oneLine.test(text), 'must be one line of text that is not empty')
+  .register(kinds, { words: 'one line of text' });
 
 /** One of these words; the error for a word of another tool names ours. */
 export const oneOf = <const T extends readonly string[]>(key: string, allowed: T) =>
@@ -52,10 +56,14 @@ export const oneOf = <const T extends readonly string[]>(key: string, allowed: T
 
 export const name = z
   .string()
-  .regex(namePattern, 'must be a name: a letter, then up to 63 letters, digits, ".", "_" or "-"');
+  .regex(namePattern, 'must be a name: a letter, then up to 63 letters, digits, ".", "_" or "-"')
+  .register(kinds, { words: 'a name' });
 
-export const oneOrMore = <T extends z.ZodType>(item: T, what: string) =>
-  z.union([item, z.array(item)], { error: `must be ${what}, or a list of them` });
+export const oneOrMore = <T extends z.ZodType>(item: T, what: string) => {
+  const schema = z.union([item, z.array(item)], { error: `must be ${what}, or a list of them` });
+  kinds.add(schema as z.ZodType, { words: `${what}, or a list of them` });
+  return schema;
+};
 
 /** The longest wait: a timer of Node takes at most 2^31 - 1 ms, a little more. A longer one is refused. */
 export const longestWait = { ms: 24 * 86_400_000, text: '24d' };
@@ -70,26 +78,30 @@ export function duration(longest: typeof longestWait, zero = false) {
     .refine((text) => (parseDuration(text) ?? Number.POSITIVE_INFINITY) <= longest.ms, {
       error: `must be at most ${longest.text}`,
     })
-    .refine((text) => zero || parseDuration(text) !== 0, { error: 'must be more than 0' });
+    .refine((text) => zero || parseDuration(text) !== 0, { error: 'must be more than 0' })
+    .register(kinds, { words: 'a time with its unit, such as 500ms, 30s, 15m, 2h or 7d' });
 }
 
 const sizeMessage = 'must be a size such as 10MiB, 500kB or a number of bytes';
-export const size = z.union(
-  [
-    z.int().nonnegative(),
-    z
-      .string()
-      .regex(sizePattern, sizeMessage)
-      .refine((text) => parseSize(text) !== undefined, sizeMessage),
-  ],
-  { error: sizeMessage },
-);
+export const size = z
+  .union(
+    [
+      z.int().nonnegative(),
+      z
+        .string()
+        .regex(sizePattern, sizeMessage)
+        .refine((text) => parseSize(text) !== undefined, sizeMessage),
+    ],
+    { error: sizeMessage },
+  )
+  .register(kinds, { words: 'a size such as 10MiB or 500kB, or a number of bytes' });
 
 const rateMessage = 'must be a rate with its unit, such as 20MiB/s, 500kB/s or 20Mbit/s';
 const rate = z
   .string({ error: rateMessage })
   .regex(ratePattern, rateMessage)
-  .refine((text) => parseRate(text) !== undefined, 'must be more than 0 bytes a second');
+  .refine((text) => parseRate(text) !== undefined, 'must be more than 0 bytes a second')
+  .register(kinds, { words: 'a rate with its unit, such as 20MiB/s or 20Mbit/s' });
 
 const hoursMessage = 'must be hours such as "Mon-Fri 08:00-18:00", "22:00-06:00" or "Sat,Sun"';
 export const hours = z
@@ -97,38 +109,51 @@ export const hours = z
   .superRefine((text, context) => {
     const found = parseHours(text);
     if (typeof found === 'string') context.addIssue({ code: 'custom', message: found });
-  });
+  })
+  .register(kinds, { words: 'hours of the week such as "Mon-Fri 08:00-18:00"' });
 
 /** A limit in bytes a second: one for all times, or one that depends on the hours of the week. */
 export const bandwidth = z.union(
   [
     rate,
     section({
-      rate: rate.optional().describe('Limit outside all windows. Default: no limit.'),
+      rate: rate
+        .optional()
+        .describe('Limit outside all windows. Default: no limit.')
+        .meta({ examples: ['20MiB/s'] }),
       windows: z
         .array(
           section({
-            hours: hours.describe('When the limit applies, such as "Mon-Fri 08:00-18:00".'),
-            rate: rate.describe('Limit in that time, such as 2MiB/s or 20Mbit/s.'),
+            hours: hours
+              .describe('When the limit applies, such as "Mon-Fri 08:00-18:00".')
+              .meta({ examples: ['Mon-Fri 08:00-18:00'] }),
+            rate: rate
+              .describe('Limit in that time, such as 2MiB/s or 20Mbit/s.')
+              .meta({ examples: ['2MiB/s'] }),
           }),
         )
         .min(1, 'must name at least one window')
         .describe(
           'Limits by the hours of the week; the first window that contains the time applies.',
-        ),
+        )
+        .meta({ examples: [[{ hours: 'Mon-Fri 08:00-18:00', rate: '2MiB/s' }]] }),
     }),
   ],
   { error: `${rateMessage}, or a map of rate and windows` },
 );
 
 const shareMessage = 'must be a share from 0% to 100%, such as 50%, or a number of files';
-export const shareOrCount = z.union(
-  [z.int().nonnegative(), z.string().regex(percentPattern, shareMessage)],
-  { error: shareMessage },
-);
+export const shareOrCount = z
+  .union([z.int().nonnegative(), z.string().regex(percentPattern, shareMessage)], {
+    error: shareMessage,
+  })
+  .register(kinds, { words: 'a share such as 20%, or a number of files' });
 
 const modeMessage = 'must be octal permission bits without set-id bits, in quotes, such as "0644"';
-export const mode = z.string({ error: `${modeMessage}; quote it` }).regex(modePattern, modeMessage);
+export const mode = z
+  .string({ error: `${modeMessage}; quote it` })
+  .regex(modePattern, modeMessage)
+  .register(kinds, { words: 'permission bits in quotes' });
 
 const pattern = z
   .string()
@@ -146,10 +171,13 @@ export const inner = line
   .refine((text) => !text.split('/').includes('..'), 'must not contain ".."')
   .refine((text) => text.split('/').some((part) => part !== '' && part !== '.'), {
     error: 'must name something below the root, not the root itself',
-  });
+  })
+  .register(kinds, { words: 'a path below the root' });
 
 const dateMessage = '"{date:…}" is not in this version';
-export const location = line.refine((text) => !text.includes('{date:'), dateMessage);
+export const location = line
+  .refine((text) => !text.includes('{date:'), dateMessage)
+  .register(kinds, { words: 'a local path, or REMOTE:path' });
 
 export const schedule = line
   .refine((text) => [5, 6].includes(text.trim().split(/\s+/).length), {
@@ -161,7 +189,9 @@ export const schedule = line
       'is not a valid cron expression; its fields are minute hour day-of-month month day-of-week',
   });
 
-export const timezone = line.refine(isTimezone, 'must be a time zone such as Europe/Berlin or UTC');
+export const timezone = line
+  .refine(isTimezone, 'must be a time zone such as Europe/Berlin or UTC')
+  .register(kinds, { words: 'a time zone' });
 
 export const hostKey = z
   .string()
@@ -176,18 +206,21 @@ const commandMessage =
 export const secretCommand = z
   .array(z.string(), { error: commandMessage })
   .min(1, commandMessage)
-  .refine(([program]) => program !== '', 'must begin with the name of a program');
+  .refine(([program]) => program !== '', 'must begin with the name of a program')
+  .register(kinds, { words: 'a list of a program and its arguments' });
 
 export const host = z
   .string()
-  .regex(/^[^\s@/\0-][^\s@/\0]*$/, 'must be a host name or address, without user, port or path');
+  .regex(/^[^\s@/\0-][^\s@/\0]*$/, 'must be a host name or address, without user, port or path')
+  .register(kinds, { words: 'a host name or address' });
 
 export const queue = z
   .string()
   .regex(
     /^(?:embedded|(?:rediss?|postgres|postgresql):\/\/\S+)$/,
     'must be embedded, or a URL that starts with redis://, rediss:// or postgres://',
-  );
+  )
+  .register(kinds, { words: 'embedded, or a URL' });
 
 function isTimezone(text: string): boolean {
   try {

@@ -31,16 +31,19 @@ const deleteRules = section(
       .optional()
       .describe(
         'The most files a run may delete, as a share of the files in scope at the destination or as a number; if more would be deleted, nothing is. Default: 10 % or 20 files, whichever is more, and never over 50 %.',
-      ),
+      )
+      .meta({ examples: ['20%'] }),
     require: inner
       .optional()
       .describe(
         'Path below the source that must exist, such as .mounted; otherwise nothing is deleted. Default: none.',
-      ),
+      )
+      .meta({ examples: ['.mounted'] }),
     allowEmptySource: z
       .boolean()
       .optional()
-      .describe('Whether files are deleted when the source is empty. Default: false.'),
+      .describe('Whether files are deleted when the source is empty. Default: false.')
+      .meta({ default: false, examples: [true] }),
     only: planned('delete only what a run of this job sent.'),
     grace: planned('how long files that are gone from the source are kept, by folder.'),
   },
@@ -51,10 +54,12 @@ const trashRules = section(
   {
     dir: inner
       .optional()
-      .describe('Folder below the destination, as DIR/RUN/path. Default: .ferryline/trash.'),
+      .describe('Folder below the destination, as DIR/RUN/path. Default: .ferryline/trash.')
+      .meta({ default: '.ferryline/trash', examples: ['.trash'] }),
     keep: duration(longestAge)
       .optional()
-      .describe('How long files stay there, such as 30d. Default: 30d.'),
+      .describe('How long files stay there, such as 30d. Default: 30d.')
+      .meta({ default: '30d', examples: ['90d'] }),
   },
   'trash',
 );
@@ -62,15 +67,18 @@ const trashRules = section(
 const jobShape = {
   description: line
     .optional()
-    .describe('What the job is for, shown in status, reports and messages. Default: none.'),
+    .describe('What the job is for, shown in status, reports and messages. Default: none.')
+    .meta({ examples: ['Archive of the shop; on call: storage'] }),
   schedule: oneOrMore(schedule, 'a cron expression')
     .optional()
     .describe(
       'When to run: a cron expression of 5 fields, or 6 with seconds first, or a list of them. Default: no schedule.',
-    ),
+    )
+    .meta({ examples: ['0 2 * * *'] }),
   timezone: timezone
     .optional()
-    .describe("Time zone of the schedule, such as Europe/Berlin. Default: the system's."),
+    .describe("Time zone of the schedule, such as Europe/Berlin. Default: the system's.")
+    .meta({ examples: ['Europe/Berlin'] }),
   catchUp: z
     .union(
       [
@@ -79,14 +87,14 @@ const jobShape = {
           slots: z
             .enum(['none', 'latest', 'all'])
             .optional()
-            .describe(
-              'Which missed slots run: none, the latest, or all in order. Default: latest.',
-            ),
+            .describe('Which missed slots run: none, the latest, or all in order. Default: latest.')
+            .meta({ default: 'latest', examples: ['all'] }),
           within: duration(longestAge)
             .optional()
             .describe(
               "How old a missed slot may be. Default: 24h or the schedule's period, whichever is shorter; 7d for all.",
-            ),
+            )
+            .meta({ examples: ['12h'] }),
         }),
       ],
       { error: 'must be latest, all, none, or a map of slots and within' },
@@ -94,7 +102,8 @@ const jobShape = {
     .optional()
     .describe(
       'Which slots to catch up on when they were missed because ferryline was not running. Default: latest.',
-    ),
+    )
+    .meta({ default: 'latest', examples: ['none'] }),
   watch: z
     .union(
       [
@@ -105,12 +114,14 @@ const jobShape = {
               .optional()
               .describe(
                 'How often a run scans the whole tree, in case the watch missed a change. Default: 15m.',
-              ),
+              )
+              .meta({ default: '15m', examples: ['1h'] }),
             poll: duration(longestWait)
               .optional()
               .describe(
                 'How often to scan for changes instead of using file system events. Default: events; on nfs, cifs and fuse, which have none, every 5s.',
-              ),
+              )
+              .meta({ examples: ['30s'] }),
           },
           'watch',
         ),
@@ -118,43 +129,54 @@ const jobShape = {
       { error: 'must be true, false, or a map of rescan and poll' },
     )
     .optional()
-    .describe('Whether to run when something changes in a local `from`. Default: false.'),
+    .describe('Whether to run when something changes in a local `from`. Default: false.')
+    .meta({ default: false, examples: [true] }),
   settle: duration(longestWait, true)
     .optional()
     .describe(
       'How long the size and mtime of a file must stay the same before it is copied; 0s: copy at once. Watched jobs only. Default: 2s.',
-    ),
+    )
+    .meta({ examples: ['10s'] }),
   worker: name
     .optional()
     .describe(
       'Name of the workers that may take the job (ferryline start --worker NAME). Default: any worker.',
-    ),
+    )
+    .meta({ examples: ['web-1'] }),
   retry: section({
     attempts: z
       .int()
       .min(1)
       .max(1000)
       .optional()
-      .describe('Most attempts, including the first. Default: 5.'),
+      .describe('Most attempts, including the first. Default: 5.')
+      .meta({ default: 5, examples: [3] }),
     backoff: duration(longestWait, true)
       .optional()
-      .describe('Wait before the second attempt; it doubles each time. Default: 10s.'),
+      .describe('Wait before the second attempt; it doubles each time. Default: 10s.')
+      .meta({ default: '10s', examples: ['30s'] }),
     maxBackoff: duration(longestWait, true)
       .optional()
-      .describe('Longest wait between two attempts. Default: 10m.'),
+      .describe('Longest wait between two attempts. Default: 10m.')
+      .meta({ default: '10m', examples: ['1h'] }),
   })
     .optional()
-    .describe('How a run from the queue is retried when it fails.'),
+    .describe(
+      'How a run from the queue is retried when it fails. Default: 5 attempts, 10s to 10m apart.',
+    )
+    .meta({ examples: [{ attempts: 3, backoff: '30s' }] }),
   include: patterns
     .optional()
     .describe(
       'Patterns in .gitignore syntax; files that match none are out of scope. Default: everything is in scope.',
-    ),
+    )
+    .meta({ examples: [['*.pdf', 'reports/']] }),
   exclude: patterns
     .optional()
     .describe(
       'Patterns in .gitignore syntax; what matches one is out of scope: never copied, replaced or deleted. Default: none.',
-    ),
+    )
+    .meta({ examples: [['*.tmp', 'cache/']] }),
   ignoreFile: line
     .refine(
       (text) => !text.includes('/') && text !== '.' && text !== '..',
@@ -163,23 +185,28 @@ const jobShape = {
     .optional()
     .describe(
       'Name of files that list more exclude patterns for their folder, such as .ferryignore. Default: none.',
-    ),
+    )
+    .meta({ examples: ['.ferryignore'] }),
   minSize: size
     .optional()
-    .describe('Smaller files are out of scope, such as 1KiB. Default: no limit.'),
+    .describe('Smaller files are out of scope, such as 1KiB. Default: no limit.')
+    .meta({ examples: ['1KiB'] }),
   maxSize: size
     .optional()
-    .describe('Larger files are out of scope, such as 2GiB. Default: no limit.'),
+    .describe('Larger files are out of scope, such as 2GiB. Default: no limit.')
+    .meta({ examples: ['2GiB'] }),
   minAge: duration(longestAge, true)
     .optional()
     .describe(
       "Files changed less than this long before the run's start are out of scope, such as 5m. Default: no limit.",
-    ),
+    )
+    .meta({ examples: ['5m'] }),
   maxAge: duration(longestAge, true)
     .optional()
     .describe(
       "Files changed more than this long before the run's start are out of scope, such as 7d. Default: no limit.",
-    ),
+    )
+    .meta({ examples: ['7d'] }),
   compare: z
     .enum(compare, {
       error: (issue) =>
@@ -190,50 +217,63 @@ const jobShape = {
     .optional()
     .describe(
       'How to decide whether two files differ. mtime: size and mtime; auto: the same, but where the destination does not keep mtimes, only a newer source counts; size: size alone; checksum: contents. Default: auto.',
-    ),
+    )
+    .meta({ default: 'auto', examples: ['checksum'] }),
   existing: oneOf('existing', ['overwrite', 'newer', 'skip'])
     .optional()
     .describe(
       'What to do with a different file at the destination. overwrite: overwrite it; newer: overwrite it only with a newer one; skip: leave it. Default: overwrite.',
-    ),
+    )
+    .meta({ default: 'overwrite', examples: ['newer'] }),
   live: patterns
     .optional()
     .describe(
       'Patterns of files that only grow, such as logs: one that grows while it is read is copied up to its size when it was opened, which is not a failure. Default: none.',
-    ),
+    )
+    .meta({ examples: [['*.log']] }),
   delete: z
     .union([shareOrCount, deleteRules], {
       error: 'must be a share such as 20%, a number of files, false, or a map',
     })
     .optional()
     .describe(
-      'What a mirror may delete; 20% is short for { max: 20% }, false deletes nothing. push and pull never delete.',
-    ),
+      'What a mirror may delete; 20% is short for { max: 20% }, false deletes nothing. push and pull never delete. Default: 10 % or 20 files, whichever is more, and never over 50 %.',
+    )
+    .meta({ examples: ['20%', { max: 100, require: '.mounted' }] }),
   trash: z
     .union([z.boolean(), trashRules], { error: 'must be true, false, or a map of dir and keep' })
     .optional()
     .describe(
       'Whether deleted and overwritten files are moved to a folder at the destination, from which `ferryline restore` brings them back. Default: false.',
-    ),
+    )
+    .meta({ default: false, examples: [true, { keep: '90d' }] }),
   replace: section({
-    max: shareOrCount.describe(
-      'The most existing files a run may overwrite, as a share of the files in scope at the destination or as a number; if more would be overwritten, nothing is done.',
-    ),
+    max: shareOrCount
+      .describe(
+        'The most existing files a run may overwrite, as a share of the files in scope at the destination or as a number; if more would be overwritten, nothing is done.',
+      )
+      .meta({ examples: ['50%'] }),
   })
     .optional()
-    .describe('A limit on overwriting. Default: none.'),
+    .describe('A limit on overwriting. Default: none.')
+    .meta({ examples: [{ max: '50%' }] }),
   symlinks: oneOf('symlinks', ['skip', 'follow', 'preserve'])
     .optional()
     .describe(
       'What to do with symbolic links; links that leave the root are always skipped. Default: skip.',
-    ),
+    )
+    .meta({ default: 'skip', examples: ['follow'] }),
   modes: z
     .union(
       [
         z.enum(['source', 'server']),
         section({
-          files: mode.describe('Permission bits of files, in quotes: "0644".'),
-          folders: mode.describe('Permission bits of folders, in quotes: "0755".'),
+          files: mode
+            .describe('Permission bits of files, in quotes: "0644".')
+            .meta({ examples: ['0644'] }),
+          folders: mode
+            .describe('Permission bits of folders, in quotes: "0755".')
+            .meta({ examples: ['0755'] }),
         }),
       ],
       { error: 'must be source, server, or a map of files and folders' },
@@ -241,25 +281,28 @@ const jobShape = {
     .optional()
     .describe(
       "Permission bits of copies: the source's, those the server sets, or fixed ones. Default: source.",
-    ),
+    )
+    .meta({ default: 'source', examples: ['server', { files: '0644', folders: '0755' }] }),
   verify: z
     .enum(['size', 'checksum'])
     .optional()
-    .describe('How a copy is checked before it gets its final name. Default: size.'),
+    .describe('How a copy is checked before it gets its final name. Default: size.')
+    .meta({ default: 'size', examples: ['checksum'] }),
   fsync: z
     .boolean()
     .optional()
     .describe(
       'Whether every file is flushed to disk; on a server, where the server supports it. Default: false.',
-    ),
+    )
+    .meta({ default: false, examples: [true] }),
   after: z
     .union(
       [
         z.enum(['keep', 'delete']),
         section({
-          archive: location.describe(
-            'Folder to move the source file to, on the same side as `from`.',
-          ),
+          archive: location
+            .describe('Folder to move the source file to, on the same side as `from`.')
+            .meta({ examples: ['./sent'] }),
         }),
       ],
       { error: 'must be keep, delete, or { archive: FOLDER }' },
@@ -267,20 +310,24 @@ const jobShape = {
     .optional()
     .describe(
       'What to do with a source file once its copy is checked; push and pull only. Default: keep.',
-    ),
+    )
+    .meta({ default: 'keep', examples: ['delete', { archive: './sent' }] }),
   bandwidth: bandwidth
     .optional()
     .describe(
       "Bandwidth limit of this job, such as 5MiB/s or 20Mbit/s, or by hours. Default: the remote's limit.",
-    ),
+    )
+    .meta({ examples: ['5MiB/s'] }),
   window: oneOrMore(hours, 'hours such as "22:00-06:00"')
     .optional()
     .describe(
       'Hours in which runs may start; a run that has not ended by then stops at a safe point, and the next one continues. Default: always.',
-    ),
+    )
+    .meta({ examples: ['22:00-06:00'] }),
   timeout: duration(longestWait)
     .optional()
-    .describe('Longest time a run may take, such as 2h. Default: no limit.'),
+    .describe('Longest time a run may take, such as 2h. Default: no limit.')
+    .meta({ examples: ['2h'] }),
   history: z
     .union([z.int().min(1).max(100_000), duration(longestAge)], {
       error: 'must be a time such as 90d, or a number of reports',
@@ -288,7 +335,8 @@ const jobShape = {
     .optional()
     .describe(
       'Which run reports to keep: those of a period, such as 90d, or a number of them. Reports of runs that moved nothing do not replace others. Default: 500.',
-    ),
+    )
+    .meta({ default: 500, examples: ['90d'] }),
   renames: planned('follow: rename at the destination what was renamed at the source.'),
   last: planned('patterns of files that get their final names after all others.'),
   release: planned('publish into a new folder and switch a link to it.'),
@@ -312,11 +360,17 @@ const jobShape = {
 
 export const job = section(
   {
-    operation: oneOf('operation', ['push', 'pull', 'mirror']).describe(
-      'push: copy to a remote; pull: copy from a remote; mirror: make `to` equal to `from`, also deleting what `from` does not have.',
-    ),
-    from: location.describe('Where files come from: a local path, or REMOTE:path.'),
-    to: location.describe('Where files go: a local path, or REMOTE:path.'),
+    operation: oneOf('operation', ['push', 'pull', 'mirror'])
+      .describe(
+        'push: copy to a remote; pull: copy from a remote; mirror: make `to` equal to `from`, also deleting what `from` does not have.',
+      )
+      .meta({ examples: ['push'] }),
+    from: location
+      .describe('Where files come from: a local path, or REMOTE:path.')
+      .meta({ examples: ['./data'] }),
+    to: location
+      .describe('Where files go: a local path, or REMOTE:path.')
+      .meta({ examples: ['archive:data'] }),
     ...jobShape,
   },
   'job',

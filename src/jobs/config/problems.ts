@@ -72,7 +72,7 @@ export class ConfigProblems {
       : String(sorted.length - problemsShown);
     if (sorted.length > problemsShown) lines.push(`and ${more} more`);
     throw new FerryError('config', lines.join('\n'), {
-      hint: '`ferryline schema` prints every key and the values it takes',
+      hint: '`ferryline schema --docs` prints every key, its values, default and an example',
     });
   }
 }

@@ -17,36 +17,57 @@ export const config = section(
       .optional()
       .describe(
         'Where the queue of runs is stored: embedded, redis://…, rediss://… or postgres://…; the variable FERRYLINE_QUEUE overrides it. Default: embedded.',
-      ),
+      )
+      .meta({ default: 'embedded', examples: ['redis://queue.example:6379'] }),
     stateDir: line
       .optional()
       .describe(
         'Folder for reports, logs and the embedded queue, absolute or below the folder of jobs.yml; FERRYLINE_STATE_DIR and STATE_DIRECTORY override it. Default: a folder of its own below ~/.local/state/ferryline.',
-      ),
+      )
+      .meta({ examples: ['/var/lib/ferryline'] }),
     bandwidth: bandwidth
       .optional()
       .describe(
         'Bandwidth limit of all jobs of one process together, such as 50MiB/s, or by hours. Default: no limit.',
-      ),
-    remotes: z.record(name, remote).optional().describe('SFTP servers, by name.'),
+      )
+      .meta({ examples: ['50MiB/s'] }),
+    remotes: z
+      .record(name, remote)
+      .optional()
+      .describe('SFTP servers, by name. Default: none.')
+      .meta({ examples: [{ archive: { host: 'backup.example' } }] }),
     defaults: section(
       {
-        remotes: remoteDefaults.optional().describe('Keys of every remote, except host.'),
-        jobs: jobDefaults.optional().describe('Keys of every job, except operation, from and to.'),
+        remotes: remoteDefaults
+          .optional()
+          .describe('Keys of every remote, except host. Default: none.')
+          .meta({ examples: [{ username: 'backup' }] }),
+        jobs: jobDefaults
+          .optional()
+          .describe('Keys of every job, except operation, from and to. Default: none.')
+          .meta({ examples: [{ trash: true }] }),
       },
       'defaults',
     )
       .optional()
       .describe(
-        'Keys for every remote and every job. A job or remote that sets the same key overrides it: maps merge, lists replace, false removes it.',
-      ),
-    jobs: z.record(name, job).optional().describe('Jobs, by name.'),
+        'Keys for every remote and every job. A job or remote that sets the same key overrides it: maps merge, lists replace, false removes it. Default: none.',
+      )
+      .meta({ examples: [{ jobs: { trash: true } }] }),
+    jobs: z
+      .record(name, job)
+      .optional()
+      .describe('Jobs, by name. Default: none.')
+      .meta({
+        examples: [{ nightly: { operation: 'mirror', from: './data', to: 'archive:data' } }],
+      }),
     secrets: z
       .record(name, secretCommand)
       .optional()
       .describe(
         'Commands that print secrets, each as a list of the program and its arguments, without a shell. "${secret:NAME}" in a password or passphrase runs one at each login and takes what it prints. Default: none.',
-      ),
+      )
+      .meta({ examples: [{ bank: ['vault', 'kv', 'get', '-field=pw', 'kv/bank'] }] }),
     name: planned("the installation's name, part of every name in the queue."),
     api: planned('address, tokens and roles of the API and the page.'),
     notify: planned('channels that are notified of failures and recoveries.'),

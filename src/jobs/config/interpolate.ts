@@ -190,7 +190,7 @@ function problemOf(done: Interpolated, mayBeSecret: boolean): string | undefined
   if ('error' in done) return done.error;
   const texts = done.parts.filter((part) => typeof part === 'string');
   if (texts.length < done.parts.length && !mayBeSecret)
-    return 'has a "${secret:…}", which is allowed in passwords and passphrases only';
+    return 'has a "${secret:…}", which is allowed in auth.password and auth.passphrase only';
   if (texts.join('').length > maxTextLength)
     return `is longer than ${maxTextLength} characters once filled in`;
   return undefined;

@@ -124,6 +124,10 @@ export function loadConfig(text: string, context: LoadContext): Config {
       `${names[number]} contains secrets and other users can read it; chmod 600 it, or move the secrets to files and write \${file:…}`,
     );
   }
+  if (commands.length > 0 && ((context.mode ?? 0) & 0o022) !== 0)
+    warnings.push(
+      `other users can write ${names[0]} and so have commands of theirs run, since it has "secrets"; chmod go-w it`,
+    );
   warnings.push(...sharedDestinations(jobs.values()));
   const secrets = secretsOf(usable.values(), chosenQueue, credentials);
   return {

@@ -283,6 +283,15 @@ remotes: { a: { host: h }, d: { host: h, auth: { password: "\${HOST}-\${secret:b
     expect(secrets).toEqual(['h.example-', 'x']);
   });
 
+  it('warns of commands in a file that others can write', () => {
+    const text = 'secrets: { bank: [cat, bank] }\njobs: {}';
+    expect(load(text, { mode: 0o664 }).warnings).toEqual([
+      'other users can write jobs.yml and so have commands of theirs run, since it has "secrets"; chmod go-w it',
+    ]);
+    expect(load(text, { mode: 0o644 }).warnings).toEqual([]);
+    expect(load('jobs: {}', { mode: 0o666 }).warnings).toEqual([]);
+  });
+
   it('reads credentials of systemd, and hides them wherever they are', () => {
     const env = { CREDENTIALS_DIRECTORY: '/run' };
     const { queue, secrets } = load('queue: "redis://:${credential:token}@h"', {

@@ -127,7 +127,9 @@ describe('what is refused', () => {
     [withRemote('auth: { password: "${secret:bank}" }'), ['does not exist; add it to "secrets"']],
     [
       `secrets: { bank: [a] }\nremotes: { d: { host: "\${secret:bank}" } }`,
-      ['2:23 remotes.d.host: has a "${secret:…}", which is allowed in passwords and passphrases'],
+      [
+        '2:23 remotes.d.host: has a "${secret:…}", which is allowed in auth.password and auth.passphrase',
+      ],
     ],
     [`secrets: { a: [x], b: [cat, "\${secret:a}"] }`, ['secrets.b[1]: has a "${secret:…}"']],
     ['secrets: { bank: vault kv get }', ['1:18 secrets.bank: must be a list of a program and']],

@@ -1,9 +1,10 @@
 /** Reports that runs were enqueued, and waits until they end (`--wait`). */
 import { asFerryError, Cancelled, exitCodes, worstExitCode } from '../core/errors.js';
+import type { Report } from '../core/events.js';
 import { present } from '../core/present.js';
 import type { Controls, Enqueued } from '../server/control/controls.js';
 import type { Context } from './context.js';
-import { Reporter } from './show/reporter.js';
+import { Reporter, showSummary } from './show/reporter.js';
 
 /** A run that the daemon was asked for. `job` is absent for a retry: it is known only from the report. */
 export interface EnqueuedRun extends Enqueued {
@@ -43,11 +44,11 @@ export async function awaitRuns(
 ): Promise<number> {
   const signal = context.stopSignal();
   const ended = new Set<string>();
-  const codes = await Promise.all(
+  const found = await Promise.all(
     runs.map(async ({ run }) => {
-      const code = await awaitRun(run, controls, context, signal);
+      const end = await awaitRun(run, controls, context, signal);
       ended.add(run);
-      return code;
+      return end;
     }),
   ).catch((thrown: unknown) => {
     if (!(thrown instanceof Cancelled)) throw thrown;
@@ -58,21 +59,25 @@ export async function awaitRuns(
     }
     throw thrown;
   });
-  return worstExitCode(codes);
+  showSummary(
+    found.filter((end) => typeof end !== 'number'),
+    context.output,
+  );
+  return worstExitCode(found.map((end) => (typeof end === 'number' ? end : end.exitCode)));
 }
 
-/** The exit code of one run. An error is printed and becomes its exit code, so that the other runs are still awaited. */
+/** The report of one run. An error is printed and becomes its exit code, so that the other runs are still awaited. */
 async function awaitRun(
   run: string,
   controls: Controls,
   { output }: Context,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<Report | number> {
   try {
     const report = await controls.outcome(run, signal);
     const reporter = new Reporter(output, { job: report.job, plan: false, dryRun: false });
     reporter.emit({ event: 'run', ...report });
-    return report.exitCode;
+    return report;
   } catch (thrown) {
     if (thrown instanceof Cancelled) throw thrown;
     const error = asFerryError(thrown);

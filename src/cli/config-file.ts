@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { FerryError } from '../core/errors.js';
 import type { Config, Job } from '../core/job.js';
+import { present } from '../core/present.js';
 import { escapeText } from '../core/text.js';
 import { loadConfig } from '../jobs/config/load.js';
 import { didYouMean } from '../jobs/config/problems.js';
@@ -9,19 +10,23 @@ import { userName } from '../ssh/ssh-config/user-name.js';
 import { readTexts } from './config-texts.js';
 import type { Context } from './context.js';
 import { configCandidates, findConfig } from './folders.js';
+import { jobList } from './select-jobs.js';
 
 type Overrides = Readonly<Record<string, unknown>>;
 
+/** Over which jobs the overrides are laid; absent: over all. */
+type IsOverridden = (job: string) => boolean;
+
 /**
- * The configuration, with `overrides` laid over the named jobs (over all, if none is named). Prints
+ * The configuration, with `overrides` laid over the jobs that `isOverridden` chooses. Prints
  * its warnings and hides its secrets in the output. Errors: `config`.
  */
 export async function readConfig(
   context: Context,
   overrides: Overrides = {},
-  jobs: readonly string[] = [],
+  isOverridden?: IsOverridden,
 ): Promise<Config> {
-  const config = await readConfigIfAny(context, overrides, jobs);
+  const config = await readConfigIfAny(context, overrides, isOverridden);
   if (config !== undefined) return config;
   throw noConfig(context);
 }
@@ -38,7 +43,7 @@ export function noConfig({ environment }: Pick<Context, 'environment'>): FerryEr
 export async function readConfigIfAny(
   { environment, config: named, output }: Context,
   overrides: Overrides = {},
-  jobs: readonly string[] = [],
+  isOverridden?: IsOverridden,
 ): Promise<Config | undefined> {
   const file = findConfig(environment, named);
   if (file === undefined) return undefined;
@@ -52,7 +57,7 @@ export async function readConfigIfAny(
     readFile: (path) => readFileSync(path, 'utf8'),
     ...files,
     overrides,
-    overridden: jobs,
+    ...present({ isOverridden }),
   });
   output.hide(config.secrets);
   for (const warning of config.warnings) {
@@ -65,14 +70,8 @@ export async function readConfigIfAny(
 export function jobNamed(config: Config, name: string): Job {
   const job = config.jobs.get(name);
   if (job !== undefined) return job;
-  throw new FerryError(
-    'config',
-    `there is no job "${escapeText(name)}" in ${escapeText(config.file)}${didYouMean(name, config.jobs.keys())}`,
-    { hint: jobList(config) },
-  );
-}
-
-/** The hint `its jobs are a, b`. */
-export function jobList({ jobs }: Config): string {
-  return jobs.size === 0 ? 'it has no jobs' : `its jobs are ${[...jobs.keys()].join(', ')}`;
+  const what = `there is no job "${escapeText(name)}" in ${escapeText(config.file)}`;
+  throw new FerryError('config', `${what}${didYouMean(name, config.jobs.keys())}`, {
+    hint: jobList(config.jobs.keys()),
+  });
 }

@@ -1,7 +1,7 @@
 /** The verbs for the daemon and their flags. As in program.ts, the code of a verb is loaded when it is called. */
 import type { Command } from 'commander';
 import type { Wrap } from './context.js';
-import { wholeNumber } from './flags.js';
+import { allFlag, jobsArgument, wholeNumber } from './flags.js';
 import type { EnqueueFlags } from './verbs/enqueue.js';
 import type { LogsFlags } from './verbs/logs.js';
 import type { RunsFlags } from './verbs/runs.js';
@@ -65,7 +65,8 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     );
   program
     .command('enqueue')
-    .argument('<job...>')
+    .argument('[job...]', jobsArgument)
+    .option(...allFlag)
     .description('have the daemon run jobs')
     .option(...waitFlag)
     .action(

@@ -46,6 +46,10 @@ export interface AdHocFlags extends RunFlags {
   readonly port?: number;
 }
 
+/** Verbs that take several jobs. */
+export const jobsArgument = "names of jobs, or patterns such as 'web-*'";
+export const allFlag = ['--all', 'all jobs of jobs.yml'] as const;
+
 const collect = (value: string, all: readonly string[] = []) => [...all, value];
 
 /** Adds a flag for every job key that concerns a single run. A flag is named for the path of its key. */

@@ -11,7 +11,9 @@ import { addDaemonVerbs } from './daemon-verbs.js';
 import {
   type AdHocFlags,
   addRuleFlags,
+  allFlag,
   formerFlag,
+  jobsArgument,
   type RuleFlags,
   type RunFlags,
   wholeNumber,
@@ -120,7 +122,11 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
   program.commandsGroup('Run jobs:');
   addRuleFlags(
     addRunFlags(
-      program.command('run').argument('[job...]').description('run jobs now, in this process'),
+      program
+        .command('run')
+        .argument('[job...]', jobsArgument)
+        .option(...allFlag)
+        .description('run jobs now, in this process'),
     ),
   ).action(
     wrap(async (context, flags: RunFlags, names: string[]) => {
@@ -131,14 +137,15 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
   addRuleFlags(
     program
       .command('plan')
-      .argument('<job>')
+      .argument('[job...]', jobsArgument)
+      .option(...allFlag)
       .description('print what a run would do')
       .option('--exit-code', 'exit with 10 if there is something to do')
       .option('--out <file>', 'write the sealed plan to a file, for `apply`'),
   ).action(
-    wrap(async (context, flags: PlanFlags, name: string) => {
+    wrap(async (context, flags: PlanFlags, names: string[]) => {
       const { plan } = await import('./verbs/plan.js');
-      return plan(name, flags, context);
+      return plan(names, flags, context);
     }),
   );
   program
@@ -220,12 +227,13 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
     .action(wrap(async (context) => (await import('./verbs/validate.js')).validate(context)));
   program
     .command('next')
-    .argument('[job]')
+    .argument('[job...]', jobsArgument)
+    .option(...allFlag)
     .description('print the next times at which schedules run jobs')
     .action(
-      wrap(async (context, _flags, name?: string) => {
+      wrap(async (context, flags: { all?: boolean }, names: string[]) => {
         const { next } = await import('./verbs/next.js');
-        return next(name, context);
+        return next(names, flags, context);
       }),
     );
   program

@@ -12,9 +12,9 @@ import { acquireJobLock } from '../state/lock.js';
 import { saveReport } from '../state/reports.js';
 import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
 import { reportOfNoStart } from '../workers/run/report.js';
-import { runJob } from '../workers/run/run-job.js';
+import { runTargets } from '../workers/run/run-targets.js';
 import type { Context } from './context.js';
-import { Reporter, showTranscript } from './show/reporter.js';
+import { Reporter, showSummary, showTranscript } from './show/reporter.js';
 
 export interface RunChoices {
   /** Print what would be done, and change nothing. */
@@ -44,15 +44,17 @@ export async function runJobs(
 ): Promise<number> {
   const signal = context.stopSignal();
   const pool = openPool(context);
-  const codes: number[] = [];
+  const reports: Report[] = [];
   try {
     for (const job of jobs) {
       if (signal.aborted) break;
-      codes.push(await runLocked(job, { ...choices, context, pool, signal, state }));
+      reports.push(await runLocked(job, { ...choices, context, pool, signal, state }));
     }
   } finally {
     await pool.leave();
   }
+  showSummary(reports, context.output);
+  const codes = reports.map(({ exitCode }) => exitCode);
   if (signal.aborted && signal.reason instanceof Cancelled) codes.push(signal.reason.exitCode);
   return worstExitCode(codes);
 }
@@ -68,10 +70,10 @@ export function openPool({ output }: Context): SessionPool {
 }
 
 /** Runs one job under its lock; a dry run needs none, since it changes nothing. */
-async function runLocked(job: Job, session: RunSession): Promise<number> {
+async function runLocked(job: Job, session: RunSession): Promise<Report> {
   const { state, dryRun } = session;
   const run = newRunId(Date.now());
-  if (dryRun) return (await attempt(job, run, 1, session)).exitCode;
+  if (dryRun) return attempt(job, run, 1, session);
   let lock: Awaited<ReturnType<typeof acquireJobLock>>;
   try {
     lock = await acquireJobLock(state, job.name);
@@ -80,10 +82,10 @@ async function runLocked(job: Job, session: RunSession): Promise<number> {
     const start = { run, trigger: 'manual', attempt: 1 } as const;
     const report = reportOfNoStart(job, start, error, new Date());
     reporterFor(job, session).emit({ event: 'run', ...report });
-    return report.exitCode;
+    return report;
   }
   try {
-    return (await attempts(job, run, session)).exitCode;
+    return await attempts(job, run, session);
   } finally {
     await lock.release();
   }
@@ -91,8 +93,10 @@ async function runLocked(job: Job, session: RunSession): Promise<number> {
 
 async function attempts(job: Job, run: string, session: RunSession): Promise<Report> {
   const { output } = session.context;
+  let earlier: Report | undefined;
   for (let number = 1; ; number++) {
-    const report = await attempt(job, run, number, session);
+    const report = await attempt(job, run, number, session, earlier);
+    earlier = report;
     await keepReport(job, report, session);
     if (number >= session.attempts || !worthAnotherAttempt(report)) return report;
     const wait = backoffAfter(number, job.starts.retry);
@@ -110,10 +114,11 @@ async function attempt(
   run: string,
   number: number,
   session: RunSession,
+  earlier?: Report,
 ): Promise<Report> {
   const reporter = reporterFor(job, session);
   try {
-    return await runJob(job, {
+    return await runTargets(job, {
       run,
       trigger: 'manual',
       attempt: number,
@@ -124,7 +129,7 @@ async function attempt(
       dryRun: session.dryRun,
       // If the plan is refused, the reporter shows its deletions.
       deepPlan: true,
-      ...present({ sealed: session.sealed }),
+      ...present({ sealed: session.sealed, earlier }),
     });
   } finally {
     reporter.end();

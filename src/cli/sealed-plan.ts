@@ -19,10 +19,33 @@ const form = z.object({
 
 export type Sealed = z.infer<typeof form>;
 
-/** Writes a plan with all its actions, for the person who approves it; `apply` needs only the keys of `Sealed`. */
-export async function writeSealed(file: string, sealed: Sealed, plan: Plan): Promise<void> {
-  const { mkdirs, copies, attrs, deletes, conflicts } = plan;
-  const content = { ...sealed, mkdirs, copies, attrs, deletes, conflicts };
+/** The plan of one target, or of a job that has only one. */
+export interface TargetPlan {
+  readonly target: string | undefined;
+  readonly plan: Plan;
+  /** Why the guard refuses it; null if it does not. */
+  readonly refused: string | null;
+}
+
+/** Writes plans with all their actions, for the person who approves them; `apply` needs only the keys of `Sealed`. */
+export async function writeSealed(
+  file: string,
+  sealed: Sealed,
+  plans: readonly TargetPlan[],
+): Promise<void> {
+  const [first] = plans;
+  const actions =
+    first?.target === undefined
+      ? first && actionsOf(first.plan)
+      : {
+          targets: plans.map(({ target, plan, refused }) => ({
+            target,
+            digest: plan.digest,
+            refused,
+            ...actionsOf(plan),
+          })),
+        };
+  const content = { ...sealed, ...actions };
   try {
     await writeFile(file, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
   } catch (cause) {
@@ -31,6 +54,10 @@ export async function writeSealed(file: string, sealed: Sealed, plan: Plan): Pro
       hint: `${(cause as Error).message}; name another file with --out`,
     });
   }
+}
+
+function actionsOf({ mkdirs, copies, attrs, deletes, conflicts }: Plan) {
+  return { mkdirs, copies, attrs, deletes, conflicts };
 }
 
 /** Reads a sealed plan. Errors: `config`. */

@@ -8,7 +8,13 @@ export type Operation = 'push' | 'pull' | 'mirror';
 export type Trigger = 'schedule' | 'watch' | 'manual' | 'catch-up' | 'rescan';
 export type Outcome = 'succeeded' | 'incomplete' | 'failed' | 'refused' | 'cancelled';
 
-export interface PlanEvent {
+/** Part of an event of a job with several targets: the one it concerns. */
+interface OfTarget {
+  readonly target?: string;
+}
+
+/** Without `target`, where a job has several: all of them together. */
+export interface PlanEvent extends OfTarget {
   readonly event: 'plan';
   readonly job: string;
   readonly mkdirs: number;
@@ -22,7 +28,7 @@ export interface PlanEvent {
 }
 
 /** One line of a printed plan. */
-export interface ActionEvent {
+export interface ActionEvent extends OfTarget {
   readonly event: 'action';
   readonly action:
     | 'mkdir'
@@ -40,7 +46,7 @@ export interface ActionEvent {
   readonly reason?: string;
 }
 
-export interface FileEvent {
+export interface FileEvent extends OfTarget {
   readonly event: 'file';
   readonly action: 'copy' | 'attrs' | 'delete' | 'mkdir' | 'skip' | 'vanished' | 'fail';
   readonly path: string;
@@ -52,7 +58,7 @@ export interface FileEvent {
   readonly message?: string;
 }
 
-export interface Failure {
+export interface Failure extends OfTarget {
   readonly path: string;
   readonly kind: ErrorKind;
   readonly message: string;
@@ -60,6 +66,25 @@ export interface Failure {
 
 /** What a run that succeeded could not guarantee. `live`: of a file that grew while it was read, all that it held when it was opened was taken, and no more. */
 export type NotGuaranteed = 'live';
+
+/** How one target of a run ended. */
+export interface TargetEnd
+  extends Pick<
+    Report,
+    | 'outcome'
+    | 'exitCode'
+    | 'seconds'
+    | 'files'
+    | 'bytes'
+    | 'verified'
+    | 'notGuaranteed'
+    | 'error'
+    | 'failures'
+    | 'failuresOmitted'
+  > {
+  /** `web1:www`. */
+  readonly target: string;
+}
 
 /** The result of a run. Kept in the state folder and printed as the last `--json` line. */
 export interface Report {
@@ -105,6 +130,8 @@ export interface Report {
   };
   readonly failures: readonly Failure[];
   readonly failuresOmitted: number;
+  /** Each target's own end, where the job has several; the other fields are sums, and the worst of them. */
+  readonly targets?: readonly TargetEnd[];
 }
 
 /** Whether a run succeeded and found nothing to do; one with an earlier attempt may have done it then. */
@@ -118,7 +145,7 @@ export interface RunEnd extends Report {
 }
 
 /** A message for people: what is happening, or a warning. */
-interface Notice {
+interface Notice extends OfTarget {
   readonly event: 'notice';
   readonly level: 'info' | 'warning';
   readonly message: string;

@@ -93,6 +93,24 @@ export interface Job {
   readonly history: { readonly count: number } | { readonly ms: number };
   /** What starts runs and where; only the daemon uses it. */
   readonly starts: Starts;
+  /** Several targets: each is run by itself, under the job's other keys. `from`, `to` and `after` are then those of the first. Absent: there is one. */
+  readonly parts?: readonly JobPart[];
+  /** Whether several parts write to one folder, so that they run one after another. */
+  readonly inTurn?: boolean;
+  /** In a job that is one part of another (`partsOf`): what the part is called. */
+  readonly target?: string;
+}
+
+/** What distinguishes one part of a job with several targets. */
+export interface JobPart extends Pick<Job, 'from' | 'to' | 'after'> {
+  /** What it is called: `web1:www`. No two parts of a job have the same. */
+  readonly target: string;
+}
+
+/** The parts of a job, each as a job with one target; the job itself when it has only one. */
+export function partsOf(job: Job): readonly Job[] {
+  const { parts, inTurn, ...rest } = job;
+  return parts === undefined ? [job] : parts.map((part) => ({ ...rest, ...part }));
 }
 
 /** Which missed slots to catch up on. */

@@ -8,7 +8,7 @@
  *     control socket ────┘ answering.ts    working.ts
  */
 import { FerryError } from '../core/errors.js';
-import type { Config } from '../core/job.js';
+import { type Config, partsOf } from '../core/job.js';
 import { newRunId } from '../core/run-id.js';
 import type { RootLog } from '../observe/log.js';
 import { runListener } from '../observe/run-listener.js';
@@ -230,9 +230,10 @@ function openRecords({ state, log, debug }: DaemonOptions, { jobNamed, redact }:
     transfers,
     redact,
     debug,
-    remoteOf(name) {
+    remoteOf(name, target) {
       const job = jobNamed(name);
-      return (job?.to.remote ?? job?.from.remote)?.name;
+      const part = job && partsOf(job).find((one) => one.target === target);
+      return (part?.to.remote ?? part?.from.remote)?.name;
     },
     onError,
   });

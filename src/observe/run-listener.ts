@@ -5,7 +5,7 @@ import type { ListenToRun } from '../core/request.js';
 import type { Log } from './log.js';
 import type { Redact } from './redact.js';
 import { openRunLog } from './run-log.js';
-import type { TransferLog } from './transfer-log.js';
+import type { TransferLog, TransferSource } from './transfer-log.js';
 
 export interface RunListenerOptions {
   /** The state folder. */
@@ -15,21 +15,28 @@ export interface RunListenerOptions {
   readonly redact: Redact;
   /** Whether session transcripts are kept as well. */
   readonly debug: boolean;
-  /** The name of the remote that a job's files go to or come from. */
-  readonly remoteOf: (job: string) => string | undefined;
+  /** The name of the remote that the files of a job, or of one of its targets, go to or come from. */
+  readonly remoteOf: (job: string, target: string | undefined) => string | undefined;
   readonly onError: (error: Error) => void;
 }
 
 export function runListener(options: RunListenerOptions): ListenToRun {
   const { state, log, transfers, redact, debug, onError } = options;
   return ({ run, job }) => {
-    const remote = options.remoteOf(job);
-    const source = { job, run, ...present({ remote }) };
+    const sources = new Map<string | undefined, TransferSource>();
+    const sourceOf = (target: string | undefined) => {
+      const known = sources.get(target);
+      if (known !== undefined) return known;
+      const remote = options.remoteOf(job, target);
+      const found = { job, run, ...present({ remote, target }) };
+      sources.set(target, found);
+      return found;
+    };
     const lines = openRunLog({ state, run, debug, redact, onError });
     return {
       emit(event) {
         lines.emit(event);
-        if (event.event === 'file') transfers.file(source, event);
+        if (event.event === 'file') transfers.file(sourceOf(event.target), event);
         if (event.event === 'notice' && event.level === 'warning')
           log.warn(`${job}: ${event.message}`, { run });
         if (event.event === 'run') logEnd(log, event);

@@ -21,11 +21,13 @@ export interface TransferLogOptions {
 }
 
 /** The run that a file's event is from. */
-interface TransferSource {
+export interface TransferSource {
   readonly job: string;
   readonly run: string;
   /** The name of the remote the files go to or come from. */
   readonly remote?: string;
+  /** Which one, where the job has several. */
+  readonly target?: string;
 }
 
 export interface TransferLog {
@@ -36,7 +38,7 @@ export interface TransferLog {
 }
 
 /**
- * Opens the log. Fields of a line: `time` (ISO 8601, UTC), `job`, `run`, `remote` if there is one,
+ * Opens the log. Fields of a line: `time` (ISO 8601, UTC), `job`, `run`, `remote` and `target` if there is one,
  * `action`, `outcome` (`done` or `failed`), `path`, then, if the event has them, `bytes`, `seconds`,
  * `kind`, `message`. A line `{time, lost}` marks the place of lines that could not be written.
  */
@@ -49,7 +51,7 @@ export function openTransferLog(options: TransferLogOptions): TransferLog {
     onError: options.onError,
   });
   return {
-    file({ job, run, remote }, { action, path, bytes, seconds, kind, message }) {
+    file({ job, run, remote, target }, { action, path, bytes, seconds, kind, message }) {
       if (action === 'skip' || action === 'vanished') return;
       file.write(
         jsonLine({
@@ -57,6 +59,7 @@ export function openTransferLog(options: TransferLogOptions): TransferLog {
           job,
           run,
           remote,
+          target,
           action,
           outcome: action === 'fail' ? 'failed' : 'done',
           path: redact(path),

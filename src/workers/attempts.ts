@@ -1,6 +1,6 @@
 /** Whether and when a run is worth another attempt. The queue, or `--retries` of `ferryline run`, makes it. */
 import type { ErrorKind } from '../core/errors.js';
-import type { Report } from '../core/events.js';
+import type { Report, TargetEnd } from '../core/events.js';
 import type { Job } from '../core/job.js';
 
 /** Errors that another attempt cannot change: somebody has to act first. */
@@ -15,6 +15,11 @@ const finalKinds: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
 
 /** Whether another attempt may end better. */
 export function worthAnotherAttempt(report: Report): boolean {
+  if (report.outcome === 'cancelled') return false;
+  return report.targets?.some(mayEndBetter) ?? mayEndBetter(report);
+}
+
+function mayEndBetter(report: Report | TargetEnd): boolean {
   if (report.outcome !== 'failed' && report.outcome !== 'incomplete') return false;
   return report.error === undefined || !finalKinds.has(report.error.kind);
 }

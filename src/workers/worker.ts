@@ -18,7 +18,8 @@ import { acquireJobLock, type Lock } from '../state/lock.js';
 import { backoffAfter, worthAnotherAttempt } from './attempts.js';
 import type { Logins } from './logins.js';
 import { reportOfRequest } from './run/report.js';
-import { remotesOf, runJob } from './run/run-job.js';
+import { remotesOf } from './run/run-job.js';
+import { runTargets } from './run/run-targets.js';
 
 export interface WorkerOptions {
   readonly pool: SessionPool;
@@ -44,6 +45,9 @@ export interface WorkerOptions {
 /** Milliseconds between two tries for a lock that `ferryline run` holds. */
 const lockRetryMs = 500;
 
+/** Failed attempts kept; a run whose attempt was dropped does all its targets again. */
+const mostFailedKept = 100;
+
 /** What a run holds while it is carried out. */
 interface Held {
   /** The job's permit: while it is ours, no other run of the job is carried out anywhere. */
@@ -57,6 +61,8 @@ export class RunWorker {
   readonly #turns: Budget;
   readonly #active = new Map<string, { request: RunRequest; cancel: AbortController }>();
   readonly #stopping = new AbortController();
+  /** Failed attempts of which another follows, by run: here, or at another worker, which knows nothing of them. */
+  readonly #failed = new Map<string, { readonly job: Job; readonly report: Report }>();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -87,6 +93,7 @@ export class RunWorker {
       if (job !== undefined && attempt < attempts && worthAnotherAttempt(report)) {
         // half of the wait is random, so that runs that failed together do not come back together
         const after = backoffAfter(attempt, job.starts.retry) * (0.5 + Math.random() / 2);
+        this.#keepFailed(job, report);
         return { next: 'retry', after: Math.round(after), why: reasonOf(report) };
       }
       return { next: 'end', report };
@@ -133,7 +140,8 @@ export class RunWorker {
     try {
       held = await this.#acquire(job, signal);
       const { permit } = held;
-      const report = await runJob(job, {
+      const earlier = this.#earlierOf(request.run, job);
+      const report = await runTargets(job, {
         run: request.run,
         trigger: request.trigger,
         ...present({ slot: request.slot, folders: request.folders }),
@@ -145,6 +153,8 @@ export class RunWorker {
         state,
         dryRun: false,
         isOurs: () => isOurs() && permit.isOurs(),
+        enter: (part, until) => this.#enter(part, until),
+        ...present({ earlier }),
       });
       const isEnd = permit.isOurs() || signal.aborted || report.outcome === 'succeeded';
       return isEnd ? report : 'overtaken';
@@ -157,7 +167,7 @@ export class RunWorker {
 
   /** Acquires what a run needs, in the same order in every process; `release` gives it back in reverse. */
   async #acquire(job: Job, signal: AbortSignal): Promise<Held> {
-    const { logins, takePermit } = this.#options;
+    const { takePermit } = this.#options;
     const releases: (() => unknown)[] = [];
     const release = async () => {
       for (const giveBack of releases.reverse()) await giveBack();
@@ -167,15 +177,44 @@ export class RunWorker {
       releases.push(() => permit.release());
       const lock = await this.#lock(job, signal);
       releases.push(() => lock.release());
-      releases.push(await logins.use(remotesOf(job), signal));
-      await this.#turn(signal);
-      releases.push(() => this.#turns.give(1));
+      // each of several targets does so by itself
+      if (job.parts === undefined) releases.push(await this.#enter(job, signal));
       signal.throwIfAborted();
       return { permit, release };
     } catch (error) {
       await release();
       throw error;
     }
+  }
+
+  /** Acquires the logins and then the turn that the run of one target needs. */
+  async #enter(job: Job, signal: AbortSignal): Promise<() => void> {
+    const leave = await this.#options.logins.use(remotesOf(job), signal);
+    try {
+      await this.#turn(signal);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    return () => {
+      this.#turns.give(1);
+      leave();
+    };
+  }
+
+  /** The report of the attempt before, unless the job was defined anew since then. */
+  #earlierOf(run: string, job: Job): Report | undefined {
+    const found = this.#failed.get(run);
+    this.#failed.delete(run);
+    return found?.job === job ? found.report : undefined;
+  }
+
+  /** Keeps what the next attempt at a run with several targets need not do again. */
+  #keepFailed(job: Job, report: Report): void {
+    if (report.targets === undefined) return;
+    this.#failed.set(report.run, { job, report });
+    const [oldest] = this.#failed.keys();
+    if (this.#failed.size > mostFailedKept && oldest !== undefined) this.#failed.delete(oldest);
   }
 
   /** Waits for the job's lock, which `ferryline run` holds while it runs the job. */

@@ -2,11 +2,12 @@
 import { FerryError } from '../../core/errors.js';
 import type { ActionEvent, Emit, PlanEvent, Report, RunEvent } from '../../core/events.js';
 import { present } from '../../core/present.js';
-import { grouped, terminalSafe } from '../../core/text.js';
+import { escapeText, grouped, terminalSafe } from '../../core/text.js';
 import { Meter, progressBlock, progressLine } from './meter.js';
 import type { Output } from './output.js';
 import {
   actionLine,
+  endsTable,
   failureLines,
   fileLine,
   isEmptyPlan,
@@ -33,11 +34,11 @@ export class Reporter {
   /** Whether the actions of a plan are shown, rather than the files of a run. */
   readonly #planOnly: boolean;
   readonly #meter = new Meter();
-  readonly #deletions: ActionEvent[] = [];
-  #deletionCount = 0;
+  /** The deletions of each target, in case it is refused. */
+  readonly #deletions = new Map<string | undefined, { shown: ActionEvent[]; count: number }>();
   #progressTimer: NodeJS.Timeout | undefined;
-  /** An empty plan, held back until the run succeeds: after a failure "nothing to do" would be wrong. */
-  #emptyPlan: PlanEvent | undefined;
+  /** Empty plans, held back until the run succeeds: after a failure "nothing to do" would be wrong. */
+  readonly #emptyPlans: PlanEvent[] = [];
 
   constructor(output: Output, options: ReporterOptions) {
     this.#output = output;
@@ -75,21 +76,19 @@ export class Reporter {
       case 'action':
         if (this.#planOnly) {
           if (!output.json) output.data(actionLine(event));
-        } else if (event.action === 'delete' && ++this.#deletionCount <= refusedDeletionsShown) {
-          this.#deletions.push(event);
-        }
+        } else if (event.action === 'delete') this.#keepDeletion(event);
         return;
       case 'plan':
         if (!this.#planOnly || output.json) return;
-        if (isEmptyPlan(event)) this.#emptyPlan = event;
-        else output.note(`${style.bold(job)}: ${planLine(event)}`);
+        if (isEmptyPlan(event)) this.#emptyPlans.push(event);
+        else this.#showPlan(event);
         return;
       case 'file':
         // A plan has printed these as actions.
         if (output.verbosity >= 1 && !this.#planOnly) output.note(fileLine(event));
         return;
       case 'notice': {
-        const text = `${job}: ${terminalSafe(event.message)}`;
+        const text = `${nameOf(job, event)}: ${terminalSafe(event.message)}`;
         if (event.level === 'warning') output.note(`${style.yellow('warning:')} ${text}`);
         else if (output.verbosity >= 1) output.note(text);
         return;
@@ -122,31 +121,62 @@ export class Reporter {
     this.#progressTimer.unref();
   }
 
+  #keepDeletion(event: ActionEvent): void {
+    const kept = this.#deletions.get(event.target) ?? { shown: [], count: 0 };
+    this.#deletions.set(event.target, kept);
+    if (++kept.count <= refusedDeletionsShown) kept.shown.push(event);
+  }
+
+  #showDeletions(target: string | undefined): void {
+    const { shown = [], count = 0 } = this.#deletions.get(target) ?? {};
+    for (const action of shown) this.#output.note(`  would ${actionLine(action)}`);
+    if (count > shown.length) this.#output.note(`  and ${grouped(count - shown.length)} more`);
+  }
+
+  #showPlan(plan: PlanEvent): void {
+    const { style } = this.#output;
+    this.#output.note(`${style.bold(nameOf(this.#options.job, plan))}: ${planLine(plan)}`);
+  }
+
   #showEnd(report: Report): void {
     this.end();
     const output = this.#output;
     const { style } = output;
     const { job } = this.#options;
-    if (report.outcome === 'refused') {
-      for (const action of this.#deletions) output.note(`  would ${actionLine(action)}`);
-      const more = this.#deletionCount - this.#deletions.length;
-      if (more > 0) output.note(`  and ${grouped(more)} more`);
-    }
+    for (const { target, outcome } of report.targets ?? [{ ...report, target: undefined }])
+      if (outcome === 'refused') this.#showDeletions(target);
     for (const line of failureLines(report)) output.alert(`  ${style.red('failed')}  ${line}`);
-    if (report.error !== undefined) output.error(errorOf(job, report.error));
+    for (const end of report.targets ?? [report])
+      if (end.error !== undefined) output.error(errorOf(nameOf(job, end), end.error));
     if (report.description !== undefined && report.outcome !== 'succeeded')
       output.alert(`  about: ${terminalSafe(report.description)}`);
     // A plan that succeeded has no summary.
     if (this.#planOnly && report.outcome === 'succeeded') {
-      if (this.#emptyPlan !== undefined)
-        output.note(`${style.bold(job)}: ${planLine(this.#emptyPlan)}`);
+      for (const plan of this.#emptyPlans) this.#showPlan(plan);
       return;
     }
     if (output.json) return;
+    if (report.targets !== undefined) {
+      const ends = report.targets.map((end) => ({ ...end, name: end.target }));
+      for (const line of endsTable('target', ends)) output.note(`  ${line}`);
+    }
     const colour = report.outcome === 'succeeded' ? style.green : style.red;
     const line = summaryLine(report).replace(report.outcome, colour(report.outcome));
     output.note(`${style.bold(job)}: ${line}`);
   }
+}
+
+/** `publish`, `publish web1:www`. */
+function nameOf(job: string, of: object): string {
+  const { target } = of as { readonly target?: string };
+  return target === undefined ? job : `${job} ${escapeText(target)}`;
+}
+
+/** A table of how the runs of several jobs ended. */
+export function showSummary(reports: readonly Report[], output: Output): void {
+  if (reports.length < 2 || output.json) return;
+  const ends = reports.map((report) => ({ ...report, name: report.job }));
+  for (const line of endsTable('job', ends)) output.note(line);
 }
 
 /** A line of the session transcript, in the style of a file-transfer client's log. */

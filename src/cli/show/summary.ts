@@ -1,5 +1,6 @@
 /** The result of a run and the contents of a plan, as lines for people. Pure. */
 import type { ActionEvent, FileEvent, PlanEvent, Report } from '../../core/events.js';
+import { present } from '../../core/present.js';
 import {
   count,
   escapeText,
@@ -8,6 +9,7 @@ import {
   grouped,
   terminalSafe,
 } from '../../core/text.js';
+import { tableLines } from './table.js';
 
 /** Failures listed; of the others, the number. */
 const failuresShown = 20;
@@ -48,10 +50,47 @@ export function summaryLine(report: Report): string {
 export function failureLines({ failures, failuresOmitted }: Report): string[] {
   const lines = failures
     .slice(0, failuresShown)
-    .map(({ path, kind, message }) => `${escapeText(path)}: ${terminalSafe(message)} (${kind})`);
+    .map(
+      ({ target, path, kind, message }) =>
+        `${ofTarget(target)}${escapeText(path)}: ${terminalSafe(message)} (${kind})`,
+    );
   const more = failures.length + failuresOmitted - lines.length;
   if (more > 0) lines.push(`and ${grouped(more)} more`);
   return lines;
+}
+
+/** `web1:www: `, where a job has several targets. */
+function ofTarget(target: string | undefined): string {
+  return target === undefined ? '' : `${escapeText(target)}: `;
+}
+
+/** What a line of the table of ends has: a job, or a target. */
+export type End = Pick<Report, 'outcome' | 'files' | 'seconds'> & { readonly name: string };
+
+/** A table of how jobs, or targets of one, ended. */
+export function endsTable(what: 'job' | 'target', ends: readonly End[]): string[] {
+  const rows = ends.map(({ name, outcome, files: { copied, deleted, failed }, seconds }) => [
+    escapeText(name),
+    outcome,
+    ...[copied, deleted, failed].map(grouped),
+    formatDuration(seconds * 1000),
+  ]);
+  return tableLines([[what, 'outcome', 'copied', 'deleted', 'failed', 'time'], ...rows]);
+}
+
+/** A table of what the plans of several jobs hold. */
+export function plansTable(
+  plans: readonly { readonly report: Report; readonly event: PlanEvent | undefined }[],
+): string[] {
+  const rows = plans.map(({ report, event }) => [
+    report.job,
+    report.outcome,
+    ...[event?.copies, event?.deletes, event?.conflicts].map((n) =>
+      n === undefined ? '-' : grouped(n),
+    ),
+    formatDuration(report.seconds * 1000),
+  ]);
+  return tableLines([['job', 'outcome', 'to copy', 'to delete', 'conflicts', 'time'], ...rows]);
 }
 
 /** Whether there is nothing to do, and no conflict. */
@@ -73,23 +112,17 @@ export function planLine(plan: PlanEvent): string {
 }
 
 /** `copy      sub/report.pdf  (12 KiB, new)`. */
-export function actionLine({ action, path, bytes, kind, reason }: ActionEvent): string {
+export function actionLine({ action, target, path, bytes, kind, reason }: ActionEvent): string {
   const facts: string[] = [];
   if (bytes !== undefined) facts.push(formatBytes(bytes));
   if (kind !== undefined && kind !== 'file') facts.push(kind);
   if (reason !== undefined) facts.push(terminalSafe(reason));
-  const line = `${action.padEnd(8)}  ${escapeText(path)}`;
+  const line = `${action.padEnd(8)}  ${ofTarget(target)}${escapeText(path)}`;
   return facts.length === 0 ? line : `${line}  (${facts.join(', ')})`;
 }
 
 /** The same line for something that was done. */
-export function fileLine({ action, path, bytes, kind, message }: FileEvent): string {
-  return actionLine({
-    event: 'action',
-    action,
-    path,
-    ...(bytes === undefined ? {} : { bytes }),
-    ...(kind === undefined ? {} : { kind }),
-    ...(message === undefined ? {} : { reason: message }),
-  });
+export function fileLine({ action, target, path, bytes, kind, message }: FileEvent): string {
+  const known = present({ target, bytes, kind, reason: message });
+  return actionLine({ event: 'action', action, path, ...known });
 }

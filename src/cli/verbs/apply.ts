@@ -16,7 +16,7 @@ export async function apply(file: string, flags: ApplyFlags, context: Context): 
   const config = await readConfig(
     { ...context, config: context.config ?? sealed.config },
     sealed.overrides,
-    [sealed.job],
+    (job) => job === sealed.job,
   );
   const job = jobNamed(config, sealed.job);
   const approved = flags.approve === true;

@@ -1,11 +1,12 @@
 /** `ferryline enqueue JOB…`: has the daemon run jobs. */
-import { noSuchJob } from '../../server/control/controls.js';
 import { awaitRuns, type EnqueuedRun, reportEnqueued } from '../await-runs.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
+import { daemonJobs } from '../select-jobs.js';
 
 export interface EnqueueFlags {
   readonly wait?: boolean;
+  readonly all?: boolean;
 }
 
 export async function enqueue(
@@ -14,13 +15,7 @@ export async function enqueue(
   context: Context,
 ): Promise<number> {
   const controls = await daemonClient(context);
-  const jobs = [...new Set(names)];
-  if (jobs.length > 1) {
-    // A wrong name is reported before anything is enqueued.
-    const known = (await controls.status()).jobs.map(({ job }) => job);
-    const wrong = jobs.find((job) => !known.includes(job));
-    if (wrong !== undefined) throw noSuchJob(wrong, known);
-  }
+  const jobs = await daemonJobs(controls, { names, all: flags.all === true }, 'enqueue');
   const requests: EnqueuedRun[] = [];
   for (const job of jobs) {
     const request = { job, ...(await controls.enqueue(job)) };

@@ -1,5 +1,7 @@
 /** `ferryline explain JOB PATH`: prints why a path is transferred or not. workers/run/explain-path.ts decides it. */
 import type { Stat } from '../../core/entry.js';
+import { type Job, partsOf } from '../../core/job.js';
+import { present } from '../../core/present.js';
 import { count, escapeText, formatBytes, terminalSafe } from '../../core/text.js';
 import { type Explanation, explainPath } from '../../workers/run/explain-path.js';
 import { jobNamed, readConfig } from '../config-file.js';
@@ -14,23 +16,30 @@ export async function explain(
   flags: RuleFlags,
   context: Context,
 ): Promise<number> {
-  const config = await readConfig(context, overridesFrom(flags), [name]);
+  const config = await readConfig(context, overridesFrom(flags), (job) => job === name);
   const job = jobNamed(config, name);
-  const { output } = context;
   const pool = openPool(context);
-  let explanation: Explanation;
   try {
     const state = await lookAtState(context, config);
-    explanation = await explainPath(job, path, { pool, signal: context.stopSignal(), state });
+    for (const part of partsOf(job)) {
+      const signal = context.stopSignal();
+      show(part, await explainPath(part, path, { pool, signal, state }), context);
+    }
   } finally {
     await pool.leave();
   }
+  return 0;
+}
+
+/** Prints what holds for one target. */
+function show({ name, target }: Job, explanation: Explanation, { output }: Context): void {
   if (output.json) {
     const time = new Date().toISOString();
-    output.record({ event: 'explain', time, job: job.name, ...explanation });
-    return 0;
+    output.record({ event: 'explain', time, job: name, ...present({ target }), ...explanation });
+    return;
   }
-  output.data(`${escapeText(explanation.path)}: ${explanation.verdict}`);
+  const where = target === undefined ? '' : `${escapeText(target)}: `;
+  output.data(`${where}${escapeText(explanation.path)}: ${explanation.verdict}`);
   output.data(`  why          ${terminalSafe(explanation.reason)}`);
   const { rule } = explanation;
   if (rule !== undefined) {
@@ -38,7 +47,6 @@ export async function explain(
   }
   output.data(`  source       ${statText(explanation.source)}`);
   output.data(`  destination  ${statText(explanation.destination)}`);
-  return 0;
 }
 
 /** `file, 12 KiB, 2026-01-31T02:00:00Z, 0644`. */

@@ -1,21 +1,26 @@
-/** `ferryline next [JOB]`: prints when schedules run jobs next. triggers/schedule/slots.ts computes it. */
+/** `ferryline next [JOB…]`: prints when schedules run jobs next. triggers/schedule/slots.ts computes it. */
 import type { Job } from '../../core/job.js';
 import { formatDuration } from '../../core/text.js';
 import type { Zone } from '../../core/zone.js';
 import { nextSlot, zoneOf } from '../../triggers/schedule/slots.js';
-import { jobNamed, readConfig } from '../config-file.js';
+import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
+import { selectJobs } from '../select-jobs.js';
 
 const slotsShown = 5;
 const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
-export async function next(name: string | undefined, context: Context): Promise<number> {
+export async function next(
+  names: readonly string[],
+  flags: { readonly all?: boolean },
+  context: Context,
+): Promise<number> {
   const { output } = context;
   const config = await readConfig(context);
   const jobs =
-    name === undefined
+    names.length === 0 && flags.all !== true
       ? [...config.jobs.values()].filter(({ starts }) => starts.schedule.length > 0)
-      : [jobNamed(config, name)];
+      : selectJobs(config, { names, all: flags.all === true }, 'next');
   const now = Date.now();
   for (const job of jobs) {
     const zone = zoneOf(job.starts);

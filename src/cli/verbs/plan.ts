@@ -1,18 +1,22 @@
-/** `ferryline plan JOB`: prints the plan that `run` would carry out. */
-import type { PlanEvent } from '../../core/events.js';
-import type { Job } from '../../core/job.js';
+/** `ferryline plan JOB…`: prints the plans that `run` would carry out. */
+import { FerryError, worstExitCode } from '../../core/errors.js';
+import type { PlanEvent, Report } from '../../core/events.js';
+import type { Config, Job } from '../../core/job.js';
 import { newRunId } from '../../core/run-id.js';
-import { type RunContext, runJob } from '../../workers/run/run-job.js';
-import { jobNamed, readConfig } from '../config-file.js';
+import type { SessionPool } from '../../endpoints/sftp/pool.js';
+import { runTargets } from '../../workers/run/run-targets.js';
+import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { overridesFrom, type RuleFlags } from '../flags.js';
 import { openPool } from '../run-jobs.js';
-import { writeSealed } from '../sealed-plan.js';
+import { type TargetPlan, writeSealed } from '../sealed-plan.js';
+import { isSelected, selectJobs } from '../select-jobs.js';
 import { Reporter } from '../show/reporter.js';
-import { isEmptyPlan } from '../show/summary.js';
+import { isEmptyPlan, plansTable } from '../show/summary.js';
 import { lookAtState } from '../state.js';
 
 export interface PlanFlags extends RuleFlags {
+  readonly all?: boolean;
   readonly exitCode?: boolean;
   /** The file for the sealed plan. */
   readonly out?: string;
@@ -21,54 +25,104 @@ export interface PlanFlags extends RuleFlags {
 /** Exit code of `--exit-code` if there is something to do. */
 const notEmptyCode = 10;
 
-export async function plan(name: string, flags: PlanFlags, context: Context): Promise<number> {
+interface Planned {
+  readonly report: Report;
+  /** The plan of the whole job, with the plans of its targets; undefined if none was made. */
+  readonly event: PlanEvent | undefined;
+  readonly plans: readonly TargetPlan[];
+}
+
+export async function plan(
+  names: readonly string[],
+  flags: PlanFlags,
+  context: Context,
+): Promise<number> {
   const overrides = overridesFrom(flags);
-  const config = await readConfig(context, overrides, [name]);
-  const job = jobNamed(config, name);
-  const state = await lookAtState(context, config);
-  const { exitCode, found } = await planJob(job, state, context, async (made, refusal) => {
-    if (flags.out === undefined) return;
-    const refused = refusal?.message ?? null;
-    const { digest } = made;
-    await writeSealed(
-      flags.out,
-      { ferryline: 'plan/1', config: config.file, job: name, overrides, digest, refused },
-      made,
-    );
-  });
-  const empty = found === undefined || isEmptyPlan(found);
-  return exitCode === 0 && flags.exitCode === true && !empty ? notEmptyCode : exitCode;
+  const selection = { names, all: flags.all === true };
+  const config = await readConfig(context, overrides, (job) => isSelected(selection, job));
+  const jobs = selectJobs(config, selection, 'plan');
+  if (flags.out !== undefined && jobs.length > 1)
+    throw new FerryError('config', `--out takes one job, and these are ${jobs.length}`, {
+      hint: 'seal the plan of each job in a file of its own',
+    });
+  const found = await planJobs(jobs, await lookAtState(context, config), context);
+  const [first] = found;
+  if (flags.out !== undefined && first !== undefined)
+    await seal(flags.out, config, overrides, first);
+  if (jobs.length > 1 && !context.output.json)
+    for (const line of plansTable(found)) context.output.note(line);
+  return worstExitCode(
+    found.map(({ report: { exitCode }, event }) => {
+      const isEmpty = event === undefined || isEmptyPlan(event);
+      return exitCode === 0 && flags.exitCode === true && !isEmpty ? notEmptyCode : exitCode;
+    }),
+  );
+}
+
+/** Plans the jobs one after another; if one cannot be planned, the next ones still are. A signal stops them. */
+async function planJobs(jobs: readonly Job[], state: string, context: Context): Promise<Planned[]> {
+  const signal = context.stopSignal();
+  const pool = openPool(context);
+  const found: Planned[] = [];
+  try {
+    for (const job of jobs) {
+      found.push(await planJob(job, { context, signal, state, pool }));
+      if (signal.aborted) break;
+    }
+  } finally {
+    await pool.leave();
+  }
+  return found;
 }
 
 async function planJob(
   job: Job,
-  state: string,
-  context: Context,
-  onPlan: NonNullable<RunContext['onPlan']>,
-): Promise<{ exitCode: number; found: PlanEvent | undefined }> {
-  const signal = context.stopSignal();
-  const pool = openPool(context);
+  session: { context: Context; signal: AbortSignal; state: string; pool: SessionPool },
+): Promise<Planned> {
+  const { context, ...shared } = session;
   const reporter = new Reporter(context.output, { job: job.name, plan: true, dryRun: true });
-  let found: PlanEvent | undefined;
+  let event: PlanEvent | undefined;
+  const plans: TargetPlan[] = [];
   try {
-    const report = await runJob(job, {
+    const report = await runTargets(job, {
+      ...shared,
       run: newRunId(Date.now()),
       trigger: 'manual',
       attempt: 1,
-      emit(event) {
-        if (event.event === 'plan') found = event;
-        reporter.emit(event);
+      emit(given) {
+        if (given.event === 'plan' && given.target === undefined) event = given;
+        reporter.emit(given);
       },
-      signal,
-      pool,
-      state,
       dryRun: true,
       deepPlan: true,
-      onPlan,
+      onPlan: async (plan, refusal, target) => {
+        plans.push({ target, plan, refused: refusal?.message ?? null });
+      },
     });
-    return { exitCode: report.exitCode, found };
+    return { report, event, plans };
   } finally {
     reporter.end();
-    await pool.leave();
   }
+}
+
+/** Writes the sealed plan, unless a part of it could not be made. */
+async function seal(
+  file: string,
+  { file: config }: Config,
+  overrides: Record<string, unknown>,
+  { report: { job, targets }, event, plans }: Planned,
+): Promise<void> {
+  if (event === undefined) return;
+  const { digest } = event;
+  const order = targets?.map(({ target }) => target) ?? [];
+  const refusals = plans.flatMap(({ target, refused }) => {
+    if (refused === null) return [];
+    return target === undefined ? refused : `${target}: ${refused}`;
+  });
+  const refused = refusals.length === 0 ? null : refusals.join('; ');
+  await writeSealed(
+    file,
+    { ferryline: 'plan/1', config, job, overrides, digest, refused },
+    [...plans].sort((a, b) => order.indexOf(a.target ?? '') - order.indexOf(b.target ?? '')),
+  );
 }

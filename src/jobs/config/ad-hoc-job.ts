@@ -31,7 +31,7 @@ export function adHocJob(
   const identity = JSON.stringify([operation, from.label, from.path, to.label, to.path]);
   const name = `${operation}-${createHash('sha256').update(identity).digest('hex').slice(0, 8)}`;
   const job = buildJob(
-    { name, operation: operation as Operation, from, to, rules },
+    { name, operation: operation as Operation, pairs: [{ from, to }], rules },
     { folder, home, remotes },
     (path, message) => problems.add({ path, message }),
   );

@@ -1,6 +1,6 @@
 /** Rules between several keys of a job, and between jobs. schema.ts checks each key by itself. */
 import type { Operation } from '../../core/events.js';
-import type { Job, Location } from '../../core/job.js';
+import { type Job, type Location, partsOf } from '../../core/job.js';
 import { escapeText } from '../../core/text.js';
 import { overlaps, side, wholePath } from './location.js';
 import type { JobRules } from './merge.js';
@@ -82,20 +82,20 @@ function exceeds<T>(
 
 /** Warnings about jobs with the same or nested destinations, where one of them is a mirror. */
 export function sharedDestinations(jobs: Iterable<Job>): string[] {
-  const warnings: string[] = [];
+  const warnings = new Set<string>();
   // The first job and the first mirror of each destination: one partner is enough for a warning.
   const seen = new Map<string, { job: Job; mirror: Job | undefined }>();
   const keyOf = (job: Job, path: string) => `${side(job.to)} ${path}`;
   const partner = (job: Job, path: string) => {
     const found = seen.get(keyOf(job, path));
     const other = job.operation === 'mirror' ? found?.job : found?.mirror;
-    return other === job ? undefined : other;
+    return other?.name === job.name ? undefined : other;
   };
-  const all = [...jobs];
+  const all = [...jobs].flatMap(partsOf);
   for (const job of all) {
     const path = wholePath(job.to);
     const other = partner(job, path);
-    if (other !== undefined) warnings.push(sentence(job, other, 'have the same destination'));
+    if (other !== undefined) warnings.add(sentence(job, other, 'have the same destination'));
     const found = seen.get(keyOf(job, path));
     const mirror = found?.mirror ?? (job.operation === 'mirror' ? job : undefined);
     seen.set(keyOf(job, path), { job: found?.job ?? job, mirror });
@@ -103,10 +103,10 @@ export function sharedDestinations(jobs: Iterable<Job>): string[] {
   for (const job of all) {
     for (const path of parents(wholePath(job.to))) {
       const other = partner(job, path);
-      if (other !== undefined) warnings.push(sentence(job, other, 'have overlapping destinations'));
+      if (other !== undefined) warnings.add(sentence(job, other, 'have overlapping destinations'));
     }
   }
-  return warnings;
+  return [...warnings];
 }
 
 function sentence(job: Job, other: Job, what: string): string {
@@ -115,7 +115,7 @@ function sentence(job: Job, other: Job, what: string): string {
 }
 
 /** Every folder above a clean path, nearest first. */
-function parents(path: string): string[] {
+export function parents(path: string): string[] {
   const above: string[] = [];
   for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
     above.push(path.slice(0, at));

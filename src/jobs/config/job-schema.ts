@@ -366,10 +366,15 @@ export const job = section(
       )
       .meta({ examples: ['push'] }),
     from: location
-      .describe('Where files come from: a local path, or REMOTE:path.')
+      .describe(
+        'Where files come from: a local path, REMOTE:path, or GROUP:path for each remote of a group.',
+      )
       .meta({ examples: ['./data'] }),
-    to: location
-      .describe('Where files go: a local path, or REMOTE:path.')
+    to: oneOrMore(location, 'a local path or REMOTE:path')
+      .refine((to) => to.length > 0, 'must name at least one target')
+      .describe(
+        'Where files go: a local path, REMOTE:path, GROUP:path, or a list of them; {remote} in it is the name of the remote. Each target has its own plan, guard and outcome.',
+      )
       .meta({ examples: ['archive:data'] }),
     ...jobShape,
   },

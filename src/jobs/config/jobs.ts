@@ -1,14 +1,23 @@
 /** The jobs of jobs.yml: defaults, a job's own keys and those of the command line, laid over each other. */
 import type { Operation } from '../../core/events.js';
-import type { Job, Location } from '../../core/job.js';
+import type { Job, JobPart } from '../../core/job.js';
 import { checkRules, checkSides, type ReportProblem } from './checks.js';
 import type { Documents } from './documents.js';
-import { type LocationContext, parseLocation } from './location.js';
+import type { LocationContext } from './location.js';
 import { expand, type JobRules, mergeRules } from './merge.js';
 import { normaliseAfter, normaliseRules } from './normalise.js';
-import type { ConfigProblems, Path } from './problems.js';
+import type { ConfigProblems } from './problems.js';
 import type { RawConfig } from './schema.js';
 import { entriesOf } from './shapes.js';
+import {
+  beside,
+  checkPairs,
+  locate,
+  pairsOf,
+  type Sides,
+  shareTargets,
+  targetOf,
+} from './targets.js';
 
 export interface JobsContext extends LocationContext {
   /** Keys given on the command line for the job of this name. */
@@ -30,17 +39,8 @@ export function loadJobs(raw: RawConfig, context: JobsContext): Map<string, Job>
     const overrides = context.overridesOf(name);
     const report = reportAtSource(name, overrides, context);
     const rules = mergeRules(mergeRules(expand(raw.defaults?.jobs ?? {}), expand(own)), overrides);
-    const job = buildJob(
-      {
-        name,
-        operation,
-        from: locate(['from'], from, context, report),
-        to: locate(['to'], to, context, report),
-        rules,
-      },
-      context,
-      report,
-    );
+    const pairs = pairsOf(from, to, context, report);
+    const job = buildJob({ name, operation, pairs, rules }, context, report);
     if (job !== undefined) jobs.set(name, job);
     if (own.delete !== undefined && operation !== 'mirror') {
       warnings.push(`job ${name}: "delete" has no effect on a ${operation}, which never deletes`);
@@ -68,31 +68,17 @@ function reportAtSource(
   };
 }
 
-/** The location a text means. Undefined when it means none, which is reported, or when its remote has errors, which already are. */
-function locate(
-  keys: Path,
-  text: string,
-  context: LocationContext,
-  report: ReportProblem,
-): Location | undefined {
-  const found = parseLocation(text, context);
-  if (typeof found !== 'string') return found;
-  report(keys, found);
-  return undefined;
-}
-
-/** A job whose keys passed the schema one by one. A side is undefined when it has errors. */
+/** A job whose keys passed the schema one by one. The pairs are undefined when one has errors. */
 export interface JobKeys {
   readonly name: string;
   readonly operation: Operation;
-  readonly from: Location | undefined;
-  readonly to: Location | undefined;
+  readonly pairs: readonly Sides[] | undefined;
   readonly rules: JobRules;
 }
 
 /** The job; undefined when its keys do not go together, which is reported. */
 export function buildJob(
-  { name, operation, from, to, rules }: JobKeys,
+  { name, operation, pairs, rules }: JobKeys,
   context: LocationContext,
   report: ReportProblem,
 ): Job | undefined {
@@ -102,12 +88,21 @@ export function buildJob(
     report(keys, message);
   };
   const folder = typeof rules.after === 'object' ? rules.after.archive : undefined;
-  const archive =
-    folder === undefined ? undefined : locate(['after', 'archive'], folder, context, refuse);
-  if (from === undefined || to === undefined) return undefined;
-  checkSides(operation, from, to, refuse);
-  checkRules({ operation, from, rules, archive }, refuse);
-  if (!valid || (folder !== undefined && archive === undefined)) return undefined;
-  const after = normaliseAfter(rules.after, archive);
-  return { name, operation, from, to, ...normaliseRules(rules), after };
+  const parts: JobPart[] = [];
+  for (const { from, to } of pairs ?? []) {
+    const where = folder === undefined ? undefined : beside(folder, from, context);
+    const archive =
+      where === undefined ? undefined : locate(['after', 'archive'], where, context, refuse);
+    if (where !== undefined && archive === undefined) valid = false;
+    checkSides(operation, from, to, refuse);
+    checkRules({ operation, from, rules, archive }, refuse);
+    const target = targetOf({ from, to }, pairs ?? []);
+    parts.push({ target, from, to, after: normaliseAfter(rules.after, archive) });
+  }
+  if (pairs !== undefined && pairs.length > 1) checkPairs(operation, pairs, rules, refuse);
+  const [first] = parts;
+  if (first === undefined || !valid) return undefined;
+  const { from, to, after } = first;
+  const job = { name, operation, from, to, ...normaliseRules(rules), after };
+  return parts.length === 1 ? job : { ...job, parts, inTurn: shareTargets(parts) };
 }

@@ -8,6 +8,7 @@ import type { Remote } from '../../core/remote.js';
 import { sharedDestinations } from './checks.js';
 import { type ConfigText, parseDocuments } from './documents.js';
 import { queue } from './fields.js';
+import { loadGroups } from './groups.js';
 import { fillIn } from './interpolate.js';
 import { check } from './issues.js';
 import { loadJobs } from './jobs.js';
@@ -42,8 +43,8 @@ export interface LoadContext {
   readonly notes?: readonly string[];
   /** Job keys given on the command line: maps merge, lists replace. */
   readonly overrides?: PlainMap;
-  /** The jobs that `overrides` apply to; absent: all of them. */
-  readonly overridden?: readonly string[];
+  /** Whether `overrides` apply to the job of this name; absent: to all of them. */
+  readonly isOverridden?: (job: string) => boolean;
 }
 
 /**
@@ -101,7 +102,8 @@ export function loadConfig(text: string, context: LoadContext): Config {
   const jobs = loadJobs(raw, {
     ...user,
     remotes,
-    overridesOf: (job) => (context.overridden?.includes(job) === false ? {} : overrides),
+    groups: loadGroups(raw.groups, remotes, problems),
+    overridesOf: (job) => (context.isOverridden?.(job) === false ? {} : overrides),
     isInFile: documents.has,
     problems,
     warnings,

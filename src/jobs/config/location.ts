@@ -12,6 +12,8 @@ export interface LocationContext {
   readonly home: string;
   /** Every remote's name; undefined for one that has errors of its own. */
   readonly remotes: ReadonlyMap<string, Remote | undefined>;
+  /** The members of every group; absent: there are none. */
+  readonly groups?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The user who runs ferryline. */
@@ -37,7 +39,7 @@ export function parseLocation(
   }
   const name = text.slice(0, colon);
   if (!context.remotes.has(name)) {
-    return `${unknownRemote(name, context.remotes.keys())}; a local path with a colon must start with "./"`;
+    return `${unknownRemote(name, [...context.remotes.keys(), ...(context.groups?.keys() ?? [])])}; a local path with a colon must start with "./"`;
   }
   const remote = context.remotes.get(name);
   if (remote === undefined) return undefined;

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { forEditors } from './editor-schema.js';
-import { bandwidth, line, name, queue, secretCommand, section } from './fields.js';
+import { bandwidth, line, name, oneOrMore, queue, secretCommand, section } from './fields.js';
 import { job, jobDefaults } from './job-schema.js';
 import { planned } from './planned.js';
 import { remote, remoteDefaults } from './remote-schema.js';
@@ -36,6 +36,13 @@ export const config = section(
       .optional()
       .describe('SFTP servers, by name. Default: none.')
       .meta({ examples: [{ archive: { host: 'backup.example' } }] }),
+    groups: z
+      .record(name, oneOrMore(name, 'the name of a remote'))
+      .optional()
+      .describe(
+        'Groups of remotes, by name: from and to of a job may name one as GROUP:path. Default: none.',
+      )
+      .meta({ examples: [{ web: ['web1', 'web2'] }] }),
     defaults: section(
       {
         remotes: remoteDefaults

@@ -1,10 +1,10 @@
 /** Makes the reports of runs, and derives how a run ends from its error. state/reports.ts keeps them. */
-import { asFerryError, Cancelled, exitCodes } from '../../core/errors.js';
-import type { Report, Trigger } from '../../core/events.js';
+import { asFerryError, Cancelled, exitCodes, worstExitCode } from '../../core/errors.js';
+import type { Report, TargetEnd, Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import type { RunRequest } from '../../core/request.js';
-import type { Tally } from './tally.js';
+import { failuresListed, type Tally } from './tally.js';
 
 /** What a report repeats of the run's request. */
 interface RunFacts {
@@ -99,6 +99,81 @@ export function reportOfRequest(
     thrown,
     new Date(),
   );
+}
+
+/** How a part of a run ended, as the report of the whole run lists it. */
+export function targetEnd(target: string, report: Report): TargetEnd {
+  const { outcome, exitCode, seconds, files, bytes, verified, failures, failuresOmitted } = report;
+  const end = { target, outcome, exitCode, seconds, files, bytes, verified };
+  const { error, notGuaranteed } = report;
+  return { ...end, ...present({ error, notGuaranteed }), failures, failuresOmitted };
+}
+
+/** The report of a run with several targets: sums, and the outcome, exit code and error of the one that ended worst. */
+export function reportOfTargets(
+  job: Pick<Job, 'name' | 'operation' | 'description'>,
+  { run, trigger, slot, worker, attempt }: RunFacts,
+  ends: readonly TargetEnd[],
+  { started, sessions }: { readonly started: Date; readonly sessions: number },
+): Report {
+  const ended = new Date();
+  const exitCode = worstExitCode(ends.map((end) => end.exitCode));
+  const worst = ends.find((end) => end.exitCode === exitCode);
+  const failures = ends.flatMap(({ target, failures }) =>
+    failures.map((failure) => ({ target, ...failure })),
+  );
+  const omitted = sum(ends, (end) => end.failuresOmitted);
+  const files = (key: keyof Report['files']) => sum(ends, (end) => end.files[key] ?? 0);
+  const unsure = new Set(ends.flatMap(({ notGuaranteed = [] }) => notGuaranteed));
+  return {
+    run,
+    job: job.name,
+    ...present({ description: job.description }),
+    operation: job.operation,
+    trigger,
+    ...present({ slot, worker }),
+    outcome: worst?.outcome ?? 'succeeded',
+    exitCode,
+    ...present({ error: worst?.error && ofTarget(worst.target, worst.error) }),
+    startedAt: started.toISOString(),
+    endedAt: ended.toISOString(),
+    seconds: (ended.getTime() - started.getTime()) / 1000,
+    files: {
+      copied: files('copied'),
+      attrs: files('attrs'),
+      deleted: files('deleted'),
+      unchanged: files('unchanged'),
+      skipped: files('skipped'),
+      vanished: files('vanished'),
+      failed: files('failed'),
+    },
+    bytes: sum(ends, (end) => end.bytes),
+    sessions,
+    attempt,
+    verified: weakest(ends),
+    ...(unsure.size === 0 ? {} : { notGuaranteed: [...unsure].sort() }),
+    failures: failures.slice(0, failuresListed),
+    failuresOmitted: omitted + Math.max(0, failures.length - failuresListed),
+    targets: ends,
+  };
+}
+
+function sum<T>(all: readonly T[], of: (one: T) => number): number {
+  return all.reduce((total, one) => total + of(one), 0);
+}
+
+function ofTarget(
+  target: string,
+  error: NonNullable<Report['error']>,
+): NonNullable<Report['error']> {
+  return { ...error, message: `${target}: ${error.message}` };
+}
+
+/** The weakest check of the targets that got files; of all, when none did. */
+function weakest(ends: readonly TargetEnd[]): Report['verified'] {
+  const copied = ends.filter((end) => end.files.copied > 0);
+  const all = (copied.length === 0 ? ends : copied).map((end) => end.verified);
+  return (['none', 'size', 'checksum'] as const).find((one) => all.includes(one)) ?? 'none';
 }
 
 function endOfTally({ failed }: Tally): Pick<Report, 'outcome' | 'exitCode'> {

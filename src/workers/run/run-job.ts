@@ -9,7 +9,7 @@ import { setMaxListeners } from 'node:events';
 import { nameOf } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import type { Emit, Report, Trigger } from '../../core/events.js';
-import type { Job, Location, ScopeRules } from '../../core/job.js';
+import { type Job, type Location, partsOf, type ScopeRules } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import type { Remote } from '../../core/remote.js';
 import { openSide } from '../../endpoints/open.js';
@@ -62,7 +62,7 @@ export interface RunContext {
   /** Whether each action of the plan is emitted, too. */
   readonly deepPlan?: boolean;
   /** Receives the plan after the guard has checked it. */
-  readonly onPlan?: (plan: Plan, refusal: FerryError | undefined) => Promise<void>;
+  readonly onPlan?: (plan: Plan, refusal: FerryError | undefined, target?: string) => Promise<void>;
   /** Only the plan with this digest is carried out; `approved` lets it through even if the guard refuses it. */
   readonly sealed?: { readonly digest: string; readonly approved: boolean };
 }
@@ -140,9 +140,10 @@ async function carryOut(
       context.folders === undefined
         ? guard(plan, job.delete, await factsFor(job, source, scanned, signal))
         : undefined;
-    await context.onPlan?.(plan, refusal);
+    await context.onPlan?.(plan, refusal, job.target);
     const { sealed } = context;
-    if (sealed !== undefined && plan.digest !== sealed.digest) throw drifted(plan, sealed.digest);
+    if (sealed !== undefined && plan.digest !== sealed.digest)
+      throw drifted(plan.digest, sealed.digest);
     if (refusal !== undefined && sealed?.approved !== true) throw refusal;
     for (const problem of [...plan.failures, ...plan.conflicts]) tally.fail(problem);
     if (context.dryRun) return;
@@ -256,10 +257,13 @@ function refuseOverlap(job: Job, source: Side, destination: Side): void {
     );
 }
 
-/** The remotes a run of this job connects to, without jump hosts. */
+/** The remotes a run of this job connects to, over all its targets, without jump hosts. */
 export function remotesOf(job: Job): Remote[] {
-  const archive = job.after.kind === 'archive' ? job.after.to.remote : undefined;
-  return [job.from.remote, job.to.remote, archive].filter((remote) => remote !== undefined);
+  const all = partsOf(job).flatMap(({ from, to, after }) => {
+    const archive = after.kind === 'archive' ? after.to.remote : undefined;
+    return [from.remote, to.remote, archive].filter((remote) => remote !== undefined);
+  });
+  return [...new Set(all)];
 }
 
 /** Temporary files by the fingerprint in their names, newest first. */
@@ -274,16 +278,16 @@ function byMark(leftovers: readonly string[]): Map<string, string[]> {
   return marks;
 }
 
-function drifted(plan: Plan, digest: string): FerryError {
+export function drifted(now: string, digest: string): FerryError {
   const short = (text: string) => text.slice(0, 12);
   return new FerryError(
     'refused',
-    `a side has changed since the plan was made: the plan is now ${short(plan.digest)}, not ${short(digest)}`,
+    `a side has changed since the plan was made: the plan is now ${short(now)}, not ${short(digest)}`,
     { hint: 'nothing was changed; make a new plan, check it, and apply that one' },
   );
 }
 
-function tooLong(job: Job): FerryError {
+export function tooLong(job: Job): FerryError {
   return new FerryError(
     'timeout',
     `the run took longer than its timeout of ${(job.timeout ?? 0) / 1000} s`,

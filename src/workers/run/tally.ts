@@ -3,7 +3,7 @@ import { asFerryError, type FerryError } from '../../core/errors.js';
 import type { Emit, Failure, FileEvent, NotGuaranteed, Report } from '../../core/events.js';
 
 /** Failures a report lists; further ones are only counted. */
-const failuresListed = 1000;
+export const failuresListed = 1000;
 const strength = { none: 0, size: 1, checksum: 2 } as const;
 
 interface TalliedCopy {

@@ -390,9 +390,9 @@ describe('overrides', () => {
 
   it('apply only to the jobs named, if any are', () => {
     const text = withJob('', 'operation: mirror, from: a, to: d:b');
-    const none = { overrides: { after: 'delete' }, overridden: ['other'] };
+    const none = { overrides: { after: 'delete' }, isOverridden: (job: string) => job === 'other' };
     expect(jobOf(text, none).after).toEqual({ kind: 'keep' });
-    expect(problems(text, { ...none, overridden: ['x'] })).toHaveLength(1);
+    expect(problems(text, { ...none, isOverridden: (job) => job === 'x' })).toHaveLength(1);
   });
 
   it('that do not go with a job say where they came from', () => {

@@ -11,7 +11,9 @@ describe('what is refused', () => {
     ['jbos: {}', ['1:1 jbos: unknown key; did you mean "jobs"?']],
     [
       'zzz: {}',
-      ['1:1 zzz: unknown key; allowed: queue, stateDir, bandwidth, remotes, defaults, jobs'],
+      [
+        '1:1 zzz: unknown key; allowed: queue, stateDir, bandwidth, remotes, groups, defaults, jobs',
+      ],
     ],
     ['jobs: {}\njobs: {}', ['2:1 jobs: this key appears twice']],
     ['remotes: { 1a: { host: h } }', ['1:12 remotes.1a: must be a name']],

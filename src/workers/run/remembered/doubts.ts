@@ -1,6 +1,6 @@
 /**
  * Keeps a job's copies in doubt (jobs/plan/doubt.ts) from run to run, in
- * STATE/doubts/<hash of the job's name>.ndjson. A line is added before a copy gets its final name,
+ * STATE/doubts/<hash of the job's name>.ndjson, for a job with several targets in a file for each. A line is added before a copy gets its final name,
  * so that no doubt is lost if the process is killed; the file is rewritten when the run ends. It
  * lists files that were copied within seconds of a change, and usually does not exist. If it is
  * lost, copies in doubt count as proven.
@@ -21,12 +21,12 @@ const statsAtOnce = 128;
 
 /** Opens the doubts about a job's copies between its present two sides; undefined if nothing but the size ever decides. */
 export async function openDoubts(
-  { name, compare, existing, from, to }: Job,
+  { name, compare, existing, from, to, target }: Job,
   state: string,
 ): Promise<Doubts | undefined> {
   if (compare === 'size' || existing === 'skip') return undefined;
   const sides = fingerprint([from.label, from.path, to.label, to.path]);
-  const file = doubtsFile(state, fingerprint([name]));
+  const file = doubtsFile(state, fingerprint(target === undefined ? [name] : [name, target]));
   const byPath = new Map<string, Doubt>();
   const text = await readFile(file, 'utf8').catch(() => '');
   for (const line of text.split('\n').map(parseLine)) {

@@ -18,19 +18,31 @@ const sharedThrottles = new WeakMap<
  * Undefined without a limit. `onWait` is called every second while it waits.
  */
 export function bandwidthOf(
-  { bandwidth, from, to, starts }: Job,
+  { bandwidth, from, to, starts, target }: Job,
   pool: SessionPool,
   signal: AbortSignal,
   onWait: () => void,
 ): ((bytes: number) => Promise<void>) | undefined {
-  const throttles =
-    bandwidth === undefined ? [] : [new Throttle(rateOf(bandwidth, starts.timezone))];
+  const throttles: Throttle[] = [];
+  if (bandwidth !== undefined) {
+    const rate = rateOf(bandwidth, starts.timezone);
+    throttles.push(target === undefined ? new Throttle(rate) : throttleOfParts(bandwidth, rate));
+  }
   for (const remote of new Map([from, to].map(({ remote }) => [remote?.name, remote])).values())
     if (remote?.bandwidth !== undefined) throttles.push(throttleOf(remote, remote.bandwidth, pool));
   if (throttles.length === 0) return undefined;
   return async (bytes) => {
     for (const throttle of throttles) await throttle.pass(bytes, signal, onWait);
   };
+}
+
+/** The parts of a job run at the same time and share its limit, which is the same object in all of them. */
+const partThrottles = new WeakMap<Bandwidth, Throttle>();
+
+function throttleOfParts(bandwidth: Bandwidth, rate: () => number | undefined): Throttle {
+  const throttle = partThrottles.get(bandwidth) ?? new Throttle(rate);
+  partThrottles.set(bandwidth, throttle);
+  return throttle;
 }
 
 /** The rate at the moment it is asked for, by the hours of a zone; absent: the system's. */

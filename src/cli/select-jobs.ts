@@ -34,6 +34,7 @@ export async function daemonJobs(
   selection: Selection,
   verb: string,
 ): Promise<readonly string[]> {
+  checkGiven(selection, verb, '`ferryline status` lists the jobs');
   const [name, ...more] = selection.names;
   if (name !== undefined && more.length === 0 && !selection.all && patternOf(name) === undefined)
     return [name];
@@ -62,14 +63,9 @@ function selectNames(
     readonly unknown: (what: string, suggestion?: string) => FerryError;
   },
 ): string[] {
-  if (all && names.length > 0)
-    throw new FerryError('config', `${verb} takes either names or --all, not both`, { hint });
+  checkGiven({ names, all }, verb, hint);
   if (all && known.length === 0) throw unknown('there is no job');
   if (all) return [...known];
-  if (names.length === 0) {
-    const message = `${verb} needs the name of a job, a pattern such as 'web-*', or --all`;
-    throw new FerryError('config', message, { hint });
-  }
   // A wrong name is reported before anything is done.
   const found = names.flatMap((name) => {
     const pattern = patternOf(name);
@@ -79,6 +75,15 @@ function selectNames(
     throw unknown(`there is no job "${escapeText(name)}"`, didYouMean(name, known));
   });
   return [...new Set(found)];
+}
+
+/** Refuses what can mean no jobs at all, or two things. */
+function checkGiven({ names, all }: Selection, verb: string, hint: string): void {
+  if (all && names.length > 0)
+    throw new FerryError('config', `${verb} takes either names or --all, not both`, { hint });
+  if (all || names.length > 0) return;
+  const message = `${verb} needs the name of a job, a pattern such as 'web-*', or --all`;
+  throw new FerryError('config', message, { hint });
 }
 
 /** The hint `its jobs are a, b`. */

@@ -83,7 +83,7 @@ describe('a job with several targets', () => {
     expect(stderr).toMatch(/error: job web3:www: /);
   });
 
-  test('each has its own guard: one that lost everything else keeps the others going', async ({
+  test('each has its own guard: one that refuses leaves the others alone', async ({
     sshd,
     scene,
   }) => {

@@ -112,6 +112,7 @@ async function play(stage: Stage): Promise<void> {
     const { files } = await lastReport(stage, 'publish-site');
     return files.copied === 1 && (await sameFiles(join(folder, 'dist'), join(served, 'www')));
   });
+  await command(stage, ['plan', '--all'], 0);
 
   title(stage, '5. Most of ./data is lost: the mirror refuses to delete it from the archive');
   const before = await filesBelow(join(served, 'data'));

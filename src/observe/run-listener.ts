@@ -38,7 +38,7 @@ export function runListener(options: RunListenerOptions): ListenToRun {
         lines.emit(event);
         if (event.event === 'file') transfers.file(sourceOf(event.target), event);
         if (event.event === 'notice' && event.level === 'warning')
-          log.warn(`${job}: ${event.message}`, { run });
+          log.warn(`${nameOf(job, event.target)}: ${event.message}`, { run });
         if (event.event === 'run') logEnd(log, event);
       },
       async end() {
@@ -46,6 +46,11 @@ export function runListener(options: RunListenerOptions): ListenToRun {
       },
     };
   };
+}
+
+/** `publish`, `publish web1:www`. */
+function nameOf(job: string, target: string | undefined): string {
+  return target === undefined ? job : `${job} ${target}`;
 }
 
 function logEnd(log: Log, report: Report): void {

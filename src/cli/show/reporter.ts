@@ -156,7 +156,7 @@ export class Reporter {
       return;
     }
     if (output.json) return;
-    if (report.targets !== undefined) {
+    if (report.targets !== undefined && !this.#planOnly) {
       const ends = report.targets.map((end) => ({ ...end, name: end.target }));
       for (const line of endsTable('target', ends)) output.note(`  ${line}`);
     }

@@ -26,7 +26,17 @@ export default defineConfig({
   ],
   test: {
     projects: [
-      { extends: true, test: { name: 'ferryline', include: ['test/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'ferryline',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/import-rules.test.ts'],
+          globalSetup: ['test/kit/setup.ts'],
+        },
+      },
+      // Reads the sources alone, so that `npm run check` can run it anywhere.
+      { test: { name: 'rules', include: ['test/import-rules.test.ts'] } },
       {
         // The end-to-end suite once more, with the system's ssh as the transport.
         extends: true,
@@ -35,11 +45,11 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           // Passwords, passphrases and jump hosts of jobs.yml are refused there.
           exclude: ['test/e2e/logins.test.ts'],
+          globalSetup: ['test/kit/setup.ts'],
           env: { FERRYLINE_TEST_TRANSPORT: 'openssh' },
         },
       },
     ],
-    globalSetup: ['test/kit/setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,

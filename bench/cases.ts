@@ -14,7 +14,7 @@ export interface Case {
   readonly work: Work;
   /** `mirror` goes up. */
   readonly operation: 'push' | 'pull' | 'mirror';
-  /** What stands at the destination before each run: `equal` leaves nothing to do, `churned` a little (churn.ts). */
+  /** What the destination contains before each run: `equal` leaves nothing to do, `churned` a little (churn.ts). */
   readonly destination: 'missing' | 'equal' | 'churned';
   /** Milliseconds, half of them each way; absent: plain loopback. */
   readonly roundTrip?: number;

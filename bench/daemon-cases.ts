@@ -25,7 +25,7 @@ export const daemonCases: readonly DaemonCase[] = [
   {
     name: 'daemon-watch',
     about:
-      'from the end of writing a file of 1 KB into a drop folder until it stands at its final name on the server, session warm, loopback, ferryline and lsyncd in turn',
+      'from the end of writing a file of 1 KB into a drop folder until it has its final name on the server, session warm, loopback, ferryline and lsyncd in turn',
     run: watch,
   },
   {

@@ -116,7 +116,7 @@ function ask(socketPath: string, method: string, path: string): Promise<unknown>
   });
 }
 
-/** Clock ticks a second: Linux tells all programs 100, whatever its own are. */
+/** Clock ticks a second: Linux reports 100 to all programs, whatever its own are. */
 const ticks = 100;
 
 function usageOf(pid: number): Usage {

@@ -7,7 +7,7 @@ export interface Line {
   close(): Promise<void>;
 }
 
-/** Told of bytes that come from one side, when they come. */
+/** Called with bytes that come from one side, when they come. */
 export type OnBytes = (from: 'client' | 'server', bytes: number) => void;
 
 /** Starts a proxy to a loopback port; `roundTrip` in milliseconds. */

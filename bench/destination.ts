@@ -1,4 +1,4 @@
-/** What stands at the destination before each run of a case, and whether it is right afterwards. */
+/** What the destination contains before each run of a case, and whether it is right afterwards. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -5,6 +5,7 @@ import module from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Cancelled, exitCodes } from '../core/errors.js';
+import { terminalSafe } from '../core/text.js';
 import { Hangups } from './hangups.js';
 
 // first of all: by default a SIGHUP ends the process, also a daemon that is only starting
@@ -61,7 +62,9 @@ function handedOver(stream: NodeJS.WriteStream): Promise<void> {
 let exitCode = await runProgram(process.argv.slice(2), { stopSignal, hangups });
 await handedOver(process.stdout);
 if (outputError !== undefined) {
-  process.stderr.write(`error: the output can't be written: ${outputError.message}\n`);
+  process.stderr.write(
+    `error: the output can't be written: ${terminalSafe(outputError.message)}\n`,
+  );
   exitCode = exitCodes.defect;
 }
 await handedOver(process.stderr);

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
+import { terminalSafe } from '../core/text.js';
 import type { Context, Wrap } from './context.js';
 import { addDaemonVerbs } from './daemon-verbs.js';
 import {
@@ -89,6 +90,7 @@ function build(wrap: Wrap): Command {
     .option('--no-color', 'do not use colours')
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', exitCodesText)
+    .configureOutput({ outputError: (text, write) => write(safeLines(text)) })
     .showSuggestionAfterError()
     .exitOverride();
   addRunVerbs(program, wrap);
@@ -100,6 +102,11 @@ function build(wrap: Wrap): Command {
   for (const [name, ours] of Object.entries(formerVerbs))
     refuse(program, wrap, name, `there is no \`ferryline ${name}\`; use \`ferryline ${ours}\``);
   return program;
+}
+
+/** What commander says of a command line, which repeats its words, as lines that are safe on a terminal. */
+function safeLines(text: string): string {
+  return text.split('\n').map(terminalSafe).join('\n');
 }
 
 /** A hidden verb that only fails with a message. */

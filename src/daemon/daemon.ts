@@ -101,7 +101,7 @@ async function assemble(
   const answering = await openAnswering({ ...shared, worker: working.worker, starting });
   opened.push(answering);
 
-  // All parts exist: from here on they hear of each other, then they begin.
+  // All parts exist: from here on they are connected, then started.
   const parts: Parts = { queue, inUse, working, starting, answering };
   connect(parts, log);
   await inUse.apply();
@@ -144,7 +144,7 @@ interface Parts {
   readonly answering: Answering;
 }
 
-/** Has the parts hear of ended runs, of messages from other processes, and of a reloaded jobs.yml. */
+/** Passes on to the parts: ended runs, of messages from other processes, and of a reloaded jobs.yml. */
 function connect({ queue, inUse, working, starting, answering }: Parts, log: RootLog): void {
   const { runs, pauses, signals } = queue;
   runs.onEnded((run) => {

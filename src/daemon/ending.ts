@@ -30,9 +30,12 @@ export async function drain({ consumers, worker, hurry, log }: DrainOptions): Pr
   });
   const timer = setTimeout(() => worker.stop(), hurry ? 0 : graceMs);
   if (!(await settlesWithin(graceMs + handBackWithinMs, Promise.all(drained))))
-    log.warn('not all runs could be handed back; other workers take them over once they expire', {
-      runs: worker.active().map(({ run }) => run),
-    });
+    log.warn(
+      'not all runs could be handed back; other workers take them over once their locks expire',
+      {
+        runs: worker.active().map(({ run }) => run),
+      },
+    );
   clearTimeout(timer);
 }
 

@@ -42,7 +42,7 @@ export interface Starting {
   close(): Promise<void>;
 }
 
-/** Resolves once it is known which slots were dealt with before. Errors: the system's for a state folder that can't be read. */
+/** Resolves once it is known which slots were handled before. Errors: the system's for a state folder that can't be read. */
 export async function openStarting(parts: StartingParts): Promise<Starting> {
   const { state, roles, names, queue, inUse, newRunId, log } = parts;
   const { runs, slots, pauses } = queue;

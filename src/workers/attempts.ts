@@ -1,4 +1,4 @@
-/** Whether and when a run is worth another attempt. The queue, or `--retries` of `ferryline run`, makes it. */
+/** Whether and when a run is worth another attempt. The queue, or `--attempts` of `ferryline run`, makes it. */
 import type { ErrorKind } from '../core/errors.js';
 import type { Report, TargetEnd } from '../core/events.js';
 import type { Job } from '../core/job.js';

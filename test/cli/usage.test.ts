@@ -255,6 +255,17 @@ test('nothing but what was asked for is written', async () => {
   expect(existsSync(join(cwd, '.state'))).toBe(false);
 });
 
+test.each([
+  [['fr\u001b[31mob']],
+  [['run', '--no-such\u202e']],
+  [['run', '--attempts', '\u0007x', 'j']],
+])('%j is named without its control characters', async (args) => {
+  const { code, stderr } = await run(...args);
+  expect(code).toBe(2);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not reach a terminal
+  expect(stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
+});
+
 describe('what stdout does not take', () => {
   const main = join(process.cwd(), 'dist/cli/main.js');
   const shell = (line: string) =>

@@ -44,7 +44,7 @@ export function showCommand({ output }: Stage, args: readonly string[]): void {
 
 /** Checks a promise and prints it; fails if it does not hold. */
 export async function check({ output }: Stage, what: string, holds: () => Promise<boolean>) {
-  if (!(await holds())) broken(`this is not so: ${what}`);
+  if (!(await holds())) broken(`this did not hold: ${what}`);
   output.note(`${output.style.green('ok')}  ${what}`);
 }
 

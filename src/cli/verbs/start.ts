@@ -23,7 +23,7 @@ export interface StartFlags {
   readonly waitQueue?: string;
 }
 
-/** Times the daemon starts again by itself after its queue broke; the next time it ends, for somebody to look. */
+/** Times the daemon starts again by itself after its queue broke; after that it exits, so that somebody looks. */
 const mostRestarts = 5;
 
 export async function start(flags: StartFlags, context: Context, version: string): Promise<number> {

@@ -124,7 +124,7 @@ export class Scope {
     if (maxAge !== undefined && (age ?? 0) > maxAge)
       return { rule: `changed more than ${maxAge} ms ago`, where: 'maxAge' };
     if (quiet !== undefined && age !== undefined && age >= 0 && age < quiet)
-      return { rule: `changed less than ${quiet} ms ago`, where: 'watch.settle' };
+      return { rule: `changed less than ${quiet} ms ago`, where: 'settle' };
     return undefined;
   }
 }

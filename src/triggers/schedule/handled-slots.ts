@@ -27,7 +27,7 @@ export async function openHandledSlots(
   onError: (error: Error) => void,
 ): Promise<HandledSlots> {
   const file = handledSlotsFile(state);
-  // If the file is damaged, the queue's own entries still tell the newest slots.
+  // If the file is damaged, the queue's own entries still have the newest slots.
   const handled = await readKeptFile(file, isHandledSchedule, (message) =>
     onError(new Error(message)),
   );

@@ -33,7 +33,7 @@ function rootAt(folder: string, stats: Stats, only: string | undefined): WatchRo
   return { folder, stats, only, identity: `${folder}/${only ?? ''}:${folderIdentity(stats)}` };
 }
 
-/** Differs for another folder of the same name. Where the file system keeps no time of birth, only the inode tells. */
+/** Differs for another folder of the same name. Where the file system keeps no time of birth, only the inode differs. */
 export function folderIdentity({ dev, ino, birthtimeMs }: Stats): string {
   return `${dev}:${ino}:${birthtimeMs}`;
 }

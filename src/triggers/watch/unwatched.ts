@@ -11,9 +11,9 @@ export function noRoot(root: string): string {
 export function unwatched(folder: string, error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case 'ENOSPC':
-      return `the system gives no more watches, ${until}: raise fs.inotify.max_user_watches (sysctl), or exclude folders`;
+      return `the system's limit of watches is reached, ${until}: raise fs.inotify.max_user_watches (sysctl), or exclude folders`;
     case 'EMFILE':
-      return `the system gives no more watchers, ${until}: raise fs.inotify.max_user_instances (sysctl) and the limit of open files`;
+      return `the system's limit of watchers is reached, ${until}: raise fs.inotify.max_user_instances (sysctl) and the limit of open files`;
     default:
       return `${escapeText(folder)} can't be watched (${escapeText(error.message)}), so changes in it are found by the rescan only`;
   }

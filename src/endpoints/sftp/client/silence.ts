@@ -42,7 +42,7 @@ export function silenceError(what: string, deadlineMs: number): FerryError {
     `the server did not answer ${what} within ${deadlineMs / 1000} s`,
     {
       code: 'ETIMEDOUT',
-      hint: 'run it again; raise `deadline` of this remote if the server is only slow',
+      hint: 'run it again; raise `replyTimeout` of this remote if the server is only slow',
     },
   );
 }

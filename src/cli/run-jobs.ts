@@ -1,5 +1,6 @@
 /** Runs jobs one after another in this process, each with its lock, attempts and report. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Bandwidth } from '../core/bandwidth.js';
 import { asFerryError, Cancelled, worstExitCode } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
@@ -13,6 +14,7 @@ import { saveReport } from '../state/reports.js';
 import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
 import { reportOfNoStart } from '../workers/run/report.js';
 import { runTargets } from '../workers/run/run-targets.js';
+import { limitProcess } from '../workers/run/transfer/bandwidth.js';
 import type { Context } from './context.js';
 import { Reporter, showSummary, showTranscript } from './show/reporter.js';
 
@@ -21,6 +23,8 @@ export interface RunChoices {
   readonly dryRun: boolean;
   /** Most attempts, including the first. */
   readonly attempts: number;
+  /** The limit of all jobs together; absent: none. */
+  readonly bandwidth?: Bandwidth | undefined;
   /** How to call a job without a name of its own in the output. */
   readonly label?: string;
   /** The only plan that may be carried out, by its digest. */
@@ -44,6 +48,7 @@ export async function runJobs(
 ): Promise<number> {
   const signal = context.stopSignal();
   const pool = openPool(context);
+  limitProcess(pool, choices.bandwidth);
   const reports: Report[] = [];
   try {
     for (const job of jobs) {

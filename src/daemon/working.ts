@@ -13,6 +13,7 @@ import type { OpenQueue } from '../queue/open.js';
 import type { History } from '../state/history.js';
 import { Logins } from '../workers/logins.js';
 import { reportOfRequest } from '../workers/run/report.js';
+import { limitProcess } from '../workers/run/transfer/bandwidth.js';
 import { RunWorker } from '../workers/worker.js';
 import { closeAll, drain } from './ending.js';
 import type { JobsInUse } from './jobs-in-use.js';
@@ -78,8 +79,9 @@ export class Working {
     );
   }
 
-  /** Ends sessions to remotes whose definition has changed, as soon as no run uses them. */
-  use({ remotes }: Config): void {
+  /** Limits all runs together, and ends sessions to remotes whose definition has changed, as soon as no run uses them. */
+  use({ bandwidth, remotes }: Config): void {
+    limitProcess(this.#pool, bandwidth);
     this.logins.keepOnly(remotes);
   }
 

@@ -32,6 +32,7 @@ export async function adHoc(
   const choices = {
     dryRun: flags.dryRun === true,
     attempts: flags.attempts ?? 1,
+    bandwidth: config?.bandwidth,
     label: operation,
   };
   const state = choices.dryRun

@@ -25,11 +25,7 @@ export async function apply(file: string, flags: ApplyFlags, context: Context): 
       hint: 'check the plan; `ferryline apply --approve FILE` carries it out anyway',
     });
   const { digest } = sealed;
-  const state = await useState(context, config);
-  return runJobs(
-    [job],
-    state,
-    { dryRun: false, attempts: 1, sealed: { digest, approved } },
-    context,
-  );
+  const { bandwidth } = config;
+  const choices = { dryRun: false, attempts: 1, bandwidth, sealed: { digest, approved } };
+  return runJobs([job], await useState(context, config), choices, context);
 }

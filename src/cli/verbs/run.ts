@@ -18,5 +18,6 @@ export async function run(
   const jobs = selectJobs(config, selection, 'run');
   const dryRun = flags.dryRun === true;
   const state = dryRun ? await lookAtState(context, config) : await useState(context, config);
-  return runJobs(jobs, state, { dryRun, attempts: flags.attempts ?? 1 }, context);
+  const choices = { dryRun, attempts: flags.attempts ?? 1, bandwidth: config.bandwidth };
+  return runJobs(jobs, state, choices, context);
 }

@@ -25,7 +25,7 @@ export interface CopyContext {
   readonly buffers: Buffers;
   /** Files moved chunk by chunk at once, which stay open for longer. */
   readonly largeFiles: Budget;
-  /** Resolves when this many more bytes may flow; undefined without a bandwidth limit. */
+  /** Resolves when this many more bytes may flow; undefined while there is no bandwidth limit. */
   readonly pass: ((bytes: number) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
   /** Called with the bytes of each chunk that has arrived, and with a negative number when a file starts again. */

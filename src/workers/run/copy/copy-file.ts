@@ -238,7 +238,9 @@ async function sendChunks(sending: Sending, context: CopyContext): Promise<Sent>
       chunk: chunkBytes(context),
       atOnce: chunksAtOnce(context),
       budget: context.budget,
-      pass: context.pass,
+      get pass() {
+        return context.pass;
+      },
       hash: rules.verify === 'checksum' && target.start === 0,
       signal,
       onBytes: (bytes) => {

@@ -1,4 +1,4 @@
-/** The bandwidth limits of a run: its job's limit is its own, a remote's is shared by all runs of the process. */
+/** The bandwidth limits of a run: its job's limit is its own, a remote's and the process's are shared by all runs of the process. */
 
 import { type Bandwidth, rateAt } from '../../../core/bandwidth.js';
 import type { Job } from '../../../core/job.js';
@@ -7,22 +7,53 @@ import { zoneNamed } from '../../../core/zone.js';
 import type { SessionPool } from '../../../endpoints/sftp/pool.js';
 import { Throttle } from './throttle.js';
 
+/** Resolves when this many more bytes may flow. */
+type PassBytes = (bytes: number) => Promise<void>;
+
 /** By pool, then by the remote's name; `limit` is the bandwidth as JSON, which a reload may change. */
 const sharedThrottles = new WeakMap<
   SessionPool,
   Map<string, { readonly limit: string; readonly throttle: Throttle }>
 >();
 
+/** The limit of all runs of a process together, by their pool. */
+const processLimits = new WeakMap<SessionPool, ProcessLimit>();
+
+class ProcessLimit {
+  /** Undefined: no limit. */
+  #rateNow: (() => number | undefined) | undefined;
+  readonly throttle = new Throttle(() => this.#rateNow?.());
+
+  get isSet(): boolean {
+    return this.#rateNow !== undefined;
+  }
+
+  set(bandwidth: Bandwidth | undefined): void {
+    this.#rateNow = bandwidth && rateOf(bandwidth);
+  }
+}
+
+/** Limits all runs on the pool together, also those in progress, from now on; undefined: no limit. */
+export function limitProcess(pool: SessionPool, bandwidth: Bandwidth | undefined): void {
+  processLimit(pool).set(bandwidth);
+}
+
+function processLimit(pool: SessionPool): ProcessLimit {
+  const limit = processLimits.get(pool) ?? new ProcessLimit();
+  processLimits.set(pool, limit);
+  return limit;
+}
+
 /**
- * Returns the function a run calls before it transfers bytes; it resolves when they may flow.
- * Undefined without a limit. `onWait` is called every second while it waits.
+ * Returns the function a run calls before it transfers bytes, asked for anew each time: undefined
+ * while there is no limit. `onWait` is called every second while it waits.
  */
 export function bandwidthOf(
   { bandwidth, from, to, starts, target }: Job,
   pool: SessionPool,
   signal: AbortSignal,
   onWait: () => void,
-): ((bytes: number) => Promise<void>) | undefined {
+): () => PassBytes | undefined {
   const throttles: Throttle[] = [];
   if (bandwidth !== undefined) {
     const rate = rateOf(bandwidth, starts.timezone);
@@ -30,10 +61,13 @@ export function bandwidthOf(
   }
   for (const remote of new Map([from, to].map(({ remote }) => [remote?.name, remote])).values())
     if (remote?.bandwidth !== undefined) throttles.push(throttleOf(remote, remote.bandwidth, pool));
-  if (throttles.length === 0) return undefined;
-  return async (bytes) => {
+  const whole = processLimit(pool);
+  const isLimited = throttles.length > 0;
+  throttles.push(whole.throttle);
+  const pass = async (bytes: number) => {
     for (const throttle of throttles) await throttle.pass(bytes, signal, onWait);
   };
+  return () => (isLimited || whole.isSet ? pass : undefined);
 }
 
 /** The parts of a job run at the same time and share its limit, which is the same object in all of them. */

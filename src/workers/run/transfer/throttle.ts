@@ -1,37 +1,52 @@
 /** Limits the bytes a flow transfers each second. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Milliseconds between two reports that a throttle is waiting. */
-const reportEveryMs = 1000;
+/** The longest wait before the rate is asked for again, in milliseconds; a change of the rate takes effect within it. */
+const lookAgainMs = 1000;
 /** Milliseconds of unused time that a flow may catch up on. */
 const burstMs = 100;
 
-/** Keeps a flow below a rate, with bursts of up to a tenth of a second. */
+/** Keeps a flow below a rate, which may change while bytes wait, with bursts of up to a tenth of a second. */
 export class Throttle {
   readonly #rateNow: () => number | undefined;
-  #until = 0;
+  /** Bytes that were asked for: those that flowed, and those that wait, in order. */
+  #asked = 0;
+  /** Bytes that the rate has allowed so far. */
+  #allowed = 0;
+  /** When `#allowed` was brought up to date. */
+  #at = Number.NEGATIVE_INFINITY;
 
   /** `rateNow`: bytes a second at this moment; undefined: no limit. */
   constructor(rateNow: () => number | undefined) {
     this.#rateNow = rateNow;
   }
 
-  /** Resolves when `bytes` more may flow. `onWait` is called every second until then, since a deliberate wait is no stall. */
+  /** Resolves when `bytes` more may flow. `onWait` is called at least every second until then, since a deliberate wait is no stall. */
   async pass(bytes: number, signal: AbortSignal, onWait: () => void = () => {}): Promise<void> {
-    const rate = this.#rateNow();
+    let rate = this.#advance();
     if (rate === undefined) return;
-    const now = performance.now();
-    const start = Math.max(this.#until, now - burstMs);
-    const length = (bytes / rate) * 1000;
-    this.#until = start + length;
-    for (let left = start - now; left > 0; left = start - performance.now()) {
+    const start = this.#asked;
+    this.#asked += bytes;
+    for (; rate !== undefined && start > this.#allowed; rate = this.#advance()) {
+      const waitMs = ((start - this.#allowed) / rate) * 1000;
       try {
-        await delay(Math.min(left, reportEveryMs), undefined, { signal });
+        await delay(Math.min(waitMs, lookAgainMs), undefined, { signal });
       } catch (error) {
-        this.#until -= length; // these bytes never flowed
+        this.#asked -= bytes; // these bytes never flowed
         throw error;
       }
       onWait();
     }
+  }
+
+  /** Brings `#allowed` up to date and returns the rate at this moment. */
+  #advance(): number | undefined {
+    const rate = this.#rateNow();
+    const now = performance.now();
+    const most = this.#asked + ((rate ?? 0) * burstMs) / 1000;
+    this.#allowed =
+      rate === undefined ? most : Math.min(most, this.#allowed + (rate * (now - this.#at)) / 1000);
+    this.#at = now;
+    return rate;
   }
 }

@@ -65,6 +65,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
   setMaxListeners(0, signal);
   const orphans = new Set<string>();
   const progress = new TransferProgress(request, stop);
+  const passOf = bandwidthOf(request.job, request.pool, signal, () => progress.alive());
   const context: CopyContext = {
     source: request.source.endpoint,
     destination: request.destination.endpoint,
@@ -72,7 +73,9 @@ export async function transfer(request: TransferRequest): Promise<void> {
     budget: new Budget(bytesInFlight),
     buffers: new Buffers(),
     largeFiles: new Budget(largeFilesAtOnce),
-    pass: bandwidthOf(request.job, request.pool, signal, () => progress.alive()),
+    get pass() {
+      return passOf();
+    },
     signal,
     onBytes: (bytes) => progress.bytes(bytes),
     leftovers: request.leftovers,

@@ -4,7 +4,7 @@ import type { Bandwidth } from '../../../../src/core/bandwidth.js';
 import type { Job } from '../../../../src/core/job.js';
 import type { Remote } from '../../../../src/core/remote.js';
 import { SessionPool } from '../../../../src/endpoints/sftp/pool.js';
-import { bandwidthOf } from '../../../../src/workers/run/transfer/bandwidth.js';
+import { bandwidthOf, limitProcess } from '../../../../src/workers/run/transfer/bandwidth.js';
 
 let stop = new AbortController();
 beforeEach(() => {
@@ -26,8 +26,8 @@ const job = (bandwidth: number | undefined, ...remotes: (Remote | undefined)[]) 
 async function flows(first: Job, second: Job, onePool = true): Promise<boolean> {
   const pool = new SessionPool();
   const passOf = (of: Job, its = pool) => bandwidthOf(of, its, stop.signal, () => {});
-  await passOf(first)?.(1000);
-  const after = passOf(second, onePool ? pool : new SessionPool())?.(1) ?? Promise.resolve();
+  await passOf(first)()?.(1000);
+  const after = passOf(second, onePool ? pool : new SessionPool())()?.(1) ?? Promise.resolve();
   after.catch(() => {});
   const turns = (async () => {
     for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
@@ -69,5 +69,24 @@ test('a remote on both sides counts once', async () => {
     stop.signal,
     () => {},
   );
-  await pass?.(1000);
+  await pass()?.(1000);
+});
+
+test('the limit of the process is shared by all its runs, and may come, change and go while they run', async () => {
+  const pool = new SessionPool();
+  const [first, second] = [job(undefined), job(undefined, archive)].map((of) =>
+    bandwidthOf(of, pool, stop.signal, () => {}),
+  );
+  expect(first?.()).toBeUndefined();
+  limitProcess(pool, limit(1));
+  await first?.()?.(1000);
+  let flowed = false;
+  const waiting = second?.()?.(1).then(() => {
+    flowed = true;
+  });
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  expect(flowed).toBe(false);
+  limitProcess(pool, undefined);
+  await waiting;
+  expect(first?.()).toBeUndefined();
 });

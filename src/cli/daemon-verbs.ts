@@ -4,6 +4,8 @@ import type { Wrap } from './context.js';
 import { allFlag, jobsArgument, wholeNumber } from './flags.js';
 import type { EnqueueFlags } from './verbs/enqueue.js';
 import type { LogsFlags } from './verbs/logs.js';
+import type { PauseFlags } from './verbs/pause.js';
+import type { ResumeFlags } from './verbs/resume.js';
 import type { RunsFlags } from './verbs/runs.js';
 import type { StartFlags } from './verbs/start.js';
 
@@ -95,22 +97,37 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
         (await import('./verbs/cancel.js')).cancel(run, context),
       ),
     );
+  addPauseVerbs(program, wrap);
+}
+
+function addPauseVerbs(program: Command, wrap: Wrap): void {
+  const collect = (name: string, names: readonly string[] = []) => [...names, name];
   program
     .command('pause')
-    .argument('<job>')
-    .description('keep runs of a job from starting')
+    .argument('[job...]', "names, or globs such as 'web-*'")
+    .description('keep runs from starting')
+    .option('--remote <name>', 'of every job that uses this remote; repeatable', collect)
+    .option('--all', 'of all jobs')
+    .option('--for <time>', 'resume by itself after this time, such as 4h')
+    .option('--until <time>', 'resume by itself at 08:00 or at 2026-12-01T08:00')
+    .option('--reason <text>', 'what `status` shows as the reason')
     .action(
-      wrap(async (context, _flags, job: string) =>
-        (await import('./verbs/pause.js')).pause(job, context),
-      ),
+      wrap(async (context, flags: PauseFlags, jobs: string[]) => {
+        const { pause } = await import('./verbs/pause.js');
+        return pause(jobs, flags, context);
+      }),
     );
   program
     .command('resume')
-    .argument('<job>')
-    .description('let runs of a paused job start again')
+    .argument('[job...]', "names, or globs such as 'web-*'")
+    .description('let paused runs start again')
+    .option('--remote <name>', 'of every job that uses this remote; repeatable', collect)
+    .option('--all', 'end the pause of all jobs; those of single jobs and remotes stay')
+    .option('--catch-up', 'run each job whose slot was skipped meanwhile, once')
     .action(
-      wrap(async (context, _flags, job: string) =>
-        (await import('./verbs/resume.js')).resume(job, context),
-      ),
+      wrap(async (context, flags: ResumeFlags, jobs: string[]) => {
+        const { resume } = await import('./verbs/resume.js');
+        return resume(jobs, flags, context);
+      }),
     );
 }

@@ -1,5 +1,6 @@
 /** A request for a run, as the queue stores it, and the views of it that `runs` and `status` list. Names only, never a secret or a host. */
 import type { Emit, Operation, Outcome, Report, Trigger } from './events.js';
+import type { PauseView } from './pause.js';
 
 export interface RunRequest {
   /** The run's id, made when it was requested. */
@@ -74,6 +75,8 @@ export interface JobView extends WatchView {
   readonly description?: string;
   readonly operation: Operation;
   readonly paused: boolean;
+  /** Why: its own pause, that of a remote it uses, or that of all jobs; of several the one that ends last. */
+  readonly pause?: PauseView;
   /** ISO 8601, UTC. */
   readonly nextSlot?: string;
   readonly waiting: number;

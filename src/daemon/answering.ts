@@ -13,6 +13,7 @@ import type { History } from '../state/history.js';
 import { countIdle, type ListOptions, listReports, readReport } from '../state/reports.js';
 import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
+import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
 import type { Role } from './roles.js';
 import type { Starting } from './starting.js';
@@ -23,6 +24,7 @@ export interface AnsweringParts {
   readonly version: string;
   readonly queue: OpenQueue;
   readonly inUse: JobsInUse;
+  readonly jobPauses: JobPauses;
   readonly history: History;
   readonly worker: RunWorker;
   readonly starting: Starting;
@@ -42,17 +44,20 @@ const mostMissed = 1000;
 
 /** Resolves once the control socket is open. Errors: `io`. */
 export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
-  const { state, roles, queue, history, starting } = parts;
+  const { state, roles, queue, history, jobPauses, starting } = parts;
   const { runs } = queue;
   const controls = createDaemonControls({
     queue,
     jobs: () => parts.inUse.config.jobs,
+    remotes: () => parts.inUse.config.remotes.keys(),
     about: aboutDaemon(parts),
     nextSlot: starting.nextSlot,
     watchState: starting.watchState,
     newRunId: parts.newRunId,
     cancelHere: (run) => parts.worker.cancel(run),
-    onResume: starting.resumed,
+    pauseOf: jobPauses.of,
+    onPauses: () => jobPauses.look(),
+    latestSlot: starting.latestSlot,
     reports: keptReports(parts),
     log: logsOf(parts),
   });
@@ -78,7 +83,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
 
 function aboutDaemon({ version, roles, inUse }: AnsweringParts) {
   const startedAt = new Date().toISOString();
-  return (): Omit<DaemonStatus, 'queue' | 'jobs'> => ({
+  return (): Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses'> => ({
     pid: process.pid,
     version,
     startedAt,

@@ -20,6 +20,7 @@ import { createHistory } from '../state/history.js';
 import { acquireDaemonLock } from '../state/lock.js';
 import { type Answering, openAnswering } from './answering.js';
 import { type Closable, closeAll } from './ending.js';
+import { JobPauses } from './job-pauses.js';
 import { JobsInUse } from './jobs-in-use.js';
 import type { Role } from './roles.js';
 import { openStarting, type Starting } from './starting.js';
@@ -93,7 +94,8 @@ async function assemble(
   opened.push(records);
   const { history, listen } = records;
   const newId = () => newRunId(Date.now());
-  const shared = { ...options, queue, inUse, history, listen, newRunId: newId };
+  const jobPauses = new JobPauses({ pauses: queue.pauses, jobs: () => inUse.config.jobs });
+  const shared = { ...options, queue, inUse, jobPauses, history, listen, newRunId: newId };
   const working = new Working(shared);
   opened.push(working);
   const starting = await openStarting(shared);
@@ -102,7 +104,7 @@ async function assemble(
   opened.push(answering);
 
   // All parts exist: from here on they are connected, then started.
-  const parts: Parts = { queue, inUse, working, starting, answering };
+  const parts: Parts = { queue, inUse, jobPauses, working, starting, answering };
   connect(parts, log);
   await inUse.apply();
   if (roles.includes('worker')) working.begin();
@@ -120,6 +122,7 @@ async function assemble(
   const stop = async () => {
     log.info('stopping', { runs: working.worker.active().length });
     inUse.close();
+    jobPauses.close();
     await Promise.all([working.drain(broken.signal.aborted), closeAll([starting])]);
     await closeAll([answering, working, queue, records]);
     await lock.release();
@@ -139,13 +142,15 @@ async function assemble(
 interface Parts {
   readonly queue: OpenQueue;
   readonly inUse: JobsInUse;
+  readonly jobPauses: JobPauses;
   readonly working: Working;
   readonly starting: Starting;
   readonly answering: Answering;
 }
 
-/** Passes on to the parts: ended runs, of messages from other processes, and of a reloaded jobs.yml. */
-function connect({ queue, inUse, working, starting, answering }: Parts, log: RootLog): void {
+/** Passes on to the parts: ended runs, messages from other processes, and a reloaded jobs.yml. */
+function connect(parts: Parts, log: RootLog): void {
+  const { queue, inUse, jobPauses, working, starting, answering } = parts;
   const { runs, pauses, signals } = queue;
   runs.onEnded((run) => {
     answering.ended(run);
@@ -153,21 +158,24 @@ function connect({ queue, inUse, working, starting, answering }: Parts, log: Roo
   });
   signals.on('cancel', ({ run }) => working.worker.cancel(run));
   signals.on('wanted', ({ permit }) => working.logins.wanted(permit));
-  signals.on('pauses', ({ job }) => {
-    const wasPaused = pauses.isPaused(job);
+  signals.on('pauses', () => {
     void pauses
       .sync()
-      .then(() => wasPaused && !pauses.isPaused(job) && starting.resumed(job))
+      .then(() => jobPauses.look())
       .catch((error: Error) => log.warn(error.message));
   });
   inUse.follow(({ jobs }) => runs.watchWorkers(workersOf(jobs)));
   inUse.follow((config) => starting.use(config));
   inUse.follow((config) => working.use(config));
+  inUse.follow(() => jobPauses.look());
+  jobPauses.begin((job) => starting.resumed(job));
 }
 
 /** After an outage: brings pauses and schedules back to the queue, and looks for what was missed. Never rejects. */
-async function recover({ queue, inUse, starting, answering }: Parts, log: RootLog): Promise<void> {
+async function recover(parts: Parts, log: RootLog): Promise<void> {
+  const { queue, inUse, jobPauses, starting, answering } = parts;
   await queue.pauses.sync().catch((error: Error) => log.warn(error.message));
+  jobPauses.look();
   await inUse.applyInTime();
   starting.rescan();
   await answering.copyMissed();

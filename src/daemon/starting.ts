@@ -8,8 +8,10 @@ import { readReport } from '../state/reports.js';
 import { slotDecider } from '../triggers/schedule/decide-slot.js';
 import { openHandledSlots } from '../triggers/schedule/handled-slots.js';
 import { Scheduler } from '../triggers/schedule/schedule.js';
+import { slotsBetween } from '../triggers/schedule/slots.js';
 import { createWatches } from '../triggers/watch/watches.js';
 import { attemptsOf } from '../workers/worker.js';
+import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
 import type { Role } from './roles.js';
 
@@ -21,6 +23,7 @@ export interface StartingParts {
   readonly names: readonly string[];
   readonly queue: OpenQueue;
   readonly inUse: JobsInUse;
+  readonly jobPauses: JobPauses;
   readonly newRunId: () => string;
   readonly log: RootLog;
 }
@@ -32,6 +35,8 @@ export interface Starting {
   begin(): void;
   /** The next slot of a job, ms since the epoch. */
   nextSlot(job: string): number | undefined;
+  /** The latest slot of a job after a moment (both ms since the epoch) that has passed. */
+  latestSlot(job: string, after: number): number | undefined;
   watchState(job: string): WatchView;
   /** A run has ended, wherever it was carried out. */
   ended(run: string): void;
@@ -44,9 +49,8 @@ export interface Starting {
 
 /** Resolves once it is known which slots were handled before. Errors: the system's for a state folder that can't be read. */
 export async function openStarting(parts: StartingParts): Promise<Starting> {
-  const { state, roles, names, queue, inUse, newRunId, log } = parts;
-  const { runs, slots, pauses } = queue;
-  const isPaused = (job: string) => pauses.isPaused(job);
+  const { state, roles, names, queue, inUse, jobPauses, newRunId, log } = parts;
+  const { runs, slots } = queue;
   const handledSlots = await openHandledSlots(state, (error) => log.warn(error.message));
 
   const watches = createWatches({
@@ -68,7 +72,7 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
       const scope = Scope.of(job.scope, Date.now(), []);
       return (path, isFolder) => !scope.excludes(path, isFolder);
     },
-    isPaused,
+    isPaused: (job) => jobPauses.of(job) !== undefined,
     onNote: (job, level, message) => log[level](`${job}: ${message}`),
   });
 
@@ -98,9 +102,14 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
       if (!roles.includes('scheduler')) return;
       const { jobNamed } = inUse;
       const hasReport = async (run: string) => (await readReport(state, run)) !== undefined;
-      slots.decide(slotDecider({ runs, jobNamed, isPaused, newRunId, hasReport }));
+      slots.decide(slotDecider({ runs, jobNamed, pauseOf: jobPauses.of, newRunId, hasReport }));
     },
     nextSlot: (job) => scheduler.next(job),
+    latestSlot(name, after) {
+      const starts = inUse.jobNamed(name)?.starts;
+      if (starts === undefined || starts.schedule.length === 0) return undefined;
+      return slotsBetween(starts, after, Date.now(), 1)[0];
+    },
     watchState: (job) => watches.state(job),
     ended: (run) => watches.ended(run),
     rescan: () => watches.rescan(),

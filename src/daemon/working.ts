@@ -16,6 +16,7 @@ import { reportOfRequest } from '../workers/run/report.js';
 import { limitProcess } from '../workers/run/transfer/bandwidth.js';
 import { RunWorker } from '../workers/worker.js';
 import { closeAll, drain } from './ending.js';
+import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
 
 export interface WorkingParts {
@@ -26,6 +27,7 @@ export interface WorkingParts {
   readonly concurrency: number;
   readonly queue: OpenQueue;
   readonly inUse: JobsInUse;
+  readonly jobPauses: JobPauses;
   readonly history: History;
   readonly listen: ListenToRun;
   readonly log: RootLog;
@@ -42,7 +44,7 @@ export class Working {
   #consumers: readonly Consumer[] = [];
 
   constructor(parts: WorkingParts) {
-    const { state, names, queue, inUse, history, listen, log } = parts;
+    const { state, names, queue, inUse, jobPauses, history, listen, log } = parts;
     const takePermit: TakePermit = (...wanted) => queue.permits.take(...wanted);
     this.#parts = parts;
     this.#pool = new SessionPool({ notice: (remote, text) => log.info(`${remote}: ${text}`) });
@@ -55,7 +57,7 @@ export class Working {
       takePermit,
       atOnce: parts.concurrency,
       jobNamed: inUse.jobNamed,
-      isPaused: (job) => queue.pauses.isPaused(job),
+      isPaused: (job) => jobPauses.of(job) !== undefined,
       listen,
       redact: (report) => redactEvent(report, inUse.redact),
       keep: (report) => history.keep(report),

@@ -56,7 +56,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   const runs = openRunQueue(store, onTrouble);
   const slots = openSlots(store, onTrouble);
   const signals = await openSignals(store, onTrouble).catch(failed);
-  const pauses = await openPauses(store, state, onTrouble, onWarning).catch(failed);
+  const pauses = await openPauses({ store, state, onError: onTrouble, onWarning }).catch(failed);
   const permits = openPermits(store, {
     onWanted: (permit) => void signals.send('wanted', { permit }).catch(() => {}),
     onError: onTrouble,

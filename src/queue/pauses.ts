@@ -1,34 +1,48 @@
 /**
- * Which jobs are paused: kept in the queue `ferryline-pauses` for all processes, and in a file of
- * the state folder that survives the loss of the queue. If the two differ on a job, the newer one holds.
+ * The pauses: kept in the queue `ferryline-pauses` for all processes, and in a file of the state
+ * folder that survives the loss of the queue. If the two differ, the newer account holds. A pause
+ * that ends by itself stays recorded; every process goes by its own clock.
  */
 import { Queue } from 'bullmq';
+import { keyOf, type Pause, type PauseDetails, type PauseScope, scopeOf } from '../core/pause.js';
+import { present } from '../core/present.js';
 import { readKeptFile, writeKeptFile } from '../state/kept-file.js';
 import { pausesFile } from '../state/layout.js';
 import { answered } from './answered.js';
 import { keepEvents, type Store } from './store/store.js';
 
-interface PauseState {
+/** Earlier versions wrote no details. */
+interface PauseState extends PauseDetails {
   readonly paused: boolean;
-  /** When it was set, ms since the epoch. */
+  /** When it was set, ms since the epoch; later than every account it replaces. */
   readonly at: number;
 }
 
 export interface Pauses {
-  isPaused(job: string): boolean;
-  /** Pauses or resumes a job. Once this resolves, the change survives restarts and the loss of the queue. */
-  set(job: string, paused: boolean): Promise<void>;
-  /** Takes the newer state of each job from the queue or the file: at the start, after an outage, after a change by another process. */
+  /** The pauses that hold now; with keys (core/pause.ts), those of them. */
+  holding(keys?: readonly string[]): Pause[];
+  /** Once it resolves, the pause holds over restarts and the loss of the queue. It replaces one of the same scope. */
+  pause(scope: PauseScope, details: PauseDetails): Promise<void>;
+  /** Ends a pause; resolves to false if there was none. */
+  resume(scope: PauseScope, details: Pick<PauseDetails, 'by'>): Promise<boolean>;
+  /** Takes the newer account of each pause from the queue or the file: at the start, after an outage, after a change by another process. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function openPauses(
-  store: Store,
-  state: string,
-  onError: (error: Error) => void,
-  onWarning = (message: string) => onError(new Error(message)),
-): Promise<Pauses> {
+export interface PausesOptions {
+  readonly store: Store;
+  /** The state folder. */
+  readonly state: string;
+  readonly onError: (error: Error) => void;
+  readonly onWarning?: (message: string) => void;
+  /** Ms since the epoch. */
+  readonly now?: () => number;
+}
+
+export async function openPauses(options: PausesOptions): Promise<Pauses> {
+  const { store, state, onError, now = Date.now } = options;
+  const { onWarning = (message: string) => onError(new Error(message)) } = options;
   const queue = new Queue<PauseState & { job: string }>(
     'ferryline-pauses',
     { ...store.options(), ...keepEvents(10) },
@@ -40,29 +54,52 @@ export async function openPauses(
   const states = await readKeptFile(file, isPauseState, onWarning);
 
   const keep = () => writeKeptFile(file, states);
-  const publish = async (job: string, state: PauseState) => {
-    const data = { job, ...state };
-    const entry = await answered(queue.getJob(job));
-    if (entry === undefined) await answered(queue.add('pause', data, { jobId: job }));
+  const publish = async (key: string, state: PauseState) => {
+    const data = { job: key, ...state };
+    const entry = await answered(queue.getJob(key));
+    if (entry === undefined) await answered(queue.add('pause', data, { jobId: key }));
     else await answered(entry.updateData(data));
   };
+  const takeNewer = (key: string, other: PauseState) => {
+    if (other.at > (states.get(key)?.at ?? 0)) states.set(key, other);
+  };
+  const set = async (key: string, change: Omit<PauseState, 'at'>) => {
+    // Another process's clock may be ahead: the change must be newer than what it changes.
+    const queued = await answered(queue.getJob(key)).catch(() => undefined);
+    if (queued !== undefined) takeNewer(key, stateOf(queued.data));
+    const before = states.get(key);
+    const changed = { ...change, at: Math.max(now(), (before?.at ?? 0) + 1) };
+    states.set(key, changed);
+    await keep();
+    await publish(key, changed);
+    return before;
+  };
+  const isHeld = (state: PauseState | undefined) =>
+    state?.paused === true && (state.until === undefined || state.until > now());
 
   const pauses: Pauses = {
-    isPaused: (job) => states.get(job)?.paused === true,
-    async set(job, paused) {
-      const changed = { paused, at: Date.now() };
-      states.set(job, changed);
-      await keep();
-      await publish(job, changed);
+    holding(keys = [...states.keys()]) {
+      return keys.flatMap((key) => {
+        const state = states.get(key);
+        if (state === undefined || !isHeld(state)) return [];
+        const { paused: _, at, ...details } = state;
+        return [{ ...scopeOf(key), since: at, ...details }];
+      });
+    },
+    async pause(scope, details) {
+      await set(keyOf(scope), { paused: true, ...details });
+    },
+    async resume(scope, details) {
+      return isHeld(await set(keyOf(scope), { paused: false, ...details }));
     },
     async sync() {
       const queued = new Map<string, PauseState>();
-      for (const { data } of await answered(queue.getJobs(['waiting']))) queued.set(data.job, data);
-      for (const [job, { paused, at }] of queued)
-        if (at > (states.get(job)?.at ?? 0)) states.set(job, { paused, at });
+      for (const { data } of await answered(queue.getJobs(['waiting'])))
+        queued.set(data.job, stateOf(data));
+      for (const [key, state] of queued) takeNewer(key, state);
       await keep();
-      for (const [job, known] of states)
-        if (known.at > (queued.get(job)?.at ?? 0)) await publish(job, known);
+      for (const [key, known] of states)
+        if (known.at > (queued.get(key)?.at ?? 0)) await publish(key, known);
     },
     close: () => queue.close(),
   };
@@ -70,7 +107,16 @@ export async function openPauses(
   return pauses;
 }
 
+function stateOf({ paused, at, until, reason, by }: PauseState): PauseState {
+  return { paused, at, ...present({ until, reason, by }) };
+}
+
 function isPauseState(value: unknown): value is PauseState {
-  const { paused, at } = (value ?? {}) as Partial<PauseState>;
-  return typeof paused === 'boolean' && Number.isFinite(at);
+  const { paused, at, until, reason, by } = (value ?? {}) as Partial<PauseState>;
+  return (
+    typeof paused === 'boolean' &&
+    Number.isFinite(at) &&
+    (until === undefined || Number.isFinite(until)) &&
+    [reason, by].every((text) => text === undefined || typeof text === 'string')
+  );
 }

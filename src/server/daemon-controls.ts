@@ -2,6 +2,7 @@
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
+import { argumentsOf, type Pause, reasonOfPause, viewOfPause } from '../core/pause.js';
 import { present } from '../core/present.js';
 import type { JobView, RunRequest, RunView, WatchView } from '../core/request.js';
 import type { OpenQueue } from '../queue/open.js';
@@ -12,22 +13,29 @@ import {
   noSuchJob,
   noSuchRun,
 } from './control/controls.js';
+import { pauseControls } from './pause-controls.js';
 import { RunEnds } from './run-ends.js';
 
 /** What the answers are made of: the queue, and what other rooms know. */
 export interface DaemonControlsParts {
   readonly queue: OpenQueue;
   readonly jobs: () => ReadonlyMap<string, Job>;
+  /** The names of the remotes of jobs.yml. */
+  readonly remotes: () => Iterable<string>;
   /** What `status` says about the daemon itself. */
-  readonly about: () => Omit<DaemonStatus, 'queue' | 'jobs'>;
+  readonly about: () => Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses'>;
   /** Ms since the epoch. */
   readonly nextSlot: (job: string) => number | undefined;
   readonly watchState: (job: string) => WatchView;
   readonly newRunId: () => string;
   /** Stops a run that is in hand here; false when it isn't. */
   readonly cancelHere: (run: string) => boolean;
-  /** A job may run again. */
-  readonly onResume: (job: string) => void;
+  /** The pause that keeps runs of a job from starting. */
+  readonly pauseOf: (job: string) => Pause | undefined;
+  /** The pauses have changed. */
+  readonly onPauses: () => void;
+  /** The latest slot of a job after a moment that has passed; both in ms since the epoch. */
+  readonly latestSlot: (job: string, after: number) => number | undefined;
   readonly reports: {
     list(options: { job?: string; limit: number; idle?: boolean }): Promise<readonly Report[]>;
     /** How many runs that changed nothing `list` leaves out without `idle`, back to this run. */
@@ -46,7 +54,7 @@ export interface DaemonControls extends Controls {
 
 export function createDaemonControls(parts: DaemonControlsParts): DaemonControls {
   const { queue, reports } = parts;
-  const { runs, pauses, signals } = queue;
+  const { runs, signals } = queue;
   const ends = new RunEnds({ find: (run) => runs.find(run), report: (run) => reports.read(run) });
 
   const jobNamed = (name: string): Job => {
@@ -57,22 +65,13 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
 
   const enqueue = async (name: string): Promise<Enqueued> => {
     const { starts } = jobNamed(name);
-    if (pauses.isPaused(name))
-      throw new FerryError('refused', `job ${name} is paused`, {
-        hint: `\`ferryline resume ${name}\` lets it run again`,
-      });
+    const pause = parts.pauseOf(name);
+    if (pause !== undefined) throw isPaused(name, pause);
     const request: RunRequest = { run: parts.newRunId(), job: name, trigger: 'manual' };
     const rules = { worker: starts.worker, attempts: starts.retry.attempts };
     const { run, joined } = await runs.request(request, rules);
     if (joined?.state === 'active') ends.follows(run, joined.run);
     return { run, joined: joined !== undefined };
-  };
-
-  const setPause = async (name: string, paused: boolean): Promise<void> => {
-    jobNamed(name);
-    await pauses.set(name, paused);
-    if (!paused) parts.onResume(name);
-    await signals.send('pauses', { job: name });
   };
 
   return {
@@ -114,8 +113,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       return { was: 'active' };
     },
 
-    pause: (name) => setPause(name, true),
-    resume: (name) => setPause(name, false),
+    ...pauseControls(parts),
 
     async runs(job, limit, idle) {
       if (job !== undefined) jobNamed(job);
@@ -150,30 +148,39 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
           ...present({ message }),
         },
         jobs: await Promise.all(jobs),
+        pauses: queue.pauses.holding().map(viewOfPause),
       };
     },
   };
+}
+
+function isPaused(job: string, pause: Pause): FerryError {
+  return new FerryError('refused', `job ${job} does not run: ${reasonOfPause(pause)}`, {
+    hint: `\`ferryline resume ${argumentsOf(pause)}\` lets it run again`,
+  });
 }
 
 /** A job as `status` lists it; `live` are the runs in the queue. */
 async function jobView(
   { name, description, operation }: Job,
   live: readonly RunView[],
-  { queue, reports, nextSlot, watchState }: DaemonControlsParts,
+  { reports, nextSlot, watchState, pauseOf }: DaemonControlsParts,
 ): Promise<JobView> {
   const own = live.filter(({ job }) => job === name);
   const active = own.filter(({ state }) => state === 'active');
   const [last] = await reports.list({ job: name, limit: 1 });
   const next = nextSlot(name);
+  const pause = pauseOf(name);
   return {
     job: name,
     ...present({ description }),
     operation,
-    paused: queue.pauses.isPaused(name),
+    paused: pause !== undefined,
     waiting: own.length - active.length,
     active: active.map(({ run }) => run),
     ...watchState(name),
     ...present({
+      pause: pause && viewOfPause(pause),
       nextSlot: next === undefined ? undefined : new Date(next).toISOString(),
       last: last && { run: last.run, outcome: last.outcome, endedAt: last.endedAt },
     }),

@@ -62,7 +62,7 @@ export const stateEntries: readonly StateEntry[] = [
   },
   {
     path: 'paused.json',
-    holds: 'which jobs are paused, and since when',
+    holds: 'the pauses: of what, since when, by whom, until when, why',
     writtenBy: 'the daemon',
   },
   {

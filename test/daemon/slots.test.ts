@@ -161,7 +161,7 @@ describe('a pause', () => {
     daemon = await startDaemon(scene, { env });
     expect(await isPaused(scene)).toBe(true);
     await eventually(async () =>
-      (await ends(scene)).some(({ why }) => why === 'the job is paused'),
+      (await ends(scene)).some(({ why }) => why?.startsWith('the job is paused by ')),
     );
     const refused = await scene.cli(['enqueue', 'job']);
     expect([refused.code, refused.stderr]).toEqual([7, expect.stringContaining('paused')]);

@@ -3,13 +3,17 @@
  * processes; the embedded store has a single process, so there both are the same.
  */
 import { setMaxListeners } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Report } from '../../src/core/events.js';
+import { keyOf } from '../../src/core/pause.js';
 import type { Permit } from '../../src/core/permit.js';
+import { present } from '../../src/core/present.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../../src/core/request.js';
 import { type Consumer, consume } from '../../src/queue/consume.js';
-import { openPauses } from '../../src/queue/pauses.js';
+import { openPauses, type Pauses } from '../../src/queue/pauses.js';
 import { openPermits } from '../../src/queue/permits.js';
 import { openRunQueue, type RunQueue } from '../../src/queue/runs.js';
 import { openSignals } from '../../src/queue/signals.js';
@@ -325,26 +329,66 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await Promise.all(sides.map((side) => side.close()));
     });
 
+    const pausesOf = (view: 0 | 1, state: string, now?: () => number) =>
+      openPauses({ store: kit.stores[view], state, onError, ...present({ now }) });
+
     test('a pause holds for every process, and survives a restart and the loss of the queue', async () => {
       const [here, there] = [await temporaryFolder(), await temporaryFolder()];
-      const job = fresh();
-      const first = await openPauses(kit.stores[0], here, onError);
-      const second = await openPauses(kit.stores[1], there, onError);
-      await first.set(job, true);
-      expect(first.isPaused(job)).toBe(true);
-      expect(second.isPaused(job)).toBe(false);
+      const scope = { scope: 'job', job: fresh() } as const;
+      const isPaused = (pauses: Pauses) => pauses.holding([scope.job]).length > 0;
+      const first = await pausesOf(0, here);
+      const second = await pausesOf(1, there);
+      await first.pause(scope, {});
+      expect(isPaused(first)).toBe(true);
+      expect(isPaused(second)).toBe(false);
       await second.sync();
-      expect(second.isPaused(job)).toBe(true);
-      await second.set(job, false);
+      expect(isPaused(second)).toBe(true);
+      expect(await second.resume(scope, {})).toBe(true);
+      expect(await second.resume(scope, {})).toBe(false);
       await first.close();
-      const again = await openPauses(kit.stores[0], here, onError);
-      expect(again.isPaused(job)).toBe(false);
-      await again.set(job, true);
+      const again = await pausesOf(0, here);
+      expect(isPaused(again)).toBe(false);
+      await again.pause(scope, {});
       await Promise.all([again.close(), second.close()]);
       const lost = await temporaryFolder();
-      const known = await openPauses(kit.stores[0], lost, onError);
-      expect(known.isPaused(job)).toBe(true);
+      const known = await pausesOf(0, lost);
+      expect(isPaused(known)).toBe(true);
       await known.close();
+    });
+
+    test('a pause says who, why and until when, and ends by itself; the newer account holds whatever the clocks', async () => {
+      const [here, there] = [await temporaryFolder(), await temporaryFolder()];
+      let clock = 1_800_000_000_000;
+      const ahead = await pausesOf(0, here, () => clock);
+      const behind = await pausesOf(1, there, () => clock - 60_000);
+      const scope = { scope: 'remote', remote: fresh('remote') } as const;
+      const key = keyOf(scope);
+      const details = { until: clock + 1000, reason: 'new disks', by: 'ann@web-1' };
+      await ahead.pause(scope, details);
+      await behind.sync();
+      const held = [{ ...scope, since: clock, ...details }];
+      expect(ahead.holding([key])).toEqual(held);
+      expect(behind.holding([key, 'other'])).toEqual(held);
+      clock += 1000;
+      expect(ahead.holding([key])).toEqual([]);
+      await ahead.pause({ scope: 'all' }, {});
+      // it was not told of the pause, and its clock is behind
+      expect(await behind.resume({ scope: 'all' }, { by: 'bob@web-2' })).toBe(true);
+      await ahead.sync();
+      expect(ahead.holding([keyOf({ scope: 'all' })])).toEqual([]);
+      await Promise.all([ahead.close(), behind.close()]);
+    });
+
+    test('a pause of an earlier version, from its file or its queue, is read', async () => {
+      const [here, there] = [await temporaryFolder(), await temporaryFolder()];
+      const job = fresh();
+      const at = Date.now();
+      writeFileSync(join(here, 'paused.json'), JSON.stringify({ [job]: { paused: true, at } }));
+      const first = await pausesOf(0, here);
+      const second = await pausesOf(1, there);
+      const held = [{ scope: 'job', job, since: at }];
+      expect([first.holding([job]), second.holding([job])]).toEqual([held, held]);
+      await Promise.all([first.close(), second.close()]);
     });
   });
 }

@@ -1,9 +1,11 @@
 /** `ferryline status`: the daemon, its queue, and a line for each job. */
+import type { PauseView } from '../../core/pause.js';
 import type { JobView } from '../../core/request.js';
 import { formatDuration, terminalSafe } from '../../core/text.js';
 import type { DaemonStatus } from '../../server/control/controls.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
+import { scopeText } from '../pause-scopes.js';
 import { localTime, tableLines } from '../show/table.js';
 
 export async function status(context: Context): Promise<number> {
@@ -33,7 +35,17 @@ export function statusLines(status: DaemonStatus, now: Date): string[] {
     lines.push('        the current file was rejected:');
     for (const line of config.error.split('\n')) lines.push(`        ${terminalSafe(line)}`);
   }
+  for (const pause of status.pauses ?? []) lines.push(`paused  ${pauseText(pause, now)}`);
   return [...lines, '', ...jobLines(jobs, now)];
+}
+
+/** `remote archive until 14:00, since 09:12 by ann@web-1: disks are replaced`. */
+function pauseText(pause: PauseView, now: Date): string {
+  const { since, until, by, reason } = pause;
+  const end = until === undefined ? '' : ` until ${localTime(until, now)}`;
+  const who = by === undefined ? '' : ` by ${terminalSafe(by)}`;
+  const why = reason === undefined ? '' : `: ${terminalSafe(reason)}`;
+  return `${scopeText(pause)}${end}, since ${localTime(since, now)}${who}${why}`;
 }
 
 /** One line for each job; if that would be too long, each name has a line of its own, with the job's description. */

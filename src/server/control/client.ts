@@ -16,14 +16,17 @@ import {
   type Enqueued,
   noSuchJob,
   noSuchRun,
+  type Resumed,
   type RunList,
 } from './controls.js';
+import { pausePath } from './pause-routes.js';
 import { type Reach, reachControlSocket } from './socket.js';
 import { fromWire } from './wire-error.js';
 
 interface ControlRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
+  readonly body?: object;
   readonly signal?: AbortSignal;
 }
 
@@ -37,6 +40,8 @@ export function controlClient(state: string, startCommand: string): Controls {
     const request = { method, path, ...present({ signal }) };
     return (await readJson(await send(state, startCommand, request), signal)) as T;
   };
+  const post = async <T>(path: string, body: object) =>
+    (await readJson(await send(state, startCommand, { method: 'POST', path, body }))) as T;
   return {
     status: () => ask<DaemonStatus>('GET', '/api/status'),
     runs(job, limit, idle) {
@@ -49,12 +54,11 @@ export function controlClient(state: string, startCommand: string): Controls {
     outcome: async (run, signal) => ask<Report>('GET', `${runPath(run)}/outcome`, signal),
     rerun: async (run) => ask<Enqueued>('POST', `${runPath(run)}/rerun`),
     cancel: async (run) => ask('POST', `${runPath(run)}/cancel`),
-    async pause(job) {
-      await ask('POST', `${jobPath(job)}/pause`);
+    async pause(scope, { until, reason, by }) {
+      const end = until === undefined ? undefined : new Date(until).toISOString();
+      await post(`${pausePath(scope)}/pause`, present({ until: end, reason, by }));
     },
-    async resume(job) {
-      await ask('POST', `${jobPath(job)}/resume`);
-    },
+    resume: async (scope, choices) => post<Resumed>(`${pausePath(scope)}/resume`, choices),
     async *log(run, follow, signal) {
       const path = `${runPath(run)}/log${follow ? '?follow=1' : ''}`;
       yield* readLines(await send(state, startCommand, { method: 'GET', path, signal }), signal);
@@ -128,13 +132,16 @@ function notReady(pid: string): FerryError {
   });
 }
 
-function exchange(socketPath: string, options: ControlRequest): Promise<IncomingMessage> {
+function exchange(
+  socketPath: string,
+  { body, ...options }: ControlRequest,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     // `agent: false` makes a connection of its own, closed with the response
     request({ ...options, socketPath, agent: false, headers: { host: 'ferryline' } })
       .on('error', reject)
       .on('response', resolve)
-      .end();
+      .end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
 

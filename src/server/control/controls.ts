@@ -4,6 +4,7 @@
  */
 import { FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
+import type { PauseDetails, PauseScope, PauseView } from '../../core/pause.js';
 import type { JobView, RunView, SkippedSlot } from '../../core/request.js';
 import { escapeText } from '../../core/text.js';
 
@@ -27,6 +28,8 @@ export interface DaemonStatus {
     readonly error?: string;
   };
   readonly jobs: readonly JobView[];
+  /** The pauses that hold, whether or not they hold a job. Absent in answers of earlier versions. */
+  readonly pauses?: readonly PauseView[];
 }
 
 /** The run that serves a request; `joined` if it had been asked for before. */
@@ -40,6 +43,26 @@ export interface RunList {
   readonly skipped: readonly SkippedSlot[];
   /** How many runs that changed nothing are left out, back to the oldest run listed; absent: none. */
   readonly hidden?: number;
+}
+
+export interface ResumeChoices {
+  /** Who resumes: `user@host`. */
+  readonly by?: string;
+  /** Whether each job that may run again makes up for its latest slot since it was paused. */
+  readonly catchUp?: boolean;
+}
+
+export interface Resumed {
+  /** Whether there was such a pause. */
+  readonly wasPaused: boolean;
+  /** Of one job: what still keeps its runs from starting. */
+  readonly pause?: PauseView;
+  /** The runs that make up for slots. */
+  readonly caughtUp: readonly {
+    readonly job: string;
+    readonly run: string;
+    readonly slot: string;
+  }[];
 }
 
 /**
@@ -58,9 +81,9 @@ export interface Controls {
   rerun(run: string): Promise<Enqueued>;
   /** Resolves with the state in which the run was asked to stop; one that has ended stays as it is. */
   cancel(run: string): Promise<{ readonly was: 'waiting' | 'active' | 'ended' }>;
-  /** Lets no run of the job start until `resume`. */
-  pause(job: string): Promise<void>;
-  resume(job: string): Promise<void>;
+  /** Lets no run of these jobs start until `resume`, or until it ends by itself. */
+  pause(scope: PauseScope, details: PauseDetails): Promise<void>;
+  resume(scope: PauseScope, choices: ResumeChoices): Promise<Resumed>;
   /** The run's events as lines of JSON without their line ends; with `follow` until the run ends. */
   log(run: string, follow: boolean, signal: AbortSignal): AsyncIterable<string>;
 }
@@ -78,6 +101,15 @@ export function noSuchJob(job: string, names: Iterable<string> = []): FerryError
   return new FerryError('config', `there is no job "${escapeText(job)}"`, {
     code: unknownName,
     hint: list === '' ? '`ferryline status` lists the jobs' : `the jobs are ${list}`,
+  });
+}
+
+/** The error for a remote that is not in jobs.yml. `names`: the remotes that are, if they are known. */
+export function noSuchRemote(remote: string, names: Iterable<string> = []): FerryError {
+  const list = [...names].join(', ');
+  return new FerryError('config', `there is no remote "${escapeText(remote)}"`, {
+    code: unknownName,
+    ...(list === '' ? {} : { hint: `the remotes are ${list}` }),
   });
 }
 

@@ -4,9 +4,9 @@
  *
  *   GET  /api/status                       GET  /api/runs?job=JOB&limit=N&idle=1
  *   POST /api/jobs/JOB/enqueue             GET  /api/runs/RUN/outcome   responds when the run has ended
- *   POST /api/jobs/JOB/pause               GET  /api/runs/RUN/log?follow=1   lines of JSON
- *   POST /api/jobs/JOB/resume              POST /api/runs/RUN/rerun
- *   GET  /healthz, /readyz                 POST /api/runs/RUN/cancel
+ *   POST …/pause, …/resume: pause-routes   GET  /api/runs/RUN/log?follow=1   lines of JSON
+ *   GET  /healthz, /readyz                 POST /api/runs/RUN/rerun
+ *                                          POST /api/runs/RUN/cancel
  *
  * Neither end of the socket has a time-out: the kernel closes it when a process dies. So a response
  * may take hours; a client that hangs up aborts the signal of its request.
@@ -17,6 +17,7 @@ import { type Context, Hono } from 'hono';
 import { asFerryError, FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
 import { acknowledgedHint, type Controls, noSuchJob, noSuchRun } from './controls.js';
+import { addPauseRoutes } from './pause-routes.js';
 import { listenPrivately } from './socket.js';
 import { statusOf, toWire } from './wire-error.js';
 
@@ -112,14 +113,7 @@ function controlApp(controls: Controls, signalOf: SignalOf): Hono<{ Bindings: Ht
   app.post('/api/jobs/:job/enqueue', async (context) =>
     context.json(await controls.enqueue(jobOf(context.req.param('job')))),
   );
-  app.post('/api/jobs/:job/pause', async (context) => {
-    await controls.pause(jobOf(context.req.param('job')));
-    return context.json({});
-  });
-  app.post('/api/jobs/:job/resume', async (context) => {
-    await controls.resume(jobOf(context.req.param('job')));
-    return context.json({});
-  });
+  addPauseRoutes(app, controls);
 
   app.get('/api/runs', async (context) => {
     const job = context.req.query('job');

@@ -1,6 +1,7 @@
 /** Decides whether a slot that is due makes a run. */
 import type { Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
+import { type Pause, reasonOfPause } from '../../core/pause.js';
 import type { SlotEnd } from '../../core/request.js';
 import type { RunQueue } from '../../queue/runs.js';
 import type { DecideSlot } from '../../queue/slots.js';
@@ -8,7 +9,8 @@ import type { DecideSlot } from '../../queue/slots.js';
 export interface SlotParts {
   readonly runs: RunQueue;
   readonly jobNamed: (name: string) => Job | undefined;
-  readonly isPaused: (name: string) => boolean;
+  /** What keeps runs of a job from starting. */
+  readonly pauseOf: (name: string) => Pause | undefined;
   readonly newRunId: () => string;
   /** Whether a report of the run exists, in case the queue no longer knows it. */
   readonly hasReport: (run: string) => Promise<boolean>;
@@ -29,7 +31,8 @@ export function slotDecider(parts: SlotParts): DecideSlot {
     const job = parts.jobNamed(request.job);
     if (request.skip !== undefined) return skipped(request.skip);
     if (job === undefined) return skipped('the job is not in jobs.yml any more');
-    if (parts.isPaused(job.name)) return skipped('the job is paused');
+    const pause = parts.pauseOf(job.name);
+    if (pause !== undefined) return skipped(reasonOfPause(pause));
 
     const run = request.run ?? parts.newRunId();
     if (request.run === undefined) await choose(run);

@@ -686,16 +686,82 @@ describe('rerun, cancel, pause, resume', () => {
   });
 
   test('pause and resume', async () => {
-    const controls = await daemon({ pause: async () => {}, resume: async () => {} });
+    const controls = await daemon({
+      pause: async () => {},
+      resume: async () => ({ wasPaused: true, caughtUp: [] }),
+    });
     expect((await run('pause', 'a')).stderr).toContain('a: paused');
     expect((await run('resume', 'a')).stderr).toContain('a: resumed');
+    const by = expect.stringMatching(/^[^@]+@.+$/);
     expect((await run('pause', 'a', '--json')).events).toEqual([
-      { event: 'paused', time, job: 'a' },
+      { event: 'paused', time, scope: 'job', job: 'a', by },
     ]);
     expect((await run('resume', 'a', '--json')).events).toEqual([
-      { event: 'resumed', time, job: 'a' },
+      { event: 'resumed', time, scope: 'job', job: 'a', by, wasPaused: true, caughtUp: [] },
     ]);
-    expect(controls.calls).toEqual(['pause a', 'resume a', 'pause a', 'resume a']);
+    expect(controls.calls.map((call) => call.split(' ').slice(0, 2).join(' '))).toEqual([
+      'pause a',
+      'resume a',
+      'pause a',
+      'resume a',
+    ]);
+  });
+
+  test('pause says until when and why; resume what it starts and what still holds', async () => {
+    const since = at('02:00:00.000');
+    const controls = await daemon({
+      pause: async () => {},
+      resume: async () => ({
+        wasPaused: true,
+        pause: { scope: 'remote', remote: 'r', since, by: 'ann@web-1', reason: 'new disks' },
+        caughtUp: [{ job: 'a', run: 'r-7', slot: since }],
+      }),
+    });
+    const paused = await run('pause', 'a', '--until', `${year + 1}-12-01T08:00Z`, '--reason', 'x');
+    expect(paused.stderr).toMatch(/^a: paused until .*08:00; resume with `ferryline resume a`\n$/);
+    const until = Date.UTC(year + 1, 11, 1, 8);
+    expect(controls.calls[0]).toContain(`pause a {"until":${until},"reason":"x","by":`);
+    const [event] = (await run('pause', '--remote', 'r', '--for', '2h', '--json')).events;
+    expect(event).toMatchObject({ event: 'paused', scope: 'remote', remote: 'r' });
+    expect(Date.parse(event?.until) - Date.parse(event?.time)).toBeGreaterThan(7_100_000);
+    const resumed = await run('resume', 'a', '--catch-up');
+    expect(controls.calls.at(-1)).toContain('"catchUp":true');
+    expect(resumed.stderr).toContain('a: run r-7 makes up for the slot of ');
+    expect(resumed.stderr).toContain(
+      'remote r is paused by ann@web-1: new disks; `ferryline resume --remote r` ends that',
+    );
+  });
+
+  test('pause takes several jobs and globs, and none of them if one is wrong', async () => {
+    const jobs = ['web-1', 'web-2', 'db'].map(
+      (job): JobView => ({ job, operation: 'push', paused: false, waiting: 0, active: [] }),
+    );
+    const controls = await daemon({
+      status: async () => statusOf({ jobs }),
+      pause: async () => {},
+    });
+    expect((await run('pause', 'db', 'web-*', 'web-1')).code).toBe(0);
+    const pauses = () =>
+      controls.calls.filter((call) => call.startsWith('pause')).map((call) => call.split(' ')[1]);
+    expect(pauses()).toEqual(['db', 'web-1', 'web-2']);
+    expect(await run('pause', 'db', 'x*')).toMatchObject({ code: 2 });
+    expect((await run('pause', '--all')).stderr).toContain('all jobs: paused');
+    expect(pauses()).toEqual(['db', 'web-1', 'web-2', '*']);
+  });
+
+  test.each([
+    [['pause'], 'needs the name of a job'],
+    [['pause', 'a', '--all'], 'takes either names or --all'],
+    [['resume', '--remote', 'r', '--all'], 'takes either names or --all'],
+    [['pause', 'a', '--for', '1h', '--until', '08:00'], 'not both'],
+    [['pause', 'a', '--for', 'soon'], '--for does not take "soon"'],
+    [['pause', 'a', '--until', '25:00'], 'contains a time that does not exist'],
+    [['pause', 'a', '--until', '2020-01-01T08:00'], 'is in the past'],
+  ])('%j: 2, and the daemon is asked for nothing', async (args, says) => {
+    const controls = await daemon({});
+    const result = await run(...args);
+    expect(result).toMatchObject({ code: 2, stderr: expect.stringContaining(says) });
+    expect(controls.calls).toEqual([]);
   });
 
   test.each([

@@ -1,6 +1,7 @@
 /** A daemon's `Controls` that a test writes: every call is recorded, and those not given are refused. */
 import { FerryError } from '../../../src/core/errors.js';
 import type { Report } from '../../../src/core/events.js';
+import { keyOf } from '../../../src/core/pause.js';
 import type { Controls, DaemonStatus } from '../../../src/server/control/controls.js';
 
 export interface GivenControls extends Controls {
@@ -25,9 +26,21 @@ export function givenControls(given: Partial<Controls>): GivenControls {
     outcome: called('outcome', given.outcome),
     rerun: called('rerun', given.rerun),
     cancel: called('cancel', given.cancel),
-    pause: called('pause', given.pause),
-    resume: called('resume', given.resume),
+    pause: (scope, details) =>
+      called(`pause ${keyOf(scope)} ${JSON.stringify(details)}`, () =>
+        (given.pause ?? unexpected('pause'))(scope, details),
+      )(),
+    resume: (scope, choices) =>
+      called(`resume ${keyOf(scope)} ${JSON.stringify(choices)}`, () =>
+        (given.resume ?? unexpected('resume'))(scope, choices),
+      )(),
     log: called('log', given.log),
+  };
+}
+
+function unexpected(name: string): () => never {
+  return () => {
+    throw new FerryError('refused', `${name} was not expected`);
   };
 }
 

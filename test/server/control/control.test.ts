@@ -117,7 +117,7 @@ describe('what is asked is handed on, and its answer back', () => {
       rerun: async () => ({ run: 'r-3', joined: true }),
       cancel: async () => ({ was: 'active' }),
       pause: async () => {},
-      resume: async () => {},
+      resume: async () => ({ wasPaused: true, caughtUp: [] }),
     });
     expect(await client.status()).toEqual(statusOf());
     expect(await client.runs(undefined, 7, false)).toEqual(runs);
@@ -125,8 +125,16 @@ describe('what is asked is handed on, and its answer back', () => {
     expect(await client.enqueue('a_b.c-d')).toEqual({ run: 'r-2', joined: false });
     expect(await client.rerun('r-1')).toEqual({ run: 'r-3', joined: true });
     expect(await client.cancel('r-1')).toEqual({ was: 'active' });
-    await client.pause('a');
-    await client.resume('a');
+    const by = 'ann@web-1';
+    const until = Date.UTC(2026, 11, 1, 8);
+    await client.pause({ scope: 'job', job: 'a' }, {});
+    await client.pause({ scope: 'remote', remote: 'r' }, { until, reason: 'ü', by });
+    await client.pause({ scope: 'all' }, { by });
+    for (const scope of [{ scope: 'job', job: 'a' }, { scope: 'all' }] as const)
+      expect(await client.resume(scope, { by, catchUp: true })).toEqual({
+        wasPaused: true,
+        caughtUp: [],
+      });
     expect(controls.calls).toEqual([
       'status',
       'runs  7 false',
@@ -134,8 +142,11 @@ describe('what is asked is handed on, and its answer back', () => {
       'enqueue a_b.c-d',
       'rerun r-1',
       'cancel r-1',
-      'pause a',
-      'resume a',
+      'pause a {}',
+      `pause remote/r {"until":${until},"reason":"ü","by":"${by}"}`,
+      `pause * {"by":"${by}"}`,
+      `resume a {"by":"${by}","catchUp":true}`,
+      `resume * {"by":"${by}","catchUp":true}`,
     ]);
   });
 
@@ -173,7 +184,9 @@ describe('what is asked is handed on, and its answer back', () => {
 
   test.each(['..', '.', '', 'a/b', 'a?b'])('the client sends no name like "%s"', async (name) => {
     const { client, controls } = await serve({});
-    await expect(client.pause(name)).rejects.toMatchObject({ kind: 'config' });
+    await expect(client.pause({ scope: 'job', job: name }, {})).rejects.toMatchObject({
+      kind: 'config',
+    });
     await expect(client.cancel(name)).rejects.toMatchObject({ kind: 'config' });
     expect(controls.calls).toEqual([]);
   });
@@ -218,7 +231,7 @@ describe('errors', () => {
       path: 'a/ä',
       code: 'EX',
     };
-    await expect(client.pause('a')).rejects.toMatchObject(same);
+    await expect(client.pause({ scope: 'job', job: 'a' }, {})).rejects.toMatchObject(same);
     if (statuses[kind] !== undefined) {
       expect((await ask('POST', '/api/jobs/a/pause')).status).toBe(statuses[kind]);
     }
@@ -233,8 +246,8 @@ describe('errors', () => {
 
   test('an unknown job or run is a 404', async () => {
     const { client } = await serve({
-      pause: async (job) => {
-        throw noSuchJob(job, ['x', 'y']);
+      pause: async () => {
+        throw noSuchJob('a', ['x', 'y']);
       },
       // biome-ignore lint/correctness/useYield: the run is unknown before there is a line
       async *log(run) {
@@ -243,7 +256,7 @@ describe('errors', () => {
     });
     expect((await ask('POST', '/api/jobs/a/pause')).status).toBe(404);
     expect((await ask('GET', '/api/runs/r/log')).status).toBe(404);
-    await expect(client.pause('a')).rejects.toMatchObject({
+    await expect(client.pause({ scope: 'job', job: 'a' }, {})).rejects.toMatchObject({
       kind: 'config',
       message: 'there is no job "a"',
       hint: 'the jobs are x, y',

@@ -5,6 +5,7 @@ import { present } from '../core/present.js';
 import type { Controls, Enqueued } from '../server/control/controls.js';
 import type { Context } from './context.js';
 import { Reporter, showSummary } from './show/reporter.js';
+import { localTime } from './show/table.js';
 
 /** A run that the daemon was asked for. `job` is absent for a retry: it is known only from the report. */
 export interface EnqueuedRun extends Enqueued {
@@ -15,7 +16,7 @@ export interface EnqueuedRun extends Enqueued {
 
 /** Prints an `enqueued` event, or a line on stderr. */
 export function reportEnqueued(request: EnqueuedRun, { output }: Context): void {
-  const { job, run, joined, rerunOf } = request;
+  const { job, run, joined, rerunOf, opensAt } = request;
   if (output.json) {
     output.record({
       event: 'enqueued',
@@ -23,13 +24,14 @@ export function reportEnqueued(request: EnqueuedRun, { output }: Context): void 
       ...present({ job }),
       run,
       joined,
-      ...present({ rerunOf }),
+      ...present({ rerunOf, opensAt }),
     });
   } else {
     const what = job ?? `rerun of run ${rerunOf}`;
-    output.note(
-      `${output.style.bold(what)}: ${joined ? 'already enqueued' : 'enqueued'}, run ${run}`,
-    );
+    const state = joined ? 'already enqueued' : 'enqueued';
+    const wait =
+      opensAt === undefined ? '' : `; waits for its window: ${localTime(opensAt, new Date())}`;
+    output.note(`${output.style.bold(what)}: ${state}, run ${run}${wait}`);
   }
 }
 

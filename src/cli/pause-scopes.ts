@@ -1,7 +1,8 @@
 /** What `pause` and `resume` are about: the jobs named on the command line, remotes, or all. */
 import { FerryError } from '../core/errors.js';
 import { argumentsOf, type PauseScope } from '../core/pause.js';
-import { type Controls, noSuchJob } from '../server/control/controls.js';
+import type { Controls } from '../server/control/controls.js';
+import { daemonJobs } from './select-jobs.js';
 
 export interface PauseScopeFlags {
   readonly remote?: readonly string[];
@@ -23,37 +24,11 @@ export async function pauseScopes(
   if (all) return [{ scope: 'all' }];
   if (!isNamed)
     throw new FerryError('config', `${verb} needs the name of a job, --remote NAME or --all`);
-  const jobs = await jobsNamed(names, controls);
+  const jobs = names.length === 0 ? [] : await daemonJobs(controls, { names, all: false }, verb);
   return [
     ...jobs.map((job): PauseScope => ({ scope: 'job', job })),
     ...[...new Set(remotes)].map((remote): PauseScope => ({ scope: 'remote', remote })),
   ];
-}
-
-/** The jobs that these names and globs (`'web-*'`) mean, each once. */
-async function jobsNamed(
-  names: readonly string[],
-  controls: Pick<Controls, 'status'>,
-): Promise<string[]> {
-  if (names.length < 2 && !names.some(isGlob)) return [...names];
-  const known = (await controls.status()).jobs.map(({ job }) => job);
-  const found = names.flatMap((name) => {
-    const matching = known.filter((job) => (isGlob(name) ? matches(name, job) : job === name));
-    if (matching.length === 0) throw noSuchJob(name, known);
-    return matching;
-  });
-  return [...new Set(found)];
-}
-
-function isGlob(name: string): boolean {
-  return /[*?]/.test(name);
-}
-
-function matches(glob: string, job: string): boolean {
-  const pattern = glob.replace(/[.*+?^${}()|[\]\\]/g, (found) =>
-    found === '*' ? '.*' : found === '?' ? '.' : `\\${found}`,
-  );
-  return new RegExp(`^${pattern}$`).test(job);
 }
 
 /** For people: `nightly`, `remote archive`, `all jobs`. */

@@ -7,6 +7,7 @@ import type { Job } from '../core/job.js';
 import { present } from '../core/present.js';
 import { newRunId } from '../core/run-id.js';
 import { formatDuration } from '../core/text.js';
+import { isOpen } from '../core/window.js';
 import { SessionPool } from '../endpoints/sftp/pool.js';
 import { removeRunLogs } from '../observe/run-log-files.js';
 import { acquireJobLock } from '../state/lock.js';
@@ -79,6 +80,10 @@ async function runLocked(job: Job, session: RunSession): Promise<Report> {
   const { state, dryRun } = session;
   const run = newRunId(Date.now());
   if (dryRun) return attempt(job, run, 1, session);
+  if (!isOpen(job, Date.now()))
+    session.context.output.note(
+      `${session.label ?? job.name}: runs outside its window ${job.window?.text ?? ''}, since it was asked for by hand`,
+    );
   let lock: Awaited<ReturnType<typeof acquireJobLock>>;
   try {
     lock = await acquireJobLock(state, job.name);

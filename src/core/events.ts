@@ -73,6 +73,7 @@ export interface TargetEnd
     Report,
     | 'outcome'
     | 'exitCode'
+    | 'stoppedBy'
     | 'seconds'
     | 'files'
     | 'bytes'
@@ -100,6 +101,8 @@ export interface Report {
   readonly worker?: string;
   readonly outcome: Outcome;
   readonly exitCode: number;
+  /** Present when the end of its window has stopped it: the run goes on when that opens again. */
+  readonly stoppedBy?: 'window';
   /** ISO 8601, UTC. */
   readonly startedAt: string;
   readonly endedAt: string;

@@ -36,6 +36,8 @@ export type AttemptEnd =
   | { readonly next: 'end'; readonly report: Report }
   /** Another attempt after a wait of `after` ms. */
   | { readonly next: 'retry'; readonly after: number; readonly why: string }
+  /** Back to the queue, and not again before this moment (ms since the epoch), unless its job changes. */
+  | { readonly next: 'wait'; readonly until: number }
   /** Back to the queue, since this process is about to end. */
   | { readonly next: 'return' };
 
@@ -53,6 +55,9 @@ export interface RunView {
   readonly state: 'waiting' | 'delayed' | 'active' | 'ended';
   readonly outcome?: Outcome;
   readonly report?: Report;
+  /** Of one that waits: for the job's window, which opens at `opensAt` (ISO 8601, UTC). */
+  readonly waitsFor?: 'window';
+  readonly opensAt?: string;
 }
 
 /** A slot without a run of its own, as `runs` lists it. */
@@ -79,6 +84,8 @@ export interface JobView extends WatchView {
   readonly pause?: PauseView;
   /** ISO 8601, UTC. */
   readonly nextSlot?: string;
+  /** Its window, and whether it is open now; `changesAt`: when it closes or opens next, ISO 8601, UTC. */
+  readonly window?: { readonly hours: string; readonly open: boolean; readonly changesAt?: string };
   readonly waiting: number;
   readonly active: readonly string[];
   readonly last?: { readonly run: string; readonly outcome: Outcome; readonly endedAt: string };

@@ -8,7 +8,7 @@ import { readReport } from '../state/reports.js';
 import { slotDecider } from '../triggers/schedule/decide-slot.js';
 import { openHandledSlots } from '../triggers/schedule/handled-slots.js';
 import { Scheduler } from '../triggers/schedule/schedule.js';
-import { slotsBetween } from '../triggers/schedule/slots.js';
+import { lastOpenSlot } from '../triggers/schedule/slots.js';
 import { createWatches } from '../triggers/watch/watches.js';
 import { attemptsOf } from '../workers/worker.js';
 import type { JobPauses } from './job-pauses.js';
@@ -35,7 +35,7 @@ export interface Starting {
   begin(): void;
   /** The next slot of a job, ms since the epoch. */
   nextSlot(job: string): number | undefined;
-  /** The latest slot of a job after a moment (both ms since the epoch) that has passed. */
+  /** The latest slot of a job after a moment (both ms since the epoch) that has passed, in its window. */
   latestSlot(job: string, after: number): number | undefined;
   watchState(job: string): WatchView;
   /** A run has ended, wherever it was carried out. */
@@ -106,9 +106,9 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
     },
     nextSlot: (job) => scheduler.next(job),
     latestSlot(name, after) {
-      const starts = inUse.jobNamed(name)?.starts;
-      if (starts === undefined || starts.schedule.length === 0) return undefined;
-      return slotsBetween(starts, after, Date.now(), 1)[0];
+      const job = inUse.jobNamed(name);
+      if (job === undefined || job.starts.schedule.length === 0) return undefined;
+      return lastOpenSlot({ ...job.starts, window: job.window }, after, Date.now());
     },
     watchState: (job) => watches.state(job),
     ended: (run) => watches.ended(run),

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
-import type { Config } from '../core/job.js';
+import type { Config, Job } from '../core/job.js';
 import type { TakePermit } from '../core/permit.js';
 import type { ListenToRun, RunRequest } from '../core/request.js';
 import { SessionPool } from '../endpoints/sftp/pool.js';
@@ -42,6 +42,8 @@ export class Working {
   readonly #parts: WorkingParts;
   readonly #pool: SessionPool;
   #consumers: readonly Consumer[] = [];
+  /** The jobs and their windows, as of the last `use`. */
+  #windows: ReadonlyMap<string, string> = new Map();
 
   constructor(parts: WorkingParts) {
     const { state, names, queue, inUse, jobPauses, history, listen, log } = parts;
@@ -81,10 +83,19 @@ export class Working {
     );
   }
 
-  /** Limits all runs together, and ends sessions to remotes whose definition has changed, as soon as no run uses them. */
-  use({ bandwidth, remotes }: Config): void {
+  /**
+   * Limits all runs together, ends sessions to remotes whose definition has changed, as soon as no run
+   * uses them, and looks again at runs that wait for a window that has changed.
+   */
+  async use({ bandwidth, jobs, remotes }: Config): Promise<void> {
     limitProcess(this.#pool, bandwidth);
     this.logins.keepOnly(remotes);
+    const before = this.#windows;
+    const windows = new Map([...jobs.values()].map((job) => [job.name, windowText(job)]));
+    const changed = [...windows.keys()].filter((job) => before.get(job) !== windows.get(job));
+    const known = changed.filter((job) => before.has(job));
+    if (known.length > 0) await this.#parts.queue.runs.wake(new Set(known));
+    this.#windows = windows;
   }
 
   /** Takes no more runs, and ends or hands back those in hand; with `hurry` at once. Never rejects. */
@@ -114,6 +125,11 @@ export class Working {
     void end();
     return report;
   }
+}
+
+/** What decides whether a job's runs wait for its window. */
+function windowText({ window, starts }: Job): string {
+  return JSON.stringify([window?.text, starts.timezone]);
 }
 
 /** How reports call this process's worker. */

@@ -1,5 +1,5 @@
 /** Takes runs out of a queue and has them carried out, several at once. */
-import { type Job as Entry, WaitingError, Worker } from 'bullmq';
+import { DelayedError, type Job as Entry, WaitingError, Worker } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
@@ -25,6 +25,8 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
+/** A run that waits for a moment is looked at again after this time, in milliseconds: the clock may have been set. */
+const lookAgainMs = 300_000;
 /** A run whose workers died more often is given up: the run itself may be what kills them. */
 const mostWorkerDeaths = 10;
 
@@ -59,6 +61,11 @@ export function consume(store: Store, options: ConsumerOptions): Consumer {
       });
       if (end.next === 'end') return end.report;
       if (end.next === 'retry') throw new Retry(end.why, end.after);
+      if (end.next === 'wait') {
+        const until = Math.min(end.until, Date.now() + lookAgainMs);
+        await answered(entry.moveToDelayed(until, token));
+        throw new DelayedError();
+      }
       await answered(entry.moveToWait(token));
       throw new WaitingError();
     } finally {

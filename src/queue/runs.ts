@@ -28,6 +28,8 @@ export interface RunQueue {
   list(ended: number): Promise<RunView[]>;
   /** Marks a run as cancelled, so that the next worker that takes it does not begin it. */
   markCancelled(run: string): Promise<void>;
+  /** Ends the wait of these jobs' runs for a moment, or for another attempt. */
+  wake(jobs: ReadonlySet<string>): Promise<void>;
   /** Removes a run that has not begun; false when it has, or does not exist. */
   remove(run: string): Promise<boolean>;
   /** Includes the queues of workers of these names from now on. */
@@ -76,6 +78,16 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
     async markCancelled(run) {
       const entry = await queues.find(run);
       if (entry !== undefined) await answered(entry.updateData({ ...entry.data, cancelled: true }));
+    },
+
+    async wake(jobs) {
+      for (const queue of queues.all())
+        for (const entry of await answered(queue.getJobs(['delayed'])))
+          if (entry !== undefined && jobs.has(entry.data.job))
+            await answered(entry.promote()).catch(async (error) => {
+              // Another process may just have done it.
+              if ((await answered(entry.getState())) === 'delayed') throw error;
+            });
     },
 
     async remove(run) {

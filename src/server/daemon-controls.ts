@@ -5,6 +5,7 @@ import type { Job } from '../core/job.js';
 import { argumentsOf, type Pause, reasonOfPause, viewOfPause } from '../core/pause.js';
 import { present } from '../core/present.js';
 import type { JobView, RunRequest, RunView, WatchView } from '../core/request.js';
+import { isOpen, nextEdge } from '../core/window.js';
 import type { OpenQueue } from '../queue/open.js';
 import {
   type Controls,
@@ -64,14 +65,15 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
   };
 
   const enqueue = async (name: string): Promise<Enqueued> => {
-    const { starts } = jobNamed(name);
+    const job = jobNamed(name);
+    const { starts } = job;
     const pause = parts.pauseOf(name);
     if (pause !== undefined) throw isPaused(name, pause);
     const request: RunRequest = { run: parts.newRunId(), job: name, trigger: 'manual' };
     const rules = { worker: starts.worker, attempts: starts.retry.attempts };
     const { run, joined } = await runs.request(request, rules);
     if (joined?.state === 'active') ends.follows(run, joined.run);
-    return { run, joined: joined !== undefined };
+    return { run, joined: joined !== undefined, ...present({ opensAt: opensAt(job) }) };
   };
 
   return {
@@ -126,6 +128,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       ]);
       const live = queued
         .filter((view) => job === undefined || view.job === job)
+        .map((view) => withWindow(view, parts.jobs().get(view.job)))
         .sort((a, b) => (a.run < b.run ? 1 : -1));
       const unfinished = new Set(live.map(({ run }) => run));
       const ended = kept.filter(({ run }) => !unfinished.has(run)).map(viewOf);
@@ -160,13 +163,36 @@ function isPaused(job: string, pause: Pause): FerryError {
   });
 }
 
+/** When the closed window of a job opens, ISO 8601; undefined while it is open. */
+function opensAt(job: Job): string | undefined {
+  const now = Date.now();
+  const edge = isOpen(job, now) ? undefined : nextEdge(job, now);
+  return edge === undefined ? undefined : new Date(edge).toISOString();
+}
+
+/** Says of a run that waits whether it waits for its job's window. */
+function withWindow(view: RunView, job: Job | undefined): RunView {
+  const isWaiting = view.state === 'waiting' || view.state === 'delayed';
+  const opens = job === undefined || !isWaiting ? undefined : opensAt(job);
+  return opens === undefined ? view : { ...view, waitsFor: 'window', opensAt: opens };
+}
+
+function windowOf(job: Job): JobView['window'] {
+  if (job.window === undefined) return undefined;
+  const now = Date.now();
+  const edge = nextEdge(job, now);
+  const changesAt = edge === undefined ? undefined : new Date(edge).toISOString();
+  return { hours: job.window.text, open: isOpen(job, now), ...present({ changesAt }) };
+}
+
 /** A job as `status` lists it; `live` are the runs in the queue. */
 async function jobView(
-  { name, description, operation }: Job,
+  job: Job,
   live: readonly RunView[],
   { reports, nextSlot, watchState, pauseOf }: DaemonControlsParts,
 ): Promise<JobView> {
-  const own = live.filter(({ job }) => job === name);
+  const { name, description, operation } = job;
+  const own = live.filter((view) => view.job === name);
   const active = own.filter(({ state }) => state === 'active');
   const [last] = await reports.list({ job: name, limit: 1 });
   const next = nextSlot(name);
@@ -182,6 +208,7 @@ async function jobView(
     ...present({
       pause: pause && viewOfPause(pause),
       nextSlot: next === undefined ? undefined : new Date(next).toISOString(),
+      window: windowOf(job),
       last: last && { run: last.run, outcome: last.outcome, endedAt: last.endedAt },
     }),
   };

@@ -13,6 +13,7 @@ import type { Permit, TakePermit } from '../core/permit.js';
 import { present } from '../core/present.js';
 import type { Assignment, AttemptEnd, ListenToRun, RunRequest } from '../core/request.js';
 import { count } from '../core/text.js';
+import { isOpen, nextEdge } from '../core/window.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { acquireJobLock, type Lock } from '../state/lock.js';
 import { backoffAfter, worthAnotherAttempt } from './attempts.js';
@@ -20,6 +21,7 @@ import type { Logins } from './logins.js';
 import { reportOfRequest } from './run/report.js';
 import { remotesOf } from './run/run-job.js';
 import { runTargets } from './run/run-targets.js';
+import { windowEndOf } from './window-end.js';
 
 export interface WorkerOptions {
   readonly pool: SessionPool;
@@ -73,12 +75,14 @@ export class RunWorker {
   async carryOut(assignment: Assignment): Promise<AttemptEnd> {
     const { request, attempt, attempts, lost, isOurs } = assignment;
     const { jobNamed, isPaused, listen, redact, keep } = this.#options;
+    const closed = this.#closedWindow(request);
+    if (closed !== undefined) return closed;
     const cancel = new AbortController();
     this.#active.set(request.run, { request, cancel });
     const { emit, end } = listen(request);
     try {
       const job = jobNamed(request.job);
-      let report: Report | 'overtaken';
+      let report: Report | 'overtaken' | 'held';
       if (job === undefined) report = this.#notRun(request, job, attempt, gone(request.job), emit);
       else if (request.cancelled === true || isPaused(request.job))
         report = this.#notRun(request, job, attempt, new Cancelled(130), emit);
@@ -86,10 +90,15 @@ export class RunWorker {
       if (!isOurs() || lost.aborted) throw lost.reason;
       // another run of the job may be active elsewhere; this one starts again once that has ended
       if (report === 'overtaken') return { next: 'return' };
+      if (report === 'held') return this.#closedWindow(request) ?? { next: 'return' };
       const isStopped = this.#stopping.signal.aborted && !cancel.signal.aborted;
       if (report.outcome === 'cancelled' && isStopped) return { next: 'return' };
       report = redact(report);
       await keep(report);
+      if (job !== undefined && report.stoppedBy === 'window') {
+        this.#keepFailed(job, report);
+        return this.#closedWindow(request) ?? { next: 'wait', until: Date.now() };
+      }
       if (job !== undefined && attempt < attempts && worthAnotherAttempt(report)) {
         // half of the wait is random, so that runs that failed together do not come back together
         const after = backoffAfter(attempt, job.starts.retry) * (0.5 + Math.random() / 2);
@@ -113,6 +122,7 @@ export class RunWorker {
   /** Whether another attempt follows this report. */
   hasMore(report: Report): boolean {
     const job = this.#options.jobNamed(report.job);
+    if (report.stoppedBy === 'window') return job !== undefined;
     return (
       job !== undefined && report.attempt < attemptsOf(report, job) && worthAnotherAttempt(report)
     );
@@ -128,14 +138,25 @@ export class RunWorker {
     this.#stopping.abort(new Cancelled(143));
   }
 
+  /** What becomes of a run that comes while its job's window is closed; undefined if it may begin, or is to end without beginning. */
+  #closedWindow({ job: name, cancelled }: RunRequest): AttemptEnd | undefined {
+    const { jobNamed, isPaused } = this.#options;
+    const job = jobNamed(name);
+    const now = Date.now();
+    if (job === undefined || cancelled === true || isPaused(name) || isOpen(job, now))
+      return undefined;
+    return { next: 'wait', until: nextEdge(job, now) ?? Number.POSITIVE_INFINITY };
+  }
+
   async #attempt(
     job: Job,
     { request, attempt, lost, isOurs }: Assignment,
     cancel: AbortSignal,
     emit: Emit,
-  ): Promise<Report | 'overtaken'> {
+  ): Promise<Report | 'overtaken' | 'held'> {
     const { pool, state, name } = this.#options;
-    const signal = AbortSignal.any([cancel, this.#stopping.signal, lost]);
+    const windowEnd = windowEndOf(job);
+    const signal = AbortSignal.any([cancel, this.#stopping.signal, lost, windowEnd.signal]);
     let held: Held | undefined;
     try {
       held = await this.#acquire(job, signal);
@@ -159,8 +180,12 @@ export class RunWorker {
       const isEnd = permit.isOurs() || signal.aborted || report.outcome === 'succeeded';
       return isEnd ? report : 'overtaken';
     } catch (error) {
-      return this.#notRun(request, job, attempt, signal.aborted ? signal.reason : error, emit);
+      const why: unknown = signal.aborted ? signal.reason : error;
+      // the window closed while it waited for its turn: nothing has begun
+      if (why === windowEnd.signal.reason && windowEnd.signal.aborted) return 'held';
+      return this.#notRun(request, job, attempt, why, emit);
     } finally {
+      windowEnd.drop();
       await held?.release();
     }
   }

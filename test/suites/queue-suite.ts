@@ -224,6 +224,50 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(attempts).toEqual([1]);
     });
 
+    test('runs that are to wait come again, as the same attempt, to whichever worker, and end only when they were carried out', async () => {
+      const worker = fresh('worker');
+      const taken = new Map<string, number>();
+      const attempts = new Set<number>();
+      const carryOut = async ({ request: asked, attempt }: Assignment): Promise<AttemptEnd> => {
+        const times = (taken.get(asked.run) ?? 0) + 1;
+        taken.set(asked.run, times);
+        attempts.add(attempt);
+        if (times < 4) return { next: 'wait', until: Date.now() + 20 * times };
+        return { next: 'end', report: report(asked) };
+      };
+      work(worker, carryOut, 0);
+      work(worker, carryOut, 1);
+      const runs = await Promise.all(
+        Array.from({ length: 20 }, () => queue.request(request(fresh()), { worker, attempts: 1 })),
+      );
+      await until(() => runs.every(({ run }) => ended.has(run)));
+      expect(runs.map(({ run }) => taken.get(run))).toEqual(runs.map(() => 4));
+      expect([...attempts]).toEqual([1]);
+      for (const { run } of runs)
+        expect(await queue.find(run)).toMatchObject({ state: 'ended', report: { run } });
+    }, 60_000);
+
+    test('a run that is to wait joins requests, and can be removed', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      let taken = 0;
+      work(worker, async () => {
+        taken++;
+        return { next: 'wait', until: Number.POSITIVE_INFINITY };
+      });
+      const { run } = await queue.request(request(job), { worker, attempts: 1 });
+      await until(async () => taken === 1 && (await queue.find(run))?.state === 'delayed');
+      const more = await queue.request(request(job), { worker, attempts: 1 });
+      expect(more).toEqual({ run, joined: { run, state: 'waiting' } });
+      await queue.wake(new Set([fresh()]));
+      other.watchWorkers([worker]);
+      await other.wake(new Set([job]));
+      await queue.wake(new Set([job]));
+      await until(async () => taken > 1 && (await queue.find(run))?.state === 'delayed');
+      expect(await queue.remove(run)).toBe(true);
+      expect(await queue.find(run)).toBeUndefined();
+    });
+
     test('a run that waits can be removed; one that has begun or ended cannot', async () => {
       const worker = fresh('worker');
       const job = fresh();

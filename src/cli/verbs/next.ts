@@ -1,8 +1,9 @@
 /** `ferryline next [JOB…]`: prints when schedules run jobs next. triggers/schedule/slots.ts computes it. */
 import type { Job } from '../../core/job.js';
+import { present } from '../../core/present.js';
 import { formatDuration } from '../../core/text.js';
 import type { Zone } from '../../core/zone.js';
-import { nextSlot, zoneOf } from '../../triggers/schedule/slots.js';
+import { nextOpenSlot, zoneOf } from '../../triggers/schedule/slots.js';
 import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { selectJobs } from '../select-jobs.js';
@@ -31,11 +32,13 @@ export async function next(
         time: new Date(now).toISOString(),
         job: job.name,
         timezone: zone.name,
+        ...present({ window: job.window?.text }),
         slots: slots.map((slot) => new Date(slot).toISOString()),
       });
     } else if (job.starts.schedule.length === 0) output.data(`${job.name}: no schedule`);
     else {
-      output.data(`${job.name}: ${zone.name}`);
+      const window = job.window === undefined ? '' : `, in the window ${job.window.text}`;
+      output.data(`${job.name}: ${zone.name}${window}`);
       const seconds = slots.some((slot) => slot % 60_000 !== 0);
       for (const slot of slots)
         output.data(`  ${wallText(slot, zone, seconds)}  ${fromNow(slot - now)}`);
@@ -48,9 +51,10 @@ export async function next(
 
 function nextSlots(job: Job, now: number): number[] {
   const slots: number[] = [];
-  for (let slot = nextSlot(job.starts, now); slot !== undefined; ) {
+  const schedule = { ...job.starts, window: job.window };
+  for (let slot = nextOpenSlot(schedule, now); slot !== undefined; ) {
     slots.push(slot);
-    slot = slots.length < slotsShown ? nextSlot(job.starts, slot) : undefined;
+    slot = slots.length < slotsShown ? nextOpenSlot(schedule, slot) : undefined;
   }
   return slots;
 }

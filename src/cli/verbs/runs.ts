@@ -99,14 +99,17 @@ function runLines(items: readonly ListItem[], now: Date): string[] {
   return tableLines([head, ...rows]);
 }
 
-function runCells({ run, job, trigger, slot, state, outcome, report }: RunView): string[] {
-  const front = [run, job, trigger, outcome ?? states[state]];
+function runCells(view: RunView): string[] {
+  const { run, job, trigger, slot, state, outcome, report, waitsFor } = view;
+  const waits = waitsFor === undefined ? states[state] : 'waiting (window)';
+  const front = [run, job, trigger, outcome ?? waits];
   if (report === undefined) return front;
   const { files, bytes, seconds, startedAt, error } = report;
   const notes: string[] = [];
   const late = slot === undefined ? 0 : Date.parse(startedAt) - Date.parse(slot);
   if (late >= 1000) notes.push(`late by ${formatDuration(late)}`);
-  if (error !== undefined && error.kind !== outcome) notes.push(error.kind);
+  if (report.stoppedBy !== undefined) notes.push(`${report.stoppedBy} ended`);
+  else if (error !== undefined && error.kind !== outcome) notes.push(error.kind);
   return [
     ...front,
     grouped(files.copied + files.attrs + files.deleted),

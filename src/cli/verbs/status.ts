@@ -78,11 +78,13 @@ function jobRow(view: JobView, now: Date): string[] {
 }
 
 /** The states that matter most; a watch without problems is shown only if there is nothing else. */
-function stateOf({ active, paused, waiting, watch, fileSystem }: JobView): string {
+function stateOf(view: JobView): string {
+  const { active, paused, waiting, watch, fileSystem, window } = view;
   const states: string[] = [];
   if (active.length > 0) states.push('running');
   if (paused) states.push('paused');
-  else if (waiting > 0 && active.length === 0) states.push('waiting');
+  else if (waiting > 0 && active.length === 0)
+    states.push(window?.open === false ? 'waiting (window)' : 'waiting');
   if (watch === 'degraded' || (watch !== undefined && states.length === 0))
     states.push(fileSystem === undefined ? watch : `${watch} (${fileSystem})`);
   return states.length === 0 ? '-' : states.join(', ');

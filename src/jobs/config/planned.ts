@@ -21,4 +21,4 @@ export function isPlanned(schema: z.core.$ZodType | undefined): boolean {
 }
 
 /** Keys of a job that the schema defines already but that nothing uses yet: refused, too. */
-export const pendingKeys = ['replace', 'window'] as const;
+export const pendingKeys = ['replace'] as const;

@@ -36,6 +36,8 @@ export interface DaemonStatus {
 export interface Enqueued {
   readonly run: string;
   readonly joined: boolean;
+  /** While the job's window is closed: when it opens, ISO 8601, UTC. */
+  readonly opensAt?: string;
 }
 
 export interface RunList {
@@ -45,7 +47,7 @@ export interface RunList {
   readonly hidden?: number;
 }
 
-export interface ResumeChoices {
+interface ResumeChoices {
   /** Who resumes: `user@host`. */
   readonly by?: string;
   /** Whether each job that may run again makes up for its latest slot since it was paused. */

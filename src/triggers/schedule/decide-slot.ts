@@ -3,6 +3,7 @@ import type { Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import { type Pause, reasonOfPause } from '../../core/pause.js';
 import type { SlotEnd } from '../../core/request.js';
+import { isOpen, outsideWindow } from '../../core/window.js';
 import type { RunQueue } from '../../queue/runs.js';
 import type { DecideSlot } from '../../queue/slots.js';
 
@@ -31,6 +32,8 @@ export function slotDecider(parts: SlotParts): DecideSlot {
     const job = parts.jobNamed(request.job);
     if (request.skip !== undefined) return skipped(request.skip);
     if (job === undefined) return skipped('the job is not in jobs.yml any more');
+    if (job.window !== undefined && !isOpen(job, request.slot))
+      return skipped(outsideWindow(job.window));
     const pause = parts.pauseOf(job.name);
     if (pause !== undefined) return skipped(reasonOfPause(pause));
 

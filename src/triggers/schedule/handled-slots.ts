@@ -55,7 +55,7 @@ export async function openHandledSlots(
       const queued = await slots.newest();
       const now = Date.now();
       const scheduled = new Map<string, ScheduledJob>();
-      for (const { name, starts } of jobs.values()) {
+      for (const { name, starts, window } of jobs.values()) {
         if (starts.schedule.length === 0) continue;
         const schedule = JSON.stringify([starts.schedule, starts.timezone]);
         const known = handled.get(name);
@@ -63,7 +63,7 @@ export async function openHandledSlots(
         const changed = known !== undefined && known.schedule !== schedule;
         const until = changed ? now : Math.max(known?.until ?? 0, queued.get(name) ?? 0) || now;
         keep(name, { until, schedule });
-        scheduled.set(name, { starts, handledUntil: until });
+        scheduled.set(name, { starts: { ...starts, window }, handledUntil: until });
       }
       return scheduled;
     },

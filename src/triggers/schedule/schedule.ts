@@ -3,7 +3,15 @@
  * clock or a suspend passed over count as missed. slots.ts decides which moments are slots; the
  * caller decides what a slot starts.
  */
-import { type MissedRules, madeUpLater, missedSlots, nextSlot, slotsBetween } from './slots.js';
+import {
+  isInside,
+  type MissedRules,
+  madeUpLater,
+  missedSlots,
+  nextOpenSlot,
+  nextSlot,
+  slotsBetween,
+} from './slots.js';
 
 export interface ScheduleOptions {
   /**
@@ -94,10 +102,10 @@ export class Scheduler {
     this.#offerDue();
   }
 
-  /** The job's next slot; undefined for a job that is not scheduled, or has no slot in the next five years. */
+  /** The job's next slot in its window; undefined for a job that is not scheduled, or has no slot in the next five years. */
   next(name: string): number | undefined {
     const job = this.#jobs.get(name);
-    return job && nextSlot(job.starts, Math.max(job.handledUntil, this.#now()));
+    return job && nextOpenSlot(job.starts, Math.max(job.handledUntil, this.#now()));
   }
 
   /** Offers no more slots; those already offered go on. */
@@ -159,7 +167,8 @@ function slotsToOffer({ starts, handledUntil }: JobState, now: number): OfferedS
   const dueAfter = Math.max(handledUntil, now - lateMs - 1);
   const due = slotsBetween(starts, dueAfter, now, Number.POSITIVE_INFINITY);
   const missed = missedSlots(starts, handledUntil, dueAfter, now);
-  const superseded = starts.catchUp.slots === 'latest' && due.length > 0;
+  const superseded =
+    starts.catchUp.slots === 'latest' && due.some((slot) => isInside(starts, slot));
   return [
     ...missed.skipped.map(({ slot, why }): OfferedSlot => ({ slot, how: 'skip', why })),
     ...missed.run.map(

@@ -7,13 +7,19 @@
  * whose hour field starts with `*` means an interval: its slots come in both passes of a repeated
  * hour, and a gap adds none.
  */
+import { type Hours, isWithin, nextChange } from '../../core/hours.js';
 import type { Starts } from '../../core/job.js';
 import { formatDuration } from '../../core/text.js';
+import { outsideWindow } from '../../core/window.js';
 import { type Zone, zoneNamed } from '../../core/zone.js';
 import { type Expression, readExpression } from './expression.js';
 
 export type Schedule = Pick<Starts, 'schedule' | 'timezone'>;
-export type MissedRules = Pick<Starts, 'schedule' | 'timezone' | 'catchUp'>;
+export type MissedRules = Pick<Starts, 'schedule' | 'timezone' | 'catchUp'> & SlotWindow;
+/** The hours in which slots make runs; absent: always. */
+interface SlotWindow {
+  readonly window?: Hours | undefined;
+}
 
 const dayMs = 86_400_000;
 /** How far a slot is searched for: enough to find a leap day, and to give up on the 30th of February. */
@@ -25,6 +31,34 @@ export const mostMissed = 1000;
 /** The first slot after a moment; undefined when there is none in the next five years. */
 export function nextSlot(schedule: Schedule, after: number): number | undefined {
   return firstSlot(schedule, after, after + horizonMs);
+}
+
+/** The first slot after a moment that lies in the window. */
+export function nextOpenSlot(schedule: Schedule & SlotWindow, after: number): number | undefined {
+  const { window } = schedule;
+  let slot = nextSlot(schedule, after);
+  while (window !== undefined && slot !== undefined && !isInside(schedule, slot)) {
+    const opens = nextChange(window, zoneOf(schedule), slot);
+    slot = opens === undefined ? undefined : nextSlot(schedule, opens - 1);
+    if (slot !== undefined && slot - after > horizonMs) return undefined;
+  }
+  return slot;
+}
+
+/** The last slot in (after, until] that lies in the window, of the last 1,000. */
+export function lastOpenSlot(
+  schedule: Schedule & SlotWindow,
+  after: number,
+  until: number,
+): number | undefined {
+  const slots = slotsBetween(schedule, after, until, mostMissed);
+  return slots.reverse().find((slot) => isInside(schedule, slot));
+}
+
+/** Whether a moment lies in the window. */
+export function isInside(schedule: Schedule & SlotWindow, moment: number): boolean {
+  const { window } = schedule;
+  return window === undefined || isWithin(window, zoneOf(schedule).wall(moment));
 }
 
 /** The slots in (after, until], ascending; the last `limit` of them if there are more. */
@@ -67,7 +101,8 @@ export interface MissedSlots {
 /**
  * Which of the slots in (handledUntil, until], all of them missed, are made up for, by the job's
  * `catchUp`. Its `within` counts back from `now`; by default it is 24 h or the schedule's period,
- * whichever is shorter, and 7 days for `all`. Only the last 1,000 slots are considered.
+ * whichever is shorter, and 7 days for `all`. Only the last 1,000 slots are considered. Slots outside
+ * the window are never made up for, nor do they make up for others.
  */
 export function missedSlots(
   rules: MissedRules,
@@ -77,6 +112,7 @@ export function missedSlots(
 ): MissedSlots {
   const slots = slotsBetween(rules, handledUntil, until, mostMissed);
   if (slots.length === 0) return { run: [], skipped: [] };
+  const latest = slots.findLast((slot) => isInside(rules, slot));
   const { slots: wanted, within: given } = rules.catchUp;
   if (wanted === 'none') {
     return { run: [], skipped: slots.map((slot) => ({ slot, why: 'catchUp: none' })) };
@@ -86,9 +122,11 @@ export function missedSlots(
   const run: number[] = [];
   const skipped: { slot: number; why: string }[] = [];
   for (const slot of slots) {
-    if (now - slot > within) {
+    if (rules.window !== undefined && !isInside(rules, slot)) {
+      skipped.push({ slot, why: outsideWindow(rules.window) });
+    } else if (now - slot > within) {
       skipped.push({ slot, why: `missed by more than ${formatDuration(within)} (catchUp.within)` });
-    } else if (wanted === 'latest' && slot !== slots.at(-1)) {
+    } else if (wanted === 'latest' && slot !== latest) {
       skipped.push({ slot, why: madeUpLater });
     } else run.push(slot);
   }

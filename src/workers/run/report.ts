@@ -4,6 +4,7 @@ import type { Report, TargetEnd, Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import type { RunRequest } from '../../core/request.js';
+import { windowClosed } from '../../core/window.js';
 import { failuresListed, type Tally } from './tally.js';
 
 /** What a report repeats of the run's request. */
@@ -105,8 +106,8 @@ export function reportOfRequest(
 export function targetEnd(target: string, report: Report): TargetEnd {
   const { outcome, exitCode, seconds, files, bytes, verified, failures, failuresOmitted } = report;
   const end = { target, outcome, exitCode, seconds, files, bytes, verified };
-  const { error, notGuaranteed } = report;
-  return { ...end, ...present({ error, notGuaranteed }), failures, failuresOmitted };
+  const { error, notGuaranteed, stoppedBy } = report;
+  return { ...end, ...present({ stoppedBy, error, notGuaranteed }), failures, failuresOmitted };
 }
 
 /** The report of a run with several targets: sums, and the outcome, exit code and error of the one that ended worst. */
@@ -134,6 +135,7 @@ export function reportOfTargets(
     ...present({ slot, worker }),
     outcome: worst?.outcome ?? 'succeeded',
     exitCode,
+    ...present({ stoppedBy: ends.find((end) => end.stoppedBy !== undefined)?.stoppedBy }),
     ...present({ error: worst?.error && ofTarget(worst.target, worst.error) }),
     startedAt: started.toISOString(),
     endedAt: ended.toISOString(),
@@ -183,10 +185,15 @@ function endOfTally({ failed }: Tally): Pick<Report, 'outcome' | 'exitCode'> {
 }
 
 /** How a run ends that threw this value. */
-function endOf(thrown: unknown): Pick<Report, 'outcome' | 'exitCode' | 'error'> {
+function endOf(thrown: unknown): Pick<Report, 'outcome' | 'exitCode' | 'stoppedBy' | 'error'> {
   if (thrown instanceof Cancelled) return { outcome: 'cancelled', exitCode: thrown.exitCode };
-  const { kind, message, hint, path } = asFerryError(thrown);
+  const { kind, message, hint, path, code } = asFerryError(thrown);
   const exitCode = exitCodes[kind];
   const outcome = kind === 'refused' ? 'refused' : exitCode === 3 ? 'incomplete' : 'failed';
-  return { outcome, exitCode, error: { kind, message, ...present({ hint, path }) } };
+  return {
+    outcome,
+    exitCode,
+    ...(code === windowClosed ? { stoppedBy: 'window' } : {}),
+    error: { kind, message, ...present({ hint, path }) },
+  };
 }

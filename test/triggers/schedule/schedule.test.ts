@@ -1,6 +1,7 @@
 /** The scheduler under a clock of the test's own: a wall that jumps, and a time that only passes. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type Hours, parseHours } from '../../../src/core/hours.js';
 import {
   type ScheduledJob,
   type ScheduleOptions,
@@ -109,6 +110,22 @@ describe('slots come due', () => {
       'b 2026-01-01T01:05Z due',
     ]);
     expect(iso(scheduler.next('b') ?? 0)).toBe('2026-01-02T01:00Z');
+  });
+
+  test('a due slot outside the window does not make up for a missed one inside', async () => {
+    const { set, news, scheduler } = scene('2026-01-01T08:00Z');
+    const rules = daily('0 * * * *', {
+      catchUp: { slots: 'latest', within: day },
+      window: parseHours('22:00-06:00') as Hours,
+    });
+    await set({ a: { starts: rules, handledUntil: at('2026-01-01T04:00Z') } });
+    expect(news()).toEqual([
+      'a 2026-01-01T06:00Z skip: outside the window 22:00-06:00',
+      'a 2026-01-01T07:00Z skip: outside the window 22:00-06:00',
+      'a 2026-01-01T05:00Z catch-up',
+      'a 2026-01-01T08:00Z due',
+    ]);
+    expect(iso(scheduler.next('a') ?? 0)).toBe('2026-01-01T22:00Z');
   });
 
   test('no slot is offered while the one before it is', async () => {

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { type Hours, parseHours } from '../../../src/core/hours.js';
 import {
+  lastOpenSlot,
   type MissedRules,
   missedSlots,
   mostMissed,
+  nextOpenSlot,
   nextSlot,
   period,
   type Schedule,
@@ -420,5 +423,57 @@ describe('missedSlots', () => {
     const each = { ...schedule('* * * * *'), catchUp: { slots: 'all', within: 30 * day } } as const;
     const { run, skipped } = missedSlots(each, now - 20 * day, now);
     expect([run.length, run.at(-1), skipped]).toEqual([mostMissed, now, []]);
+  });
+});
+
+describe('slots in a window', () => {
+  const inWindow = (expression: string, hours: string, timezone = 'Europe/Berlin') => ({
+    ...schedule(expression, timezone),
+    window: parseHours(hours) as Hours,
+  });
+  const now = at('2026-11-30T12:10Z'); // a Monday, 13:10 in Berlin
+
+  test.each([
+    ['0 * * * *', '22:00-06:00', '2026-11-30T21:00Z'],
+    ['* * * * * *', 'Sat,Sun', '2026-12-04T23:00Z'],
+    ['30 12 * * *', '12:00-13:00', '2026-12-01T11:30Z'],
+    ['0 6 * * *', '22:00-06:00', undefined],
+    ['0 3 29 2 *', 'Tue', '2028-02-29T02:00Z'],
+    ['0 0 L-30 2 *', '22:00-06:00', undefined],
+    ['30 13 * * *', 'Mon-Sun', '2026-11-30T12:30Z'],
+  ])('%s within %s', (expression, hours, expected) => {
+    const found = nextOpenSlot(inWindow(expression, hours), now);
+    expect(found && iso(found)).toBe(expected);
+  });
+
+  test('without one, every slot counts', () => {
+    expect(nextOpenSlot(schedule('0 * * * *'), now)).toBe(nextSlot(schedule('0 * * * *'), now));
+  });
+
+  test.each([
+    ['0 * * * *', '22:00-06:00', '2026-11-30T04:00Z'],
+    ['0 * * * *', 'Sun', '2026-11-29T22:00Z'],
+    ['0 12 * * *', '22:00-06:00', undefined],
+  ])('the last of %s within %s', (expression, hours, expected) => {
+    const found = lastOpenSlot(inWindow(expression, hours), now - 2 * day, now);
+    expect(found && iso(found)).toBe(expected);
+  });
+
+  test('a missed one outside makes up for none, and one inside is made up for', () => {
+    const rules = {
+      ...inWindow('0 */2 * * *', '22:00-06:00', 'UTC'),
+      catchUp: { slots: 'latest', within: day },
+    } as const;
+    const missed = missedSlots(rules, at('2026-11-30T01:00Z'), at('2026-11-30T10:30Z'));
+    expect(missed.run.map(iso)).toEqual(['2026-11-30T04:00Z']);
+    expect(missed.skipped.map(({ slot, why }) => `${iso(slot).slice(11, 16)} ${why}`)).toEqual([
+      '02:00 missed; a later slot makes up for it (catchUp: latest)',
+      '06:00 outside the window 22:00-06:00',
+      '08:00 outside the window 22:00-06:00',
+      '10:00 outside the window 22:00-06:00',
+    ]);
+    const all = { ...rules, catchUp: { slots: 'all', within: day } } as const;
+    const run = missedSlots(all, at('2026-11-30T01:00Z'), at('2026-11-30T10:30Z')).run;
+    expect(run.map(iso)).toEqual(['2026-11-30T02:00Z', '2026-11-30T04:00Z']);
   });
 });

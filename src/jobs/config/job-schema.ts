@@ -375,7 +375,7 @@ export const job = section(
       .describe(
         'Where files go: a local path, REMOTE:path, GROUP:path, or a list of them; {remote} in it is the name of the remote. Each target has its own plan, guard and outcome.',
       )
-      .meta({ examples: ['archive:data'] }),
+      .meta({ examples: ['archive:data', ['web1:www', 'web2:www']] }),
     ...jobShape,
   },
   'job',

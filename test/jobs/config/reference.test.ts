@@ -82,7 +82,12 @@ describe('every example loads:', () => {
     const given = merged(beside[schemaName(key)] ?? {}, parse(example) as Map);
     const base = {
       secrets: { bank: ['cat', 'bank'] },
-      remotes: { archive: { host: 'h' }, bastion: { host: 'b' } },
+      remotes: {
+        archive: { host: 'h' },
+        bastion: { host: 'b' },
+        web1: { host: 'w1' },
+        web2: { host: 'w2' },
+      },
       jobs: { nightly: { operation: 'push', from: './data', to: 'archive:data' } },
     };
     const placed = key.section.place

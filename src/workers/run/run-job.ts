@@ -30,6 +30,7 @@ import { reportOfRun } from './report.js';
 import { type Scan, scan } from './scan/scan.js';
 import { Tally } from './tally.js';
 import { transfer } from './transfer/transfer.js';
+import { Trash } from './trash/trash.js';
 
 /** Milliseconds between two progress events of the scan. */
 const progressEveryMs = 200;
@@ -127,8 +128,15 @@ async function carryOut(
     doubts = await openDoubts(job, state);
     const isLive = fileMatcher(job.live);
     const sides = { source, destination, doubts, isLive };
+    const trash =
+      job.trash === undefined
+        ? undefined
+        : new Trash(destination.endpoint, job.trash, context.run, signal);
     let scanned = await scanSides(job, context, sides, signal, start);
-    if (!context.dryRun && (await recoverAside(destination.endpoint, scanned.leftovers, signal)))
+    if (
+      !context.dryRun &&
+      (await recoverAside(destination.endpoint, scanned.leftovers, trash, signal))
+    )
       scanned = await scanSides(job, context, sides, signal, start);
     const { plan } = scanned;
     if (context.deepPlan) emitActions(plan, emit);
@@ -154,6 +162,7 @@ async function carryOut(
       plan,
       onlyFolders: context.folders !== undefined,
       ...sides,
+      trash,
       pool,
       archive: archive?.endpoint,
       tally,

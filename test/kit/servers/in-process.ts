@@ -13,8 +13,6 @@ import type { RealServer } from './real-server.js';
 
 export interface InProcess extends RealServer, Omit<SshServer, 'host' | 'port' | 'stop'> {
   readonly password: string;
-  /** Names its host key. */
-  readonly knownHostsFile: string;
 }
 
 export type InProcessOptions = Omit<Partial<SshServerOptions>, 'onSftp'> & {

@@ -80,12 +80,15 @@ export async function startProftpd(
     return startProcess('/usr/sbin/proftpd', args, { account, cwd: '/' });
   }, /standalone mode STARTUP/);
   await listening(server.port);
+  const knownHostsFile = join(keys, 'known_hosts');
+  await writeFile(knownHostsFile, `[127.0.0.1]:${server.port} ${hostKey.publicKey}\n`);
   return {
     host: '127.0.0.1',
     port: server.port,
     username,
     keyFile: client.file,
     hostKeyFingerprint: hostKey.fingerprint,
+    knownHostsFile,
     folder: root,
     root,
     password,

@@ -43,12 +43,15 @@ export async function startRclone(
       }),
     /SFTP server listening on/,
   );
+  const knownHostsFile = join(keys, 'known_hosts');
+  await writeFile(knownHostsFile, `[127.0.0.1]:${server.port} ${hostKey.publicKey}\n`);
   return {
     host: '127.0.0.1',
     port: server.port,
     username: 'anyone',
     keyFile: client.file,
     hostKeyFingerprint: hostKey.fingerprint,
+    knownHostsFile,
     folder: root,
     root: '/',
     log: server.log,

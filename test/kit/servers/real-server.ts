@@ -6,6 +6,8 @@ export interface RealServer {
   /** The client's private key. */
   readonly keyFile: string;
   readonly hostKeyFingerprint: string;
+  /** Names its host key. */
+  readonly knownHostsFile: string;
   /** The served folder on this machine. */
   readonly folder: string;
   /** The same folder's name on the server. */

@@ -38,6 +38,34 @@ export interface CopyContext {
   readonly isLive: ((path: string) => boolean) | undefined;
   /** Records each copy; undefined where no later run compares it. */
   readonly doubts: Pick<Doubts, 'publishing'> | undefined;
+  /** Keeps what copies replace; undefined: it is overwritten for good. */
+  readonly trash: OldFiles | undefined;
+}
+
+/** What becomes of files that are deleted or replaced. Errors are `io`, and then the old file is where it was. */
+export interface OldFiles {
+  /**
+   * Keeps the file or link at the final name `path`, which stays there, too; `seen` is what the scan
+   * saw. Resolves to `aside` if the side can do that only by setting it aside first: then it is to be
+   * taken from there once the new file has its name.
+   */
+  keep(path: string, seen: Snapshot, context: CopyContext): Promise<'kept' | 'aside'>;
+  /** Moves a file or link away. `from` is its current path, `path` its final one. */
+  take(from: string, path: string): Promise<void>;
+}
+
+/** For copies from one place at the destination to another. Their bytes are no progress of the run, only a sign of life. */
+export function insideOf(context: CopyContext): CopyContext {
+  return {
+    ...context,
+    source: context.destination,
+    rules: { ...context.rules, modes: 'source' },
+    onBytes: () => context.onBytes(0),
+    leftovers: new Map(),
+    isLive: undefined,
+    doubts: undefined,
+    trash: undefined,
+  };
 }
 
 export interface CopyRequest {

@@ -68,6 +68,8 @@ export function beforePublishing(
 
 /** Copies one file to a temporary name at the destination, complete and checked. */
 export async function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
+  const { source, destination } = context;
+  if (source === destination && destination.can.copyData) return stageWithin(request, context);
   const { size } = request.source;
   // one byte more than its size is requested, so that the only read reaches its end
   if (size !== undefined && size < chunkBytes(context)) {
@@ -133,6 +135,25 @@ async function stageChunks(request: CopyRequest, context: CopyContext): Promise<
     }
   } finally {
     from.close().catch(() => {}); // it was only read from
+  }
+}
+
+/** Lets a side copy its own file. */
+async function stageWithin(request: CopyRequest, context: CopyContext): Promise<Staged> {
+  const { destination, signal, largeFiles } = context;
+  const readAt = Date.now();
+  const before = await destination.stat(request.from, signal);
+  if (before === undefined) throw changed('it was removed before it was read');
+  const size = sizeOf(before, request);
+  await largeFiles.take(1);
+  try {
+    return await stage(request, before, readAt, context, async (target, attributes) => {
+      checkSource(before, await target.handle.copyFrom(request.from, size, signal), false);
+      const stored = await finish(target, attributes, size, context, undefined);
+      return { stored, hash: undefined, grew: false };
+    });
+  } finally {
+    largeFiles.give(1);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Handles files that earlier runs left at the destination, found by the scan: restores or removes them. */
 import { join, nameOf, parentOf } from '../../../core/entry.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
+import type { OldFiles } from './copy-context.js';
 import { readTemporary } from './temporary-names.js';
 
 /** Milliseconds after which a temporary file counts as abandoned and is removed. */
@@ -10,12 +11,13 @@ const aside = /^\.(.*)\.[0-9a-f]{16}\.ferryold$/s;
 
 /**
  * Handles old files that were set aside by an interrupted replacement: restores them if the final
- * name is free, removes them if it exists. Resolves to whether any was restored, since the scan is
- * then out of date.
+ * name is free, moves them to the trash or removes them if it exists. Resolves to whether any was
+ * restored, since the scan is then out of date.
  */
 export async function recoverAside(
   side: Endpoint,
   leftovers: readonly string[],
+  trash: Pick<OldFiles, 'take'> | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {
   let changed = false;
@@ -29,7 +31,10 @@ export async function recoverAside(
     if ((await side.stat(final, signal)) === undefined) {
       await side.rename(path, final, false, signal);
       changed = true;
-    } else if ((await side.stat(path, signal))?.kind === 'file') await side.remove(path, signal);
+    } else if ((await side.stat(path, signal))?.kind === 'file') {
+      if (trash === undefined) await side.remove(path, signal);
+      else await trash.take(path, final);
+    }
   }
   return changed;
 }

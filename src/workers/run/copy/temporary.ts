@@ -81,8 +81,9 @@ async function claim(
 type FinalEntry = Pick<CopyRequest, 'path' | 'destination'>;
 
 /**
- * Gives the final name to a complete temporary file. The old file can be restored until then. After
- * an error the temporary file remains, to be resumed or removed.
+ * Gives the final name to a complete temporary file, once the trash holds the old one, if there is a
+ * trash. The old file can be restored until then. After an error the temporary file remains, to be
+ * resumed or removed.
  */
 export async function publish(
   temporary: string,
@@ -92,9 +93,10 @@ export async function publish(
 ): Promise<void> {
   const { destination, signal } = context;
   try {
-    if (destination.can.atomicReplace)
-      await destination.rename(temporary, final.path, true, signal);
-    else await replaceInSteps(temporary, final, context, mark);
+    const { path, destination: old } = final;
+    const kept = old === undefined ? undefined : await context.trash?.keep(path, old, context);
+    if (destination.can.atomicReplace) await destination.rename(temporary, path, true, signal);
+    else await replaceInSteps(temporary, final, context, mark, kept === 'aside');
   } catch (error) {
     const canRetry = error instanceof FerryError && error.kind === 'network';
     if (canRetry) context.leftovers.set(mark, [temporary]);
@@ -109,26 +111,45 @@ async function replaceInSteps(
   { path, destination: old }: FinalEntry,
   context: CopyContext,
   mark: string,
+  toTrash: boolean,
 ): Promise<void> {
-  const { destination, signal } = context;
+  const { destination, signal, trash } = context;
   const aside = asidePath(path, mark);
-  if (old !== undefined) await setAside(path, aside, context);
+  const isAside = old !== undefined && (await setAside(path, aside, context));
+  const putBack = async () => {
+    if (isAside && !signal.aborted)
+      await destination.rename(aside, path, false, signal).catch(() => {});
+  };
   try {
     await destination.rename(temporary, path, false, signal);
   } catch (error) {
-    if (old !== undefined && !signal.aborted)
-      await destination.rename(aside, path, false, signal).catch(() => {});
+    await putBack();
     throw error;
   }
-  if (old !== undefined) await destination.remove(aside, signal).catch(() => {});
+  if (!isAside) return;
+  if (!toTrash) {
+    await destination.remove(aside, signal).catch(() => {});
+    return;
+  }
+  try {
+    await trash?.take(aside, path);
+  } catch (error) {
+    // if this fails, too, the old file stays aside, and the next run moves it to the trash
+    if (!signal.aborted)
+      await destination.rename(path, temporary, false, signal).then(putBack, () => {});
+    throw error;
+  }
 }
 
-async function setAside(path: string, aside: string, context: CopyContext): Promise<void> {
+/** Resolves to whether there was a file to set aside. */
+async function setAside(path: string, aside: string, context: CopyContext): Promise<boolean> {
   const { destination, signal } = context;
   try {
     await destination.rename(path, aside, false, signal);
+    return true;
   } catch (error) {
     const gone = error instanceof FerryError && error.code === 'ENOENT';
     if (!gone) throw error;
+    return false;
   }
 }

@@ -9,7 +9,7 @@ import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Side } from '../../../endpoints/side.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { copyFile, onlyGrew } from '../copy/copy-file.js';
-import { makeFolders } from './trash.js';
+import { makeFolders } from '../trash/own-folders.js';
 
 type Seen = Pick<Stat, 'size' | 'mtime'>;
 
@@ -53,7 +53,7 @@ export function createAfter(
 
   async function move(from: string, path: string): Promise<'handled' | 'grown'> {
     const to = archive as Endpoint;
-    await makeFolders(to, parentOf(path), made, signal);
+    await makeFolders(to, parentOf(path), 0o777, made, signal);
     const whole = source.elsewhere('/', side.label);
     const sameSide = job.from.remote?.name === (job.after as { to: Job['to'] }).to.remote?.name;
     for (let n = 0; n < namesTried; n++) {
@@ -91,6 +91,7 @@ export function createAfter(
         leftovers: new Map(),
         isLive: undefined, // what is removed from the source must have been copied whole
         doubts: undefined,
+        trash: undefined,
       },
     );
     const error = await copying.then(() => undefined, asFerryError);

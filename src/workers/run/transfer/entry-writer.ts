@@ -207,6 +207,8 @@ export class EntryWriter {
     await destination.symlink(link.target, temporary, signal);
     try {
       const { atomicReplace } = destination.can;
+      if (link.destination !== undefined)
+        await this.#context.trash?.keep(link.path, link.destination, this.#context);
       if (!atomicReplace && link.destination !== undefined)
         await destination.remove(link.path, signal);
       await destination.rename(temporary, link.path, atomicReplace, signal);

@@ -12,7 +12,7 @@ import { asidePath } from '../copy/temporary-names.js';
 import { fingerprint } from '../fingerprint.js';
 import type { Tally } from '../tally.js';
 import type { EntryWriter } from './entry-writer.js';
-import type { Remover } from './trash.js';
+import type { Remover } from './remover.js';
 
 /** What a replacement is carried out with. */
 export interface ReplaceParts {

@@ -4,10 +4,10 @@
  */
 import { setMaxListeners } from 'node:events';
 import { all, Budget, each } from '../../../core/at-once.js';
-import { FerryError } from '../../../core/errors.js';
+import { asFerryError, FerryError } from '../../../core/errors.js';
 import type { Emit } from '../../../core/events.js';
 import type { Job } from '../../../core/job.js';
-import { count } from '../../../core/text.js';
+import { count, escapeText } from '../../../core/text.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { SessionPool } from '../../../endpoints/sftp/pool.js';
 import type { Side } from '../../../endpoints/side.js';
@@ -18,12 +18,14 @@ import type { CopyContext } from '../copy/copy-context.js';
 import { TransferProgress } from '../progress.js';
 import type { Doubts } from '../remembered/doubts.js';
 import type { Tally } from '../tally.js';
+import { pruneTrash } from '../trash/prune.js';
+import type { Trash } from '../trash/trash.js';
 import { createAfter } from './after.js';
 import { bandwidthOf } from './bandwidth.js';
 import { EntryWriter, isWritable, smallRequestsAtOnce } from './entry-writer.js';
+import { createRemover, type Remover } from './remover.js';
 import { replaceEntry } from './replace-entry.js';
 import { isUnder, replacedPaths } from './replacements.js';
-import { createRemover, pruneTrash, type Remover } from './trash.js';
 
 export interface TransferRequest {
   readonly run: string;
@@ -47,6 +49,7 @@ export interface TransferRequest {
   /** Whether a path is that of a file that may grow while it is read (`live`); undefined: none may. */
   readonly isLive: ((path: string) => boolean) | undefined;
   readonly doubts: Doubts | undefined;
+  readonly trash: Trash | undefined;
 }
 
 /** Bytes of file data in flight over all files of a run; further requests wait. */
@@ -82,6 +85,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     orphans,
     isLive: request.isLive,
     doubts: request.doubts,
+    trash: request.trash,
   };
   try {
     await new Transfer(request, context, progress, stop).all();
@@ -115,10 +119,10 @@ class Transfer {
     progress: TransferProgress,
     stop: AbortController,
   ) {
-    const { job, run, tally } = request;
+    const { job, tally } = request;
     this.#request = request;
     this.#context = context;
-    this.#remover = createRemover(context.destination, job.trash, run, context.signal);
+    this.#remover = createRemover(context.destination, context.trash, context.signal);
     const after = createAfter(job, request.source, context, request.archive);
     this.#writer = new EntryWriter({ job, context, tally, progress, stop, after });
   }
@@ -140,8 +144,21 @@ class Transfer {
     if (wholeMirror && tally.vanished > 0) await this.#checkSource();
     await this.#deleteAll(replaced);
     await writer.setFolderModes(() => true);
-    if (tally.failed === 0 && wholeMirror)
-      await pruneTrash(this.#context.destination, job.trash, this.#request.start, signal);
+    if (tally.failed === 0 && !onlyFolders) await this.#prune();
+  }
+
+  /** A file that can't be pruned is no failure of the run: the next one tries again. */
+  async #prune(): Promise<void> {
+    const { job, start, emit } = this.#request;
+    if (job.trash === undefined) return;
+    const { destination, signal } = this.#context;
+    await pruneTrash(destination, job.trash, start, signal).catch((thrown) => {
+      const error = asFerryError(thrown);
+      if (error.kind !== 'io') throw error;
+      const where = escapeText(error.path ?? job.trash?.dir ?? '');
+      const message = `the trash could not be pruned: ${where}: ${error.message}`;
+      emit({ event: 'notice', level: 'warning', message });
+    });
   }
 
   async #applyAfter({ path, from, source }: Equal): Promise<void> {

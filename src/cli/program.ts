@@ -22,6 +22,7 @@ import {
 import { Output, type OutputOptions, type Verbosity } from './show/output.js';
 import type { ApplyFlags } from './verbs/apply.js';
 import type { PlanFlags } from './verbs/plan.js';
+import type { RestoreFlags } from './verbs/restore.js';
 import type { SchemaFlags } from './verbs/schema.js';
 import type { TrustFlags } from './verbs/trust-target.js';
 import { workingFolder } from './working-folder.js';
@@ -178,6 +179,29 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
       return explain(name, path, flags, context);
     }),
   );
+  addRestore(program, wrap);
+}
+
+function addRestore(program: Command, wrap: Wrap): void {
+  program
+    .command('restore')
+    .argument('<job>')
+    .argument('[path...]', 'a file, a folder, or a pattern; without one, the trash is listed')
+    .description('bring back what runs have deleted or replaced')
+    .option(
+      '--run <run>',
+      'only what this run has deleted or replaced (an id, its beginning, latest)',
+    )
+    .option('--target <name>', 'the trash of this one, where the job has several targets')
+    .option('--to <folder>', 'restore into this local folder instead')
+    .option('--force', 'overwrite what exists; it goes to the trash')
+    .option('-n, --dry-run', 'print what would be restored, and change nothing')
+    .action(
+      wrap(async (context, flags: RestoreFlags, name: string, paths: string[]) => {
+        const { restore } = await import('./verbs/restore.js');
+        return restore(name, paths, flags, context);
+      }),
+    );
 }
 
 function addAdHocVerbs(program: Command, wrap: Wrap): void {

@@ -38,7 +38,7 @@ export async function playDaemon(stage: Stage): Promise<void> {
   await rename(join(folder, 'restored'), data);
   await put(data, 'reports/2027-02.csv', 'month,total\n2027-02,2\n');
 
-  title(stage, '7. The daemon runs the jobs by itself; here "every night" is every 5 seconds');
+  title(stage, '8. The daemon runs the jobs by itself; here "every night" is every 5 seconds');
   const daemon = startDaemon(stage);
   try {
     await daemon.logged('the daemon has started', ({ message }) => / started: /.test(message));
@@ -50,7 +50,7 @@ export async function playDaemon(stage: Stage): Promise<void> {
       sameFiles(data, join(served, 'data')),
     );
 
-    title(stage, '8. The daemon watches ./outbox: a file is dropped there');
+    title(stage, '9. The daemon watches ./outbox: a file is dropped there');
     const isDelivery = (why: string) => (line: LogLine) =>
       line.message === 'drop-folder: succeeded' && line.trigger === why;
     await daemon.logged('it scans all of ./outbox first', isDelivery('rescan'));
@@ -65,7 +65,7 @@ export async function playDaemon(stage: Stage): Promise<void> {
       () => filesBelow(join(folder, 'sent')).then((sent) => sent.includes('order-3.xml')),
     );
 
-    title(stage, '9. It answers questions, and stops on request');
+    title(stage, '10. It answers questions, and stops on request');
     await command(stage, ['status'], 0);
     await command(stage, ['runs', '--limit', '4'], 0);
     output.note(output.style.dim('$ kill -TERM PID'));

@@ -78,6 +78,7 @@ async function play(stage: Stage): Promise<void> {
   title(stage, '2. One file changes, one is new, one goes: only that moves');
   await put(data, 'reports/2023-01.csv', 'month,total\n2023-01,corrected\n');
   await put(data, 'reports/2027-01.csv', 'month,total\n2027-01,1\n');
+  const lost = await readFile(join(data, 'photos/12.jpg'));
   await unlink(join(data, 'photos/12.jpg'));
   await command(stage, ['run', 'nightly-archive', '-v'], 0);
   await check(stage, '2 copied, 1 deleted (it is in the trash), 1 login', async () => {
@@ -85,7 +86,21 @@ async function play(stage: Stage): Promise<void> {
     return files.copied === 2 && files.deleted === 1 && sessions === 1;
   });
 
-  title(stage, '3. What lands in ./outbox is delivered, then kept in ./sent');
+  title(stage, '3. The deleted photo comes back from the trash, into ./data');
+  await command(stage, ['restore', 'nightly-archive'], 0);
+  await command(stage, ['restore', 'nightly-archive', 'photos/12.jpg', '--to', './data'], 0);
+  await check(
+    stage,
+    'the photo is as it was, the new report too; nothing was overwritten',
+    async () => {
+      const [photo, report] = await Promise.all(
+        ['photos/12.jpg', 'reports/2023-01.csv'].map((path) => readFile(join(data, path))),
+      );
+      return photo?.equals(lost) === true && `${report}`.includes('corrected');
+    },
+  );
+
+  title(stage, '4. What lands in ./outbox is delivered, then kept in ./sent');
   for (const name of ['order-1.xml', 'order-2.xml']) {
     await put(join(folder, 'outbox'), name, `<order name="${name}"/>\n`);
   }
@@ -98,7 +113,7 @@ async function play(stage: Stage): Promise<void> {
     return left?.length === 0 && `${there}` === orders && `${sent}` === orders;
   });
 
-  title(stage, '4. A build is published; the next checkout has new mtimes and one new page');
+  title(stage, '5. A build is published; the next checkout has new mtimes and one new page');
   await makeSite(join(folder, 'dist'), 'Version 1');
   await command(stage, ['run', 'publish-site'], 0);
   await makeSite(join(folder, 'dist'), 'Version 2');
@@ -114,7 +129,7 @@ async function play(stage: Stage): Promise<void> {
   });
   await command(stage, ['plan', '--all'], 0);
 
-  title(stage, '5. Most of ./data is lost: the mirror refuses to delete it from the archive');
+  title(stage, '6. Most of ./data is lost: the mirror refuses to delete it from the archive');
   const before = await filesBelow(join(served, 'data'));
   await rm(join(data, 'reports'), { recursive: true });
   await command(stage, ['run', 'nightly-archive'], exitCodes.refused);
@@ -123,7 +138,7 @@ async function play(stage: Stage): Promise<void> {
     return after.join('\n') === before.join('\n');
   });
 
-  title(stage, '6. So it can be pulled back, without a job');
+  title(stage, '7. So it can be pulled back, without a job');
   await command(stage, ['pull', 'archive:data', './restored'], 0);
   await check(stage, './restored equals the archive, byte for byte', () =>
     sameFiles(join(folder, 'restored'), join(served, 'data')),

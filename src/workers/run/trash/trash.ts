@@ -20,7 +20,7 @@ import { trashFolder } from './trash-names.js';
 const foldersTried = 100;
 /** After this many hard links that a server said it made, or does not support, no more are asked for. */
 const lackProvenBy = 3;
-/** What others may not read should not become readable because it was deleted. */
+/** Of a run's folders: what others may not read should not become readable because it was deleted. */
 const folderPermissions = 0o700;
 /** Errors that concern the trash as a whole, so that another way of keeping the file can't help. */
 const noRoom: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT', 'EROFS'];
@@ -73,11 +73,16 @@ export class Trash implements OldFiles {
   ): Promise<T> {
     for (let n = 0; n < foldersTried; n++) {
       const target = join(join(this.#rules.dir, trashFolder(this.#run, n)), path);
-      await makeFolders(this.#side, parentOf(target), folderPermissions, this.#made, this.#signal);
+      await this.#makeFolders(this.#rules.dir, 0o777);
+      await this.#makeFolders(parentOf(target), folderPermissions);
       const done = await keep(target);
       if (done !== 'taken') return done as T;
     }
     throw new FerryError('io', `${foldersTried} files of this name are there already`, { path });
+  }
+
+  #makeFolders(path: string, permissions: number): Promise<void> {
+    return makeFolders(this.#side, path, permissions, this.#made, this.#signal);
   }
 
   async #keepAt(

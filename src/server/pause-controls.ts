@@ -35,9 +35,10 @@ export function pauseControls(parts: PauseControlsParts): Pick<Controls, 'pause'
       const wasPaused = await pauses.resume(scope, present({ by }));
       await changed(scope);
       const still = scope.scope === 'job' ? parts.pauseOf(scope.job) : undefined;
+      const others = scope.scope === 'all' ? pauses.holding().map(viewOfPause) : undefined;
       return {
         wasPaused,
-        ...present({ pause: still && viewOfPause(still) }),
+        ...present({ pause: still && viewOfPause(still), others }),
         caughtUp: catchUp ? await catchUpOn(before, parts) : [],
       };
     },

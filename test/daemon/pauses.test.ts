@@ -89,7 +89,9 @@ test('of all jobs skips slots, and --catch-up makes up for the latest of each jo
   // without a schedule, nothing but the catch-up starts a run
   await scene.cli(['pause', 'job']);
   const still = await scene.cli(['resume', '--all', '--catch-up', '--json']);
-  expect(still.events).toMatchObject([{ event: 'resumed', scope: 'all', caughtUp: [] }]);
+  expect(still.events).toMatchObject([
+    { event: 'resumed', scope: 'all', caughtUp: [], others: [{ scope: 'job', job: 'job' }] },
+  ]);
   const before = Date.now();
   await eventually(async () =>
     (await runsOf(scene)).some(

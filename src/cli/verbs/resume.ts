@@ -34,10 +34,12 @@ export async function resume(
 }
 
 /** What else there is to say. Pure. */
-function linesOf({ pause, caughtUp }: Resumed, now: Date): string[] {
+function linesOf({ pause, others = [], caughtUp }: Resumed, now: Date): string[] {
   const lines = caughtUp.map(
     ({ job, run, slot }) => `${job}: run ${run} makes up for the slot of ${localTime(slot, now)}`,
   );
+  for (const other of others)
+    lines.push(`${scopeText(other)}: still paused; ${resumeCommand(other)} ends that`);
   if (pause === undefined) return lines;
   const why = reasonOfPause(pause);
   return [...lines, `it still does not run: ${why}; ${resumeCommand(pause)} ends that`];

@@ -59,6 +59,8 @@ export interface Resumed {
   readonly wasPaused: boolean;
   /** Of one job: what still keeps its runs from starting. */
   readonly pause?: PauseView;
+  /** Of all jobs: the pauses of jobs and remotes that go on. */
+  readonly others?: readonly PauseView[];
   /** The runs that make up for slots. */
   readonly caughtUp: readonly {
     readonly job: string;

@@ -714,6 +714,7 @@ describe('rerun, cancel, pause, resume', () => {
       resume: async () => ({
         wasPaused: true,
         pause: { scope: 'remote', remote: 'r', since, by: 'ann@web-1', reason: 'new disks' },
+        others: [{ scope: 'job', job: 'b', since }],
         caughtUp: [{ job: 'a', run: 'r-7', slot: since }],
       }),
     });
@@ -728,6 +729,7 @@ describe('rerun, cancel, pause, resume', () => {
     expect(Date.parse(event?.until) - Date.parse(event?.time)).toBeGreaterThan(7_100_000);
     const resumed = await run('resume', 'a', '--catch-up');
     expect(controls.calls.at(-1)).toContain('"catchUp":true');
+    expect(resumed.stderr).toContain('b: still paused; `ferryline resume b` ends that');
     expect(resumed.stderr).toContain('a: run r-7 makes up for the slot of ');
     expect(resumed.stderr).toContain(
       'remote r is paused by ann@web-1: new disks; `ferryline resume --remote r` ends that',

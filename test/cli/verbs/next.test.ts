@@ -50,6 +50,24 @@ test('seconds are shown for all slots of a job or for none', async () => {
   for (const line of times) expect(line).toMatch(/ \d\d:\d\d:[03]0 /);
 });
 
+test('slots outside the window of a job are left out', async () => {
+  const windowed = { ...job, timezone: 'UTC', window: '02:00-03:00' };
+  await writeJobs(cwd, {
+    remotes,
+    jobs: {
+      hourly: { ...windowed, schedule: '0 * * * *' },
+      noon: { ...windowed, to: 'archive:noon', schedule: '0 12 * * *' },
+    },
+  });
+  const lines = (await next('hourly', 'noon')).stdout.trimEnd().split('\n');
+  expect(lines[0]).toBe('hourly: UTC, in the window 02:00-03:00');
+  expect(lines.slice(1, 6)).toEqual(Array(5).fill(expect.stringContaining(' 02:00 +00:00 ')));
+  expect(lines.slice(6)).toEqual([
+    'noon: UTC, in the window 02:00-03:00',
+    '  never in the next five years',
+  ]);
+});
+
 test('of one job', async () => {
   expect((await next('nightly')).stdout).not.toContain('leap');
   expect(await next('upload')).toMatchObject({ code: 0, stdout: 'upload: no schedule\n' });

@@ -138,9 +138,9 @@ export interface Report {
 }
 
 /** Whether a run succeeded and found nothing to do; one with an earlier attempt may have done it then. */
-export function isIdle({ outcome, files, attempt }: Report): boolean {
-  const changed = files.copied + files.attrs + files.deleted;
-  return outcome === 'succeeded' && changed === 0 && attempt === 1;
+export function isIdle({ outcome, files, attempt, stoppedBy }: Report): boolean {
+  const changed = files.copied + files.attrs + files.deleted + (files.vanished ?? 0);
+  return outcome === 'succeeded' && changed === 0 && attempt === 1 && stoppedBy === undefined;
 }
 
 export interface RunEnd extends Report {

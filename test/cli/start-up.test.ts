@@ -35,6 +35,7 @@ test('before a verb is known, only the command line itself is loaded', () => {
     'cli/working-folder.ts',
     'commander',
     'core/errors.ts',
+    'core/learnt-secrets.ts',
     'core/present.ts',
     'core/text.ts',
     'observe/redact.ts',

@@ -99,6 +99,14 @@ describe('runs that changed nothing', () => {
     expect(names(state).at(-1)).toBe(`${id(1)}.idle.json`);
   });
 
+  test('one whose files vanished, or that its window stopped, is not among them', async () => {
+    const state = await temporaryFolder();
+    const files = { ...report(id(1)).files, vanished: 1 };
+    await saveReport(state, report(id(1), { ...idle, files }), { count: 5 });
+    await saveReport(state, report(id(2), { ...idle, stoppedBy: 'window' }), { count: 5 });
+    expect(names(state)).toEqual([1, 2].map((n) => `${id(n)}.json`));
+  });
+
   test('a run has one report, whatever its attempts found', async () => {
     const state = await temporaryFolder();
     await saveReport(state, report(id(1), idle), { count: 5 });

@@ -39,6 +39,8 @@ export interface RunFlags extends RuleFlags {
   readonly dryRun?: boolean;
   /** Most attempts, including the first. */
   readonly attempts?: number;
+  /** Without the queue's permits. */
+  readonly alone?: boolean;
 }
 
 export interface AdHocFlags extends RunFlags {

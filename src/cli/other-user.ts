@@ -60,7 +60,7 @@ export function belongsToOther(
   const line = commandAs(user, state, environment.args, config);
   return new FerryError(
     'config',
-    `the state folder ${escapeText(state)} belongs to user ${escapeText(user)}; what ${escapeText(own)} writes there, ${escapeText(user)} could not use`,
+    `the state folder ${escapeText(state)} belongs to user ${escapeText(user)}; that user could not use what ${escapeText(own)} writes there`,
     { code: 'OTHER_USER', hint: `run it as that user: ${line}` },
   );
 }

@@ -161,6 +161,7 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
     .argument('<file>', 'the file that `plan --out` wrote')
     .description('carry out a sealed plan, exactly as it is')
     .option('--approve', 'even if the guard refused it')
+    .option(...aloneFlag)
     .action(
       wrap(async (context, flags: ApplyFlags, file: string) => {
         const { apply } = await import('./verbs/apply.js');
@@ -231,9 +232,15 @@ function addAdHocVerbs(program: Command, wrap: Wrap): void {
   }
 }
 
+const aloneFlag = [
+  '--alone',
+  'without the queue, which keeps runs of a job apart and logins within maxSessions',
+] as const;
+
 function addRunFlags(command: Command): Command {
   return command
     .option('-n, --dry-run', 'print what would be done, and change nothing')
+    .option(...aloneFlag)
     .option(
       '--attempts <number>',
       'most attempts, including the first (default: 1)',

@@ -9,14 +9,21 @@ import { newRunId } from '../core/run-id.js';
 import { formatDuration } from '../core/text.js';
 import { isOpen } from '../core/window.js';
 import { SessionPool } from '../endpoints/sftp/pool.js';
+import { openRunLog, type RunLog } from '../observe/run-log.js';
 import { removeRunLogs } from '../observe/run-log-files.js';
-import { acquireJobLock } from '../state/lock.js';
+import { acquireJobLock, type Lock } from '../state/lock.js';
 import { saveReport } from '../state/reports.js';
 import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
 import { reportOfNoStart } from '../workers/run/report.js';
 import { runTargets } from '../workers/run/run-targets.js';
 import { limitProcess } from '../workers/run/transfer/bandwidth.js';
 import type { Context } from './context.js';
+import {
+  type HeldPermits,
+  openRunPermits,
+  type RunPermitOptions,
+  type RunPermits,
+} from './run-permits.js';
 import { Reporter, showSummary, showTranscript } from './show/reporter.js';
 
 export interface RunChoices {
@@ -30,10 +37,13 @@ export interface RunChoices {
   readonly label?: string;
   /** The only plan that may be carried out, by its digest. */
   readonly sealed?: { readonly digest: string; readonly approved: boolean };
+  /** The queue from which permits are taken; absent: none are needed. */
+  readonly permits?: Omit<RunPermitOptions, 'pool'>;
 }
 
 /** What the runs of one command share. */
-interface RunSession extends RunChoices {
+interface RunSession extends Omit<RunChoices, 'permits'> {
+  readonly permits: RunPermits | undefined;
   readonly context: Context;
   readonly pool: SessionPool;
   readonly signal: AbortSignal;
@@ -51,12 +61,16 @@ export async function runJobs(
   const pool = openPool(context);
   limitProcess(pool, choices.bandwidth);
   const reports: Report[] = [];
+  let permits: RunPermits | undefined;
   try {
+    if (choices.permits !== undefined && !choices.dryRun)
+      permits = await openRunPermits({ ...choices.permits, pool }, context);
     for (const job of jobs) {
       if (signal.aborted) break;
-      reports.push(await runLocked(job, { ...choices, context, pool, signal, state }));
+      reports.push(await runLocked(job, { ...choices, context, pool, signal, state, permits }));
     }
   } finally {
+    await permits?.close();
     await pool.leave();
   }
   showSummary(reports, context.output);
@@ -75,37 +89,57 @@ export function openPool({ output }: Context): SessionPool {
   });
 }
 
-/** Runs one job under its lock; a dry run needs none, since it changes nothing. */
+/** Runs one job under its lock and its permits; a dry run needs none, since it changes nothing. */
 async function runLocked(job: Job, session: RunSession): Promise<Report> {
-  const { state, dryRun } = session;
+  const { state, dryRun, permits, signal } = session;
   const run = newRunId(Date.now());
-  if (dryRun) return attempt(job, run, 1, session);
+  if (dryRun) return attempt(job, { run, number: 1 }, session);
   if (!isOpen(job, Date.now()))
     session.context.output.note(
       `${session.label ?? job.name}: runs outside its window ${job.window?.text ?? ''}, since it was asked for by hand`,
     );
-  let lock: Awaited<ReturnType<typeof acquireJobLock>>;
+  let lock: Lock | undefined;
+  let held: HeldPermits | undefined;
   try {
     lock = await acquireJobLock(state, job.name);
+    held = await permits?.hold(job, signal);
   } catch (thrown) {
-    const error = asFerryError(thrown);
+    await lock?.release();
+    const error = signal.aborted ? signal.reason : asFerryError(thrown);
     const start = { run, trigger: 'manual', attempt: 1 } as const;
     const report = reportOfNoStart(job, start, error, new Date());
     reporterFor(job, session).emit({ event: 'run', ...report });
     return report;
   }
+  const log = openLog(run, session);
   try {
-    return await attempts(job, run, session);
+    return await attempts(job, { run, held, log }, session);
   } finally {
+    log.close();
+    await held?.release();
     await lock.release();
   }
 }
 
-async function attempts(job: Job, run: string, session: RunSession): Promise<Report> {
+/** What belongs to one run. */
+interface RunParts {
+  readonly run: string;
+  readonly held?: HeldPermits | undefined;
+  readonly log?: RunLog;
+}
+
+/** The run's log, as the daemon's workers write it. A failure is only a warning. */
+function openLog(run: string, { state, context: { output } }: RunSession): RunLog {
+  const onError = (error: Error) =>
+    output.note(`${output.style.yellow('warning:')} ${error.message}`);
+  return openRunLog({ state, run, debug: output.verbosity > 1, redact: output.redact, onError });
+}
+
+async function attempts(job: Job, parts: RunParts, session: RunSession): Promise<Report> {
   const { output } = session.context;
   let earlier: Report | undefined;
   for (let number = 1; ; number++) {
-    const report = await attempt(job, run, number, session, earlier);
+    const report = await attempt(job, { ...parts, number }, session, earlier);
     earlier = report;
     await keepReport(job, report, session);
     if (number >= session.attempts || !worthAnotherAttempt(report)) return report;
@@ -121,25 +155,28 @@ async function attempts(job: Job, run: string, session: RunSession): Promise<Rep
 
 async function attempt(
   job: Job,
-  run: string,
-  number: number,
+  { run, number, held, log }: RunParts & { readonly number: number },
   session: RunSession,
   earlier?: Report,
 ): Promise<Report> {
   const reporter = reporterFor(job, session);
+  const { signal } = session;
   try {
     return await runTargets(job, {
       run,
       trigger: 'manual',
       attempt: number,
-      emit: reporter.emit,
-      signal: session.signal,
+      emit(event) {
+        reporter.emit(event);
+        // If the plan is refused, the reporter shows its deletions; the log has what was done.
+        if (event.event !== 'action') log?.emit(event);
+      },
+      signal: held === undefined ? signal : AbortSignal.any([signal, held.lost]),
       pool: session.pool,
       state: session.state,
       dryRun: session.dryRun,
-      // If the plan is refused, the reporter shows its deletions.
       deepPlan: true,
-      ...present({ sealed: session.sealed, earlier }),
+      ...present({ sealed: session.sealed, earlier, isOurs: held?.isOurs, enter: held?.enter }),
     });
   } finally {
     reporter.end();

@@ -36,3 +36,34 @@ export function runTime(id: string): number | undefined {
     second as number,
   );
 }
+
+/** Whether a text is a whole run id: it may name a run that is not known here. */
+export function isRunId(text: string): boolean {
+  return /^\d{8}T\d{6}Z-[0-9a-z]{8}$/.test(text);
+}
+
+/** A run and, where it is known, its job. */
+export interface KnownRun {
+  readonly run: string;
+  readonly job?: string;
+}
+
+/**
+ * The runs that a person means by a text: an id or the beginning of one, `latest`, or a job's name
+ * for its latest run. One run, none, or several that begin alike. Pure.
+ */
+export function runsMeant(text: string, known: Iterable<KnownRun>): string[] {
+  let latest: string | undefined;
+  let latestOfJob: string | undefined;
+  const begun = new Set<string>();
+  const newer = (run: string, than: string | undefined) =>
+    than === undefined || run > than ? run : than;
+  for (const { run, job } of known) {
+    if (run === text) return [run];
+    latest = newer(run, latest);
+    if (job === text) latestOfJob = newer(run, latestOfJob);
+    if (text !== '' && run.startsWith(text)) begun.add(run);
+  }
+  const one = text === 'latest' ? latest : latestOfJob;
+  return one === undefined ? [...begun] : [one];
+}

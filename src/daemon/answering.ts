@@ -10,7 +10,13 @@ import { serveControl } from '../server/control/server.js';
 import { createDaemonControls } from '../server/daemon-controls.js';
 import { findRunLog } from '../server/find-run-log.js';
 import type { History } from '../state/history.js';
-import { countIdle, type ListOptions, listReports, readReport } from '../state/reports.js';
+import {
+  countIdle,
+  type ListOptions,
+  listReports,
+  namesOfRuns,
+  readReport,
+} from '../state/reports.js';
 import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
 import type { JobPauses } from './job-pauses.js';
@@ -101,6 +107,7 @@ function keptReports({ state, history, inUse }: AnsweringParts) {
     list: (options: ListOptions) => listReports(state, options),
     idle: (job: string | undefined, since: string | undefined) => countIdle(state, job, since),
     read: (run: string) => readReport(state, run),
+    names: () => namesOfRuns(state),
     cancelled: (request: Parameters<typeof reportOfRequest>[0]) =>
       history.keep(reportOfRequest(request, inUse.jobNamed(request.job), new Cancelled(130))),
   };
@@ -113,7 +120,12 @@ function logsOf({ state, queue, worker }: AnsweringParts) {
     find: (run: string) => queue.runs.find(run),
     report: (run: string) => readReport(state, run),
     read: (run: string, follow: boolean, signal: AbortSignal) =>
-      readRunLog(state, run, { follow, signal, isLast: (end) => !worker.hasMore(end) }),
+      readRunLog(state, run, {
+        follow,
+        signal,
+        // A run by hand has no worker, and no further attempts of the queue.
+        isLast: (end) => end.worker === undefined || !worker.hasMore(end),
+      }),
   };
   return (run: string, follow: boolean, signal: AbortSignal) =>
     findRunLog(parts, run, follow, signal);

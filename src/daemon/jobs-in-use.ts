@@ -100,6 +100,8 @@ export class JobsInUse {
     }
     if (next.queue !== this.#config.queue)
       log.warn('jobs.yml names another queue now; it takes effect after a restart');
+    if (next.stateDir !== this.#config.stateDir)
+      log.warn('jobs.yml names another stateDir now; it takes effect after a restart');
     this.#config = next;
     this.#loadedAt = new Date();
     this.#error = undefined;

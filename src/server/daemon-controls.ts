@@ -1,11 +1,15 @@
 /** What a daemon answers to requests: `Controls` over the queue, the reports that are kept, and the jobs in use. */
+import { aborted } from '../core/abort.js';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
 import { argumentsOf, type Pause, reasonOfPause, viewOfPause } from '../core/pause.js';
+import type { Permit } from '../core/permit.js';
 import { present } from '../core/present.js';
 import type { JobView, RunRequest, RunView, WatchView } from '../core/request.js';
+import { type KnownRun, runsMeant } from '../core/run-id.js';
 import { isOpen, nextEdge } from '../core/window.js';
+import { takeJobPermit } from '../queue/job-permit.js';
 import type { OpenQueue } from '../queue/open.js';
 import {
   type Controls,
@@ -13,6 +17,7 @@ import {
   type Enqueued,
   noSuchJob,
   noSuchRun,
+  severalRuns,
 } from './control/controls.js';
 import { pauseControls } from './pause-controls.js';
 import { RunEnds } from './run-ends.js';
@@ -42,6 +47,7 @@ export interface DaemonControlsParts {
     /** How many runs that changed nothing `list` leaves out without `idle`, back to this run. */
     idle(job: string | undefined, since: string | undefined): Promise<number>;
     read(run: string): Promise<Report | undefined>;
+    names(): Promise<readonly KnownRun[]>;
     /** Records a run that was cancelled before it began. */
     cancelled(view: RunView): Promise<void>;
   };
@@ -76,6 +82,14 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     return { run, joined: joined !== undefined, ...present({ opensAt: opensAt(job) }) };
   };
 
+  /** For a run by hand: a login's permit is waited for, a job's is free or not. */
+  const takePermit = async (name: string, count: number, signal: AbortSignal): Promise<Permit> => {
+    const job = name.startsWith('job-') ? name.slice('job-'.length) : undefined;
+    if (job === undefined) return queue.permits.take(name, count, signal);
+    const active = (await runs.list(0)).find((view) => view.job === job && view.state === 'active');
+    return takeJobPermit(queue.permits, job, active?.run, signal);
+  };
+
   return {
     ended: (run) => ends.ended(run),
     enqueue,
@@ -84,6 +98,14 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       const report = await ends.endOf(run, signal);
       if (report === undefined) throw noSuchRun(run);
       return report;
+    },
+
+    async find(name) {
+      const queued = queue.trouble() === undefined ? await runs.list(0) : [];
+      const [run, ...more] = runsMeant(name, [...queued, ...(await reports.names())]);
+      if (run === undefined) throw noSuchRun(name);
+      if (more.length > 0) throw severalRuns(name, [run, ...more]);
+      return run;
     },
 
     async rerun(run) {
@@ -135,6 +157,16 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       const since = kept.length < limit ? undefined : kept.at(-1)?.run;
       const hidden = idle ? 0 : await reports.idle(job, since);
       return { runs: [...live, ...ended].slice(0, limit), skipped, ...(hidden > 0 && { hidden }) };
+    },
+
+    async *permit(name, count, signal) {
+      const permit = await takePermit(name, count, signal);
+      try {
+        yield '{"granted":true}';
+        await aborted(signal);
+      } finally {
+        await permit.release();
+      }
     },
 
     log: parts.log,

@@ -7,8 +7,14 @@ import { each } from '../core/at-once.js';
 import { FerryError } from '../core/errors.js';
 import { isIdle, type Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
-import { runTime } from '../core/run-id.js';
-import { idleReportFile, jobReportsFolder, reportFile, reportsFolder } from './layout.js';
+import { isRunId, type KnownRun, runTime } from '../core/run-id.js';
+import {
+  idleReportFile,
+  jobReportsFolder,
+  reportFile,
+  reportsFolder,
+  runLogsFolder,
+} from './layout.js';
 import { writeWhole } from './write-whole.js';
 
 export interface ListOptions {
@@ -134,6 +140,23 @@ export async function countIdle(
     }
   });
   return count;
+}
+
+/** Every run of which a report or a log is kept, by the names of the files; of one with a log alone the job is not known. */
+export async function namesOfRuns(state: string): Promise<KnownRun[]> {
+  const found: KnownRun[] = [];
+  await each(await jobFolders(state, undefined), foldersAtOnce, async (job) => {
+    for (const file of await namesIn(jobReportsFolder(state, job))) {
+      const named = namedReport(file);
+      if (named !== undefined) found.push({ run: named.run, job });
+    }
+  });
+  const reported = new Set(found.map(({ run }) => run));
+  for (const file of await namesIn(runLogsFolder(state))) {
+    const run = file.replace(/\.ndjson$/, '');
+    if (isRunId(run) && !reported.has(run)) found.push({ run });
+  }
+  return found;
 }
 
 /** The report of a run of any job; undefined if none is kept or `run` is no run id. */

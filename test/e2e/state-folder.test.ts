@@ -149,3 +149,33 @@ describe("a folder of another user's", () => {
     expect(isRoot ? readdirSync(folder) : []).toEqual([]);
   });
 });
+
+test('the folder of the machine’s service is known by its record, without its environment', async ({
+  scene,
+}) => {
+  const place = join(scene.cwd, 'var-lib');
+  const state = join(place, 'ferryline');
+  mkdirSync(state, { recursive: true });
+  const config = join(scene.cwd, 'jobs.yml');
+  writeFileSync(join(state, 'state.json'), JSON.stringify({ format: 1, config }));
+  // A mount namespace of its own, in which /var/lib is the test's.
+  const script = `mount --bind '${place}' /var/lib && exec "$0" "$@"`;
+  const wrap = ['unshare', isRoot ? '-m' : '-Urm', 'sh', '-c', script];
+  const status = await scene.cli(['status'], { ...unset, wrap });
+  expect([status.code, status.stderr]).toEqual([
+    4,
+    expect.stringContaining('no daemon runs with the state folder /var/lib/ferryline'),
+  ]);
+  const other = await scene.cli(['status', '-c', otherConfig(scene)], { ...unset, wrap });
+  expect(other.stderr).not.toContain('/var/lib');
+  if (!isRoot) return;
+  const { username, uid, gid } = serverAccount();
+  for (const path of [state, join(state, 'state.json')]) chownSync(path, uid, gid);
+  const run = await scene.cli(['run', 'job'], { ...unset, wrap });
+  expect([run.code, run.stderr]).toEqual([
+    2,
+    expect.stringContaining(
+      `sudo -u ${username} -H env FERRYLINE_STATE_DIR=/var/lib/ferryline ferryline -c ${config} run job\n`,
+    ),
+  ]);
+});

@@ -60,6 +60,9 @@ export class Output implements OutputOptions {
     this.#write(jsonLine(this.redacted(event)));
   }
 
+  /** Text without the secrets that are hidden at the time. */
+  readonly redact: Redact = (text) => this.#redact(text);
+
   /** The same redaction for an object that is written elsewhere. */
   redacted<T extends object>(event: T): T {
     return redactEvent(event, this.#redact);

@@ -2,6 +2,7 @@
 import { FerryError } from '../../core/errors.js';
 import type { Operation } from '../../core/events.js';
 import type { Config, Location } from '../../core/job.js';
+import { present } from '../../core/present.js';
 import { escapeText } from '../../core/text.js';
 import { adHocJob } from '../../jobs/config/ad-hoc-job.js';
 import { cleanPath, parseLocation } from '../../jobs/config/location.js';
@@ -11,8 +12,8 @@ import { readConfigIfAny } from '../config-file.js';
 import type { Context } from '../context.js';
 import { type AdHocFlags, overridesFrom } from '../flags.js';
 import { adHocStateFolder } from '../folders.js';
-import { runJobs } from '../run-jobs.js';
-import { useAdHocState } from '../state.js';
+import { type RunChoices, runJobs } from '../run-jobs.js';
+import { lookAtState, useAdHocState } from '../state.js';
 
 export async function adHoc(
   operation: Operation,
@@ -38,7 +39,23 @@ export async function adHoc(
   const state = choices.dryRun
     ? adHocStateFolder(context.environment)
     : await useAdHocState(context);
-  return runJobs([job], state, choices, context);
+  const permits =
+    flags.alone === true || choices.dryRun
+      ? undefined
+      : await permitsFor([from, to], config, context);
+  return runJobs([job], state, { ...choices, ...present({ permits }) }, context);
+}
+
+/** Logins on a remote of jobs.yml count among those of its jobs; an ssh host that it does not name has no permits. */
+async function permitsFor(
+  sides: readonly Location[],
+  config: Config | undefined,
+  context: Context,
+): Promise<RunChoices['permits']> {
+  const isOfConfig = ({ remote }: Location) =>
+    remote !== undefined && config?.remotes.get(remote.name) === remote;
+  if (config === undefined || !sides.some(isOfConfig)) return undefined;
+  return { config, state: await lookAtState(context, config), ofConfig: false };
 }
 
 function mayNameRemote(text: string): boolean {

@@ -1,5 +1,6 @@
 /** `ferryline apply FILE`: carries out exactly the plan that `plan --out` sealed; refuses if a side has changed since. */
 import { FerryError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { runJobs } from '../run-jobs.js';
@@ -9,6 +10,8 @@ import { useState } from '../state.js';
 export interface ApplyFlags {
   /** Carry out the plan even if the guard refused it. */
   readonly approve?: boolean;
+  /** Without the queue's permits. */
+  readonly alone?: boolean;
 }
 
 export async function apply(file: string, flags: ApplyFlags, context: Context): Promise<number> {
@@ -26,6 +29,8 @@ export async function apply(file: string, flags: ApplyFlags, context: Context): 
     });
   const { digest } = sealed;
   const { bandwidth } = config;
+  const state = await useState(context, config);
+  const permits = flags.alone === true ? undefined : { config, state, ofConfig: true };
   const choices = { dryRun: false, attempts: 1, bandwidth, sealed: { digest, approved } };
-  return runJobs([job], await useState(context, config), choices, context);
+  return runJobs([job], state, { ...choices, ...present({ permits }) }, context);
 }

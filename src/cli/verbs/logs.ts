@@ -4,6 +4,7 @@ import { saysNoDaemon } from '../../server/control/client.js';
 import type { Context } from '../context.js';
 import { daemonIn } from '../daemon-client.js';
 import { keptLog } from '../kept-runs.js';
+import { keptRunNamed, runNamed } from '../run-name.js';
 import { Output } from '../show/output.js';
 import { Reporter } from '../show/reporter.js';
 import { findState } from '../state.js';
@@ -32,14 +33,15 @@ export async function logs(run: string, flags: LogsFlags, context: Context): Pro
 }
 
 /** The lines that the daemon sends; without a daemon, those in the state folder. */
-async function* linesOf(run: string, follow: boolean, signal: AbortSignal, context: Context) {
+async function* linesOf(name: string, follow: boolean, signal: AbortSignal, context: Context) {
   const state = await findState(context, { adHoc: true });
   try {
-    return yield* (await daemonIn(state, context)).log(run, follow, signal);
+    const controls = await daemonIn(state, context);
+    return yield* controls.log(await runNamed(name, controls), follow, signal);
   } catch (thrown) {
     if (!saysNoDaemon(thrown)) throw thrown;
   }
-  yield* keptLog(state, run, follow, signal);
+  yield* keptLog(state, await keptRunNamed(name, state), follow, signal);
 }
 
 /** An output that writes all lines to stdout, at least as many as with `-v`. */

@@ -1,4 +1,5 @@
 /** `ferryline run JOB…`: runs jobs of jobs.yml in this process. */
+import { present } from '../../core/present.js';
 import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { overridesFrom, type RunFlags } from '../flags.js';
@@ -18,6 +19,7 @@ export async function run(
   const jobs = selectJobs(config, selection, 'run');
   const dryRun = flags.dryRun === true;
   const state = dryRun ? await lookAtState(context, config) : await useState(context, config);
+  const permits = flags.alone === true ? undefined : { config, state, ofConfig: true };
   const choices = { dryRun, attempts: flags.attempts ?? 1, bandwidth: config.bandwidth };
-  return runJobs(jobs, state, choices, context);
+  return runJobs(jobs, state, { ...choices, ...present({ permits }) }, context);
 }

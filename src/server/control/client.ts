@@ -50,6 +50,7 @@ export function controlClient(state: string, startCommand: string): Controls {
       if (idle) query.set('idle', '1');
       return ask<RunList>('GET', `/api/runs?${query}`);
     },
+    find: async (name) => (await ask<{ run: string }>('GET', runPath(name))).run,
     enqueue: async (job) => ask<Enqueued>('POST', `${jobPath(job)}/enqueue`),
     outcome: async (run, signal) => ask<Report>('GET', `${runPath(run)}/outcome`, signal),
     rerun: async (run) => ask<Enqueued>('POST', `${runPath(run)}/rerun`),
@@ -59,6 +60,10 @@ export function controlClient(state: string, startCommand: string): Controls {
       await post(`${pausePath(scope)}/pause`, present({ until: end, reason, by }));
     },
     resume: async (scope, choices) => post<Resumed>(`${pausePath(scope)}/resume`, choices),
+    async *permit(name, count, signal) {
+      const path = `/api/permits/${name}?count=${count}`;
+      yield* readLines(await send(state, startCommand, { method: 'POST', path, signal }), signal);
+    },
     async *log(run, follow, signal) {
       const path = `${runPath(run)}/log${follow ? '?follow=1' : ''}`;
       yield* readLines(await send(state, startCommand, { method: 'GET', path, signal }), signal);

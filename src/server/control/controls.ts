@@ -77,6 +77,8 @@ export interface Controls {
   status(): Promise<DaemonStatus>;
   /** The latest runs and skipped slots, at most `limit` of each; of every job if none is named. `idle`: also runs that changed nothing. */
   runs(job: string | undefined, limit: number, idle: boolean): Promise<RunList>;
+  /** The id of the run that a text names: an id, a unique beginning of one, `latest`, or a job's name. */
+  find(name: string): Promise<string>;
   /** Resolves once the request is safe in the queue. */
   enqueue(job: string): Promise<Enqueued>;
   /** Resolves with the report of the run's last attempt, however long that takes. */
@@ -88,6 +90,12 @@ export interface Controls {
   /** Lets no run of these jobs start until `resume`, or until it ends by itself. */
   pause(scope: PauseScope, details: PauseDetails): Promise<void>;
   resume(scope: PauseScope, choices: ResumeChoices): Promise<Resumed>;
+  /**
+   * Takes one of `count` permits of that name for a run by hand, until the signal is aborted or the
+   * connection ends; yields a line once it is granted, and goes on. It waits for a login; a job that
+   * runs already is `busy`.
+   */
+  permit(name: string, count: number, signal: AbortSignal): AsyncIterable<string>;
   /** The run's events as lines of JSON without their line ends; with `follow` until the run ends. */
   log(run: string, follow: boolean, signal: AbortSignal): AsyncIterable<string>;
 }
@@ -122,5 +130,14 @@ export function noSuchRun(run: string): FerryError {
   return new FerryError('config', `there is no run "${escapeText(run)}"`, {
     code: unknownName,
     hint: '`ferryline runs` lists the known ones; a job keeps as many as its `history` says',
+  });
+}
+
+/** The error for a text that several runs begin with. */
+export function severalRuns(text: string, runs: readonly string[]): FerryError {
+  const shown = [...runs].sort().reverse().slice(0, 5).map(escapeText).join(', ');
+  return new FerryError('config', `${runs.length} runs begin with "${escapeText(text)}"`, {
+    code: unknownName,
+    hint: `give more of the id: ${shown}${runs.length > 5 ? ' …' : ''}`,
   });
 }

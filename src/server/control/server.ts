@@ -6,7 +6,8 @@
  *   POST /api/jobs/JOB/enqueue             GET  /api/runs/RUN/outcome   responds when the run has ended
  *   POST …/pause, …/resume: pause-routes   GET  /api/runs/RUN/log?follow=1   lines of JSON
  *   GET  /healthz, /readyz                 POST /api/runs/RUN/rerun
- *                                          POST /api/runs/RUN/cancel
+ *   GET  /api/runs/NAME   its id           POST /api/runs/RUN/cancel
+ *   POST /api/permits/NAME?count=N         a line when it is granted; it is held until the client hangs up
  *
  * Neither end of the socket has a time-out: the kernel closes it when a process dies. So a response
  * may take hours; a client that hangs up aborts the signal of its request.
@@ -36,6 +37,10 @@ const defaultLimit = 20;
 const mostRuns = 10_000;
 /** Characters of a run's id: no dot and no slash, since it names files. */
 const runIdPattern = /^[A-Za-z0-9-]{1,64}$/;
+
+/** Of a job or a remote; their names have no slash. */
+const permitPattern = /^(?:job|remote)-[A-Za-z][A-Za-z0-9._-]{0,63}$/;
+const mostPermits = 1000;
 
 /** Listens on STATE/control.sock, mode 0600. The caller holds the state folder's lock. Errors: `io`. */
 export async function serveControl(state: string, controls: Controls): Promise<ControlServer> {
@@ -122,6 +127,11 @@ function controlApp(controls: Controls, signalOf: SignalOf): Hono<{ Bindings: Ht
     const named = job === undefined ? undefined : jobOf(job);
     return context.json(await controls.runs(named, limit, idle));
   });
+  app.get('/api/runs/:run', async (context) => {
+    const name = context.req.param('run');
+    if (!namePattern.test(name)) runOf(name);
+    return context.json({ run: await controls.find(name) });
+  });
   app.post('/api/runs/:run/rerun', async (context) =>
     context.json(await controls.rerun(runOf(context.req.param('run')))),
   );
@@ -135,6 +145,13 @@ function controlApp(controls: Controls, signalOf: SignalOf): Hono<{ Bindings: Ht
     } catch (thrown) {
       return failed(context, reasonOf(thrown, signal));
     }
+  });
+  app.post('/api/permits/:name', async (context) => {
+    const signal = signalOf(context);
+    const name = context.req.param('name');
+    if (!permitPattern.test(name)) throw new FerryError('config', 'there is no such permit');
+    const lines = controls.permit(name, countOf(context.req.query('count')), signal);
+    return respondInLines(lines[Symbol.asyncIterator](), signal);
   });
   app.get('/api/runs/:run/log', async (context) => {
     const signal = signalOf(context);
@@ -193,4 +210,10 @@ function limitOf(text: string | undefined): number {
   const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= mostRuns) return limit;
   throw new FerryError('config', `limit takes a whole number from 1 to ${mostRuns}`);
+}
+
+function countOf(text: string | undefined): number {
+  const count = /^\d{1,4}$/.test(text ?? '') ? Number(text) : 0;
+  if (count >= 1 && count <= mostPermits) return count;
+  throw new FerryError('config', `count takes a whole number from 1 to ${mostPermits}`);
 }

@@ -34,6 +34,9 @@ export function givenControls(given: Partial<Controls>): GivenControls {
       called(`resume ${keyOf(scope)} ${JSON.stringify(choices)}`, () =>
         (given.resume ?? unexpected('resume'))(scope, choices),
       )(),
+    // A test that gives no names calls runs by their ids.
+    find: given.find ?? (async (name) => name),
+    permit: called('permit', given.permit),
     log: called('log', given.log),
   };
 }

@@ -1,0 +1,103 @@
+/** A job's permit for a run that is not in the queue, such as one by hand: taken at once or not at all. */
+import { Queue } from 'bullmq';
+import { FerryError } from '../core/errors.js';
+import type { Permit } from '../core/permit.js';
+import type { RunRequest } from '../core/request.js';
+import { answered } from './answered.js';
+import { lockMs, stalledCheckMs } from './holds.js';
+import { openPermits, type Permits } from './permits.js';
+import { runsQueueName } from './runs.js';
+import { openSignals } from './signals.js';
+import { openStore } from './store/store.js';
+
+/** A permit that a dead process held is found by the second of two checks; one that nobody gives back by then is in use. */
+const freeWithinMs = 2 * stalledCheckMs + 2000;
+
+/**
+ * Takes a job's permit. `active` is a run of the job that a worker has in hand, if there is one.
+ * Errors: `busy` when the job runs elsewhere.
+ */
+export async function takeJobPermit(
+  permits: Pick<Permits, 'take'>,
+  job: string,
+  active: string | undefined,
+  signal: AbortSignal,
+): Promise<Permit> {
+  if (active !== undefined) throw busy(job, `as run ${active} of the queue`);
+  const late = AbortSignal.timeout(freeWithinMs);
+  try {
+    return await permits.take(jobPermitName(job), 1, AbortSignal.any([signal, late]));
+  } catch (thrown) {
+    if (signal.aborted || !late.aborted) throw thrown;
+    throw busy(job, 'in another process on its queue');
+  }
+}
+
+function jobPermitName(job: string): string {
+  return `job-${job}`;
+}
+
+function busy(job: string, where: string): FerryError {
+  return new FerryError('busy', `job ${job} runs already, ${where}`, {
+    hint: `wait for it to end, or let the queue start the next run: \`ferryline enqueue ${job}\`; what a killed process held is free again after ${(lockMs + freeWithinMs) / 1000} s`,
+  });
+}
+
+/** The permits of a Redis or Postgres queue, without the rest of it. */
+export interface PermitStore extends Pick<Permits, 'take'> {
+  takeJob(job: string, worker: string | undefined, signal: AbortSignal): Promise<Permit>;
+  close(): Promise<void>;
+}
+
+interface PermitStoreOptions {
+  readonly url: string;
+  /** Another process waits for a permit of that name. */
+  readonly onWanted: (permit: string) => void;
+  readonly onWarning: (message: string) => void;
+}
+
+/** Errors: `network` when the store can't be reached, `config` for one that must not be used as it is. */
+export async function openPermitStore(options: PermitStoreOptions): Promise<PermitStore> {
+  const { url, onWanted, onWarning } = options;
+  /** Errors of the first connection are thrown; those of the last one concern nobody. */
+  let isOpen = false;
+  let isDown = false;
+  const onTrouble = (error: Error | undefined) => {
+    if (isOpen && !isDown && error !== undefined) onWarning(`the queue: ${error.message}`);
+    isDown = error !== undefined;
+  };
+  // Its kind has no folder.
+  const store = await openStore({ url, folder: '', onTrouble, onWarning });
+  const signals = await openSignals(store, onTrouble).catch(async (error: unknown) => {
+    await store.close().catch(() => {});
+    throw error;
+  });
+  isOpen = true;
+  signals.on('wanted', ({ permit }) => onWanted(permit));
+  const permits = openPermits(store, {
+    onWanted: (permit) => void signals.send('wanted', { permit }).catch(() => {}),
+    onError: onTrouble,
+  });
+  const activeRun = async (job: string, worker: string | undefined) => {
+    const queue = new Queue<RunRequest>(runsQueueName(worker), store.options(), store.backend);
+    queue.on('error', onTrouble);
+    try {
+      const entries = await answered(queue.getJobs(['active']));
+      return entries.find((entry) => entry?.data.job === job)?.data.run;
+    } finally {
+      await queue.close();
+    }
+  };
+  return {
+    take: permits.take,
+    async takeJob(job, worker, signal) {
+      return takeJobPermit(permits, job, await activeRun(job, worker), signal);
+    },
+    async close() {
+      isOpen = false;
+      await permits.close();
+      await signals.close();
+      await store.close();
+    },
+  };
+}

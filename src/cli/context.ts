@@ -8,6 +8,8 @@ export interface Context {
   readonly output: Output;
   /** `--config`. */
   readonly config: string | undefined;
+  /** The flags typed that a command to be typed again needs as well (see typed-command.ts). */
+  readonly typed: readonly (readonly string[])[];
   /**
    * The signal that the first SIGINT or SIGTERM aborts with a `Cancelled`; the second one ends the
    * process at once. If a command does not call this, the first one does.

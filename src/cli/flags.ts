@@ -149,6 +149,12 @@ export function overridesFrom(flags: RuleFlags): Record<string, unknown> {
   });
 }
 
+/** Whether the limit of deletions is among keys that were typed: a yes to those of a first contact. */
+export function deletionsApproved(overrides: Readonly<Record<string, unknown>>): boolean {
+  const { delete: rules } = overrides;
+  return typeof rules === 'object' && rules !== null && 'max' in rules;
+}
+
 function deleteFrom(flags: RuleFlags): Record<string, unknown> | false | undefined {
   if (flags.delete === false) return false;
   const limit = flags.deleteMax ?? flags.maxDelete;

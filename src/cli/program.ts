@@ -20,6 +20,7 @@ import {
   wholeNumber,
 } from './flags.js';
 import { Output, type OutputOptions, type Verbosity } from './show/output.js';
+import { typedFlags } from './typed-command.js';
 import type { ApplyFlags } from './verbs/apply.js';
 import type { PlanFlags } from './verbs/plan.js';
 import type { RestoreFlags } from './verbs/restore.js';
@@ -332,6 +333,7 @@ function contextOf(command: Command, signals: Pick<Context, 'stopSignal' | 'hang
     },
     output: openOutput({ json: flags.json === true, verbosity, color: flags.color }),
     config: flags.config,
+    typed: typedFlags(command),
     ...signals,
   };
 }

@@ -39,6 +39,10 @@ export interface RunChoices {
   readonly sealed?: { readonly digest: string; readonly approved: boolean };
   /** The queue from which permits are taken; absent: none are needed. */
   readonly permits?: Omit<RunPermitOptions, 'pool'>;
+  /** Whether the limit of deletions was typed for these runs. */
+  readonly deletionsApproved: boolean;
+  /** The command that runs a job once with one more flag. */
+  readonly commandWith: (job: string, flag: string) => string;
 }
 
 /** What the runs of one command share. */
@@ -176,6 +180,8 @@ async function attempt(
       state: session.state,
       dryRun: session.dryRun,
       deepPlan: true,
+      deletionsApproved: session.deletionsApproved,
+      commandWith: (flag) => session.commandWith(job.name, flag),
       ...present({ sealed: session.sealed, earlier, isOurs: held?.isOurs, enter: held?.enter }),
     });
   } finally {

@@ -24,6 +24,8 @@ export interface PlanEvent extends OfTarget {
   readonly conflicts: number;
   /** Bytes the copies would move. */
   readonly bytes: number;
+  /** Copies of files that differ from the destination's in mtime alone. */
+  readonly mtimeOnly: number;
   readonly digest: string;
 }
 

@@ -51,6 +51,11 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'runs',
   },
   {
+    path: 'mirrored/HASH.json',
+    holds: 'that a mirror once succeeded, and who has the mark of it',
+    writtenBy: 'runs',
+  },
+  {
     path: 'locks/HASH/N',
     holds: 'the lock of a job or of the daemon: a socket its holder listens on',
     writtenBy: 'runs; the daemon',
@@ -158,6 +163,11 @@ export function serverFactsFile(
 /** One folder for each lock that was ever held. */
 export function locksFolder(state: string): string {
   return join(state, 'locks');
+}
+
+/** `mirror`: a hash of the job and its destination. */
+export function mirroredFile(state: string, mirror: string): string {
+  return join(state, 'mirrored', `${mirror}.json`);
 }
 
 /** `lock`: a hash of what is locked. */

@@ -32,6 +32,7 @@ test('before a verb is known, only the command line itself is loaded', () => {
     'cli/show/block.ts',
     'cli/show/output.ts',
     'cli/show/style.ts',
+    'cli/typed-command.ts',
     'cli/working-folder.ts',
     'commander',
     'core/errors.ts',

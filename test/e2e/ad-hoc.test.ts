@@ -37,7 +37,7 @@ describe('user@host:path', () => {
       scene.writeThere({ 'a.txt': 'old', 'kept.txt': 'k', 'x.txt': 'x' });
       const { code, events } = await scene.cli([
         ...[verb, './data', `${host(sshd)}:${scene.place}`, ...keyed(sshd)],
-        ...['--json', '--exclude', 'kept.txt'],
+        ...['--json', '--exclude', 'kept.txt', '--delete-max', '1'],
       ]);
       expect(code).toBe(0);
       expect(events.at(-1)).toMatchObject({ operation: verb, sessions: 1, files: { copied: 2 } });
@@ -65,6 +65,24 @@ describe('user@host:path', () => {
     expect(Object.keys(readTree(sshd.root)).some((path) => path.startsWith(scene.place))).toBe(
       false,
     );
+  });
+
+  test('first contact: 7, with the command that says yes once', async ({ sshd, scene }) => {
+    scene.writeHere({ 'a.txt': 'a', 'b.txt': 'b', 'c.txt': 'c' });
+    scene.writeThere({ 'a.txt': 'a', 'b.txt': 'b', theirs: 'x' });
+    const to = `${host(sshd)}:${scene.place}`;
+    const mirror = (...more: string[]) =>
+      scene.cli(['mirror', './data', to, ...keyed(sshd), ...more]);
+    const { code, stderr } = await mirror();
+    expect(code).toBe(7);
+    expect(stderr).toContain('first contact');
+    expect(stderr).toContain(
+      `\`ferryline mirror ./data ${to} --identity ${sshd.keyFile} --port ${sshd.port} --delete-max 1\``,
+    );
+    expect((await mirror('--delete-max', '1')).code).toBe(0);
+    scene.writeThere({ again: 'x' });
+    expect((await mirror()).code).toBe(0);
+    expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
   test('a push that is refused by the plan of a mirror: 7', async ({ sshd, scene }) => {

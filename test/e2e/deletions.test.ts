@@ -29,6 +29,7 @@ describe('delete.max', () => {
   ] as const)('%s, %d of 10 to delete: exit %d', async ([max, gone, exit], { scene }) => {
     const all = files(10);
     scene.writeThere({ ...all, 'folder/': null }, { mtime: 1_700_000_000 });
+    scene.mirrored();
     const kept = Object.fromEntries(Object.entries(all).slice(gone));
     scene.writeHere(kept, { mtime: 1_700_000_000 });
     await scene.jobs({ delete: { max } });
@@ -46,6 +47,7 @@ describe('delete.max', () => {
   test('a refused run changes nothing else either', async ({ scene }) => {
     scene.writeThere(files(4));
     scene.writeHere({ f0: 'changed', fresh: 'fresh' });
+    scene.mirrored();
     expect((await scene.run()).code).toBe(7);
     expect(readTree(scene.there())).toEqual(files(4));
     expect((await scene.run('--max-delete', '3')).code).toBe(0);
@@ -63,6 +65,7 @@ describe('the source must be there', () => {
   test('empty while the destination is not: 7, unless allowed', async ({ scene }) => {
     mkdirSync(scene.here(), { recursive: true });
     scene.writeThere(files(2));
+    scene.mirrored();
     expect((await scene.run()).code).toBe(7);
     expect(readTree(scene.there())).toEqual(files(2));
     await scene.jobs({ delete: { allowEmptySource: true, max: '100%' } });
@@ -73,6 +76,7 @@ describe('the source must be there', () => {
   test('require: refused without it, for as long as it is not there', async ({ scene }) => {
     scene.writeHere({ a: 'a' });
     scene.writeThere({ a: 'old', b: 'b' });
+    scene.mirrored();
     await scene.jobs({ delete: { require: '.mounted' } });
     const { code, report } = await scene.run();
     expect(code).toBe(7);
@@ -97,14 +101,15 @@ describe('trash', () => {
   test('deleted files are moved to TRASH/RUN/path', async ({ scene }) => {
     scene.writeHere({ keep: '' });
     scene.writeThere({ keep: '', 'a.txt': 'a', 'sub/deep/b.txt': 'b' });
+    scene.mirrored();
     await scene.jobs(rules);
     const { code, report } = await scene.run();
     expect(code).toBe(0);
     expect(report.files.deleted).toBe(2);
-    expect(readTree(scene.there(), { ours: true })).toEqual({
-      keep: '',
-      [`.ferryline/trash/${report.run}/a.txt`]: 'a',
-      [`.ferryline/trash/${report.run}/sub/deep/b.txt`]: 'b',
+    expect(readTree(scene.there())).toEqual({ keep: '' });
+    expect(readTree(scene.there('.ferryline/trash'))).toEqual({
+      [`${report.run}/a.txt`]: 'a',
+      [`${report.run}/sub/deep/b.txt`]: 'b',
     });
     // the trash is not part of the destination
     const second = await scene.run();
@@ -114,6 +119,7 @@ describe('trash', () => {
   test('a trash of another name is passed over too', async ({ scene }) => {
     scene.writeHere({ keep: '' });
     scene.writeThere({ keep: '', 'a.txt': 'a' });
+    scene.mirrored();
     await scene.jobs({ ...rules, trash: { dir: 'old/bin', keep: '1h' } });
     const { report } = await scene.run();
     expect(readTree(scene.there())).toEqual({ keep: '', [`old/bin/${report.run}/a.txt`]: 'a' });
@@ -125,6 +131,7 @@ describe('trash', () => {
   }) => {
     scene.writeHere({ keep: '' });
     scene.writeThere({ keep: '', gone: 'g' });
+    scene.mirrored();
     await scene.jobs(rules);
     const { report } = await scene.run();
     const bin = '.ferryline/trash';
@@ -136,10 +143,10 @@ describe('trash', () => {
     scene.writeThere({ again: 'a' });
     const second = await scene.run();
     expect(second.code).toBe(0);
-    expect(readTree(scene.there(), { ours: true })).toEqual({
-      keep: '',
-      [`${bin}/mine/file`]: 'not a run',
-      [`${bin}/${second.report.run}/again`]: 'a',
+    expect(readTree(scene.there())).toEqual({ keep: '' });
+    expect(readTree(scene.there(bin))).toEqual({
+      'mine/file': 'not a run',
+      [`${second.report.run}/again`]: 'a',
     });
   });
 });
@@ -150,6 +157,7 @@ describe('withheld', () => {
   }) => {
     await scene.jobs({ delete: { max: '100%' } });
     scene.writeThere({ gone: 'g', 'locked/x': 'x' });
+    scene.mirrored();
     scene.writeHere({ fresh: 'fresh', 'locked/y': 'y' });
     chmodSync(scene.there('locked'), 0o300);
     try {
@@ -168,6 +176,7 @@ describe('withheld', () => {
 
   test('a file that cannot be copied keeps all that were to be deleted: 3', async ({ scene }) => {
     scene.writeThere({ gone: 'g', 'locked/': null, same: '' });
+    scene.mirrored();
     scene.writeHere({ fresh: 'fresh', 'locked/y': 'y', same: '' });
     chmodSync(scene.there('locked'), 0o555);
     const { code, report } = await scene.run();
@@ -182,6 +191,7 @@ describe('withheld', () => {
   test('a folder with something out of scope in it stays, silently', async ({ scene }) => {
     scene.writeHere({ keep: '', keep2: '' });
     scene.writeThere({ keep: '', keep2: '', 'folder/a.txt': 'a', 'folder/b.log': 'b' });
+    scene.mirrored();
     await scene.jobs({ exclude: ['*.log'] });
     const { code, report } = await scene.run();
     expect(code).toBe(0);
@@ -206,6 +216,7 @@ test('a deletion at a local destination', async ({ scene }) => {
   scene.writeThere({ a: 'a', b: 'b' });
   scene.writeHere({ a: 'a', gone: 'g', 'sub/gone': 'g', 'empty/': null });
   giveTo(serverAccount(), scene.there());
+  scene.mirrored({ label: './data', folder: scene.here() });
   await scene.jobs({ from: `archive:${scene.place}`, to: './data', delete: { max: '80%' } });
   const { code, report } = await scene.run();
   expect(code).toBe(0);
@@ -220,6 +231,7 @@ test('a withheld change of kind leaves the existing entry as it is, its mode inc
   chmodSync(scene.here('x'), 0o751);
   scene.writeThere({ x: 'old' });
   chmodSync(scene.there('x'), 0o640);
+  scene.mirrored();
   symlinkSync('x', scene.there('l')); // a link in the way: a conflict, which withholds deletions
   await scene.jobs({ delete: { max: '100%' } });
   expect((await scene.run()).code).toBe(3);

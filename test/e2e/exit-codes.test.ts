@@ -152,6 +152,7 @@ test.for([
   async ([signal, exit], { scene }) => {
     scene.writeHere({ 'big.bin': randomBytes(3_000_000) });
     scene.writeThere({ 'a.txt': 'old', 'big.bin': 'old', gone: 'gone' });
+    scene.mirrored();
     const args = ['run', 'job', '--bwlimit', '200KiB/s', '-vv', '--json'];
     const live = startFerryline(args, { cwd: scene.cwd });
     await live.said(/WRITE/);
@@ -172,6 +173,7 @@ test.for([
 test('timeout: 3, and nothing is deleted', async ({ scene }) => {
   scene.writeHere({ 'big.bin': randomBytes(3_000_000) });
   scene.writeThere({ gone: 'gone', 'a.txt': 'a' });
+  scene.mirrored();
   await scene.jobs({ timeout: '1s', bandwidth: '100KiB/s' });
   const { code, report, stderr } = await scene.run();
   expect(code).toBe(3);

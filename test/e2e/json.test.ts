@@ -8,7 +8,7 @@ import { writeTree } from '../kit/files/tree.js';
 
 const planKeys = [
   ...['event', 'time', 'job', 'mkdirs', 'copies', 'attrs', 'deletes', 'conflicts', 'bytes'],
-  'digest',
+  ...['mtimeOnly', 'digest'],
 ];
 const runKeys = [
   ...['event', 'time', 'run', 'job', 'operation', 'trigger', 'outcome', 'exitCode', 'startedAt'],
@@ -38,6 +38,7 @@ describe('a run', () => {
       'gone.txt': 'x',
       'gone/': null,
     });
+    scene.mirrored();
     for (const side of [scene.here(), scene.there()])
       utimesSync(join(side, 'same.txt'), 1_700_000_000, 1_700_000_000);
     utimesSync(scene.here('touched.txt'), 1_700_000_001, 1_700_000_001);
@@ -202,6 +203,7 @@ describe('a plan', () => {
   }) => {
     scene.writeHere({ 'new/a.txt': 'new', 'changed.txt': 'longer', x: 'file', odd: { link: 'x' } });
     scene.writeThere({ 'changed.txt': 'old', 'gone.txt': '', 'x/keep.me': '' });
+    scene.mirrored();
     await scene.jobs({ exclude: ['*.me'] });
     const { code, events } = await scene.cli(['plan', 'job', '--json']);
     expect(code).toBe(3); // for the conflict, as the run would

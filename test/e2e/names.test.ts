@@ -23,6 +23,7 @@ function writeNames(sshd: Sshd, folder: string, names: readonly Buffer[]): void 
 const namesIn = (folder: string) =>
   readdirSync(folder, { encoding: 'buffer' })
     .map((name) => name.toString('latin1'))
+    .filter((name) => name !== '.ferryline')
     .sort();
 const asLatin1 = (names: readonly Buffer[]) => names.map((name) => name.toString('latin1')).sort();
 
@@ -58,6 +59,7 @@ describe('odd names', () => {
   test('are deleted by a mirror, and only they', async ({ sshd, scene }) => {
     writeNames(sshd, scene.there(), text);
     writeNames(sshd, scene.here(), text.slice(0, 1));
+    scene.mirrored();
     await scene.jobs({ delete: { max: '100%' } });
     const { code, report } = await scene.run();
     expect(code).toBe(0);

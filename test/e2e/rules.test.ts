@@ -221,6 +221,7 @@ describe('symlinks', () => {
   test('preserve on the way back changes and removes links too', async ({ scene }) => {
     scene.writeThere({ 'a.txt': 'a', one: { link: 'a.txt' } });
     scene.writeHere({ 'a.txt': 'a', one: { link: 'b.txt' }, two: { link: 'a.txt' } });
+    scene.mirrored({ label: './data', folder: scene.here() });
     await scene.jobs({
       from: `archive:${scene.place}`,
       to: './data',

@@ -37,6 +37,7 @@ test.for(['here', 'there'] as const)(
   async (side, { scene }) => {
     scene.writeHere({ a: 'a' });
     scene.writeThere({ old: 'old', kept: 'kept' });
+    scene.mirrored();
     scene.writeHere({ kept: 'kept' });
     await seal(scene);
     if (side === 'here') scene.writeHere({ a: 'longer' });
@@ -51,6 +52,7 @@ test.for(['here', 'there'] as const)(
 test('a plan the guard refuses is sealed too, and needs --approve', async ({ scene }) => {
   scene.writeHere({ kept: 'kept' });
   scene.writeThere({ kept: 'kept', a: 'a', b: 'b', c: 'c' });
+  scene.mirrored();
   expect((await seal(scene)).code).toBe(7);
   expect((await apply(scene)).code).toBe(7);
   expect(Object.keys(readTree(scene.there()))).toHaveLength(4);

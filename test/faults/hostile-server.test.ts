@@ -42,11 +42,13 @@ async function prepare(scene: Scene, way: 'up' | 'down', remote: object = { repl
     // An old mtime: a file changed just now may be sent twice.
     scene.writeHere(fresh, { mtime: 1_700_000_000 });
     scene.writeThere(old, { mtime: 1_600_000_000 });
+    scene.mirrored();
     await scene.jobs(anyDeletion, remote);
     return scene.there();
   }
   scene.writeThere(fresh);
   scene.writeHere(old, { mtime: 1_600_000_000 });
+  scene.mirrored({ label: './data', folder: scene.here() });
   await scene.jobs({ ...anyDeletion, from: `archive:${scene.place}`, to: './data' }, remote);
   return scene.here();
 }

@@ -47,11 +47,13 @@ async function prepare(sshd: Sshd, scene: Scene, proxy: Line, way: 'up' | 'down'
   if (way === 'up') {
     scene.writeHere(bytes);
     scene.writeThere(old);
+    scene.mirrored();
     await scene.jobs({ delete: { max: '100%' } }, remote(sshd, proxy));
     return { source: scene.here(), target: scene.there() };
   }
   scene.writeThere(bytes);
   scene.writeHere(old);
+  scene.mirrored({ label: './data', folder: scene.here() });
   const rules = { from: `archive:${scene.place}`, to: './data', delete: { max: '100%' } };
   await scene.jobs(rules, remote(sshd, proxy));
   return { source: scene.there(), target: scene.here() };

@@ -115,7 +115,9 @@ describe('row 32: names that a server lists', () => {
       await writeJobs(cwd, { remotes: { archive: remoteIn(hostile) }, jobs: { job } });
       hostile.behave = lists(() => [...dots, ...tooLong, 'fine']);
       const before = outside();
-      const { code, events } = await ferryline(['run', 'job', '--json'], { cwd });
+      const { code, events } = await ferryline(['run', 'job', '--json', '--delete-max', '100%'], {
+        cwd,
+      });
       expect(code).toBe(3);
       expect(events.at(-1)?.files).toMatchObject({
         copied: 1,
@@ -188,6 +190,7 @@ describe('row 36: names that count as one', () => {
         'd/a': '2',
       });
       scene.writeThere({ 'READ.ME': 'old', gone: 'gone' });
+      scene.mirrored();
       await scene.jobs({ delete: { max: '100%' } });
       hostile.behave = withoutCase(hostile, scene.place);
       const { code, report, stderr } = await scene.run();
@@ -225,6 +228,7 @@ describe('row 36: names that count as one', () => {
     const nearly = '.a.0123456789abcde.ferrypart';
     scene.writeHere({ [ours]: 'mine', [nearly]: 'mine too', b: 'b' });
     scene.writeThere({ [`sub/${ours}`]: 'theirs', [ours]: 'theirs' });
+    scene.mirrored();
     await scene.jobs({ delete: { max: '100%' } });
     const { code, report } = await scene.run();
     expect(code).toBe(0);

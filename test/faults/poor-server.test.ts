@@ -27,6 +27,7 @@ describe('row 7: the server stores other bytes', () => {
     hostile.behave = storesOtherBytes;
     scene.writeHere(fresh);
     scene.writeThere(old, { mtime: then });
+    scene.mirrored();
     await scene.jobs({ delete: { max: '100%' }, ...job });
   }
 
@@ -102,6 +103,7 @@ describe('row 10: the server lacks something', () => {
       hostile.extensions = extensions;
       scene.writeHere(fresh, { mtime: then + 100 });
       scene.writeThere(old, { mtime: then });
+      scene.mirrored();
       await scene.jobs({ delete: { max: '100%' }, fsync: true });
       const wrong: string[] = [];
       let longestWrite = 0;

@@ -124,6 +124,7 @@ test('a run past its timeout ends with 3, deletes nothing and is tried again', a
   onTestFinished(() => proxy.stop());
   scene.writeHere({ big: '.'.repeat(400_000), small: 's' });
   scene.writeThere({ old: 'old', small: 's' });
+  scene.mirrored();
   await scene.jobs(
     { timeout: '1s', delete: { max: '100%' }, retry: { attempts: 2, backoff: '100ms' } },
     { bandwidth: '32KiB/s' },

@@ -18,6 +18,7 @@ describe('row 15: what a user without rights cannot read or write', () => {
   }) => {
     scene.writeThere({ 'locked/a': 'a', 'open/b': 'b', c: 'c', secret: 's' });
     scene.writeHere({ gone: 'gone', 'locked/mine': 'mine', secret: 'old' });
+    scene.mirrored({ label: './data', folder: scene.here() });
     await turn(scene, 'down').jobs({ delete: { max: '100%' } });
     chmodSync(scene.there('locked'), 0);
     chmodSync(scene.there('secret'), 0);
@@ -47,6 +48,7 @@ describe('row 15: what a user without rights cannot read or write', () => {
     async (op, { scene }) => {
       scene.writeHere({ a: 'newer', 'sub/b': 'b' });
       scene.writeThere({ a: 'old', gone: 'gone' });
+      scene.mirrored();
       await scene.jobs({ operation: op, ...(op === 'mirror' && { delete: { max: '100%' } }) });
       chmodSync(scene.there(), 0o555);
       const { code, report } = await scene.run();

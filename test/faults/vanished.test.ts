@@ -158,6 +158,7 @@ describe('row 21: a file vanishes', () => {
   hostileTest('between two folders of servers: 0', async ({ scene, hostile }) => {
     scene.writeThere({ 'out/a': 'a', 'out/b': 'b', 'in/b': 'old', 'in/gone': 'gone' });
     const { place } = scene;
+    scene.mirrored({ label: `archive:${place}/in`, folder: scene.there('in') });
     await scene.jobs(
       { from: `archive:${place}/out`, to: `archive:${place}/in`, ...all },
       { maxFiles: 1 },
@@ -245,6 +246,7 @@ describe('row 21: all files vanish, as when a file system is unmounted', () => {
   const prepare = async (scene: Scene, job: object) => {
     scene.writeHere({ a: 'a', b: 'b', c: 'c' });
     scene.writeThere({ b: 'old', gone: 'gone' });
+    scene.mirrored();
     await scene.jobs({ delete: { max: '100%' }, ...job }, { maxFiles: 1 });
   };
   const emptied = (scene: Scene, keep: readonly string[] = []) =>

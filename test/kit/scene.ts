@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { markPath } from '../../src/workers/run/remembered/first-contact.js';
 import { giveTo, serverAccount } from './account.js';
 import {
   ferryline,
@@ -51,6 +52,12 @@ export interface Scene {
   there(path?: string): string;
   writeHere(tree: Tree, options?: { mtime?: number }): void;
   writeThere(tree: Tree, options?: { mtime?: number }): void;
+  /**
+   * Makes the job's destination one that it has mirrored to before, so that a run may delete there
+   * (first contact). By default the destination is the test's folder on the server; another is given
+   * as jobs.yml names it, with its path here.
+   */
+  mirrored(to?: { readonly label: string; readonly folder: string }): void;
   /** Writes jobs.yml: remote `archive`, job `job`, by default a mirror of `./data` to the server's folder. */
   jobs(job?: object, remote?: object): Promise<string>;
   /** Runs `ferryline ARGS…` in the working folder. */
@@ -81,6 +88,13 @@ export async function openScene(server: Server): Promise<Scene> {
       jobs: { job: { operation: 'mirror', from: './data', to: `archive:${place}`, ...job } },
     });
   await jobs();
+  const mirrored: Scene['mirrored'] = (
+    { label, folder } = { label: `archive:${place}`, folder: there() },
+  ) => {
+    const isNew = mkdirSync(folder, { recursive: true }) !== undefined;
+    writeTree(folder, { [markPath({ name: 'job', to: { label } })]: '' });
+    if (folder !== here()) giveTo(serverAccount(), isNew ? folder : join(folder, '.ferryline'));
+  };
   return {
     cwd,
     place,
@@ -92,6 +106,7 @@ export async function openScene(server: Server): Promise<Scene> {
       giveTo(serverAccount(), there());
       writeTree(there(), tree, options);
     },
+    mirrored,
     jobs,
     cli,
     async run(...flags) {
@@ -115,7 +130,12 @@ export function turn(scene: Scene, way: Way) {
     source,
     target,
     writeSource: way === 'up' ? scene.writeHere : scene.writeThere,
-    writeTarget: way === 'up' ? scene.writeThere : scene.writeHere,
+    /** What the target holds from an earlier success, so that a mirror may delete there. */
+    writeTarget: (tree: Tree, options?: { mtime?: number }) => {
+      if (way === 'up') scene.writeThere(tree, options);
+      else scene.writeHere(tree, options);
+      scene.mirrored(way === 'up' ? undefined : { label: './data', folder: scene.here() });
+    },
     jobs: (job: object = {}, remote: object = {}) =>
       scene.jobs(
         way === 'up' ? job : { from: `archive:${scene.place}`, to: './data', ...job },

@@ -10,10 +10,11 @@ import { remoteFromSsh } from '../../ssh/ssh-config/ssh-host.js';
 import { isSshTarget } from '../../ssh/ssh-config/ssh-target.js';
 import { readConfigIfAny } from '../config-file.js';
 import type { Context } from '../context.js';
-import { type AdHocFlags, overridesFrom } from '../flags.js';
+import { type AdHocFlags, deletionsApproved, overridesFrom } from '../flags.js';
 import { adHocStateFolder } from '../folders.js';
 import { type RunChoices, runJobs } from '../run-jobs.js';
 import { lookAtState, useAdHocState } from '../state.js';
+import { typeAgain } from '../typed-command.js';
 
 export async function adHoc(
   operation: Operation,
@@ -29,12 +30,16 @@ export async function adHoc(
     : undefined;
   const from = locate(fromText, config, flags, context);
   const to = locate(toText, config, flags, context);
-  const job = adHocJob({ operation, ...overridesFrom(flags) }, { from, to }, { home, folder: cwd });
+  const overrides = overridesFrom(flags);
+  const job = adHocJob({ operation, ...overrides }, { from, to }, { home, folder: cwd });
   const choices = {
     dryRun: flags.dryRun === true,
     attempts: flags.attempts ?? 1,
     bandwidth: config?.bandwidth,
     label: operation,
+    deletionsApproved: deletionsApproved(overrides),
+    commandWith: (_job: string, flag: string) =>
+      typeAgain([operation, fromText, toText], context, flag),
   };
   const state = choices.dryRun
     ? adHocStateFolder(context.environment)

@@ -3,17 +3,18 @@ import { FerryError, worstExitCode } from '../../core/errors.js';
 import type { PlanEvent, Report } from '../../core/events.js';
 import type { Config, Job } from '../../core/job.js';
 import { newRunId } from '../../core/run-id.js';
-import type { SessionPool } from '../../endpoints/sftp/pool.js';
+import type { RunContext } from '../../workers/run/run-job.js';
 import { runTargets } from '../../workers/run/run-targets.js';
 import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
-import { overridesFrom, type RuleFlags } from '../flags.js';
+import { deletionsApproved, overridesFrom, type RuleFlags } from '../flags.js';
 import { openPool } from '../run-jobs.js';
 import { type TargetPlan, writeSealed } from '../sealed-plan.js';
 import { isSelected, selectJobs } from '../select-jobs.js';
 import { Reporter } from '../show/reporter.js';
 import { isEmptyPlan, plansTable } from '../show/summary.js';
 import { lookAtState } from '../state.js';
+import { typeAgain } from '../typed-command.js';
 
 export interface PlanFlags extends RuleFlags {
   readonly all?: boolean;
@@ -45,7 +46,7 @@ export async function plan(
     throw new FerryError('config', `--out takes one job, and these are ${jobs.length}`, {
       hint: 'seal the plan of each job in a file of its own',
     });
-  const found = await planJobs(jobs, await lookAtState(context, config), context);
+  const found = await planJobs(jobs, await lookAtState(context, config), overrides, context);
   const [first] = found;
   if (flags.out !== undefined && first !== undefined)
     await seal(flags.out, config, overrides, first);
@@ -60,13 +61,24 @@ export async function plan(
 }
 
 /** Plans the jobs one after another; if one cannot be planned, the next ones still are. A signal stops them. */
-async function planJobs(jobs: readonly Job[], state: string, context: Context): Promise<Planned[]> {
+async function planJobs(
+  jobs: readonly Job[],
+  state: string,
+  overrides: Readonly<Record<string, unknown>>,
+  context: Context,
+): Promise<Planned[]> {
   const signal = context.stopSignal();
   const pool = openPool(context);
   const found: Planned[] = [];
   try {
     for (const job of jobs) {
-      found.push(await planJob(job, { context, signal, state, pool }));
+      found.push(
+        await planJob(job, {
+          ...{ context, signal, state, pool },
+          deletionsApproved: deletionsApproved(overrides),
+          commandWith: (flag) => typeAgain(['run', job.name], context, flag),
+        }),
+      );
       if (signal.aborted) break;
     }
   } finally {
@@ -77,7 +89,10 @@ async function planJobs(jobs: readonly Job[], state: string, context: Context): 
 
 async function planJob(
   job: Job,
-  session: { context: Context; signal: AbortSignal; state: string; pool: SessionPool },
+  session: { context: Context } & Pick<
+    RunContext,
+    'signal' | 'state' | 'pool' | 'deletionsApproved' | 'commandWith'
+  >,
 ): Promise<Planned> {
   const { context, ...shared } = session;
   const reporter = new Reporter(context.output, { job: job.name, plan: true, dryRun: true });

@@ -4,7 +4,6 @@ import { type Job, type Location, partsOf } from '../../core/job.js';
 import { escapeText } from '../../core/text.js';
 import { overlaps, side, wholePath } from './location.js';
 import type { JobRules } from './merge.js';
-import { notInThisVersion, pendingKeys } from './planned.js';
 import { parseDuration, parseSize } from './units.js';
 
 /** Reports what is wrong with a key, given as its path below the job or remote. */
@@ -44,8 +43,6 @@ export function checkRules(
   },
   report: ReportProblem,
 ): void {
-  for (const key of pendingKeys)
-    if (rules[key] !== undefined && rules[key] !== false) report([key], notInThisVersion);
   const isWatched = rules.watch !== undefined && rules.watch !== false;
   if (isWatched && from.remote !== undefined) {
     report(['watch'], 'needs a local "from"; use a schedule instead');

@@ -237,7 +237,7 @@ const jobShape = {
     })
     .optional()
     .describe(
-      'What a mirror may delete; 20% is short for { max: 20% }, false deletes nothing. push and pull never delete. Default: 10 % or 20 files, whichever is more, and never over 50 %.',
+      'What a mirror may delete; 20% is short for { max: 20% }, false deletes nothing. push and pull never delete, nor does a mirror before it has once succeeded at its destination. Default: 10 % or 20 files, whichever is more, and never over 50 %.',
     )
     .meta({ examples: ['20%', { max: 100, require: '.mounted' }] }),
   trash: z

@@ -19,6 +19,3 @@ export function planned(about: string) {
 export function isPlanned(schema: z.core.$ZodType | undefined): boolean {
   return schema instanceof z.ZodOptional && schema.unwrap() instanceof z.ZodNever;
 }
-
-/** Keys of a job that the schema defines already but that nothing uses yet: refused, too. */
-export const pendingKeys = ['replace'] as const;

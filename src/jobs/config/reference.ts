@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { kinds } from './fields.js';
 import { job } from './job-schema.js';
-import { isPlanned, pendingKeys } from './planned.js';
+import { isPlanned } from './planned.js';
 import { remote } from './remote-schema.js';
 import { config } from './schema.js';
 
@@ -99,7 +99,6 @@ function* walk(
 
 function keyOf(path: readonly string[], schema: z.ZodType, top: Shape): ReferenceKey {
   const { description = '' } = schema.meta() ?? {};
-  const isPending = path.length === 1 && (pendingKeys as readonly string[]).includes(path[0] ?? '');
   const [, text = description, standard] = /^(.*?)(?: Default: (.*)\.)?$/s.exec(description) ?? [];
   return {
     path,
@@ -107,7 +106,7 @@ function keyOf(path: readonly string[], schema: z.ZodType, top: Shape): Referenc
     takes: takes(schema),
     default: schema instanceof z.ZodOptional ? standard : undefined,
     examples: examplesOf(schema).map((value) => yamlOf(placed(top, path, value, []))),
-    planned: isPlanned(schema) || isPending,
+    planned: isPlanned(schema),
   };
 }
 

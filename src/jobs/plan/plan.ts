@@ -192,6 +192,22 @@ export function sealPlan(gathered: Gathered): Plan {
   return { ...plan, digest: digestOf(plan) };
 }
 
+/** The files that exist on both sides and would be copied, and how many of them have the same size and only another mtime. */
+export function differingFiles({ copies }: Pick<Plan, 'copies'>): {
+  readonly all: number;
+  readonly inTimeAlone: number;
+} {
+  let all = 0;
+  let inTimeAlone = 0;
+  for (const copy of copies) {
+    if (copy.action !== 'copy' || copy.destination === undefined) continue;
+    all++;
+    const { reason } = copy;
+    if (reason === 'newer' || reason === 'older') inTimeAlone++;
+  }
+  return { all, inTimeAlone };
+}
+
 /** Files first, then folders from the innermost out. */
 function orderDeletes(deletes: readonly Delete[]): Delete[] {
   const folders = deletes.filter(({ seen: { kind } }) => kind === 'folder');

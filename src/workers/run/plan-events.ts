@@ -1,6 +1,6 @@
 /** Emits a plan as events: its counts, and each action. */
 import type { Emit } from '../../core/events.js';
-import type { Plan } from '../../jobs/plan/plan.js';
+import { differingFiles, type Plan } from '../../jobs/plan/plan.js';
 
 export function emitPlan(plan: Plan, emit: Emit): void {
   emit({
@@ -12,6 +12,7 @@ export function emitPlan(plan: Plan, emit: Emit): void {
     deletes: plan.deletes.length,
     conflicts: plan.conflicts.length,
     bytes: plan.bytes,
+    mtimeOnly: differingFiles(plan).inTimeAlone,
     digest: plan.digest,
   });
 }

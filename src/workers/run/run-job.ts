@@ -16,11 +16,11 @@ import { openSide } from '../../endpoints/open.js';
 import type { SessionPool } from '../../endpoints/sftp/pool.js';
 import type { Side } from '../../endpoints/side.js';
 import { Scope } from '../../jobs/plan/filter.js';
-import { guard } from '../../jobs/plan/guard.js';
 import { fileMatcher } from '../../jobs/plan/patterns.js';
 import type { Plan } from '../../jobs/plan/plan.js';
 import { reapOld, recoverAside } from './copy/leftovers.js';
 import { readTemporary } from './copy/temporary-names.js';
+import { contactOf, noteTimesAlone, refusalOf } from './judge-plan.js';
 import { ownedSide } from './owned-side.js';
 import { emitActions, emitPlan } from './plan-events.js';
 import { planRules, reservedFolders } from './plan-rules.js';
@@ -64,6 +64,10 @@ export interface RunContext {
   readonly deepPlan?: boolean;
   /** Receives the plan after the guard has checked it. */
   readonly onPlan?: (plan: Plan, refusal: FerryError | undefined, target?: string) => Promise<void>;
+  /** Whether somebody typed the limit of deletions for this very run: a yes to those of a first contact. */
+  readonly deletionsApproved?: boolean;
+  /** The command that runs the job once with one more flag, for messages; absent: `ferryline run JOB FLAG`. */
+  readonly commandWith?: (flag: string) => string;
   /** Only the plan with this digest is carried out; `approved` lets it through even if the guard refuses it. */
   readonly sealed?: { readonly digest: string; readonly approved: boolean };
 }
@@ -107,6 +111,9 @@ async function carryOut(
   start: number,
 ): Promise<void> {
   const { pool, state, emit } = context;
+  const warn = (message: string | undefined) => {
+    if (message !== undefined) emit({ event: 'notice', level: 'warning', message });
+  };
   const opened: Side[] = [];
   let doubts: Doubts | undefined;
   const open = async (location: Location, role: 'from' | 'to', ahead: boolean) => {
@@ -141,13 +148,12 @@ async function carryOut(
     const { plan } = scanned;
     if (context.deepPlan) emitActions(plan, emit);
     emitPlan(plan, emit);
+    noteTimesAlone(job, context, plan, destination.endpoint.can);
     tally.unchanged = plan.unchanged;
     for (const { path, kind, message } of plan.skips) tally.skip(path, kind, message);
     for (const path of scanned.vanished) tally.vanish(path);
-    const refusal =
-      context.folders === undefined
-        ? guard(plan, job.delete, await factsFor(job, source, scanned, signal))
-        : undefined;
+    const contact = contactOf(job, context, destination, scanned);
+    const refusal = await refusalOf({ job, context, source, scanned, contact }, signal);
     await context.onPlan?.(plan, refusal, job.target);
     const { sealed } = context;
     if (sealed !== undefined && plan.digest !== sealed.digest)
@@ -172,6 +178,7 @@ async function carryOut(
       leftovers: byMark(scanned.leftovers),
       isLive,
     });
+    if (tally.failed === 0) await contact?.succeeded(context.run, signal).then(warn);
     for (const keep of keepFacts) await keep();
     await reapOld(destination.endpoint, scanned.leftovers, start, signal);
     await doubts?.checkSource(source.endpoint, signal);
@@ -233,15 +240,6 @@ function scopeFor({ scope, settle, starts }: Job, trigger: Trigger): ScopeRules 
   return starts.watch === undefined || trigger === 'manual'
     ? scope
     : { ...scope, quiet: Math.max(0, settle - clockToleranceMs) };
-}
-
-async function factsFor(job: Job, source: Side, scanned: Scan, signal: AbortSignal) {
-  const { require } = job.delete;
-  const requirePresent =
-    require === undefined ||
-    !scanned.sourceExists ||
-    (await source.endpoint.stat(require, signal)) !== undefined;
-  return { sourceExists: scanned.sourceExists, requirePresent };
 }
 
 /** Recalls what is known about the sides' servers. Returns functions that keep what is learnt in this run. */

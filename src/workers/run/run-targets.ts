@@ -154,6 +154,7 @@ class TargetsRun {
       deletes: sum(({ deletes }) => deletes),
       conflicts: sum(({ conflicts }) => conflicts),
       bytes: sum(({ bytes }) => bytes),
+      mtimeOnly: sum(({ mtimeOnly }) => mtimeOnly),
       digest: this.#digest(),
     };
   }

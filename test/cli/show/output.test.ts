@@ -184,7 +184,7 @@ const runEnd: RunEnd = {
 
 const planned: PlanEvent = {
   ...{ event: 'plan', job: 'nightly', mkdirs: 0, copies: 0, attrs: 0, deletes: 1 },
-  ...{ conflicts: 0, bytes: 0, digest: 'd' },
+  ...{ conflicts: 0, bytes: 0, mtimeOnly: 0, digest: 'd' },
 };
 
 const events: readonly RunEvent[] = [

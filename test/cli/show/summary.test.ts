@@ -99,6 +99,7 @@ test('a plan in one line', () => {
     deletes: 0,
     conflicts: 0,
     bytes: 0,
+    mtimeOnly: 0,
     digest: '',
   };
   expect(planLine(empty)).toBe('nothing to do');

@@ -74,7 +74,7 @@ describe('run', () => {
     const plan = events.find(({ event }) => event === 'plan') ?? {};
     expect(Object.keys(plan)).toEqual([
       ...['event', 'time', 'job', 'mkdirs', 'copies', 'attrs', 'deletes', 'conflicts'],
-      ...['bytes', 'digest'],
+      ...['bytes', 'mtimeOnly', 'digest'],
     ]);
     const copied = events.filter(({ event, action }) => event === 'file' && action === 'copy');
     expect(copied.map(({ path }) => path).sort()).toEqual(Object.keys(tree).sort());
@@ -380,7 +380,8 @@ describe('ad hoc', () => {
     expect(pushed.code).toBe(0);
     expect(pushed.events.at(-1)).toMatchObject({ operation: 'push', files: { copied: 3 } });
     rmSync(join(cwd, 'data/a.txt'));
-    const mirrored = await run('mirror', './data', `${host(sshd)}:${place}`, ...login);
+    const to = `${host(sshd)}:${place}`;
+    const mirrored = await run('mirror', './data', to, ...login, '--delete-max', '1');
     expect(mirrored.events.at(-1)).toMatchObject({ operation: 'mirror', files: { deleted: 1 } });
     const pulled = await run('pull', `${host(sshd)}:${place}`, './back', ...login);
     expect(pulled.code).toBe(0);

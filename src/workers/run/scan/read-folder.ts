@@ -2,7 +2,7 @@
  * Reads one folder of both sides for the scan: lists it, applies its ignore file, resolves links.
  * The walk over the folders is scan.ts.
  */
-import { type Entry, isOurs, join } from '../../../core/entry.js';
+import { type Entry, isOurs, join, reservedFolder } from '../../../core/entry.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Scope } from '../../../jobs/plan/filter.js';
 import type {
@@ -61,6 +61,8 @@ export class FolderReader {
   readonly leftovers: string[] = [];
   /** Source links that were removed after they were listed, and what the scan adds. */
   readonly vanished: string[] = [];
+  /** Whether the destination's root has a folder `.ferryline`; a link of that name is none. */
+  hasReserved = false;
   /** False once the source's root has been found missing. */
   sourceExists = true;
 
@@ -180,6 +182,8 @@ export class FolderReader {
   ): Promise<readonly DestinationEntry[]> {
     const { destination, rules, signal } = this.#parts;
     for (const { name } of entries) if (isOurs(name)) this.leftovers.push(join(task.path, name));
+    if (task.path === '')
+      this.hasReserved = entries.some((e) => e.name === reservedFolder && e.kind === 'folder');
     const wanted = this.#wanted(entries, task);
     if (rules.symlinks !== 'preserve' || !wanted.some((entry) => entry.kind === 'link'))
       return wanted;

@@ -55,6 +55,8 @@ export interface Scan {
   readonly leftovers: readonly string[];
   /** Source files and links that were removed after they were listed. */
   readonly vanished: readonly string[];
+  /** Whether the destination's root has a folder `.ferryline`. */
+  readonly hasReserved: boolean;
 }
 
 /**
@@ -130,8 +132,8 @@ class Scanner {
       to: destination.label,
       ...this.#gathered,
     });
-    const { sourceExists, leftovers, vanished } = this.#reader;
-    return { plan, sourceExists, leftovers, vanished };
+    const { sourceExists, leftovers, vanished, hasReserved } = this.#reader;
+    return { plan, sourceExists, leftovers, vanished, hasReserved };
   }
 
   /** Plans one folder; resolves to the folders to visit next. */

@@ -188,7 +188,13 @@ test('init writes a file that validates, and never replaces one', async () => {
   expect(first).toMatchObject({ code: 0, stdout: `${join(cwd, 'jobs.yml')}\n` });
   expect(await run('validate')).toMatchObject({ code: 0, stdout: 'ok: 1 job, 1 remote\n' });
   const text = readFileSync(join(cwd, 'jobs.yml'), 'utf8');
-  expect(Object.keys(parse(text).jobs)).toEqual(['upload']);
+  // the first job of the README, and of no other file another one
+  const readme = readFileSync('README.md', 'utf8');
+  const shown = parse(/```yaml\n(.*?)```/s.exec(readme)?.[1] ?? '');
+  expect(parse(text)).toEqual(shown);
+  const job = { operation: 'mirror', from: './data', to: 'archive:data', trash: true };
+  expect(shown.jobs).toEqual({ nightly: job });
+  expect(parse(readFileSync('jobs.yml', 'utf8')).jobs.nightly).toMatchObject(job);
   const second = await run('init');
   expect(second.code).toBe(2);
   expect(second.stderr).toContain('already exists');

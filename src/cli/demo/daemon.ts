@@ -43,8 +43,8 @@ export async function playDaemon(stage: Stage): Promise<void> {
   try {
     await daemon.logged('the daemon has started', ({ message }) => / started: /.test(message));
     await daemon.logged(
-      'the schedule starts nightly-archive',
-      ({ message, copied }) => message === 'nightly-archive: succeeded' && copied === 1,
+      'the schedule starts nightly',
+      ({ message, copied }) => message === 'nightly: succeeded' && copied === 1,
     );
     await check(stage, 'its slot came, and a new report was copied to the archive', () =>
       sameFiles(data, join(served, 'data')),

@@ -14,7 +14,7 @@ import { filesBelow, makeData, makeSite, put, sameFiles, touchAll } from './samp
 import { check, command, ferryline, lastReport, type Stage, title } from './stage.js';
 
 const project = new URL('../../../', import.meta.url);
-/** What nightly-archive excludes in jobs.yml. */
+/** What nightly excludes in jobs.yml. */
 const excluded = /\.tmp$|(?:^|\/)cache\//;
 
 export async function demo(context: Context): Promise<number> {
@@ -55,7 +55,7 @@ export async function demo(context: Context): Promise<number> {
 async function openHost(stage: Omit<Stage, 'host'>, keys: string): Promise<DemoHost> {
   const sshd = await startMachineSshd(keys, stage.served);
   if (sshd !== undefined) {
-    const code = await ferryline({ ...stage, host: sshd }, ['plan', 'nightly-archive'], 'ignore');
+    const code = await ferryline({ ...stage, host: sshd }, ['plan', 'nightly'], 'ignore');
     if (code === 0) return sshd;
     await sshd.stop();
   }
@@ -63,11 +63,18 @@ async function openHost(stage: Omit<Stage, 'host'>, keys: string): Promise<DemoH
 }
 
 async function play(stage: Stage): Promise<void> {
-  const { folder, served } = stage;
+  const { folder, served, output } = stage;
   const data = join(folder, 'data');
 
-  title(stage, '1. The first run makes the archive equal to ./data');
-  await command(stage, ['run', 'nightly-archive'], 0);
+  title(stage, '1. First contact: the archive holds a file of somebody else, so a mirror stops');
+  await put(served, 'data/theirs.txt', 'not from ./data\n');
+  await command(stage, ['run', 'nightly'], exitCodes.refused);
+  await check(stage, 'exit code 7: nothing was deleted, nothing else was done', async () => {
+    const there = await filesBelow(join(served, 'data'));
+    return `${there}` === 'theirs.txt';
+  });
+  output.note('The file may go: whoever has looked at the plan says so, once.');
+  await command(stage, ['run', 'nightly', '--delete-max', '1'], 0);
   await check(stage, 'every file is there, byte for byte; excluded ones stayed here', () =>
     sameFiles(data, join(served, 'data'), excluded).then(
       async (same) =>
@@ -80,9 +87,9 @@ async function play(stage: Stage): Promise<void> {
   await put(data, 'reports/2027-01.csv', 'month,total\n2027-01,1\n');
   const lost = await readFile(join(data, 'photos/12.jpg'));
   await unlink(join(data, 'photos/12.jpg'));
-  await command(stage, ['run', 'nightly-archive', '-v'], 0);
+  await command(stage, ['run', 'nightly', '-v'], 0);
   await check(stage, '2 copied, 1 deleted (it is in the trash), 1 login', async () => {
-    const { files, sessions } = await lastReport(stage, 'nightly-archive');
+    const { files, sessions } = await lastReport(stage, 'nightly');
     return files.copied === 2 && files.deleted === 1 && sessions === 1;
   });
 
@@ -132,7 +139,7 @@ async function play(stage: Stage): Promise<void> {
   title(stage, '6. Most of ./data is lost: the mirror refuses to delete it from the archive');
   const before = await filesBelow(join(served, 'data'));
   await rm(join(data, 'reports'), { recursive: true });
-  await command(stage, ['run', 'nightly-archive'], exitCodes.refused);
+  await command(stage, ['run', 'nightly'], exitCodes.refused);
   await check(stage, 'exit code 7, and nothing was deleted', async () => {
     const after = await filesBelow(join(served, 'data'));
     return after.join('\n') === before.join('\n');

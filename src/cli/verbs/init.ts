@@ -5,18 +5,21 @@ import { escapeText } from '../../core/text.js';
 import type { Context } from '../context.js';
 import { configCandidates } from '../folders.js';
 
+/** The first job of README.md, with room for what comes next. */
 const firstConfig = `remotes:
-  server:
-    host: sftp.example.com
-    username: me
-    # hostKey: SHA256:…          # shown by \`ferryline trust server\`
+  archive:
+    host: backup.example
+    username: backup
+    root: /srv/backup            # must exist there; left out: the login folder
+    # hostKey: SHA256:…          # shown by \`ferryline trust archive\`
 
 jobs:
-  upload:
-    operation: push              # push | pull | mirror
+  nightly:
+    operation: mirror            # push | pull | mirror
     from: ./data
-    to: server:data              # below the login folder
-    exclude: ["*.tmp"]
+    to: archive:data             # below the root
+    trash: true                  # keeps what is deleted or overwritten for 30 days
+    # schedule: "0 2 * * *"      # for \`ferryline start\`
 `;
 
 /** Never replaces a file. Errors: `config` if the file exists or cannot be written. */
@@ -32,7 +35,7 @@ export async function init({ environment, config, output }: Context): Promise<nu
   if (output.json) output.record({ event: 'init', time: new Date().toISOString(), path: file });
   else output.data(file);
   output.note(
-    'next: enter your server, then run `ferryline trust server` and `ferryline plan upload`',
+    'next: enter your server, then run `ferryline trust archive` and `ferryline plan nightly`',
   );
   return 0;
 }

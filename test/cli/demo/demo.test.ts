@@ -26,10 +26,11 @@ test.each([
     });
     expect(stderr).toContain(`A temporary SFTP server (${server})`);
     expect(stderr).toContain('Everything worked as promised.');
-    expect(stderr.match(/^ok {2}/gm)).toHaveLength(10);
     expect(stderr).toMatch(/^job +outcome +to copy +to delete +conflicts +time$/m);
-    expect(stderr).toMatch(/nightly-archive: refused: /);
-    expect(stderr).toMatch(/^daemon {2}nightly-archive: succeeded \((schedule|catch-up)\)$/m);
+    expect(stderr.match(/^ok {2}/gm)).toHaveLength(11);
+    expect(stderr).toMatch(/first contact: archive:data is not known to be a copy of \.\/data/);
+    expect(stderr).toMatch(/nightly: refused: /);
+    expect(stderr).toMatch(/^daemon {2}nightly: succeeded \((schedule|catch-up)\)$/m);
     expect(stderr).toMatch(/^ok {2}the file was on the server [\d.]+ m?s after it was written/m);
     expect(stdout).toMatch(/^queue {3}embedded, up$/m);
     expect(stdout).toMatch(/ drop-folder +watch +succeeded +1 /);

@@ -112,7 +112,7 @@ describe('a trash that leads elsewhere', () => {
       symlinkSync(elsewhere, scene.there(link));
       await scene.jobs({ trash: { keep: '1h' }, delete: { max: '100%' } });
       const before = readTree(elsewhere);
-      const { code, report } = await scene.run();
+      const { code, report } = await scene.run('--delete-max', '100%');
       expect(code).toBe(3);
       expect(report.failures).toMatchObject([{ path: 'a', kind: 'io' }]);
       expect(report.failures[0].message).toContain('link');

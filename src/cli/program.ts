@@ -22,6 +22,7 @@ import {
 import { Output, type OutputOptions, type Verbosity } from './show/output.js';
 import { typedFlags } from './typed-command.js';
 import type { ApplyFlags } from './verbs/apply.js';
+import type { CheckFlags } from './verbs/check.js';
 import type { PlanFlags } from './verbs/plan.js';
 import type { RestoreFlags } from './verbs/restore.js';
 import type { SchemaFlags } from './verbs/schema.js';
@@ -169,6 +170,19 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
         return apply(file, flags, context);
       }),
     );
+  addRuleFlags(
+    program
+      .command('check')
+      .argument('[job...]')
+      .description('compare the bytes of both sides, and change nothing')
+      .option('--sample <share>', 'read only this share of the files, such as 5%')
+      .option('--seed <text>', 'choose the same sample again'),
+  ).action(
+    wrap(async (context, flags: CheckFlags, names: string[]) => {
+      const { check } = await import('./verbs/check.js');
+      return check(names, flags, context);
+    }),
+  );
   addRuleFlags(
     program
       .command('explain')

@@ -83,7 +83,7 @@ export function endsRun(kind: ErrorKind): boolean {
 }
 
 /** The exit code of several jobs is the first of these that any of them had. */
-const precedence = [130, 143, 1, 9, 6, 5, 7, 4, 3, 2, 8];
+const precedence = [130, 143, 1, 9, 6, 5, 7, 4, 3, 2, 8, 10];
 
 /** The exit code of a command that ran several jobs. */
 export function worstExitCode(codes: readonly number[]): number {

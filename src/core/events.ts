@@ -66,6 +66,14 @@ export interface Failure extends OfTarget {
   readonly message: string;
 }
 
+/** The error that ended a run or a check. */
+export interface FailureEnd {
+  readonly kind: ErrorKind;
+  readonly message: string;
+  readonly hint?: string;
+  readonly path?: string;
+}
+
 /** What a run that succeeded could not guarantee. `live`: of a file that grew while it was read, all that it held when it was opened was taken, and no more. */
 export type NotGuaranteed = 'live';
 
@@ -127,12 +135,7 @@ export interface Report {
   readonly verified: 'checksum' | 'size' | 'none';
   /** Absent if there is nothing to name. */
   readonly notGuaranteed?: readonly NotGuaranteed[];
-  readonly error?: {
-    readonly kind: ErrorKind;
-    readonly message: string;
-    readonly hint?: string;
-    readonly path?: string;
-  };
+  readonly error?: FailureEnd;
   readonly failures: readonly Failure[];
   readonly failuresOmitted: number;
   /** Each target's own end, where the job has several; the other fields are sums, and the worst of them. */
@@ -159,7 +162,8 @@ interface Notice extends OfTarget {
 /** Totals so far; sent more often than they are shown. */
 export interface Progress {
   readonly event: 'progress';
-  readonly phase: 'scan' | 'transfer' | 'delete';
+  /** `check`: the totals are unknown, and 0. */
+  readonly phase: 'scan' | 'transfer' | 'delete' | 'check';
   /** Entries compared so far. */
   readonly scanned: number;
   readonly files: { readonly done: number; readonly total: number };

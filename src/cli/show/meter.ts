@@ -38,11 +38,13 @@ export class Meter {
     if (progress === undefined) return undefined;
     const first = this.#samples[0];
     const { bytes, files } = progress;
-    if (progress.phase !== 'transfer' || first === undefined || now - first.at < shortestSpanMs) {
+    const moves = progress.phase === 'transfer' || progress.phase === 'check';
+    if (!moves || first === undefined || now - first.at < shortestSpanMs) {
       return { progress, rate: undefined, left: undefined };
     }
     const seconds = (now - first.at) / 1000;
     const rate = (bytes.done - first.bytes) / seconds;
+    if (progress.phase === 'check') return { progress, rate, left: undefined };
     const fileRate = (files.done - first.files) / seconds;
     // Small files take their time by number, large ones by size: the longer estimate counts.
     const estimates = [
@@ -59,7 +61,12 @@ export class Meter {
   }
 }
 
-const phases = { scan: 'comparing', transfer: 'copying', delete: 'deleting' } as const;
+const phases = {
+  scan: 'comparing',
+  transfer: 'copying',
+  delete: 'deleting',
+  check: 'checking',
+} as const;
 
 /** One line without a bar, for logs: `nightly: copying, 12 of 40 files, 1.2 MiB of 4.0 MiB, 300 KiB/s, 9.3 s left`. */
 export function progressLine(job: string, { progress, rate, left }: View): string {
@@ -90,6 +97,11 @@ function facts(
   left: number | undefined,
 ): string[] {
   if (phase === 'scan') return [`${count(scanned, 'entry', 'entries')} so far`];
+  if (phase === 'check') {
+    const read = [`${count(files.done, 'file')} read`, formatBytes(bytes.done)];
+    if (rate !== undefined) read.push(`${formatBytes(Math.round(rate))}/s`);
+    return read;
+  }
   const list = [`${grouped(files.done)} of ${count(files.total, 'file')}`];
   if (phase === 'delete') return list;
   list.push(`${formatBytes(bytes.done)} of ${formatBytes(bytes.total)}`);
@@ -100,7 +112,7 @@ function facts(
 
 /** From 0 to 1, by bytes if there are any to copy, else by files; undefined while the total is unknown. */
 function shareDone({ phase, files, bytes }: Progress): number | undefined {
-  if (phase === 'scan') return undefined;
+  if (phase === 'scan' || phase === 'check') return undefined;
   const { done, total } = phase === 'transfer' && bytes.total > 0 ? bytes : files;
   return total === 0 ? undefined : Math.min(1, done / total);
 }

@@ -3,8 +3,8 @@ import { FerryError } from '../../core/errors.js';
 import type { ActionEvent, Emit, PlanEvent, Report, RunEvent } from '../../core/events.js';
 import { present } from '../../core/present.js';
 import { escapeText, grouped, terminalSafe } from '../../core/text.js';
-import { Meter, progressBlock, progressLine } from './meter.js';
 import type { Output } from './output.js';
+import { ProgressDisplay } from './progress-display.js';
 import {
   actionLine,
   endsTable,
@@ -23,8 +23,6 @@ export interface ReporterOptions {
   readonly dryRun: boolean;
 }
 
-/** Time between two lines of progress when no block can be drawn. */
-const progressLineEveryMs = 30_000;
 /** Deletions shown of a refused plan; of the others, the number. */
 const refusedDeletionsShown = 10;
 
@@ -33,16 +31,16 @@ export class Reporter {
   readonly #options: ReporterOptions;
   /** Whether the actions of a plan are shown, rather than the files of a run. */
   readonly #planOnly: boolean;
-  readonly #meter = new Meter();
+  readonly #progress: ProgressDisplay;
   /** The deletions of each target, in case it is refused. */
   readonly #deletions = new Map<string | undefined, { shown: ActionEvent[]; count: number }>();
-  #progressTimer: NodeJS.Timeout | undefined;
   /** Empty plans, held back until the run succeeds: after a failure "nothing to do" would be wrong. */
   readonly #emptyPlans: PlanEvent[] = [];
 
   constructor(output: Output, options: ReporterOptions) {
     this.#output = output;
     this.#options = options;
+    this.#progress = new ProgressDisplay(output, options.job);
     this.#planOnly = options.plan || options.dryRun;
   }
 
@@ -53,9 +51,7 @@ export class Reporter {
 
   /** Stops drawing and timers. */
   end(): void {
-    clearInterval(this.#progressTimer);
-    this.#progressTimer = undefined;
-    this.#output.block?.end();
+    this.#progress.end();
   }
 
   /** Only plan, action, file and run events go to stdout; `event` and `time` come first. */
@@ -94,8 +90,7 @@ export class Reporter {
         return;
       }
       case 'progress':
-        this.#meter.update(event, Date.now());
-        this.#showProgress();
+        this.#progress.update(event);
         return;
       case 'transcript':
         showTranscript(output, event.remote, event.kind, event.text);
@@ -103,22 +98,6 @@ export class Reporter {
       case 'run':
         this.#showEnd(event);
     }
-  }
-
-  /** Starts to show the progress, as a block in place or as a line now and then. */
-  #showProgress(): void {
-    if (this.#progressTimer !== undefined) return;
-    const { job } = this.#options;
-    const { block } = this.#output;
-    block?.set((columns) => {
-      const view = this.#meter.view(Date.now());
-      return view === undefined ? [] : progressBlock(job, view, columns);
-    });
-    this.#progressTimer = setInterval(() => {
-      const view = this.#meter.view(Date.now());
-      if (block === undefined && view !== undefined) this.#output.note(progressLine(job, view));
-    }, progressLineEveryMs);
-    this.#progressTimer.unref();
   }
 
   #keepDeletion(event: ActionEvent): void {

@@ -24,6 +24,7 @@ import {
 import { apply, planFolder } from '../../../jobs/plan/plan-folder.js';
 import { memoryFor, sameContent } from '../copy/content.js';
 import { mayBeGone, provenGone } from '../vanished.js';
+import { ListingPace } from './listing-pace.js';
 import { descentInto, requestedFolders, withoutDeletions } from './only-folders.js';
 import { FolderReader, type FolderTask, type UnreadableFolder } from './read-folder.js';
 
@@ -59,17 +60,6 @@ export interface Scan {
   readonly hasReserved: boolean;
 }
 
-/**
- * Limits of the folders listed at once, by the round trip in ms: enough to fill the connection, but
- * no more, since entries wait in memory for the other side's. `first` applies to the first
- * `foldersToJudge` folders, after which `entries` and the folders' mean size decide.
- */
-const listingsAtOnce = {
-  most: 512,
-  first: (roundTripMs: number) => Math.max(32, 10 * roundTripMs),
-  entries: (roundTripMs: number) => Math.max(20_000, 5_000 * roundTripMs),
-  foldersToJudge: 16,
-};
 /** Pairs of files whose bytes are compared at once; further ones wait. */
 const pairsAtOnce = 128;
 /** Bytes of memory for comparing them; further pairs wait. */
@@ -98,13 +88,13 @@ class Scanner {
     sourceFiles: 0,
     destinationFiles: 0,
   };
-  #entriesCompared = 0;
-  #foldersVisited = 0;
+  readonly #pace: ListingPace;
 
   constructor(request: ScanRequest) {
     const { source, destination } = request;
     this.#request = request;
     this.#reader = new FolderReader(request);
+    this.#pace = new ListingPace(source, destination);
     this.#isLimited = request.folders !== undefined;
     this.#pairsAtOnce = Math.min(pairsAtOnce, source.can.maxHandles, destination.can.maxHandles);
   }
@@ -122,7 +112,7 @@ class Scanner {
     };
     await walk(
       root,
-      () => this.#foldersAtOnce(),
+      () => this.#pace.atOnce(),
       (task) => this.#visit(task),
     );
     const plan = sealPlan({
@@ -218,9 +208,8 @@ class Scanner {
     gathered.sourceFiles += folder.sourceFiles;
     gathered.destinationFiles += folder.destinationFiles;
     if (folder.keeps && !task.source) this.#keep(task.path);
-    this.#entriesCompared += folder.compared;
-    this.#foldersVisited++;
-    this.#request.onProgress(this.#entriesCompared);
+    this.#pace.listed(folder.compared);
+    this.#request.onProgress(this.#pace.entries);
   }
 
   /** An unreadable folder takes its subtree out of the plan, and with it all deletions. */
@@ -242,20 +231,6 @@ class Scanner {
       keepers.add(at);
       if (at === '') break;
     }
-  }
-
-  /** How many folders may be listed at once, given the size of those visited so far. */
-  #foldersAtOnce(): number {
-    const { most, first, entries, foldersToJudge } = listingsAtOnce;
-    const source = this.#request.source.can;
-    const destination = this.#request.destination.can;
-    const handles = Math.min(source.maxHandles, destination.maxHandles);
-    const roundTripMs = Math.max(source.roundTrip, destination.roundTrip);
-    const wanted =
-      this.#foldersVisited < foldersToJudge
-        ? first(roundTripMs)
-        : (entries(roundTripMs) * this.#foldersVisited) / (this.#entriesCompared + 1);
-    return Math.max(1, Math.min(Math.floor(wanted), most, handles));
   }
 }
 

@@ -173,7 +173,8 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
   addRuleFlags(
     program
       .command('check')
-      .argument('[job...]')
+      .argument('[job...]', jobsArgument)
+      .option(...allFlag)
       .description('compare the bytes of both sides, and change nothing')
       .option('--sample <share>', 'read only this share of the files, such as 5%')
       .option('--seed <text>', 'choose the same sample again'),

@@ -5,6 +5,8 @@ import type { FailureEnd, FileEvent, Progress } from './events.js';
 export interface DifferenceEvent {
   readonly event: 'difference';
   readonly job: string;
+  /** In a job with several targets: which one. */
+  readonly target?: string;
   readonly path: string;
   /** `missing` at the destination; `extra` at the destination of a mirror; `conflict`: it can't be the same on both sides, such as a file where the other side has a folder. */
   readonly kind: 'missing' | 'extra' | 'size' | 'content' | 'conflict';
@@ -19,9 +21,11 @@ export interface Sample {
   readonly seed: string;
 }
 
-/** The result of a check; paths that differ are in `different`, `missing` or `extra`, each in one. */
+/** The result of checking one target; paths that differ are in `different`, `missing` or `extra`, each in one. */
 export interface CheckReport {
   readonly job: string;
+  /** In a job with several targets, each of which is checked by itself: which one. */
+  readonly target?: string;
   readonly from: string;
   readonly to: string;
   readonly exitCode: number;

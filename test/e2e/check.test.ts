@@ -248,8 +248,30 @@ test('several jobs: each is checked, and 3 ranks before 10', async ({ sshd, scen
   expect(await codes('one')).toBe(0);
   expect(await codes('one', 'two')).toBe(10);
   expect(await codes('two', 'three')).toBe(3);
+  expect(await codes('t*')).toBe(3);
+  expect(await codes('--all')).toBe(3);
+  const { stderr } = await scene.cli(['check', '--all']);
+  expect(stderr).toMatch(
+    /^job +outcome +files +read +different +missing +extra +unreadable +time$/m,
+  );
+  expect(stderr).toMatch(/^two +different +1 +1 +1 +0 +0 +0 /m);
   expect(await codes('two', 'nobody')).toBe(2);
   expect(await codes()).toBe(2);
+});
+
+test('several targets: each by itself', async ({ scene }) => {
+  scene.writeHere({ a: 'a', b: 'b' });
+  scene.writeThere({ 'one/a': 'a', 'one/b': 'b', 'two/a': 'x' });
+  await scene.jobs({ to: [`archive:${scene.place}/one`, `archive:${scene.place}/two`] });
+  const { code, events } = await scene.cli(['check', 'job', '--json']);
+  expect(code).toBe(10);
+  const target = `archive:${scene.place}/two`;
+  expect(events).toMatchObject([
+    { event: 'check', target: `archive:${scene.place}/one`, exitCode: 0, equal: 2 },
+    { event: 'difference', target },
+    { event: 'difference', target },
+    { event: 'check', target, exitCode: 10, different: 1, missing: 1 },
+  ]);
 });
 
 test('holds no lock: it works while the job runs', async ({ slowScene }) => {

@@ -13,14 +13,18 @@ import {
 import type { Output } from './output.js';
 import { ProgressDisplay } from './progress-display.js';
 import { fileLine } from './summary.js';
+import { tableLines } from './table.js';
 
 export class CheckReporter {
   readonly #output: Output;
+  readonly #name: string;
   readonly #progress: ProgressDisplay;
 
-  constructor(output: Output, job: string) {
+  /** `name` is the job's, and its target's, for people. */
+  constructor(output: Output, name: string) {
     this.#output = output;
-    this.#progress = new ProgressDisplay(output, job);
+    this.#name = name;
+    this.#progress = new ProgressDisplay(output, name);
   }
 
   readonly emit = (event: CheckEvent): void => {
@@ -52,10 +56,11 @@ export class CheckReporter {
   #showEnd(report: CheckReport): void {
     this.end();
     const output = this.#output;
-    const { job, error, exitCode } = report;
+    const { error, exitCode } = report;
+    const name = this.#name;
     if (error !== undefined)
       output.error(
-        new FerryError(error.kind, `${job}: ${error.message}`, {
+        new FerryError(error.kind, `${name}: ${error.message}`, {
           ...present({ path: error.path, hint: error.hint }),
         }),
       );
@@ -63,7 +68,7 @@ export class CheckReporter {
     const { bold, green, red } = output.style;
     const verdict = verdictOf(report);
     const coloured = exitCode === 0 ? green(verdict) : red(verdict);
-    output.note(`${bold(job)}: ${coloured}: ${checkFacts(report)}`);
+    output.note(`${bold(name)}: ${coloured}: ${checkFacts(report)}`);
   }
 }
 
@@ -99,4 +104,22 @@ function checkFacts(report: CheckReport): string {
   if (sample !== undefined)
     line += `, sample of ${sample.percent} % (--seed ${escapeText(sample.seed)})`;
   return line;
+}
+
+/** A table of what the checks of several jobs and targets found. */
+export function checksTable(reports: readonly CheckReport[]): string[] {
+  const rows = reports.map((report) => [
+    checkedName(report),
+    verdictOf(report),
+    ...[report.files, report.read, report.different, report.missing].map(grouped),
+    ...[report.extra, report.unreadable].map(grouped),
+    formatDuration(report.seconds * 1000),
+  ]);
+  const counts = ['files', 'read', 'different', 'missing', 'extra', 'unreadable'];
+  return tableLines([['job', 'outcome', ...counts, 'time'], ...rows]);
+}
+
+/** `publish`, `publish web1:www`. */
+export function checkedName({ job, target }: Pick<CheckReport, 'job' | 'target'>): string {
+  return target === undefined ? job : `${job} ${escapeText(target)}`;
 }

@@ -1,16 +1,19 @@
 /** `ferryline check JOB…`: compares the bytes of both sides and changes nothing. workers/run/check does it. */
 import { randomBytes } from 'node:crypto';
-import type { Sample } from '../../core/check.js';
+import type { CheckReport, Sample } from '../../core/check.js';
 import { Cancelled, FerryError, worstExitCode } from '../../core/errors.js';
+import { partsOf } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import { checkJob } from '../../workers/run/check/check-job.js';
-import { jobList, jobNamed, readConfig } from '../config-file.js';
+import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { overridesFrom, type RuleFlags } from '../flags.js';
 import { openPool } from '../run-jobs.js';
-import { CheckReporter } from '../show/check-reporter.js';
+import { isSelected, selectJobs } from '../select-jobs.js';
+import { CheckReporter, checkedName, checksTable } from '../show/check-reporter.js';
 
 export interface CheckFlags extends RuleFlags {
+  readonly all?: boolean;
   /** A share, such as `5%`. */
   readonly sample?: string;
   readonly seed?: string;
@@ -22,21 +25,23 @@ export async function check(
   context: Context,
 ): Promise<number> {
   const sample = sampleFrom(flags);
-  const config = await readConfig(context, overridesFrom(flags), names);
-  if (names.length === 0)
-    throw new FerryError('config', 'check needs the name of a job', { hint: jobList(config) });
-  const jobs = [...new Set(names)].map((name) => jobNamed(config, name));
+  const selection = { names, all: flags.all === true };
+  const config = await readConfig(context, overridesFrom(flags), (job) =>
+    isSelected(selection, job),
+  );
+  const parts = selectJobs(config, selection, 'check').flatMap(partsOf);
+  const { output } = context;
   const signal = context.stopSignal();
   const pool = openPool(context);
-  const codes: number[] = [];
+  const reports: CheckReport[] = [];
   try {
-    for (const job of jobs) {
+    for (const part of parts) {
       if (signal.aborted) break;
-      const reporter = new CheckReporter(context.output, job.name);
+      const { name: job, target } = part;
+      const reporter = new CheckReporter(output, checkedName({ job, ...present({ target }) }));
       try {
         const { emit } = reporter;
-        const report = await checkJob(job, { emit, signal, pool, ...present({ sample }) });
-        codes.push(report.exitCode);
+        reports.push(await checkJob(part, { emit, signal, pool, ...present({ sample }) }));
       } finally {
         reporter.end();
       }
@@ -44,6 +49,8 @@ export async function check(
   } finally {
     await pool.leave();
   }
+  if (parts.length > 1 && !output.json) for (const line of checksTable(reports)) output.note(line);
+  const codes = reports.map(({ exitCode }) => exitCode);
   if (signal.reason instanceof Cancelled) codes.push(signal.reason.exitCode);
   return worstExitCode(codes);
 }

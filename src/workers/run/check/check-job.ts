@@ -46,7 +46,7 @@ class Found {
   counts: Counts = noCounts;
 }
 
-/** Checks a job. Never rejects: every error ends in the report. */
+/** Checks a job with one target, or one part of a job. Never rejects: every error ends in the report. */
 export async function checkJob(job: Job, context: CheckContext): Promise<CheckReport> {
   const { pool, emit, sample } = context;
   const started = new Date();
@@ -73,6 +73,7 @@ export async function checkJob(job: Job, context: CheckContext): Promise<CheckRe
   const { entries: _, ...read } = counts;
   const report: CheckReport = {
     job: job.name,
+    ...present({ target: job.target }),
     from: job.from.label,
     to: job.to.label,
     ...endOf(found, thrown),
@@ -121,7 +122,8 @@ async function compareSides(
       signal,
       onDifference(path, kind, message) {
         found[kind === 'missing' || kind === 'extra' ? kind : 'different']++;
-        emit({ event: 'difference', job: job.name, path, kind, message });
+        const { name, target } = job;
+        emit({ event: 'difference', job: name, ...present({ target }), path, kind, message });
       },
       onUnreadable({ path, kind, message }) {
         found.unreadable++;

@@ -102,6 +102,7 @@ async function compareSides(
     return side;
   };
   let emittedAt = 0;
+  const passOf = bandwidthOf(job, pool, signal, () => {});
   try {
     const destination = await open('to');
     const source = await open('from');
@@ -118,7 +119,7 @@ async function compareSides(
       },
       isLive: fileMatcher(job.live),
       sample,
-      pass: bandwidthOf(job, pool, signal, () => {}),
+      pass: async (bytes) => passOf()?.(bytes),
       signal,
       onDifference(path, kind, message) {
         found[kind === 'missing' || kind === 'extra' ? kind : 'different']++;

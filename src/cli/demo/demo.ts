@@ -94,8 +94,8 @@ async function play(stage: Stage): Promise<void> {
   });
 
   title(stage, '3. The deleted photo comes back from the trash, into ./data');
-  await command(stage, ['restore', 'nightly-archive'], 0);
-  await command(stage, ['restore', 'nightly-archive', 'photos/12.jpg', '--to', './data'], 0);
+  await command(stage, ['restore', 'nightly'], 0);
+  await command(stage, ['restore', 'nightly', 'photos/12.jpg', '--to', './data'], 0);
   await check(
     stage,
     'the photo is as it was, the new report too; nothing was overwritten',

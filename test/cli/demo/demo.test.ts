@@ -27,7 +27,7 @@ test.each([
     expect(stderr).toContain(`A temporary SFTP server (${server})`);
     expect(stderr).toContain('Everything worked as promised.');
     expect(stderr).toMatch(/^job +outcome +to copy +to delete +conflicts +time$/m);
-    expect(stderr.match(/^ok {2}/gm)).toHaveLength(11);
+    expect(stderr.match(/^ok {2}/gm)).toHaveLength(12);
     expect(stderr).toMatch(/first contact: archive:data is not known to be a copy of \.\/data/);
     expect(stderr).toMatch(/nightly: refused: /);
     expect(stderr).toMatch(/^daemon {2}nightly: succeeded \((schedule|catch-up)\)$/m);

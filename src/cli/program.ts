@@ -213,6 +213,7 @@ function addRestore(program: Command, wrap: Wrap): void {
     .option('--to <folder>', 'restore into this local folder instead')
     .option('--force', 'overwrite what exists; it goes to the trash')
     .option('-n, --dry-run', 'print what would be restored, and change nothing')
+    .option(...aloneFlag)
     .action(
       wrap(async (context, flags: RestoreFlags, name: string, paths: string[]) => {
         const { restore } = await import('./verbs/restore.js');

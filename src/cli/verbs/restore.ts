@@ -10,6 +10,7 @@ import { parseLocation } from '../../jobs/config/location.js';
 import { didYouMean } from '../../jobs/config/problems.js';
 import { Patterns } from '../../jobs/plan/patterns.js';
 import { acquireJobLock } from '../../state/lock.js';
+import { ownedSide } from '../../workers/run/owned-side.js';
 import { Tally } from '../../workers/run/tally.js';
 import { bandwidthOf, limitProcess } from '../../workers/run/transfer/bandwidth.js';
 import { listTrash, newestOfEach, type Trashed } from '../../workers/run/trash/list-trash.js';
@@ -17,6 +18,7 @@ import { restore as bringBack } from '../../workers/run/trash/restore.js';
 import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { openPool } from '../run-jobs.js';
+import { type HeldPermits, openRunPermits, type RunPermits } from '../run-permits.js';
 import { fileLine } from '../show/summary.js';
 import { localTime, tableLines } from '../show/table.js';
 import { useState } from '../state.js';
@@ -29,6 +31,8 @@ export interface RestoreFlags {
   readonly to?: string;
   readonly force?: boolean;
   readonly dryRun?: boolean;
+  /** Without the queue's permits. */
+  readonly alone?: boolean;
 }
 
 /** What the parts of this command share. */
@@ -39,6 +43,8 @@ interface RestoreSession {
   readonly flags: RestoreFlags;
   readonly pool: SessionPool;
   readonly context: Context;
+  /** What the queue has given for it, as for a run. */
+  readonly held?: HeldPermits | undefined;
 }
 
 export async function restore(
@@ -66,10 +72,18 @@ export async function restore(
   const pool = openPool(context);
   limitProcess(pool, config.bandwidth);
   const session = { trash, flags, pool, context };
+  let permits: RunPermits | undefined;
+  let held: HeldPermits | undefined;
   try {
     if (paths.length === 0) return await list(parts, session);
-    return await restorePaths(paths, { ...session, job: onePart(job, parts) });
+    const part = onePart(job, parts);
+    if (state !== undefined && flags.alone !== true)
+      permits = await openRunPermits({ config, state, ofConfig: true, pool }, context);
+    held = await permits?.hold(part, context.stopSignal());
+    return await restorePaths(paths, { ...session, job: part, held });
   } finally {
+    await held?.release();
+    await permits?.close();
     await pool.leave();
     await lock?.release();
   }
@@ -153,11 +167,13 @@ async function list(
 }
 
 async function restorePaths(paths: readonly string[], session: RestoreSession): Promise<number> {
-  const { job, trash, flags, pool, context } = session;
+  const { job, trash, flags, pool, context, held } = session;
   const { output } = context;
-  const signal = context.stopSignal();
+  const stop = context.stopSignal();
+  const signal = held === undefined ? stop : AbortSignal.any([stop, held.lost]);
   const start = Date.now();
-  const side = await openSide(job.to, 'to', pool, signal);
+  const found = await openSide(job.to, 'to', pool, signal);
+  const side = held === undefined ? found : ownedSide(found, () => held.isOurs());
   const all = entriesOf(await listTrash(side.endpoint, trash.dir, signal), flags.run);
   const entries = selected(newestOfEach(all), paths, job);
   const target = flags.to === undefined ? side : await openLocalTarget(flags.to, pool, context);

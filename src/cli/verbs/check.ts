@@ -5,6 +5,7 @@ import { Cancelled, FerryError, worstExitCode } from '../../core/errors.js';
 import { partsOf } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import { checkJob } from '../../workers/run/check/check-job.js';
+import { limitProcess } from '../../workers/run/transfer/bandwidth.js';
 import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { overridesFrom, type RuleFlags } from '../flags.js';
@@ -33,6 +34,7 @@ export async function check(
   const { output } = context;
   const signal = context.stopSignal();
   const pool = openPool(context);
+  limitProcess(pool, config.bandwidth);
   const reports: CheckReport[] = [];
   try {
     for (const part of parts) {

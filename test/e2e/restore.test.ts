@@ -36,6 +36,8 @@ for (const [name, start] of Object.entries(trashServers))
 
     plain(
       'a deleted file and a replaced folder are back, as they were; what they replace is kept',
+      // four commands, each of which logs in
+      { timeout: 60_000 },
       async () => {
         const scene = await openTrashScene(server, {});
         const run = await lose(scene);

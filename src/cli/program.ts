@@ -177,7 +177,8 @@ function addRunVerbs(program: Command, wrap: Wrap): void {
       .option(...allFlag)
       .description('compare the bytes of both sides, and change nothing')
       .option('--sample <share>', 'read only this share of the files, such as 5%')
-      .option('--seed <text>', 'choose the same sample again'),
+      .option('--seed <text>', 'choose the same sample again')
+      .option(...aloneFlag),
   ).action(
     wrap(async (context, flags: CheckFlags, names: string[]) => {
       const { check } = await import('./verbs/check.js');

@@ -62,6 +62,8 @@ test('a queue that can’t be reached: 4, unless --alone', async ({ scene }) => 
   ]);
   const adHoc = ['push', 'data', `archive:${scene.place}/b`];
   expect((await scene.cli(adHoc, { env })).code).toBe(4);
+  expect((await scene.cli(['check', 'job'], { env })).code).toBe(4);
+  expect((await scene.cli(['check', 'job', '--alone'], { env })).code).toBe(10);
   expect((await scene.cli(['run', 'job', '--alone'], { env })).code).toBe(0);
   expect((await scene.cli([...adHoc, '--alone'], { env })).code).toBe(0);
 });
@@ -86,6 +88,21 @@ test('with the embedded queue, its daemon gives logins to runs by hand, and gets
   byHand.child.kill('SIGKILL');
   expect((await next.ended).code).toBe(0);
   expect(await daemon.stop()).toBe(0);
+}, 120_000);
+
+test('a check takes its login from the daemon, and no permit of its job', async ({
+  slowScene: scene,
+}) => {
+  await scene.jobs({}, { bandwidth: '48KiB/s', maxSessions: 1 });
+  const daemon = await startDaemon(scene);
+  const asked = await scene.cli(['enqueue', 'job', '--json']);
+  await scene.begun();
+  const check = startFerryline(['check', 'job'], { cwd: scene.cwd });
+  await check.said(/waiting for a login on archive/);
+  await scene.cli(['cancel', asked.events[0]?.run]);
+  const { code, stderr } = await check.ended;
+  expect(code, stderr).toBe(10);
+  await daemon.stop();
 }, 120_000);
 
 test('a run by hand goes on when the daemon that gave it its permits ends', async ({

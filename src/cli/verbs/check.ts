@@ -10,11 +10,14 @@ import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { overridesFrom, type RuleFlags } from '../flags.js';
 import { openPool } from '../run-jobs.js';
+import { openRunPermits, type RunPermits } from '../run-permits.js';
 import { isSelected, selectJobs } from '../select-jobs.js';
 import { CheckReporter, checkedName, checksTable } from '../show/check-reporter.js';
+import { lookAtState } from '../state.js';
 
 export interface CheckFlags extends RuleFlags {
   readonly all?: boolean;
+  readonly alone?: boolean;
   /** A share, such as `5%`. */
   readonly sample?: string;
   readonly seed?: string;
@@ -35,10 +38,17 @@ export async function check(
   const signal = context.stopSignal();
   const pool = openPool(context);
   limitProcess(pool, config.bandwidth);
+  let permits: RunPermits | undefined;
   const reports: CheckReport[] = [];
   try {
+    if (flags.alone !== true) {
+      const state = await lookAtState(context, config);
+      // logins alone: a check takes no job's permit, since it changes nothing
+      permits = await openRunPermits({ config, state, ofConfig: false, pool }, context);
+    }
     for (const part of parts) {
       if (signal.aborted) break;
+      const held = await permits?.hold(part, signal);
       const { name: job, target } = part;
       const reporter = new CheckReporter(output, checkedName({ job, ...present({ target }) }));
       try {
@@ -46,9 +56,11 @@ export async function check(
         reports.push(await checkJob(part, { emit, signal, pool, ...present({ sample }) }));
       } finally {
         reporter.end();
+        await held?.release();
       }
     }
   } finally {
+    await permits?.close();
     await pool.leave();
   }
   if (parts.length > 1 && !output.json) for (const line of checksTable(reports)) output.note(line);

@@ -42,7 +42,7 @@ test('a target that fails is tried again by itself', async ({ sshd, redis, scene
   const of = (event: string) => log.events.filter((one) => one.event === event);
   expect(of('plan').map(({ target }) => target)).toEqual([`web1:${scene.place}/web1`]);
   expect(of('run')).toHaveLength(3);
-  const transfers = readFileSync(`${scene.cwd}/state/transfers.log`, 'utf8');
+  const transfers = readFileSync(`${scene.cwd}/.state/transfers.log`, 'utf8');
   expect(JSON.parse(transfers)).toMatchObject({ remote: 'web1', target: of('plan')[0]?.target });
   expect(await daemon.stop()).toBe(0);
 }, 60_000);

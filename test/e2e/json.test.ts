@@ -148,12 +148,12 @@ describe('a run', () => {
     await scene.jobs({ history: 1 });
     const { report: first } = await scene.run();
     const logs = join(scene.cwd, '.state/logs');
-    mkdirSync(logs);
-    for (const run of [first.run, 'another']) writeFileSync(join(logs, `${run}.ndjson`), '{}\n');
+    expect(readdirSync(logs)).toEqual([`${first.run}.ndjson`]);
+    writeFileSync(join(logs, 'another.ndjson'), '{}\n');
     scene.writeHere({ 'b.txt': 'b' }); // a run that changes nothing pushes no other out
     const { report: second } = await scene.run();
     expect(readdirSync(join(scene.cwd, '.state/runs/job'))).toEqual([`${second.run}.json`]);
-    expect(readdirSync(logs)).toEqual(['another.ndjson']);
+    expect(readdirSync(logs).sort()).toEqual([`${second.run}.ndjson`, 'another.ndjson']);
   });
 
   test('several jobs: a run event each, in order, one login', async ({ sshd, scene }) => {

@@ -154,7 +154,7 @@ describe('row 4: the server falls silent', () => {
       expect(error).toMatchObject({
         kind: 'network',
         message: expect.stringContaining(`did not answer ${type} within 0.5 s`),
-        hint: expect.stringContaining('deadline'),
+        hint: expect.stringContaining('replyTimeout'),
       });
       expect(files.deleted).toBe(0);
       expect(withoutParts(target)).toEqual(old);

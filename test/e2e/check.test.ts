@@ -277,7 +277,10 @@ test('several targets: each by itself', async ({ scene }) => {
 test('holds no lock: it works while the job runs', async ({ slowScene }) => {
   const running = startFerryline(['run', 'job'], { cwd: slowScene.cwd });
   await slowScene.begun();
-  const { code, events } = await slowScene.cli(['check', 'job', '--json', '-c', slowScene.fast]);
+  // a state folder belongs to one jobs.yml, and the fast one is another
+  const { code, events } = await slowScene.cli(['check', 'job', '--json', '-c', slowScene.fast], {
+    env: { FERRYLINE_STATE_DIR: '.state-fast' },
+  });
   expect(code).toBe(10);
   const end = events.at(-1);
   expect(end?.missing).toBeGreaterThan(0);

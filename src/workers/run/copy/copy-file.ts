@@ -2,7 +2,7 @@
  * Copies one file: writes it under a temporary name beside the final one, checks size and mtime,
  * checks that the source has not changed, then replaces the final name. At every moment the final
  * name holds the complete old file, the complete new file, or nothing if there was none.
- * docs/files-and-deletions.md describes it for users.
+ * docs/how-files-are-copied.md describes it for users.
  */
 import type { Attributes, Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';

@@ -2,6 +2,9 @@
 import { closeSync, lstatSync, openSync, readdirSync, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 
+/** What ferryline keeps at a destination, such as a mirror's mark: no part of the tree. */
+const own = '.ferryline';
+
 /**
  * The first difference between two trees, or undefined: kinds, names, sizes, every byte, and each
  * file's mtime in whole seconds. Folders' times and all modes may differ.
@@ -11,7 +14,11 @@ export function difference(expected: string, actual: string): string | undefined
   if (one !== other) return `${actual} is ${other}, not ${one}`;
   if (one === 'a file') return fileDifference(expected, actual);
   if (one !== 'a folder') return undefined;
-  const [names, found] = [readdirSync(expected).sort(), readdirSync(actual).sort()];
+  const [names, found] = [expected, actual].map((folder) =>
+    readdirSync(folder)
+      .filter((name) => name !== own)
+      .sort(),
+  ) as [string[], string[]];
   for (let i = 0; i < Math.max(names.length, found.length); i++) {
     const [name, there] = [names[i], found[i]];
     if (name !== there)
@@ -29,6 +36,7 @@ export function marksOf(root: string): Marks {
   const marks = new Map<string, string>();
   const visit = (folder: string) => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (entry.name === own) continue;
       const path = `${folder}/${entry.name}`;
       const stat = lstatSync(path);
       marks.set(path, `${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}`);

@@ -14,7 +14,7 @@ export interface Stat {
   readonly mtime: number | undefined;
   /** Permission bits, set-id and sticky included (0o7777). */
   readonly mode: number;
-  /** If known: tells this file from another one that replaces it (inode and change time). */
+  /** If known: identifies this file, so that one that replaces it differs (inode and change time). */
   readonly identity?: string;
 }
 

@@ -65,7 +65,7 @@ function elsewhere(root: string, label: string) {
   return openLocal(root, label).endpoint;
 }
 
-/** Whether the root's file system tells upper from lower case; true if the root's name can't show it. */
+/** Whether the root's file system distinguishes upper from lower case; true if the root's name can't show it. */
 async function isCaseSensitive(root: string): Promise<boolean> {
   const other = swapCase(path.basename(root));
   if (other === undefined) return true;

@@ -59,7 +59,7 @@ function nextSlots(job: Job, now: number): number[] {
   return slots;
 }
 
-/** `Wed 2026-11-25 02:00 +01:00`, with seconds if wanted. The offset tells apart the two passes of a repeated hour. */
+/** `Wed 2026-11-25 02:00 +01:00`, with seconds if wanted. The offset distinguishes the two passes of a repeated hour. */
 function wallText(slot: number, zone: Zone, seconds: boolean): string {
   const wall = zone.wall(slot);
   const date = new Date(wall);

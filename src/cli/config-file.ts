@@ -32,7 +32,12 @@ export async function readConfig(
 }
 
 /** The error for a command that needs a jobs.yml where there is none. */
-export function noConfig({ environment }: Pick<Context, 'environment'>): FerryError {
+export function noConfig({
+  environment,
+  config,
+}: Pick<Context, 'environment' | 'config'>): FerryError {
+  if (config === false)
+    return new FerryError('config', 'this command needs a jobs.yml; leave out --no-config');
   const candidates = configCandidates(environment).map(escapeText).join(', ');
   return new FerryError('config', `no jobs.yml was found; looked for ${candidates}`, {
     hint: 'create one with `ferryline init`, or name one with --config FILE',

@@ -43,16 +43,19 @@ export async function readTexts(file: string): Promise<ConfigTexts> {
   return { ...main, more, notes };
 }
 
-/** Calls `changed` whenever a file was changed, added or removed. Returns a function that ends it. */
-export function watchTexts(file: string, changed: () => void): () => void {
-  let seen: string | undefined;
+/**
+ * Calls `changed` whenever a file was changed, added or removed since `seen`, which is what looksOf
+ * returned before the files were read. Returns a function that ends it.
+ */
+export function watchTexts(file: string, seen: string, changed: () => void): () => void {
+  let last = seen;
   let ended = false;
   let timer: NodeJS.Timeout | undefined;
   const look = async () => {
     const now = await looksOf(file);
     if (ended) return;
-    if (seen !== undefined && now !== seen) changed();
-    seen = now;
+    if (now !== last) changed();
+    last = now;
     timer = setTimeout(look, lookEveryMs);
     timer.unref();
   };
@@ -115,7 +118,7 @@ function unreadable(path: string, cause: unknown, hint: string): FerryError {
 }
 
 /** A text that differs once one of the files does. */
-async function looksOf(file: string): Promise<string> {
+export async function looksOf(file: string): Promise<string> {
   const folder = folderOf(file);
   const names = await readdir(folder).catch(() => []);
   const paths = [file, ...names.filter(isRead).map((name) => join(folder, name))];

@@ -6,8 +6,8 @@ import type { Output } from './show/output.js';
 export interface Context {
   readonly environment: Environment;
   readonly output: Output;
-  /** `--config`. */
-  readonly config: string | undefined;
+  /** `--config`; false: `--no-config`. */
+  readonly config: string | false | undefined;
   /** The flags typed that a command to be typed again needs as well (see typed-command.ts). */
   readonly typed: readonly (readonly string[])[];
   /**

@@ -17,6 +17,8 @@ export async function daemonIn(state: string, context: Context): Promise<Control
 }
 
 /** The command that starts a daemon with the same configuration, for hints. */
-function startCommand(config: string | undefined): string {
-  return config === undefined ? 'ferryline start' : `ferryline start -c ${quoted(config)}`;
+function startCommand(config: string | false | undefined): string {
+  return config === undefined || config === false
+    ? 'ferryline start'
+    : `ferryline start -c ${quoted(config)}`;
 }

@@ -27,8 +27,9 @@ function xdg(environment: Environment, name: string, fallback: string): string {
   return value?.startsWith('/') ? value : join(environment.home, fallback);
 }
 
-/** The files to look for, in order; only the named one if there is one (`named`, or FERRYLINE_CONFIG). */
-export function configCandidates(environment: Environment, named?: string): string[] {
+/** The files to look for, in order; only the named one if there is one (`named`, or FERRYLINE_CONFIG), and none for `--no-config`. */
+export function configCandidates(environment: Environment, named?: string | false): string[] {
+  if (named === false) return [];
   const one = named ?? variable(environment, 'FERRYLINE_CONFIG');
   if (one !== undefined) return [resolve(environment.cwd, one)];
   return [
@@ -39,7 +40,7 @@ export function configCandidates(environment: Environment, named?: string): stri
 }
 
 /** The absolute path of the configuration; undefined if none was named and none exists. */
-export function findConfig(environment: Environment, named?: string): string | undefined {
+export function findConfig(environment: Environment, named?: string | false): string | undefined {
   const candidates = configCandidates(environment, named);
   const found = candidates.find((file) => existsSync(file));
   // A named file that does not exist fails when it is read.

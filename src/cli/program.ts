@@ -82,6 +82,7 @@ function build(wrap: Wrap): Command {
     .helpOption('-h, --help', 'print help for ferryline or a command')
     .helpCommand(false)
     .option('-c, --config <file>', 'jobs.yml to use')
+    .option('--no-config', 'use no jobs.yml')
     .option('--json', 'print events as JSON lines on stdout, and nothing else')
     .option('-q, --quiet', 'print errors only')
     .option(
@@ -333,7 +334,7 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
 
 function contextOf(command: Command, signals: Pick<Context, 'stopSignal' | 'hangups'>): Context {
   const flags = command.optsWithGlobals<{
-    config?: string;
+    config?: string | false;
     json?: boolean;
     quiet?: boolean;
     verbose: number;

@@ -150,6 +150,8 @@ export interface Config {
   readonly bandwidth: Bandwidth | undefined;
   readonly queue: string;
   readonly remotes: ReadonlyMap<string, Remote>;
+  /** Names of remotes by the name of their group. */
+  readonly groups: ReadonlyMap<string, readonly string[]>;
   readonly jobs: ReadonlyMap<string, Job>;
   /** Messages for people, such as two jobs with the same destination. */
   readonly warnings: readonly string[];

@@ -8,6 +8,7 @@ import { FerryError } from '../core/errors.js';
 import { present } from '../core/present.js';
 import { escapeText } from '../core/text.js';
 import { recordFile } from './layout.js';
+import { anyHolderOf } from './lock.js';
 import { createWhole, writeWhole } from './write-whole.js';
 
 /** The version that this program writes. Folders of earlier programs have no record: version 0, with the same entries. */
@@ -59,7 +60,8 @@ export async function checkRecord(state: string, config: string | undefined): Pr
 
 /**
  * Makes a folder that exists belong to a jobs.yml (undefined: to ad hoc runs) and to nothing else.
- * Of several processes at once, one gets it. Errors: as above, and the system's.
+ * Of several processes at once, one gets it. Errors: as above, and the system's; `busy` also when the
+ * jobs.yml that it belonged to is gone, but a process still uses the folder, such as its daemon.
  */
 export async function claimFolder(state: string, config: string | undefined): Promise<Claim> {
   const record: StateRecord = { format: stateFormat, ...present({ config }) };
@@ -67,6 +69,10 @@ export async function claimFolder(state: string, config: string | undefined): Pr
   for (;;) {
     const claim = await checkRecord(state, config);
     if (claim.how === 'known') return claim;
+    if (claim.how === 'orphaned') {
+      const holder = await anyHolderOf(state);
+      if (holder !== undefined) throw inUse(state, claim.from, holder);
+    }
     const isFree = claim.how === 'unrecorded' && !(await hasRecord(state));
     if (!isFree) {
       await writeWhole(recordFile(state), text);
@@ -113,6 +119,17 @@ function another(state: string, owner: string, config: string | undefined): Ferr
     {
       code: 'ANOTHER_CONFIG',
       hint: `give each jobs.yml a state folder of its own (FERRYLINE_STATE_DIR, or \`stateDir\` in jobs.yml); if ${escapeText(owner)} is no longer used, remove it or ${escapeText(recordFile(state))}`,
+    },
+  );
+}
+
+function inUse(state: string, owner: string, pid: string): FerryError {
+  return new FerryError(
+    'busy',
+    `the state folder ${escapeText(state)} belonged to ${escapeText(owner)}, which no longer exists, but process ${pid} still uses it`,
+    {
+      code: 'ANOTHER_CONFIG',
+      hint: 'stop that process (a daemon: start it again with --config), or move jobs.yml back',
     },
   );
 }

@@ -60,3 +60,16 @@ test('`run` keeps to it, too', async ({ sshd, scene }) => {
   run.child.kill('SIGTERM');
   expect((await run.ended).code).toBe(143);
 });
+
+test('comparing contents keeps to it, too', async ({ sshd, scene }) => {
+  await manyFiles(scene);
+  await jobs(scene, sshd, {});
+  expect(await scene.cli(['run', 'job'])).toMatchObject({ code: 0 });
+  await jobs(scene, sshd, { bandwidth: slow });
+  const limited = await scene.cli(['run', 'job', '--compare', 'checksum', '--timeout', '2s']);
+  expect(limited).toMatchObject({ code: 3 });
+  expect(limited.stderr).toContain('took longer than its timeout');
+  await jobs(scene, sshd, {});
+  const free = await scene.cli(['run', 'job', '--compare', 'checksum', '--timeout', '20s']);
+  expect(free).toMatchObject({ code: 0 });
+});

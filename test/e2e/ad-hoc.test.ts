@@ -3,8 +3,9 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { test as base, forFile, started } from '../kit/base.js';
+import { writeJobs } from '../kit/daemons/cli.js';
 import { readTree, sameTree } from '../kit/files/tree.js';
-import type { Scene } from '../kit/scene.js';
+import { remoteIn, type Scene } from '../kit/scene.js';
 import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 const test = base.extend(
@@ -135,6 +136,20 @@ describe('~/.ssh', () => {
     config(sshd, scene);
     expect((await scene.cli(['push', './data', `backup:${scene.place}`])).code).toBe(0);
     expect(readTree(scene.there())).toEqual(tree);
+  });
+
+  test('--no-config takes the host, whatever jobs.yml calls so', async ({ sshd, scene }) => {
+    scene.writeHere(tree);
+    config(sshd, scene);
+    const elsewhere = { ...remoteIn(sshd), port: 1 };
+    await writeJobs(scene.cwd, { remotes: { backup: elsewhere } });
+    const words = ['push', './data', `backup:${scene.place}`];
+    expect((await scene.cli(words)).code).toBe(4);
+    expect((await scene.cli([...words, '--no-config'])).code).toBe(0);
+    expect(readTree(scene.there())).toEqual(tree);
+    const run = await scene.cli(['run', '--all', '--no-config']);
+    expect(run.code).toBe(2);
+    expect(run.stderr).toContain('needs a jobs.yml; leave out --no-config');
   });
 
   test('a default key is found', async ({ sshd, scene }) => {

@@ -2,6 +2,7 @@
 import { readdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test as plain } from 'vitest';
+import { acquireJobLock } from '../../src/state/lock.js';
 import { test } from '../kit/base.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 import { mtimeOf, randomBytes, readTree, writeTree } from '../kit/files/tree.js';
@@ -79,6 +80,19 @@ for (const [name, start] of Object.entries(trashServers))
       expect(readTree(scene.there())).toMatchObject({ a: 'new a!' });
     });
   });
+
+test('while the job runs: 8, and nothing is changed', async ({ scene }) => {
+  await scene.jobs({ trash: true });
+  await lose(scene);
+  const before = readTree(scene.there());
+  const lock = await acquireJobLock(join(scene.cwd, '.state'), 'job');
+  const { code, stderr } = await scene.cli(['restore', 'job', 'gone']);
+  await lock.release();
+  expect(code).toBe(8);
+  expect(stderr).toContain('job job runs already');
+  expect(readTree(scene.there())).toEqual(before);
+  expect((await scene.cli(['restore', 'job', 'gone'])).code).toBe(0);
+});
 
 test('without PATH it lists, the newest run first; --json and --run', async ({ scene }) => {
   await scene.jobs({ trash: true });

@@ -35,6 +35,20 @@ const targets = (report: JsonEvent) =>
 const targetsOf = (events: readonly JsonEvent[], event: string) =>
   events.filter((one) => one.event === event).map(({ target }) => target);
 
+test('a group where one remote is needed: 2, naming its members, and no login', async ({
+  sshd,
+  scene,
+}) => {
+  scene.writeHere({ a: 'one' });
+  await web(scene, sshd, push);
+  const before = sshd.logins();
+  const { code, stderr } = await scene.cli(['push', './data', 'web:www']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('web is a group of remotes');
+  expect(stderr).toContain('web1:www or web2:www or web3:www');
+  expect(sshd.logins()).toBe(before);
+});
+
 describe('a job with several targets', () => {
   test('brings every one up to date, with one report', async ({ sshd, scene }) => {
     scene.writeHere({ a: 'one', 'b/c': 'two' });

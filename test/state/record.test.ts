@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
+import { acquireDaemonLock } from '../../src/state/lock.js';
 import { checkRecord, claimFolder, readRecord } from '../../src/state/record.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
@@ -58,6 +59,18 @@ test('once the recorded file is gone, the next jobs.yml gets the folder', async 
   expect(record().config).toBe(other);
   written('one/jobs.yml');
   await expect(claimFolder(state, one)).rejects.toMatchObject({ kind: 'busy' });
+});
+
+test('a process that still uses it keeps it, even if its jobs.yml was moved', async () => {
+  await claimFolder(state, one);
+  const lock = await acquireDaemonLock(state);
+  rmSync(one);
+  const error = await claimFolder(state, other).catch((thrown) => thrown);
+  expect(error.kind).toBe('busy');
+  expect(error.message).toContain(`process ${process.pid} still uses it`);
+  expect(record().config).toBe(one);
+  await lock.release();
+  expect(await claimFolder(state, other)).toEqual({ how: 'orphaned', from: one });
 });
 
 test('of many that come at once, one gets it', async () => {

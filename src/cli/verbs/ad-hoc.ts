@@ -75,6 +75,8 @@ function locate(
   { environment, output }: Context,
 ): Location {
   const name = text.slice(0, Math.max(0, text.indexOf(':')));
+  const members = mayNameRemote(text) ? config?.groups.get(name) : undefined;
+  if (members !== undefined) throw isGroup(text, name, members);
   const ofConfig = mayNameRemote(text) && config?.remotes.has(name) === true;
   if (ofConfig || !isSshTarget(text)) {
     if (ofConfig && (flags.identity !== undefined || flags.port !== undefined)) {
@@ -98,4 +100,14 @@ function locate(
   const { remote, path, notes } = remoteFromSsh(text, { key: flags.identity, port: flags.port });
   for (const note of notes) output.note(`${output.style.yellow('warning:')} ${note}`);
   return { remote, path: cleanPath(path), label: text };
+}
+
+function isGroup(text: string, name: string, members: readonly string[]): FerryError {
+  const path = text.slice(name.length + 1);
+  const one = members.map((member) => escapeText(`${member}:${path}`)).join(' or ');
+  return new FerryError(
+    'config',
+    `${escapeText(text)}: ${name} is a group of remotes; this command takes one remote`,
+    { hint: `name ${one}, or write a job for all of them` },
+  );
 }

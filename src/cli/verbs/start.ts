@@ -1,7 +1,7 @@
 /** `ferryline start`: the daemon in this process, until a signal ends it. */
 import { aborted } from '../../core/abort.js';
 import { Cancelled, FerryError } from '../../core/errors.js';
-import { namePattern } from '../../core/job.js';
+import { type Config, namePattern } from '../../core/job.js';
 import { escapeText } from '../../core/text.js';
 import { type DaemonOptions, queueBroken, startDaemon } from '../../daemon/daemon.js';
 import { allRoles, type Role } from '../../daemon/roles.js';
@@ -9,8 +9,9 @@ import { parseDuration } from '../../jobs/config/units.js';
 import { createLog } from '../../observe/log.js';
 import { redactor } from '../../observe/redact.js';
 import { readConfig } from '../config-file.js';
-import { watchTexts } from '../config-texts.js';
+import { looksOf, watchTexts } from '../config-texts.js';
 import type { Context } from '../context.js';
+import { findConfig } from '../folders.js';
 import type { Hangups } from '../hangups.js';
 import { isLively } from '../show/style.js';
 import { useState } from '../state.js';
@@ -33,7 +34,7 @@ export async function start(flags: StartFlags, context: Context, version: string
   const roles = rolesOf(flags.roles);
   const names = namesOf(flags.worker);
   const waitQueue = waitOf(flags.waitQueue);
-  const config = await readConfig(context);
+  const { config, looks } = await readFiles(context);
   const state = await useState(context, config);
   const tty = isLively(process.stderr, environment.env) && !output.json;
   const debug = output.verbosity > 0;
@@ -57,17 +58,21 @@ export async function start(flags: StartFlags, context: Context, version: string
     version,
     signal,
   };
+  let seen = looks;
   let restarts = 0;
   try {
     signal.throwIfAborted();
     while (!signal.aborted) {
       try {
-        await work(options, context.hangups);
+        await work(options, seen, context.hangups);
       } catch (thrown) {
         if (!(thrown instanceof FerryError) || thrown.code !== queueBroken) throw thrown;
         if (restarts++ >= mostRestarts) throw thrown;
         log.error(`${thrown.message}; starting again`);
-        options = { ...options, config: await readConfig(context).catch(() => config) };
+        const again = await readFiles(context).catch(() => undefined);
+        if (again === undefined) continue;
+        options = { ...options, config: again.config };
+        seen = again.looks;
       }
     }
     return 0;
@@ -80,13 +85,22 @@ export async function start(flags: StartFlags, context: Context, version: string
   }
 }
 
+/** The configuration, and what its files looked like before they were read: a change during the start is seen afterwards. */
+async function readFiles(
+  context: Context,
+): Promise<{ readonly config: Config; readonly looks: string }> {
+  const file = findConfig(context.environment, context.config);
+  const looks = file === undefined ? '' : await looksOf(file);
+  return { config: await readConfig(context), looks };
+}
+
 /** Runs one daemon until the signal ends it. Rejects when it can't start or can't go on. */
-async function work(options: DaemonOptions, hangups: Hangups): Promise<void> {
+async function work(options: DaemonOptions, seen: string, hangups: Hangups): Promise<void> {
   const { config, signal } = options;
   const daemon = await startDaemon(options);
   const reload = () => void daemon.reload();
   hangups.listen(reload);
-  const unwatch = watchTexts(config.file, reload);
+  const unwatch = watchTexts(config.file, seen, reload);
   await aborted(AbortSignal.any([signal, daemon.broken]));
   unwatch();
   hangups.ignore();

@@ -99,10 +99,11 @@ export function loadConfig(text: string, context: LoadContext): Config {
     return [name, valid ? mergeRemote(under, keys) : (keys as RemoteKeys)] as const;
   });
   const remotes = loadRemotes(new Map(written), user, problems);
+  const groups = loadGroups(raw.groups, remotes, problems);
   const jobs = loadJobs(raw, {
     ...user,
     remotes,
-    groups: loadGroups(raw.groups, remotes, problems),
+    groups,
     overridesOf: (job) => (context.isOverridden?.(job) === false ? {} : overrides),
     isInFile: documents.has,
     problems,
@@ -138,6 +139,7 @@ export function loadConfig(text: string, context: LoadContext): Config {
     bandwidth: normaliseBandwidth(raw.bandwidth),
     queue: chosenQueue,
     remotes: usable,
+    groups,
     jobs,
     warnings,
     secrets,

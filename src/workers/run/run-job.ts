@@ -29,6 +29,7 @@ import { recallFacts } from './remembered/server-facts.js';
 import { reportOfRun } from './report.js';
 import { type Scan, scan } from './scan/scan.js';
 import { Tally } from './tally.js';
+import { bandwidthOf } from './transfer/bandwidth.js';
 import { transfer } from './transfer/transfer.js';
 import { Trash } from './trash/trash.js';
 
@@ -197,7 +198,7 @@ interface ScannedSides {
 
 function scanSides(
   job: Job,
-  { emit, folders, trigger }: RunContext,
+  { emit, folders, pool, trigger }: RunContext,
   { source, destination, doubts, isLive }: ScannedSides,
   signal: AbortSignal,
   start: number,
@@ -216,6 +217,7 @@ function scanSides(
       ...present({ doubts: doubts?.byPath }),
     },
     ...present({ isLive }),
+    passOf: bandwidthOf(job, pool, signal, () => {}),
     signal,
     onSame: (path, readAt) => doubts?.same(path, readAt),
     onProgress: (scanned) => {

@@ -134,6 +134,7 @@ export async function hashOfFile(
   side: Endpoint,
   path: string,
   signal: AbortSignal,
+  pass: ContentRules['pass'],
 ): Promise<string> {
   const handle = await side.open(path, 'read', 0, signal);
   try {
@@ -143,7 +144,10 @@ export async function hashOfFile(
     const buffers = Array.from({ length: atOnce }, () => Buffer.alloc(size));
     for (let at = 0; ; at += size * atOnce) {
       const lengths = await Promise.all(
-        buffers.map((buffer, i) => handle.read(buffer, at + i * size, signal)),
+        buffers.map(async (buffer, i) => {
+          await pass?.(size);
+          return handle.read(buffer, at + i * size, signal);
+        }),
       );
       for (const [i, n] of lengths.entries()) {
         hash.update((buffers[i] as Buffer).subarray(0, n));

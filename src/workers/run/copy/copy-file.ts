@@ -315,13 +315,13 @@ async function verify(
   sent: Sent,
   context: CopyContext,
 ): Promise<'checksum'> {
-  const { source, destination, signal } = context;
+  const { source, destination, signal, pass } = context;
   // a file that may grow is longer by now
-  const whole = context.isLive?.(request.path) ? { limit: size } : { size };
+  const whole = { pass, ...(context.isLive?.(request.path) ? { limit: size } : { size }) };
   const same =
     sent.hash === undefined
       ? await sameContent(source, request.from, destination, target.path, signal, whole)
-      : sent.hash === (await hashOfFile(destination, target.path, signal));
+      : sent.hash === (await hashOfFile(destination, target.path, signal, pass));
   if (!same)
     throw new FerryError('io', 'the destination stored other bytes than were sent', {
       path: request.path,

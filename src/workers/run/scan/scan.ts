@@ -46,6 +46,8 @@ export interface ScanRequest {
   readonly onProgress: (compared: number) => void;
   /** Called for each file whose bytes are the same on both sides; `readAt` is when reading them began, ms since the epoch. */
   readonly onSame?: (path: string, readAt: number) => void;
+  /** What `bandwidthOf` returns, for comparing contents; absent: no limit. */
+  readonly passOf?: () => ((bytes: number) => Promise<void>) | undefined;
 }
 
 export interface Scan {
@@ -172,7 +174,7 @@ class Scanner {
   }
 
   async #compareContent(folder: FolderPlan, pair: Undecided): Promise<void> {
-    const { source, destination, rules, signal, onSame } = this.#request;
+    const { source, destination, rules, signal, onSame, passOf } = this.#request;
     const { path, from, source: ours, destination: theirs } = pair;
     const bytes = Math.max(
       memoryFor(source, destination, ours.size),
@@ -181,8 +183,8 @@ class Scanner {
     await this.#reading.take(bytes);
     try {
       const readAt = Date.now();
-      const { size } = ours;
-      const isSame = await sameContent(source, from, destination, path, signal, { size });
+      const known = { size: ours.size, pass: passOf?.() };
+      const isSame = await sameContent(source, from, destination, path, signal, known);
       if (isSame) onSame?.(path, readAt);
       apply(folder, pair, decide(isSame, ours, theirs, rules), rules);
     } catch (error) {

@@ -12,8 +12,8 @@ export interface Stat {
   readonly size: number | undefined;
   /** Seconds since the epoch, with a fraction if the side has one; undefined when the side reports none. */
   readonly mtime: number | undefined;
-  /** Permission bits, set-id and sticky included (0o7777). */
-  readonly mode: number;
+  /** Permission bits, set-id and sticky included (0o7777); undefined when the side reports none that mean anything. */
+  readonly mode: number | undefined;
   /** If known: identifies this file, so that one that replaces it differs (inode and change time). */
   readonly identity?: string;
 }

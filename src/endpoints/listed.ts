@@ -12,14 +12,14 @@ export class Listed<K extends Entry['kind'] | undefined = Entry['kind']> {
   readonly kind: K;
   readonly size: number | undefined;
   readonly mtime: number | undefined;
-  readonly mode: number;
+  readonly mode: number | undefined;
 
   constructor(
     name: string,
     kind: K,
     size: number | undefined,
     mtime: number | undefined,
-    mode: number,
+    mode: number | undefined,
   ) {
     this.name = name;
     this.kind = kind;

@@ -232,7 +232,7 @@ export function apply(plan: Plan, source: Tree, destination: Tree, caseSensitive
   }
   for (const { path, mode } of plan.mkdirs) {
     if (nodes.has(key(path))) throw new Error(`${path} exists already`);
-    put(path, { kind: 'folder', size: 0, mtime: 0, mode });
+    put(path, { kind: 'folder', size: 0, mtime: 0, mode: mode ?? 0o755 });
   }
   const rename = (path: string, from: string | undefined) => {
     if (from === undefined) return;

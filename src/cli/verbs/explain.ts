@@ -63,7 +63,7 @@ function statText(stat: Stat | undefined): string {
     );
   }
   if (stat.mtime !== undefined) facts.push(timeText(stat.mtime));
-  facts.push(stat.mode.toString(8).padStart(4, '0'));
+  if (stat.mode !== undefined) facts.push(stat.mode.toString(8).padStart(4, '0'));
   return facts.join(', ');
 }
 

@@ -2,7 +2,7 @@
 import type { Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import type { SftpChannel } from './client/channel.js';
-import type { RawStat } from './client/wire.js';
+import { type RawStat, usableMode } from './client/wire.js';
 import type { HandleLimit } from './handle-limit.js';
 
 /** The stat of an open handle: a file, even if the server sends no type. */
@@ -24,7 +24,8 @@ export async function withKind(
     .catch(() => undefined);
   signal.throwIfAborted();
   if (handle !== undefined) await channel.closeHandle(handle).finally(() => handles.closed());
-  return { ...stat, kind: handle === undefined ? 'file' : 'folder' };
+  const kind = handle === undefined ? 'file' : 'folder';
+  return { ...stat, kind, mode: usableMode(stat.mode, kind) };
 }
 
 /** The entry at a path on the server, without following a link; undefined if there is none. */

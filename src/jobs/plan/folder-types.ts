@@ -46,8 +46,8 @@ export interface Descent {
   readonly from: string;
   readonly source: boolean;
   readonly destination: boolean;
-  /** The source folder's mode. */
-  readonly mode: number;
+  /** The source folder's mode, if it has one. */
+  readonly mode: number | undefined;
 }
 
 /** Two files whose bytes must be compared. */

@@ -15,13 +15,14 @@ export interface Snapshot {
   readonly kind: Stat['kind'];
   readonly size: number | undefined;
   readonly mtime: number | undefined;
-  readonly mode: number;
+  readonly mode: number | undefined;
 }
 
 export interface Mkdir {
   readonly action: 'mkdir';
   readonly path: string;
-  readonly mode: number;
+  /** The source folder's; undefined: as the destination's umask has it. */
+  readonly mode: number | undefined;
 }
 
 export interface Copy {

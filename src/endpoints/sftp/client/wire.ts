@@ -190,12 +190,14 @@ export function readAttributes(reader: Reader): RawStat {
     }
   }
   const type = (mode ?? 0) & 0o170000;
-  return {
-    kind: type === 0 ? undefined : (kinds.get(type) ?? 'special'),
-    size,
-    mtime,
-    mode: (mode ?? 0) & 0o7777,
-  };
+  const kind = type === 0 ? undefined : (kinds.get(type) ?? 'special');
+  return { kind, size, mtime, mode: usableMode((mode ?? 0) & 0o7777, kind) };
+}
+
+/** The mode if it means something: a server without permissions sends zero, and some send 0666 for folders, which nobody could enter. */
+export function usableMode(mode: number | undefined, kind: Kind | undefined): number | undefined {
+  const bits = kind === 'folder' ? 0o111 : 0o777;
+  return mode !== undefined && (mode & bits) !== 0 ? mode : undefined;
 }
 
 export interface RawEntry extends RawStat {

@@ -11,9 +11,9 @@ import type { TemporaryFile } from './temporary.js';
 /** The attributes the new file is to have. */
 export function attributesFor(source: Stat, old: Snapshot | undefined, modes: Modes): Attributes {
   const time = source.mtime === undefined ? {} : { mtime: source.mtime };
-  if (modes === 'source') return { ...time, mode: source.mode & 0o777 };
-  if (modes !== 'server') return { ...time, mode: modes.files };
-  return old?.kind === 'file' ? { ...time, mode: old.mode & 0o777 } : time;
+  if (modes !== 'server' && modes !== 'source') return { ...time, mode: modes.files };
+  const mode = modes === 'source' ? source.mode : old?.kind === 'file' ? old.mode : undefined;
+  return mode === undefined ? time : { ...time, mode: mode & 0o777 };
 }
 
 /**

@@ -30,8 +30,10 @@ export async function openTemporary(
     const claimed = await claimOne(found, path, size, context);
     if (claimed !== undefined) return claimed;
   }
-  // readable by nobody else until it has its final mode
-  const permissions = rules.modes === 'server' ? 0o666 : 0o600;
+  // readable by nobody else until it has its final mode, unless the umask is to decide
+  const fromUmask =
+    rules.modes === 'server' || (rules.modes === 'source' && request.source.mode === undefined);
+  const permissions = fromUmask ? 0o666 : 0o600;
   const handle = await destination.open(path, 'create', permissions, signal).catch((error) => {
     // the file may exist although the reply was lost
     context.orphans.add(path);

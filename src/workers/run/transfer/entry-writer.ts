@@ -104,10 +104,10 @@ export class EntryWriter {
     });
   }
 
-  #folderMode(mode: number): number | undefined {
+  #folderMode(mode: number | undefined): number | undefined {
     const { modes } = this.#job;
-    if (modes === 'server') return undefined;
-    return modes === 'source' ? mode & 0o777 : modes.folders;
+    if (modes !== 'server' && modes !== 'source') return modes.folders;
+    return modes === 'server' || mode === undefined ? undefined : mode & 0o777;
   }
 
   /**

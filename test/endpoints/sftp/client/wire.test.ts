@@ -37,7 +37,7 @@ test.each(Array.from({ length: 32 }, (_, flags) => flags))(
       kind: undefined,
       size: undefined,
       mtime: undefined,
-      mode: 0,
+      mode: undefined,
       ...Object.assign({}, ...set.map((bit) => parts[bit][1])),
     });
     expect(whole.left).toBe(0);
@@ -123,7 +123,7 @@ test.each([
   'x'.repeat(255),
 ])('the name %j arrives unchanged', (name) => {
   expect(entries(Buffer.from(name))).toEqual([
-    { name, kind: undefined, size: undefined, mtime: undefined, mode: 0 },
+    { name, kind: undefined, size: undefined, mtime: undefined, mode: undefined },
   ]);
 });
 

@@ -123,7 +123,7 @@ describe('what is new', () => {
     source.put('a/b/f', 'x');
     const sides = { source: faulty(source), destination: faulty(memoryEndpoint()) };
     const { mkdirs } = await planOf(sides, ['a/b']);
-    expect(mkdirs.map(({ path, mode }) => `${path} ${mode.toString(8)}`)).toEqual([
+    expect(mkdirs.map(({ path, mode }) => `${path} ${mode?.toString(8)}`)).toEqual([
       'a 750',
       'a/b 700',
     ]);

@@ -3,9 +3,12 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { test } from '../kit/base.js';
+import { writeJobs } from '../kit/daemons/cli.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
-import { openScene, type Scene } from '../kit/scene.js';
+import { randomBytes } from '../kit/files/tree.js';
+import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { makeKey } from '../kit/servers/keys.js';
+import { startProftpd } from '../kit/servers/proftpd.js';
 
 let scene: Scene;
 test.beforeAll(async ({ sshd }) => {
@@ -122,4 +125,26 @@ test('a host of ssh_config, with all its settings', async ({ sshd }) => {
   });
   expect(stderr).toContain('unchanged');
   expect(code).toBe(0);
+});
+
+test('ProFTPD gets one channel, whatever is copied: with two it loses its place in the requests', async () => {
+  const server = await startProftpd();
+  const within = await openScene(server);
+  const large = randomBytes(5_000_000, 1);
+  within.writeThere({ 'a/f': large });
+  await writeJobs(within.cwd, {
+    remotes: { archive: remoteIn(server, openssh) },
+    jobs: {
+      job: {
+        operation: 'push',
+        from: `archive:${within.place}/a`,
+        to: `archive:${within.place}/b`,
+      },
+    },
+  });
+  const { code, stderr } = await within.cli(['run', 'job', '-vv']);
+  await server.stop();
+  expect(code, stderr.slice(-500)).toBe(0);
+  expect(stderr.match(/Sending subsystem: sftp/g)).toHaveLength(1);
+  expect(readFileSync(within.there('b/f')).equals(large)).toBe(true);
 });

@@ -22,6 +22,8 @@ export interface Features {
   readonly ordered: boolean;
   /** Whether a file can be opened again and written at an offset. OpenSSH and ProFTPD are known to; `rclone serve sftp` destroys what the file held. */
   readonly offsetWrites: boolean;
+  /** Whether several channels may be open at once. mod_sftp (1.3.8) drops what it holds of an unfinished request when another channel's subsystem starts, and then takes file data for requests. */
+  readonly severalChannels: boolean;
   readonly limits: ServerLimits;
 }
 
@@ -104,7 +106,9 @@ export class Session {
       const features = findFeatures(first, transport);
       const session = new Session(transport, first, features, base, log);
       features.then(
-        () => session.#widen(options, signal),
+        ({ severalChannels }) => {
+          if (severalChannels) session.#widen(options, signal);
+        },
         () => transport.close(), // rejections are handled by the awaiting caller
       );
       return session;
@@ -182,6 +186,7 @@ async function findFeatures(channel: SftpChannel, transport: Transport): Promise
   let limits = plainLimits;
   if (offers('limits@openssh.com')) limits = await channel.limits();
   else await channel.realpath('.');
+  const isModSftp = transport.serverSoftware.startsWith('mod_sftp');
   const ordered =
     transport.serverSoftware.startsWith('OpenSSH_') &&
     offers('fstatvfs@openssh.com') &&
@@ -193,7 +198,8 @@ async function findFeatures(channel: SftpChannel, transport: Transport): Promise
     copyData: offers('copy-data'),
     statvfs: offers('statvfs@openssh.com'),
     ordered,
-    offsetWrites: ordered || transport.serverSoftware.startsWith('mod_sftp'),
+    offsetWrites: ordered || isModSftp,
+    severalChannels: !isModSftp,
     limits: {
       packet: limits.packet,
       read: Math.min(limits.read || plainLimits.read, largestChunkBytes),

@@ -1,4 +1,5 @@
 /** What the watch of a running daemon makes of what people, editors and other jobs do to its folder. */
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
@@ -12,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, expect } from 'vitest';
+import { afterEach, expect, onTestFinished } from 'vitest';
 import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { type Daemon, eventually, startDaemon } from '../kit/daemons/daemon.js';
@@ -193,4 +194,17 @@ test('a folder that is polled, as status says', async ({ redis, scene }) => {
   renameSync(scene.here('sub'), scene.here('moved'));
   await arrives(scene, 'moved/new', 'two');
   expect((await scene.cli(['status'])).stdout).toContain('polling');
+});
+
+test('a folder on fuse is polled without being told to', async ({ redis, scene }) => {
+  const real = join(scene.cwd, 'real');
+  mkdirSync(real);
+  execFileSync('bindfs', [real, scene.here()]);
+  onTestFinished(() => {
+    execFileSync('fusermount', ['-u', '-z', scene.here()]);
+  });
+  await started(redis, scene);
+  expect((await scene.cli(['status'])).stdout).toContain('polling (fuse)');
+  writeFileSync(join(real, 'new'), 'one');
+  await arrives(scene, 'new', 'one');
 });

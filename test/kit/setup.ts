@@ -20,6 +20,8 @@ const needed: readonly (readonly [file: string, packageName: string])[] = [
   ['/usr/bin/openssl', 'openssl'],
   ['/usr/bin/redis-server', 'redis-server'],
   ['/usr/bin/redis-cli', 'redis-tools'],
+  ['/usr/bin/bindfs', 'bindfs'],
+  ['/usr/bin/fusermount', 'fuse3'],
   ['/usr/lib/postgresql/*/bin/postgres', 'postgresql'],
 ];
 

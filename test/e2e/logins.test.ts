@@ -1,9 +1,9 @@
 /** Ways to log in: jump host, password, passphrase, agent; and that no secret is shown. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect } from 'vitest';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, onTestFinished } from 'vitest';
 import { test as base, forFile, started } from '../kit/base.js';
 import type { Result } from '../kit/daemons/cli.js';
 import { writeJobs } from '../kit/daemons/cli.js';
@@ -11,6 +11,8 @@ import { temporaryFolder } from '../kit/files/temporary.js';
 import { readTree } from '../kit/files/tree.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { startInProcess } from '../kit/servers/in-process.js';
+import { makeKey } from '../kit/servers/keys.js';
+import { startProftpd } from '../kit/servers/proftpd.js';
 import { startSshd } from '../kit/servers/sshd.js';
 
 const passphrase = 'canary passphrase 7f3a';
@@ -236,6 +238,40 @@ describe('an agent', () => {
     }
   });
 
+  test('with eight keys, of which the server endures six: 5, and the named one comes first', async ({
+    sshd,
+    scene,
+  }) => {
+    scene.writeHere(tree);
+    const folder = await temporaryFolder();
+    const socket = join(folder, 'agent');
+    const agent = spawn('ssh-agent', ['-D', '-a', socket], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(agent.stdout, 'data');
+      const many = Array.from({ length: 8 }, (_, i) => makeKey(join(folder, `k${i}`)).file);
+      const add = spawn('ssh-add', ['-q', ...many, sshd.keyFile], {
+        env: { ...process.env, SSH_AUTH_SOCK: socket },
+        stdio: ['ignore', 'inherit', 'inherit'],
+      });
+      expect((await once(add, 'close'))[0]).toBe(0);
+      const env = { SSH_AUTH_SOCK: socket };
+      await scene.jobs({}, { auth: { agent: true } });
+      const before = sshd.connections();
+      const refused = await scene.cli(['run', 'job', '--json'], { env });
+      expect(refused.code).toBe(5);
+      expect(refused.stderr).toContain('4 more keys were not offered');
+      expect(refused.stderr).toContain('name the right one');
+      expect(sshd.connections()).toBe(before + 1);
+      await scene.jobs({}, { auth: { agent: true, key: sshd.keyFile } });
+      expect((await scene.cli(['run', 'job'], { env })).code).toBe(0);
+    } finally {
+      agent.kill();
+      await once(agent, 'exit');
+    }
+  });
+
   test('that is not running: a clear message', async ({ scene }) => {
     scene.writeHere(tree);
     await scene.jobs({}, { auth: { agent: true } });
@@ -243,6 +279,35 @@ describe('an agent', () => {
     expect([2, 5]).toContain(result.code);
     expect(result.stderr).toContain('SSH_AUTH_SOCK');
   });
+});
+
+describe('a server that wants password and key', () => {
+  test.each(['password+publickey', 'publickey+password'])('%s', async (authMethods) => {
+    const server = await startProftpd({ authMethods });
+    onTestFinished(() => server.stop());
+    const scene = await openScene(server);
+    scene.writeHere(tree);
+    await scene.jobs({}, { auth: { key: server.keyFile, password: server.password } });
+    const result = await scene.run('-vv');
+    expect(result.code, result.stderr).toBe(0);
+    expectSecretFree(scene, result, server.password);
+    expect(readTree(scene.there())).toEqual(tree);
+    await scene.jobs({}, { auth: { key: server.keyFile, password: `not ${server.password}` } });
+    expect((await scene.run()).code).toBe(5);
+  });
+});
+
+test('a banner of 62 KB', async () => {
+  const file = join(await temporaryFolder(), 'banner');
+  writeFileSync(file, 'Authorised use only.\n'.repeat(3000));
+  const server = await startSshd({ config: [`Banner ${file}`] });
+  onTestFinished(() => server.stop());
+  chmodSync(dirname(file), 0o755);
+  const scene = await openScene(server);
+  scene.writeHere(tree);
+  await scene.jobs();
+  const { code, stderr } = await scene.run();
+  expect(code, stderr).toBe(0);
 });
 
 test('an algorithm that does not exist is a configuration error, at once', async ({ scene }) => {

@@ -3,7 +3,7 @@
  * that a long line needs several; on a short one a single channel is fastest.
  */
 import { unlessAborted } from '../../core/abort.js';
-import type { FerryError } from '../../core/errors.js';
+import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import type { Connect, SessionLog, Transport } from '../../ssh/transport.js';
 import { type ServerLimits, SftpChannel } from './client/channel.js';
@@ -114,6 +114,8 @@ export class Session {
       return session;
     } catch (error) {
       await transport.close();
+      // the connection was in order: that we have closed it is no reason
+      if (!signal.aborted && error instanceof FerryError && error.code === 'ENOSFTP') throw error;
       throw signal.aborted ? signal.reason : ((await settledReason(transport)) ?? error);
     }
   }

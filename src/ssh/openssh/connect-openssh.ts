@@ -12,8 +12,10 @@ import { abortable } from '../../core/abort.js';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
+import { expectSftp, type LastWordsOfChannel } from '../first-packet.js';
+import { isOtherProtocol } from '../not-ssh.js';
 import type { SessionLog, Transport } from '../transport.js';
-import { type OpensshFacts, opensshError } from './openssh-error.js';
+import { foreignWords, type OpensshFacts, opensshError, ownWords } from './openssh-error.js';
 import { SshProcess } from './ssh-process.js';
 
 /** After three keepalive requests without an answer the connection ends. */
@@ -54,6 +56,7 @@ export async function connectOpenssh(
     throw error;
   }
   log('status', 'logged in');
+  expectSftp(master.stream, where, () => lastWords(master));
   return {
     first: master.stream,
     serverSoftware: master.software,
@@ -107,11 +110,16 @@ async function loggedIn(
       // the deadline starts again with each line: as long as ssh prints something, it makes progress
       const restartTimer = () => {
         clearTimeout(timer);
-        timer = setTimeout(() => reject(opensshError('timed out', facts)), facts.deadline);
+        timer = setTimeout(() => {
+          const foreign = foreignWords(master.output) !== undefined;
+          reject(opensshError(foreign ? master.output : 'timed out', facts));
+        }, facts.deadline);
       };
       restartTimer();
       stopListening = master.onLine((line) => {
         restartTimer();
+        if (isOtherProtocol(Buffer.from(foreignWords(line) ?? '')))
+          reject(opensshError(line, facts));
         // `Authenticated to` is not enough: it is printed for jump hosts, too
         if (/^debug1: Entering interactive session/.test(line)) resolve();
       });
@@ -122,6 +130,16 @@ async function loggedIn(
     clearTimeout(timer);
     stopListening();
   }
+}
+
+/** With 255 ssh reports trouble of its own; any other exit code is that of the server's program (ssh(1), EXIT STATUS). */
+function lastWords({ output, exitCode }: SshProcess): LastWordsOfChannel {
+  const remote = exitCode !== undefined && exitCode !== 255;
+  return {
+    end: remote ? `exit ${exitCode}` : undefined,
+    complaint: ownWords(output).join('; '),
+    lost: exitCode === 255,
+  };
 }
 
 /** A channel through the master, never by a login of its own. */

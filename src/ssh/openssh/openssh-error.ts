@@ -1,6 +1,7 @@
 /** Turns what the system's ssh prints when it fails into our errors: kind (which decides the exit code), code and hint. */
 import { FerryError } from '../../core/errors.js';
 import { escapeText, formatDuration } from '../../core/text.js';
+import { notSsh } from '../not-ssh.js';
 
 type OpensshErrorKind = 'auth' | 'host-key' | 'network' | 'config';
 
@@ -99,10 +100,9 @@ export function opensshError(
   output: string,
   { where, pinned, deadline }: OpensshFacts,
 ): FerryError {
-  const lines = output.split(/\r?\n/).filter((line) => line !== '' && !/^debug\d: /.test(line));
-  const relevant = lines.filter(
-    (line) => !/^(?:OpenSSH_|Authenticated to |Transferred: |Bytes per)/.test(line),
-  );
+  const banner = foreignWords(output);
+  if (banner !== undefined) return notSsh(where, Buffer.from(banner));
+  const relevant = ownWords(output);
   const words = relevant.map((line) => escapeText(line.replace(/^@+\s*|\s*@+$/g, '').trim()));
   const message = words.filter((line) => line !== '').join('; ');
   for (const [pattern, kind, code, hint] of meanings) {
@@ -119,6 +119,29 @@ export function opensshError(
       hint: 'run it again; what was done stays done',
     },
   );
+}
+
+/** What ssh prints besides its progress: complaints, its own and those of the server's program. */
+export function ownWords(output: string): string[] {
+  return output
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '' && !/^debug\d: /.test(line))
+    .filter((line) => !/^(?:OpenSSH_|Authenticated to |Transferred: |Bytes per)/.test(line));
+}
+
+/** What a peer sent where SSH begins, if it never named itself as an SSH server; ssh prints it with -v. */
+export function foreignWords(output: string): string | undefined {
+  if (/^debug1: Remote protocol version /m.test(output)) return undefined;
+  const line =
+    /^(?:debug1: )?(?:kex_exchange_identification|ssh_exchange_identification): (?:banner line \d+: |client sent invalid protocol identifier )(.*)$/m;
+  const banner = line.exec(output)?.[1];
+  if (banner !== undefined) return banner;
+  // it shows no byte of binary data
+  return /banner exchange: .*invalid format|Bad remote protocol version|invalid characters/i.test(
+    output,
+  )
+    ? 'binary data'
+    : undefined;
 }
 
 /** The key that the server presented, which ssh prints with -v only. */

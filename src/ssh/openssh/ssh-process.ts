@@ -48,6 +48,16 @@ export class SshProcess {
     return this.#software;
   }
 
+  /** What it has printed on stderr so far; of much the end. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Its exit code; undefined while it runs, or where a signal has ended it. */
+  get exitCode(): number | undefined {
+    return this.#child.exitCode ?? undefined;
+  }
+
   /** Calls back for each line on stderr, until the returned function is called. */
   onLine(listener: (line: string) => void): () => void {
     this.#listeners.add(listener);

@@ -10,7 +10,7 @@ import { FerryError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import type { Auth, Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
-import { isLocked, parseKey } from '../ssh2/key-file.js';
+import { isOnlyForAgent } from '../ssh2/key-file.js';
 import { readSshConfig, type SshHost } from './ssh-config.js';
 import { expandTilde, type SshContext } from './ssh-config-lines.js';
 import { parseHop, parseHost, parseTarget, type SshTarget } from './ssh-target.js';
@@ -133,8 +133,7 @@ function needsAgent(file: string): boolean {
   } catch {
     return existsSync(`${file}.pub`);
   }
-  const parsed = parseKey(data);
-  return parsed instanceof Error ? isLocked(parsed) : !parsed.isPrivateKey();
+  return isOnlyForAgent(data);
 }
 
 interface JumpHost {

@@ -10,10 +10,11 @@ import { dial, joinWrites } from '../dial.js';
 import { hostKeyRules } from '../host-keys/read-known-hosts.js';
 import { loginSecrets } from '../secret-command.js';
 import type { SessionLog } from '../transport.js';
+import { readAgentKeys } from './agent-keys.js';
 import { joinIdentification } from './identification.js';
-import { readKeys } from './key-file.js';
+import { publicKeysOf, readKeys } from './key-file.js';
 import { loadSftpClient, logIn } from './log-in.js';
-import { LoginMethods } from './login-methods.js';
+import { type Credentials, LoginMethods } from './login-methods.js';
 
 /** How long a server may take to end a connection; after that the socket is destroyed. */
 const goodbyeMs = 1000;
@@ -54,13 +55,18 @@ export async function openConnection(
     const dialling = jump
       ? forward(jump, remote, signal)
       : dial(remote.host, remote.port, where, remote.replyTimeout, signal);
+    // awaited below: an agent may answer later than the server
+    const asking = agentKeysOf(remote, log, signal);
+    asking.catch(() => {});
     loadSftpClient();
     stream = await dialling;
     joinWrites(stream);
-    joinIdentification(stream);
-    const methods = new LoginMethods(remote, { keys, ...present({ password }) }, log);
+    const identification = joinIdentification(stream, where);
+    const agentKeys = await asking;
+    const credentials = { keys, ...agentKeys, ...present({ password }) };
+    const methods = new LoginMethods(remote, credentials, log);
     const { client, channel, ended } = await logIn(
-      { stream, remote, where, rules, methods, wantsSftp, log },
+      { stream, identification, remote, where, rules, methods, wantsSftp, log },
       signal,
     );
     const socket = stream;
@@ -80,6 +86,20 @@ export async function openConnection(
     await jump?.close();
     throw error;
   }
+}
+
+/** The keys of the agent, if the remote uses one, and which of them come first. */
+async function agentKeysOf(
+  { auth, replyTimeout }: Remote,
+  log: SessionLog,
+  signal: AbortSignal,
+): Promise<Pick<Credentials, 'agentKeys' | 'preferred'>> {
+  if (auth.agent === undefined) return { agentKeys: [], preferred: [] };
+  const [agentKeys, preferred] = await Promise.all([
+    readAgentKeys(auth.agent, replyTimeout, (sentence) => log('status', sentence), signal),
+    publicKeysOf(auth.keys),
+  ]);
+  return { agentKeys, preferred };
 }
 
 /** A stream through a jump host to a remote's SSH port. */

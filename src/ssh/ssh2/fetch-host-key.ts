@@ -118,7 +118,7 @@ function handshake(
   signal: AbortSignal,
 ): Promise<Buffer | undefined> {
   return abortable(signal, (resolve, reject) => {
-    joinIdentification(stream);
+    void joinIdentification(stream, where).foreign.then(reject);
     const client = new ssh2.Client();
     // refusing the key below ends in an error, too, which comes after the promise has resolved
     client.on('error', (error) => {

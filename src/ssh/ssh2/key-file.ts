@@ -1,14 +1,16 @@
 /** Reads private key files and checks their permissions. Which key a server is offered is decided in login-methods.ts. */
 import type { Stats } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { ParsedKey } from 'ssh2';
 import { FerryError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import { escapeText } from '../../core/text.js';
+import './packet-limit.js';
+import { isLockedPkcs8, readPkcs8, unreadFormat } from './key-formats.js';
 
 /** Loaded from ssh2's key parser alone; the rest of ssh2 is loaded while the server answers (log-in.ts). */
-export const { parseKey } = createRequire(import.meta.url)(
+const { parseKey } = createRequire(import.meta.url)(
   'ssh2/lib/protocol/keyParser.js',
 ) as typeof import('ssh2').utils;
 
@@ -97,38 +99,106 @@ async function contents(path: string): Promise<Buffer> {
 type Parsed = ParsedKey | ParsedKey[] | Error;
 
 function parse(path: string, data: Buffer, passphrase: string | undefined): ParsedKey {
-  let parsed: Parsed = parseKey(data);
-  if (parsed instanceof Error && isLocked(parsed)) {
-    if (passphrase === undefined || passphrase === '') {
-      throw new FerryError('auth', `the private key ${escapeText(path)} needs its passphrase`, {
-        hint: 'add it to the agent with ssh-add, or set `passphrase` next to `key` in jobs.yml',
-      });
-    }
-    parsed = parseKey(data, passphrase) as Parsed;
-    if (parsed instanceof Error) {
-      throw new FerryError(
-        'auth',
-        `the passphrase given for the private key ${escapeText(path)} does not open it`,
-        { hint: `ssh-keygen -y -f ${escapeText(path)} shows whether a passphrase is right` },
-      );
-    }
+  const pkcs8 = readPkcs8(data, passphrase);
+  if (pkcs8 !== undefined && 'trouble' in pkcs8) {
+    if (pkcs8.trouble === 'locked') throw needsPassphrase(path);
+    if (pkcs8.trouble === 'wrong-passphrase') throw wrongPassphrase(path);
+    throw notAKey(path, pkcs8.why ?? '');
   }
-  if (parsed instanceof Error) throw notAKey(path, parsed.message);
+  const unread = unreadFormat(data, shellWord(path));
+  // of PuTTY's formats ssh2 reads one
+  if (unread !== undefined && !data.toString('latin1', 0, 21).startsWith('PuTTY'))
+    throw unconverted(path, unread);
+  const text = pkcs8 === undefined ? data : Buffer.from(pkcs8.text);
+  let parsed = parseWith(text);
+  if (parsed instanceof Error && isLocked(parsed)) {
+    if (passphrase === undefined || passphrase === '') throw needsPassphrase(path);
+    parsed = parseWith(text, passphrase);
+    if (parsed instanceof Error) throw wrongPassphrase(path);
+  }
+  if (parsed instanceof Error)
+    throw unread === undefined ? notAKey(path, parsed.message) : unconverted(path, unread);
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
   if (key === undefined) throw notAKey(path, 'it is empty');
   if (!key.isPrivateKey()) throw notAKey(path, 'it holds a public key only');
   return key;
 }
 
+/** ssh2 throws for some keys that are cut or have been changed. */
+function parseWith(data: Buffer, passphrase?: string): Parsed {
+  try {
+    return parseKey(data, passphrase) as Parsed;
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown : new Error('it is damaged');
+  }
+}
+
+/**
+ * The public keys, in SSH's wire format, that key files name: the files themselves, or the `.pub`
+ * beside them. Those that can't be read are left out.
+ */
+export async function publicKeysOf(paths: readonly string[]): Promise<Buffer[]> {
+  const found: Buffer[] = [];
+  for (const path of paths.flatMap((one) => [`${one}.pub`, one])) {
+    const text = await readFile(path).catch(() => undefined);
+    if (text === undefined || text.length > largestKeyBytes) continue;
+    const parsed = parseWith(text);
+    const key = Array.isArray(parsed) ? parsed[0] : parsed;
+    if (key !== undefined && !(key instanceof Error)) found.push(key.getPublicSSH());
+  }
+  return found;
+}
+
+function needsPassphrase(path: string): FerryError {
+  return new FerryError('auth', `the private key ${escapeText(path)} needs its passphrase`, {
+    hint: 'add it to the agent with ssh-add, or set `passphrase` next to `key` in jobs.yml',
+  });
+}
+
+function wrongPassphrase(path: string): FerryError {
+  return new FerryError(
+    'auth',
+    `the passphrase given for the private key ${escapeText(path)} does not open it`,
+    { hint: `ssh-keygen -y -f ${shellWord(path)} shows whether a passphrase is right` },
+  );
+}
+
+function unconverted(
+  path: string,
+  { why, command }: { readonly why: string; readonly command: string },
+): FerryError {
+  return new FerryError(
+    'config',
+    `the private key ${escapeText(path)} can't be used as it is: ${escapeText(why)}`,
+    {
+      hint: `convert it with \`${command}\`${command.startsWith('puttygen') ? ', and name the new file' : ''}`,
+    },
+  );
+}
+
+/** A path as a shell takes it. */
+function shellWord(path: string): string {
+  const shown = escapeText(path);
+  return /^[\w@%+=:,./~-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`;
+}
+
 /** Whether `parseKey` failed because a passphrase is missing. ssh2 has no code for it; the message of every key format ends in "no passphrase given". */
-export function isLocked(error: Error): boolean {
+function isLocked(error: Error): boolean {
   return error.message.includes('no passphrase given');
+}
+
+/** Whether a key file can only be used with its passphrase, or holds the public half alone. */
+export function isOnlyForAgent(data: Buffer): boolean {
+  if (isLockedPkcs8(data)) return true;
+  const parsed = parseWith(data);
+  if (parsed instanceof Error) return isLocked(parsed);
+  return (Array.isArray(parsed) ? parsed[0] : parsed)?.isPrivateKey() === false;
 }
 
 function notAKey(path: string, why: string): FerryError {
   return new FerryError(
     'config',
     `${escapeText(path)} is not a usable private key: ${escapeText(why)}`,
-    { hint: `ssh-keygen -p -f ${escapeText(path)} rewrites a key in OpenSSH's own format` },
+    { hint: `ssh-keygen -p -f ${shellWord(path)} rewrites a key in OpenSSH's own format` },
   );
 }

@@ -20,14 +20,18 @@ import { fingerprint, type HostKeyRules, keyType, verifyHostKey } from '../host-
 import type { SessionLog } from '../transport.js';
 import { algorithmsFor, terrapinProne, unknownAlgorithm } from './algorithms.js';
 import { connectionError, type LoginFacts } from './connection-error.js';
-import type { LoginMethods } from './login-methods.js';
-import { openSftpChannel } from './open-channel.js';
+import type { Identification } from './identification.js';
+import { type LoginMethods, passwordChange } from './login-methods.js';
+import { expectSftpOn, openSftpChannel } from './open-channel.js';
+import { type LastWords, watchPeer } from './peer-words.js';
 import { logInAtOnce, signAtOnce } from './sign-at-once.js';
 
 const require = createRequire(import.meta.url);
 
 /** After three keepalive requests without an answer the connection ends. */
 const keepaliveMs = 15_000;
+/** A login that takes this many times the longest wait for a reply is given up: a server may keep it going with messages that mean nothing. */
+const longestLogin = 10;
 /** How often within `deadline` a server that logs us in is checked for having sent anything. */
 const silenceChecks = 4;
 
@@ -39,6 +43,8 @@ interface StrictModeInternals {
 export interface LoginRequest {
   /** The stream to the server. */
   readonly stream: Duplex;
+  /** What has come on the stream before the server's identification. */
+  readonly identification: Identification;
   readonly remote: Remote;
   /** `archive: host.example port 22`, for messages. */
   readonly where: string;
@@ -64,14 +70,26 @@ export function loadSftpClient(): typeof SftpClientType {
 
 /** Errors as in `Connect` (transport.ts). The stream stays the caller's: after an error it is the caller who destroys it. */
 export async function logIn(request: LoginRequest, signal: AbortSignal): Promise<LoggedIn> {
-  const { stream, remote, where, methods } = request;
+  const { stream, identification, remote, where, methods } = request;
   const SftpClient = loadSftpClient();
   // its default callbacks print to stdout
   const sftp = new SftpClient('ferryline', { error() {}, end() {}, close() {} });
   const client = sftp.client as Client;
-  const facts = { where, tried: methods.tried, deadline: remote.replyTimeout };
   const check = new ServerCheck(client, request);
+  let loggedIn = false;
+  client.once('ready', () => {
+    loggedIn = true;
+  });
+  const facts = {
+    where,
+    methods,
+    deadline: remote.replyTimeout,
+    identification,
+    last: check.last,
+    loggedIn: () => loggedIn,
+  };
   let stopWatching = () => {};
+  let giveUp: NodeJS.Timeout | undefined;
   try {
     return await abortable<LoggedIn>(signal, (resolve, reject) => {
       const ended = new Promise<FerryError>((resolveEnded) => {
@@ -83,9 +101,16 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
         client.on('error', lost).on('close', () => lost());
       });
       stopWatching = onSilence(stream, remote.replyTimeout, () => reject(timedOut(facts)));
+      giveUp = setTimeout(() => reject(timedOut(facts)), remote.replyTimeout * longestLogin);
+      void identification.foreign.then(reject);
+      methods.onUnanswerable = (error) => check.refuse(error);
+      client.on('change password', (words: string) =>
+        check.refuse(passwordChange(remote.name, words)),
+      );
       client.on('handshake', (negotiated) => check.algorithms(negotiated));
       client.once('handshake', () => {
-        signAtOnce(client);
+        watchPeer(client, where, check);
+        signAtOnce(client, (error) => check.refuse(unsigned(where, error)));
         if (methods.firstAtOnce && check.refusal === undefined) logInAtOnce(client);
       });
       // the client's own channel would be of no use, and counts for MaxSessions
@@ -93,8 +118,12 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
         unopened(new Error('channels are opened raw'), undefined as never);
         return client;
       };
+      const isLost = () => stream.destroyed || stream.readableEnded;
       firstChannel(client, request).then(
-        (channel) => resolve({ client, channel, ended }),
+        (channel) => {
+          if (channel !== undefined) expectSftpOn(channel, where, isLost);
+          resolve({ client, channel, ended });
+        },
         (error: Error) => reject(noSftp(where, error)),
       );
       sftp
@@ -106,7 +135,8 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
           keepaliveInterval: keepaliveMs,
           keepaliveCountMax: 3,
           algorithms: algorithmsFor(remote.algorithms, request.rules) as Algorithms,
-          authHandler: ((accepted) => methods.next(accepted)) as AuthHandlerMiddleware,
+          authHandler: ((accepted, partial) =>
+            methods.next(accepted, partial)) as AuthHandlerMiddleware,
           hostVerifier: (key: Buffer) => check.hostKey(key),
         })
         // all other errors reach `lost`
@@ -117,12 +147,15 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
       return undefined;
     });
   } finally {
+    clearTimeout(giveUp);
     stopWatching();
   }
 }
 
-/** What a server has to pass before it gets a credential. */
+/** What a server has to pass to get a credential, and what ends its login. */
 class ServerCheck {
+  /** The words with which the server has ended the connection; set by peer-words.ts. */
+  readonly last: LastWords = {};
   readonly #client: Client;
   readonly #request: LoginRequest;
   #refusal: FerryError | undefined;
@@ -135,6 +168,12 @@ class ServerCheck {
   /** Why we end the connection; ssh2 then reports an error of its own. */
   get refusal(): FerryError | undefined {
     return this.#refusal;
+  }
+
+  /** Ends the connection for this reason; the first one counts. */
+  refuse(error: FerryError): void {
+    this.#refusal ??= error;
+    this.#client.destroy();
   }
 
   /** Whether the key is accepted. */
@@ -154,15 +193,22 @@ class ServerCheck {
     log('status', `${kex}, host key ${serverHostKey}, ${cs.cipher}`);
     const strict = (this.#client as unknown as StrictModeInternals)._protocol?._strictMode === true;
     if (strict || !terrapinProne(negotiated)) return;
-    this.#refusal = new FerryError(
+    const refusal = new FerryError(
       'auth',
       `${where} offers only ${cs.cipher} without strict key exchange, which is open to the Terrapin attack (CVE-2023-48795)`,
       {
         hint: 'update the server, or allow another cipher with `algorithms: { cipher: [aes256-ctr] }`',
       },
     );
-    this.#client.destroy();
+    this.refuse(refusal);
   }
+}
+
+function unsigned(where: string, error: Error): FerryError {
+  return new FerryError('auth', `${where}: the agent did not sign: ${escapeText(error.message)}`, {
+    cause: error,
+    hint: '`ssh-add -T KEY.pub` shows whether it can; it may want a confirmation, or a touch',
+  });
 }
 
 /** Resolves once logged in: to an SFTP channel, or to undefined where none is wanted. */

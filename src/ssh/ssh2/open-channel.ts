@@ -4,7 +4,11 @@ import type { Client, ClientChannel } from 'ssh2';
 import { abortable } from '../../core/abort.js';
 import { FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
+import { expectSftp } from '../first-packet.js';
 import { widenReceiveWindow } from './receive-window.js';
+
+/** What is kept of what a server's program complains about, in characters. */
+const longestComplaint = 300;
 
 /** Rejects with ssh2's error. */
 export function openSftpChannel(client: Client): Promise<ClientChannel> {
@@ -15,6 +19,19 @@ export function openSftpChannel(client: Client): Promise<ClientChannel> {
       resolve(channel);
     });
   });
+}
+
+/** Has a channel fail in words where no SFTP server answers on it; `isLost`: whether the connection has ended. */
+export function expectSftpOn(channel: ClientChannel, where: string, isLost: () => boolean): void {
+  let complaint = '';
+  let end: string | undefined;
+  channel.stderr.on('data', (data: Buffer) => {
+    complaint = (complaint + data.toString('utf8')).slice(0, longestComplaint);
+  });
+  channel.on('exit', (code: number | null, signal?: string) => {
+    end = code === null ? `signal ${escapeText(String(signal))}` : `exit ${code}`;
+  });
+  expectSftp(channel, where, () => ({ end, complaint: complaint.trim(), lost: isLost() }));
 }
 
 /** See `openChannel` in transport.ts; `where` begins the message of its error. */

@@ -5,6 +5,7 @@
  * question (RFC 4252 §7). Keys of an agent are still asked about first.
  */
 import type { Client, ParsedKey } from 'ssh2';
+import { isAgentKey } from './agent-keys.js';
 
 type Sign = (blob: Buffer, done: (signature: Buffer) => void) => void;
 
@@ -23,13 +24,25 @@ const hashes: Readonly<Record<string, string>> = {
   'ssh-rsa': 'sha1',
 };
 
-/** Makes the client send the signature with the question whenever it has the private key. */
-export function signAtOnce(client: Client): void {
+/**
+ * Makes the client send the signature with the question whenever it has the private key, and has an
+ * agent sign for keys that it keeps. `onUnsigned` gets the reason why an agent did not.
+ */
+export function signAtOnce(client: Client, onUnsigned: (error: Error) => void): void {
   const protocol = (client as unknown as LoginInternals)._protocol;
   const ask = protocol?.authPK?.bind(protocol);
   if (protocol === undefined || ask === undefined) return;
   protocol.authPK = (username, key, algorithm, sign) => {
-    if (sign !== undefined || !key.isPrivateKey?.()) {
+    if (sign !== undefined && isAgentKey(key)) {
+      ask(username, key, algorithm, (blob, done) => {
+        key.signByAgent(blob, hashes[algorithm ?? key.type], (error, signature) => {
+          if (error || signature === undefined) onUnsigned(error ?? new Error('no signature'));
+          else done(signature);
+        });
+      });
+      return;
+    }
+    if (sign !== undefined || isAgentKey(key) || !key.isPrivateKey?.()) {
       ask(username, key, algorithm, sign);
       return;
     }

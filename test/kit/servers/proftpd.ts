@@ -19,7 +19,12 @@ export interface Proftpd extends RealServer {
 
 /** Starts a server whose login folder is `root` (default: a fresh one); the caller stops it. */
 export async function startProftpd(
-  options: { readonly root?: string; readonly config?: readonly string[] } = {},
+  options: {
+    readonly root?: string;
+    readonly config?: readonly string[];
+    /** Methods of login, in ProFTPD's words: `password+publickey` wants both, in this order. */
+    readonly authMethods?: string;
+  } = {},
 ): Promise<Proftpd> {
   const account = serverAccount();
   const home = await temporaryFolder();
@@ -68,7 +73,7 @@ export async function startProftpd(
       `SFTPLog ${join(home, 'sftp.log')}`,
       `SFTPHostKey ${hostKey.file}`,
       `SFTPAuthorizedUserKeys file:${join(home, 'authorized_keys')}`,
-      'SFTPAuthMethods publickey password',
+      `SFTPAuthMethods ${options.authMethods ?? 'publickey password'}`,
       ...(options.config ?? []),
       '',
     ].join('\n');

@@ -18,6 +18,8 @@ export interface SshdOptions {
   readonly config?: readonly string[];
   /** Arguments of sftp-server: `['-R']` read-only, `['-P', 'posix-rename,fsync']` without these requests. */
   readonly sftpServer?: readonly string[];
+  /** A command in place of sftp-server. */
+  readonly subsystem?: string;
   /** OpenSSH's in-process server instead of the external one. */
   readonly internal?: boolean;
   /** Offers password logins too. All are refused: an ordinary user's sshd can't check passwords. */
@@ -78,6 +80,11 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const knownHostsFile = join(keys, 'known_hosts');
   const configFile = join(home, 'sshd_config');
   const configure = (port: number) => writeFile(configFile, configText(port));
+  const sftpServer = () =>
+    [
+      options.internal === true ? 'internal-sftp' : '/usr/lib/openssh/sftp-server',
+      ...['-d', root, ...(options.sftpServer ?? [])],
+    ].join(' ');
   const configText = (port: number) =>
     [
       // First, since sshd uses the first value of a keyword.
@@ -95,12 +102,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       'MaxStartups 1000',
       'MaxSessions 100',
       'LogLevel VERBOSE',
-      `Subsystem sftp ${[
-        options.internal === true ? 'internal-sftp' : '/usr/lib/openssh/sftp-server',
-        '-d',
-        root,
-        ...(options.sftpServer ?? []),
-      ].join(' ')}`,
+      `Subsystem sftp ${options.subsystem ?? sftpServer()}`,
       '',
     ].join('\n');
 

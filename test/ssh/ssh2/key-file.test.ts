@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -124,4 +125,89 @@ test('optional keys: what cannot be used is passed over with a note, a missing o
   expect(notes).toHaveLength(2);
   expect(notes[0]).toContain(`${open.file} can be used by others`);
   expect(notes[1]).toContain(`${locked.file} needs its passphrase; it is skipped`);
+});
+
+/** A key that ssh-keygen has rewritten with these arguments. */
+function rewritten(name: string, type: 'ed25519' | 'rsa' | 'ecdsa', ...args: string[]): KeyPair {
+  const pair = makeKey(join(folder, name), type);
+  execFileSync('ssh-keygen', ['-q', '-p', '-N', '', ...args, '-f', pair.file], { stdio: 'ignore' });
+  return pair;
+}
+
+describe('PKCS#8', () => {
+  test.each(['rsa', 'ecdsa', 'ed25519'] as const)('%s, plain and encrypted', async (type) => {
+    const file = join(folder, `p8-${type}`);
+    const pair = generateKeyPairSync(
+      ...((type === 'rsa'
+        ? ['rsa', { modulusLength: 2048 }]
+        : type === 'ecdsa'
+          ? ['ec', { namedCurve: 'P-384' }]
+          : ['ed25519', {}]) as ['rsa', { modulusLength: number }]),
+    );
+    const write = (passphrase?: string) =>
+      writeFileSync(
+        file,
+        pair.privateKey.export({
+          type: 'pkcs8',
+          format: 'pem',
+          ...(passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase }),
+        }),
+        { mode: 0o600 },
+      );
+    write();
+    const [plainKey] = await readKeys({ keys: [file], keysOptional: false });
+    const signature = plainKey?.key.sign('data');
+    expect(plainKey?.key.verify('data', signature as Buffer)).toBe(true);
+    write(secret);
+    const [lockedKey] = await readKeys({ keys: [file], keysOptional: false, passphrase: secret });
+    expect(lockedKey?.key.getPublicSSH()).toEqual(plainKey?.key.getPublicSSH());
+    expect(await failure([file])).toMatchObject({ kind: 'auth' });
+    const wrong = await failure([file], 'wrong');
+    expect(wrong).toMatchObject({ kind: 'auth' });
+    expect(wrong.message).toContain('does not open it');
+  });
+
+  test('as ssh-keygen writes it', async () => {
+    const pair = rewritten('p8-made', 'rsa', '-m', 'PKCS8');
+    const [read] = await readKeys({ keys: [pair.file], keysOptional: false });
+    expect(read?.key.getPublicSSH().toString('base64')).toBe(pair.publicKey.split(' ')[1]);
+  });
+
+  test('of a type that SSH does not have', async () => {
+    const file = join(folder, 'p8-ed448');
+    const { privateKey } = generateKeyPairSync('ed448');
+    writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+    expect(await failure([file])).toMatchObject({ kind: 'config' });
+  });
+});
+
+describe('a format that is not read is refused with the command that converts it', () => {
+  test.each(['2', '3'])('PuTTY, version %s', async (version) => {
+    const file = join(folder, "it's mine.ppk");
+    const text = `PuTTY-User-Key-File-${version}: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 2\n`;
+    writeFileSync(file, text, { mode: 0o600 });
+    const error = await failure([file]);
+    expect(error).toMatchObject({ kind: 'config' });
+    const word = `'${file.replace("'", "'\\''")}'`;
+    expect(error.hint).toContain(`puttygen ${word} -O private-openssh -o ${word}.openssh`);
+  });
+
+  test("OpenSSH's with chacha20: no wrong passphrase, and the command works", async () => {
+    const pair = rewritten(
+      'chacha',
+      'ed25519',
+      '-Z',
+      'chacha20-poly1305@openssh.com',
+      '-N',
+      secret,
+    );
+    const error = await failure([pair.file], secret);
+    expect(error).toMatchObject({ kind: 'config' });
+    expect(error.message).toContain('chacha20-poly1305@openssh.com');
+    const [program = '', ...args] = (/`(.+)`/.exec(error.hint ?? '')?.[1] ?? '').split(' ');
+    execFileSync(program, [...args, '-P', secret, '-N', secret], { stdio: 'ignore' });
+    expect(
+      await readKeys({ keys: [pair.file], keysOptional: false, passphrase: secret }),
+    ).toHaveLength(1);
+  });
 });

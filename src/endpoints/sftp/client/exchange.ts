@@ -107,11 +107,14 @@ export class Exchange {
     });
     const lost = (cause?: Error) =>
       this.fail(
-        new FerryError('network', 'the server closed the SFTP channel', {
-          code: 'ECONNLOST',
-          hint: 'run it again; what was done stays done',
-          cause,
-        }),
+        // a transport's own reason says more
+        cause instanceof FerryError
+          ? cause
+          : new FerryError('network', 'the server closed the SFTP channel', {
+              code: 'ECONNLOST',
+              hint: 'run it again; what was done stays done',
+              cause,
+            }),
       );
     for (const event of ['end', 'close']) stream.on(event, () => lost());
     stream.on('error', lost);

@@ -10,7 +10,7 @@ import { planFolder } from '../../jobs/plan/plan-folder.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { openDoubts } from './remembered/doubts.js';
 import { resolveLink } from './scan/links.js';
-import { readText } from './scan/read-text.js';
+import { readIgnoreFile } from './scan/read-ignore-file.js';
 
 export interface Explanation {
   readonly path: string;
@@ -58,8 +58,11 @@ export async function explainPath(
       if (scope.ignoreFile !== undefined) {
         const file = join(folder, scope.ignoreFile);
         const ignore = await from.endpoint.stat(file, signal);
-        if (ignore?.kind === 'file')
-          scope = scope.withIgnoreFile(folder, await readText(from.endpoint, file, signal));
+        if (ignore !== undefined && ignore.kind !== 'folder') {
+          const entry = { ...ignore, name: scope.ignoreFile };
+          const text = await readIgnoreFile(from.endpoint, folder, entry, signal);
+          scope = scope.withIgnoreFile(folder, text);
+        }
       }
       const at = segments.slice(0, i + 1).join('/');
       const last = i === segments.length - 1;

@@ -44,7 +44,7 @@ export function within(folder: string, target: string): string | undefined {
 }
 
 /** Follows a link's target, relative to `folder`, through all links in it; undefined if it leads out of the root or nowhere. */
-async function chase(side: Endpoint, folder: string, target: string, signal: AbortSignal) {
+export async function chase(side: Endpoint, folder: string, target: string, signal: AbortSignal) {
   const rest = target.split('/');
   let at = folder;
   let stat = await side.stat(at, signal);

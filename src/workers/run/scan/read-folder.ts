@@ -14,7 +14,7 @@ import type {
 import { mayBeGone, provenGone } from '../vanished.js';
 import { resolveLink } from './links.js';
 import { entriesNamed, type RequestedFolder, vanished } from './only-folders.js';
-import { readText } from './read-text.js';
+import { readIgnoreFile } from './read-ignore-file.js';
 
 /** A folder to be read and planned. */
 export interface FolderTask {
@@ -80,15 +80,21 @@ export class FolderReader {
       this.#list(source, task.from, task.source, task.requested),
       this.#list(destination, task.path, task.destination, task.requested),
     ]);
-    if (ours.status === 'rejected' && folders !== undefined && vanished(ours.reason))
+    if (
+      ours.status === 'rejected' &&
+      folders !== undefined &&
+      vanished(ours.reason) &&
+      (await isMissing(source, task.from, this.#parts.signal))
+    )
       return undefined;
     if (ours.status === 'rejected') return { side: source, error: ours.reason };
     if (theirs.status === 'rejected') return { side: destination, error: theirs.reason };
     let { scope } = task;
     const ignoreFile = scope.ignoreFile;
-    if (ignoreFile !== undefined && ours.value?.some((e) => isFile(e, ignoreFile))) {
+    const ignoreEntry = ours.value?.find(({ name }) => name === ignoreFile);
+    if (ignoreEntry !== undefined && ignoreEntry.kind !== 'folder') {
       try {
-        scope = await this.#withIgnoreFile(task, ignoreFile);
+        scope = await this.#withIgnoreFile(task, ignoreEntry);
       } catch (error) {
         return { side: source, error };
       }
@@ -116,8 +122,8 @@ export class FolderReader {
       if (side === source && scope.ignoreFile !== undefined) names.push(scope.ignoreFile);
       return await entriesNamed(side, path, new Set(names), signal);
     } catch (error) {
-      // only a root may be missing; another folder was listed a moment ago, so its listing has failed
-      if (path === '' && vanished(error)) {
+      // only a root may be missing, and only STAT says so; another folder was listed a moment ago, so its listing has failed
+      if (path === '' && vanished(error) && (await isMissing(side, '', signal))) {
         if (side === source) this.sourceExists = false;
         return undefined;
       }
@@ -125,9 +131,9 @@ export class FolderReader {
     }
   }
 
-  async #withIgnoreFile(task: FolderTask, name: string): Promise<Scope> {
+  async #withIgnoreFile(task: FolderTask, entry: Entry): Promise<Scope> {
     const { source, signal } = this.#parts;
-    const text = await readText(source, join(task.from, name), signal);
+    const text = await readIgnoreFile(source, task.from, entry, signal);
     return task.scope.withIgnoreFile(task.path, text);
   }
 
@@ -197,6 +203,11 @@ export class FolderReader {
   }
 }
 
-function isFile({ name, kind }: Entry, wanted: string): boolean {
-  return name === wanted && kind === 'file';
+/**
+ * Whether a side has no folder at a path: STAT alone says so. A server may answer "no such file" to
+ * OPENDIR or READDIR because of one dead link in the folder.
+ */
+async function isMissing(side: Endpoint, path: string, signal: AbortSignal): Promise<boolean> {
+  const there = await side.stat(path, signal);
+  return there === undefined || (there.kind !== 'folder' && there.kind !== 'link');
 }

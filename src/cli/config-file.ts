@@ -1,5 +1,4 @@
 /** Finds and reads jobs.yml for a command. jobs/config/load.ts checks it. */
-import { readFileSync } from 'node:fs';
 import { FerryError } from '../core/errors.js';
 import type { Config, Job } from '../core/job.js';
 import { present } from '../core/present.js';
@@ -7,7 +6,7 @@ import { escapeText } from '../core/text.js';
 import { loadConfig } from '../jobs/config/load.js';
 import { didYouMean } from '../jobs/config/problems.js';
 import { userName } from '../ssh/ssh-config/user-name.js';
-import { readTexts } from './config-texts.js';
+import { readSecretFile, readTexts } from './config-texts.js';
 import type { Context } from './context.js';
 import { configCandidates, findConfig } from './folders.js';
 import { jobList } from './select-jobs.js';
@@ -59,7 +58,7 @@ export async function readConfigIfAny(
     home: environment.home,
     username: userName(environment.env),
     agent: environment.env.SSH_AUTH_SOCK,
-    readFile: (path) => readFileSync(path, 'utf8'),
+    readFile: readSecretFile,
     ...files,
     overrides,
     ...present({ isOverridden }),

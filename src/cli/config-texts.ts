@@ -1,4 +1,5 @@
 /** Reads jobs.yml and the files of jobs.d beside it, and watches them. jobs/config/documents.ts puts them together. */
+import { readFileSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FerryError } from '../core/errors.js';
@@ -99,13 +100,64 @@ export async function readText(file: string): Promise<{ text: string; mode: numb
         length += bytesRead;
         if (bytesRead === 0) break;
       }
-      return { text: buffer.toString('utf8', 0, length), mode: mode & 0o7777 };
+      return { text: textOf(file, buffer.subarray(0, length)), mode: mode & 0o7777 };
     } finally {
       await handle.close();
     }
   } catch (thrown) {
+    if (thrown instanceof FerryError) throw thrown;
     throw unreadable(file, thrown, 'name another file with --config FILE or FERRYLINE_CONFIG');
   }
+}
+
+/** The text of a file; a mark of UTF-8 at its beginning is left out. A `config` error for any other encoding. */
+function textOf(file: string, bytes: Buffer): string {
+  // of a file that is too large the end is missing
+  const text = bytes.length === maxReadBytes ? bytes.toString('utf8') : utf8Of(bytes);
+  if (text !== undefined) return text;
+  const hasNul = bytes.includes(0);
+  const isUtf16 =
+    hasNul || (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+  const littleEndian = bytes[0] === 0xff || (bytes[0] !== 0xfe && bytes[1] === 0);
+  const encoding = isUtf16 ? (littleEndian ? 'UTF-16LE' : 'UTF-16BE') : 'LATIN1';
+  const place = isUtf16 ? '' : `, first in line ${lineOfFirstError(bytes)}`;
+  throw new FerryError(
+    'config',
+    `${escapeText(file)} is not UTF-8${isUtf16 ? ': it looks like UTF-16' : place}`,
+    {
+      code: 'EILSEQ',
+      hint: `save it as UTF-8; \`iconv -f ${encoding} -t UTF-8 FILE\` converts it`,
+    },
+  );
+}
+
+/** Undefined where it is no UTF-8, or holds a NUL, which no text does. */
+function utf8Of(bytes: Buffer): string | undefined {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return text.includes('\0') ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+function lineOfFirstError(bytes: Buffer): number {
+  let line = 1;
+  let start = 0;
+  for (;;) {
+    const end = bytes.indexOf(0x0a, start);
+    const stop = end < 0 ? bytes.length : end;
+    if (utf8Of(bytes.subarray(start, stop)) === undefined || end < 0) return line;
+    start = end + 1;
+    line++;
+  }
+}
+
+/** The text of a file named in `${file:…}`. Throws for one that can't be read, or is no UTF-8: as a password it would never be right. */
+export function readSecretFile(file: string): string {
+  const text = utf8Of(readFileSync(file));
+  if (text !== undefined) return text;
+  throw Object.assign(new Error('not UTF-8'), { code: 'not UTF-8 text' });
 }
 
 function unreadable(path: string, cause: unknown, hint: string): FerryError {

@@ -2,10 +2,10 @@
 /** Entry point of the command line: signals, streams and the exit code. The verbs are in program.ts. */
 import { existsSync, mkdirSync } from 'node:fs';
 import module from 'node:module';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Cancelled, exitCodes } from '../core/errors.js';
 import { terminalSafe } from '../core/text.js';
+import { homeFolder } from '../ssh/ssh-config/home-folder.js';
 import { Hangups } from './hangups.js';
 
 // first of all: by default a SIGHUP ends the process, also a daemon that is only starting
@@ -43,7 +43,7 @@ function keepCompiledCode(): void {
   const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
   if (enableCompileCache === undefined) return;
   const given = process.env.XDG_CACHE_HOME;
-  const caches = given?.startsWith('/') ? given : join(homedir(), '.cache');
+  const caches = given?.startsWith('/') ? given : join(homeFolder(), '.cache');
   const folder = join(caches, 'ferryline');
   try {
     // One level at a time: on a file system that refuses with ENOENT, a recursive mkdir of Node 24 never ends.

@@ -3,10 +3,10 @@
  * `--help` and `--version` need no other file.
  */
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
 import { terminalSafe } from '../core/text.js';
+import { homeFolder } from '../ssh/ssh-config/home-folder.js';
 import type { Context, Wrap } from './context.js';
 import { addDaemonVerbs } from './daemon-verbs.js';
 import {
@@ -344,7 +344,7 @@ function contextOf(command: Command, signals: Pick<Context, 'stopSignal' | 'hang
   return {
     environment: {
       env: process.env,
-      home: homedir(),
+      home: homeFolder(),
       cwd: workingFolder(process.env.PWD, process.cwd()),
       args: process.argv.slice(2),
       uid: process.geteuid?.() ?? 0,

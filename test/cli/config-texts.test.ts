@@ -1,8 +1,8 @@
-/** The files of a configuration are watched from before they were read. */
+/** The files of a configuration: their encoding, and that they are watched from before they were read. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { looksOf, readTexts, watchTexts } from '../../src/cli/config-texts.js';
+import { looksOf, readSecretFile, readTexts, watchTexts } from '../../src/cli/config-texts.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
 test('a file that came after they were read, and before the watch began, is a change', async () => {
@@ -21,3 +21,42 @@ test('a file that came after they were read, and before the watch began, is a ch
   });
   expect(await looksOf(file)).not.toBe(seen);
 });
+
+const text = 'jobs: {} # Café\n';
+const utf16 = Buffer.from(text, 'utf16le');
+
+test.each([
+  ['UTF-8', Buffer.from(text)],
+  ['UTF-8 with its mark', Buffer.from(`\ufeff${text}`)],
+])('%s is read', async (_, bytes) => {
+  const file = join(await temporaryFolder(), 'jobs.yml');
+  writeFileSync(file, bytes);
+  expect((await readTexts(file)).text).toBe(text);
+  expect(readSecretFile(file)).toBe(text);
+});
+
+test.each([
+  ['LATIN1', Buffer.from(`a: b\n${text}`, 'latin1'), 'line 2'],
+  ['UTF-16LE', utf16, 'UTF-16'],
+  ['UTF-16LE', Buffer.concat([Buffer.from([0xff, 0xfe]), utf16]), 'UTF-16'],
+  ['UTF-16BE', Buffer.from(utf16).swap16(), 'UTF-16'],
+  ['UTF-16BE', Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from(utf16).swap16()]), 'UTF-16'],
+])(
+  '%s is refused, with the command that converts it, here and in jobs.d',
+  async (name, bytes, words) => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'jobs.yml');
+    const refused = {
+      kind: 'config',
+      message: expect.stringMatching(`is not UTF-8.*${words}`),
+      hint: expect.stringContaining(`iconv -f ${name} `),
+    };
+    writeFileSync(file, bytes);
+    await expect(readTexts(file)).rejects.toMatchObject(refused);
+    expect(() => readSecretFile(file)).toThrow();
+    writeFileSync(file, text);
+    mkdirSync(join(folder, 'jobs.d'));
+    writeFileSync(join(folder, 'jobs.d/a.yml'), bytes);
+    await expect(readTexts(file)).rejects.toMatchObject(refused);
+  },
+);

@@ -7,9 +7,9 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { userName } from '../../ssh/ssh-config/user-name.js';
 import { makeKeyPair, startDemoServer } from '../../test-server/ssh-server.js';
 
 export interface DemoHost {
@@ -82,7 +82,7 @@ export async function startMachineSshd(
   return {
     what: `this machine's sshd`,
     port,
-    username: userInfo().username,
+    username: userName(process.env),
     root: served,
     keyFile: client.file,
     knownHostsFile: await writeKnownHosts(folder, port, host.publicKey),

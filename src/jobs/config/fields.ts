@@ -1,8 +1,11 @@
 /** The kinds of values in jobs.yml, a schema for each, with a message that says what is allowed. schema.ts gives each key its kind. */
 import { createRequire } from 'node:module';
 import { z } from 'zod';
+import { cronFields, cronNames, isAtStart } from '../../core/cron.js';
+import { bareHost, isIPv6 } from '../../core/host.js';
 import { parseHours } from '../../core/hours.js';
 import { namePattern } from '../../core/job.js';
+import { parseQueueUrl } from '../../core/queue-url.js';
 import { ourValue, type WordPlace } from './foreign-words.js';
 import { isHostKey } from './host-key.js';
 import { isPlanned } from './planned.js';
@@ -179,15 +182,22 @@ export const location = line
   .refine((text) => !text.includes('{date:'), dateMessage)
   .register(kinds, { words: 'a local path, or REMOTE:path' });
 
-export const schedule = line
-  .refine((text) => [5, 6].includes(text.trim().split(/\s+/).length), {
-    error: 'must be a cron expression of 5 fields, or 6 with seconds first',
+export const schedule = z
+  .string()
+  .refine((text) => !isAtStart(text), {
+    error:
+      'names the start of the machine, which is no time; to run once at each start, have the service manager call `ferryline enqueue JOB`',
     abort: true,
   })
-  .refine((text) => isSchedule(text), {
+  .refine((text) => [5, 6].includes(cronFields(text).length), {
+    error: `must be a cron expression of 5 fields, or 6 with seconds first, or one of ${cronNames.join(', ')}`,
+    abort: true,
+  })
+  .refine((text) => isSchedule(cronFields(text).join(' ')), {
     error:
       'is not a valid cron expression; its fields are minute hour day-of-month month day-of-week',
-  });
+  })
+  .register(kinds, { words: 'a cron expression' });
 
 export const timezone = line
   .refine(isTimezone, 'must be a time zone such as Europe/Berlin or UTC')
@@ -211,15 +221,41 @@ export const secretCommand = z
 
 export const host = z
   .string()
-  .regex(/^[^\s@/\0-][^\s@/\0]*$/, 'must be a host name or address, without user, port or path')
+  .superRefine((text, context) => {
+    const wrong = hostProblem(text);
+    if (wrong !== undefined) context.addIssue({ code: 'custom', message: wrong });
+  })
+  .meta({ pattern: '^[^\\s@/]+$' })
   .register(kinds, { words: 'a host name or address' });
+
+/** Why a text is no host, with what to write instead. An IPv6 address may have brackets. */
+function hostProblem(text: string): string | undefined {
+  const bare = bareHost(text);
+  const user = /^[^@]+@(.+)$/.exec(bare)?.[1];
+  if (user !== undefined)
+    return `names a user, too; write the user as "username", and "host: ${user}"`;
+  const withPort = /^(\[[^\]]+\]|[^:\s/]+):(\d+)$/.exec(text);
+  if (withPort !== null)
+    return `has a port; write "host: ${bareHost(withPort[1] ?? '')}" and "port: ${withPort[2]}"`;
+  if (/^[a-z]+:\/\//i.test(text))
+    return 'is a URL; write its host here, and its port and user as "port" and "username"';
+  const isName = /^[^\s@/:[\]\0-][^\s@/:[\]\0]*$/.test(bare);
+  if (isName || isIPv6(bare)) return undefined;
+  return bare.includes(':') || /[[\]]/.test(bare)
+    ? 'is no IPv6 address and no host name; write the port as "port"'
+    : 'must be a host name or address, without user, port or path';
+}
 
 export const queue = z
   .string()
-  .regex(
-    /^(?:embedded|(?:rediss?|postgres|postgresql):\/\/\S+)$/,
-    'must be embedded, or a URL that starts with redis://, rediss:// or postgres://',
-  )
+  .regex(/^(?:embedded|(?:rediss?|postgres|postgresql):\/\/.+)$/, {
+    error: 'must be embedded, or a URL that starts with redis://, rediss:// or postgres://',
+    abort: true,
+  })
+  .refine((text) => text === 'embedded' || parseQueueUrl(text) !== undefined, {
+    error:
+      'is a URL without a valid host and port; write redis://USER:PASSWORD@HOST:PORT, an IPv6 address in brackets',
+  })
   .register(kinds, { words: 'embedded, or a URL' });
 
 function isTimezone(text: string): boolean {

@@ -72,7 +72,7 @@ const jobShape = {
   schedule: oneOrMore(schedule, 'a cron expression')
     .optional()
     .describe(
-      'When to run: a cron expression of 5 fields, or 6 with seconds first, or a list of them. Default: no schedule.',
+      'When to run: a cron expression of 5 fields, or 6 with seconds first, @daily and its kin, or a list of them. Default: no schedule.',
     )
     .meta({ examples: ['0 2 * * *'] }),
   timezone: timezone

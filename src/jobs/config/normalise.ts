@@ -1,6 +1,7 @@
 /** From the values of jobs.yml, which have passed the schema, to those the program works with: defaults filled in, units fixed. */
 
 import type { Bandwidth } from '../../core/bandwidth.js';
+import { bareHost } from '../../core/host.js';
 import { anyOf, type Hours, parseHours } from '../../core/hours.js';
 import type {
   After,
@@ -38,7 +39,7 @@ export function normaliseRemote(
   ];
   return {
     name,
-    host: raw.host,
+    host: bareHost(raw.host),
     port: raw.port ?? 22,
     username: raw.username ?? user.username,
     auth: normaliseAuth(raw.auth, user),

@@ -1,13 +1,11 @@
 /** Which paths of jobs.yml contain secrets, and their values. observe/redact.ts hides the values in what is printed. Secrets that commands print are known only during a login. */
 
+import { parseQueueUrl } from '../../core/queue-url.js';
 import type { Remote, SecretText } from '../../core/remote.js';
 import { type FilledIn, isLiteral } from './interpolate.js';
 import type { Path } from './problems.js';
 import type { RawConfig } from './schema.js';
 import { isMap } from './shapes.js';
-
-/** The password inside a queue's URL. */
-const inUrl = /^[^/]*:\/\/[^/@:]*:([^@]*)@/;
 
 /** Whether the value of this path must not be repeated in a message. */
 export function isSecretPath(path: Path): boolean {
@@ -16,7 +14,7 @@ export function isSecretPath(path: Path): boolean {
 
 /** Whether a text of the file, before variables are filled in, is a secret written out. */
 export function isWrittenOut(path: Path, text: string): boolean {
-  if (path[0] === 'queue') return isLiteral(inUrl.exec(text)?.[1] ?? '');
+  if (path[0] === 'queue') return isLiteral(parseQueueUrl(text)?.password ?? '');
   return takesSecrets(path) && isLiteral(text);
 }
 
@@ -65,14 +63,6 @@ export function secretsOf(
     for (const text of [auth.password, auth.passphrase])
       for (const part of typeof text === 'string' ? [text] : (text?.parts ?? []))
         if (typeof part === 'string') secrets.add(part);
-  const password = inUrl.exec(queue)?.[1] ?? '';
-  if (password !== '') {
-    secrets.add(password);
-    try {
-      secrets.add(decodeURIComponent(password));
-    } catch {
-      // Not percent-encoded: the text itself is the password.
-    }
-  }
+  for (const secret of parseQueueUrl(queue)?.secrets ?? []) secrets.add(secret);
   return [...secrets];
 }

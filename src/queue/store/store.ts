@@ -5,6 +5,7 @@
 import type { ConnectionOptions, QueueBaseOptions, QueueOptions } from 'bullmq';
 import { FerryError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
+import { parseQueueUrl } from '../../core/queue-url.js';
 
 export type StoreKind = 'embedded' | 'redis' | 'postgres';
 
@@ -73,14 +74,14 @@ async function openEmbedded({ folder, ...options }: StoreOptions): Promise<Store
   };
 }
 
-async function openPostgres({ url, onTrouble }: StoreOptions): Promise<Store> {
+async function openPostgres({ url: written, onTrouble }: StoreOptions): Promise<Store> {
   const [{ default: pg }, { runMigrations }, { createCompleteBackend }] = await Promise.all([
     import('pg'),
     import('bullmq'),
     import('./complete-events.js'),
   ]);
   const pool = new pg.Pool({
-    connectionString: url,
+    connectionString: urlOf(written),
     options: '-c search_path=bullmq',
     application_name: 'ferryline',
     keepAlive: true,
@@ -121,9 +122,9 @@ async function openPostgres({ url, onTrouble }: StoreOptions): Promise<Store> {
   };
 }
 
-async function openRedis({ url, onTrouble }: StoreOptions): Promise<Store> {
+async function openRedis({ url: written, onTrouble }: StoreOptions): Promise<Store> {
   const { Redis } = await import('ioredis');
-  const client = new Redis(url, {
+  const client = new Redis(urlOf(written), {
     lazyConnect: true,
     // BullMQ requires this: a command waits for the connection as long as it takes.
     maxRetriesPerRequest: null,
@@ -173,6 +174,15 @@ async function openRedis({ url, onTrouble }: StoreOptions): Promise<Store> {
     },
     close,
   };
+}
+
+/** As the libraries read it: in a password as people write it they would find a host. */
+function urlOf(written: string): string {
+  const url = parseQueueUrl(written)?.url;
+  if (url !== undefined) return url;
+  throw new FerryError('config', 'the URL of the queue has no valid host and port', {
+    hint: 'check `queue` in jobs.yml, or FERRYLINE_QUEUE',
+  });
 }
 
 /** Makes the first connection, with one attempt: ioredis itself would try for ever. */

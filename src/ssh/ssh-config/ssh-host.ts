@@ -4,13 +4,13 @@
  * this way.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { FerryError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import type { Auth, Remote } from '../../core/remote.js';
 import { escapeText } from '../../core/text.js';
 import { isOnlyForAgent } from '../ssh2/key-file.js';
+import { homeFolder } from './home-folder.js';
 import { readSshConfig, type SshHost } from './ssh-config.js';
 import { expandTilde, type SshContext } from './ssh-config-lines.js';
 import { parseHop, parseHost, parseTarget, type SshTarget } from './ssh-target.js';
@@ -35,7 +35,7 @@ export interface AdHocRemote {
 
 function processContext(): SshContext {
   return {
-    home: homedir(),
+    home: homeFolder(),
     user: userName(process.env),
     env: process.env,
     systemFolder: '/etc/ssh',

@@ -46,7 +46,9 @@ export function parseHost(text: string): Omit<SshTarget, 'path'> {
     return { username, host, port };
   }
   if (isSshTarget(text)) {
-    const { username, host, port } = parseTarget(text);
+    const { username, host, port, path } = parseTarget(text);
+    if (/^\d+$/.test(path))
+      throw usage(text, 'has a port after a colon', `write sftp://${host}:${path}`);
     return { username, host, port };
   }
   const match = /^(?:(.+)@)?([^@]+)$/s.exec(text);

@@ -4,6 +4,7 @@
  * decides only on days that need more than numbers (`L`, `15W`, `5#2`).
  */
 import { createTask, parse } from 'node-cron';
+import { cronFields } from '../../core/cron.js';
 
 export interface Expression {
   /** Its hour field doesn't start with `*`: it means a time of day, not an interval. */
@@ -20,7 +21,7 @@ const dayMs = 86_400_000;
  * Throws for an expression that node-cron's `validate` refuses.
  */
 export function readExpression(text: string): readonly Expression[] {
-  const fields = text.trim().split(/\s+/);
+  const fields = cronFields(text);
   if (fields.length === 5) fields.unshift('0');
   const [second, minute, hour, dayOfMonth = '*', month, dayOfWeek = '*'] = fields;
   if (isAny(dayOfMonth) || isAny(dayOfWeek)) return [createExpression(fields.join(' '))];

@@ -442,3 +442,17 @@ describe('a job on the command line', () => {
     );
   });
 });
+
+describe('what people write otherwise is read as it is meant', () => {
+  it.each(['[::1]', '::1', '[fe80::1%eth0]'])('host: %s', (host) => {
+    const config = load(`remotes: { d: { host: "${host}" } }`);
+    expect(config.remotes.get('d')?.host).toBe(host.replace(/[[\]]/g, ''));
+  });
+
+  it.each(['"0\\t2\\t*\\t*\\t*"', '"0  2   * * *"', '"@daily"', '"@Weekly "'])(
+    'schedule: %s',
+    (schedule) => {
+      expect(jobOf(withJob(`schedule: ${schedule}`)).starts.schedule).toHaveLength(1);
+    },
+  );
+});

@@ -1,9 +1,10 @@
-/** Row 37 of docs/faults.md, through the built CLI: a folder of a million entries, and one without end. */
+/** Rows 37 and 62 of docs/faults.md, through the built CLI: very long listings, and what has no end. */
 import { describe, expect } from 'vitest';
 import { hostileTest as test } from '../kit/base.js';
 import { measured } from '../kit/daemons/usage.js';
 import { readTree } from '../kit/files/tree.js';
-import { longListing } from '../kit/servers/hostile-replies.js';
+import type { Scene } from '../kit/scene.js';
+import { emptyListing, endlessDepth, longListing } from '../kit/servers/hostile-replies.js';
 
 const old = { 'd/b': 'old b', gone: 'gone' };
 
@@ -38,6 +39,37 @@ describe('row 37: very long listings', () => {
       });
       expect(usage().memory).toBeLessThan(1_000);
       expect(readTree(way === 'up' ? scene.there() : scene.here())).toEqual(old);
+    },
+  );
+});
+
+describe('row 62: without end', () => {
+  const mirrored = async (scene: Scene) => {
+    scene.writeHere(old);
+    scene.writeThere({ a: 'a' });
+    const from = { from: `archive:${scene.place}`, to: './data' };
+    await scene.jobs({ ...from, delete: { max: '100%' } });
+    const { env, usage } = await measured();
+    const { code, events, stderr } = await scene.cli(['run', 'job', '--json'], { env });
+    expect(code, stderr).toBe(9);
+    expect(usage().memory).toBeLessThan(512);
+    expect(readTree(scene.here())).toEqual(old);
+    return events.at(-1)?.error.message as string;
+  };
+
+  test.for([{ names: [] }, { names: ['.', '..'] }])(
+    'answers that hold $names: 9, nothing deleted',
+    async ({ names }, { scene, hostile }) => {
+      hostile.behave = emptyListing(`/${scene.place}`, ...names);
+      expect(await mirrored(scene)).toContain('does not end');
+    },
+  );
+
+  test.for([1, 5])(
+    '%d folders in each folder: 9, nothing deleted',
+    async (width, { scene, hostile }) => {
+      hostile.behave = endlessDepth('/', width);
+      expect(await mirrored(scene)).toContain('more than 256 deep');
     },
   );
 });

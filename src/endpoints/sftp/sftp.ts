@@ -9,7 +9,7 @@ import { createBareFailure } from './bare-failure.js';
 import { capabilitiesOf } from './capabilities.js';
 import { isTyped, type RawEntry } from './client/wire.js';
 import { hardLink, noHardLinks } from './hard-link.js';
-import { firstReaddirs, readFolder, withKinds } from './list-folder.js';
+import { checkDepth, firstReaddirs, readFolder, withKinds } from './list-folder.js';
 import { createFiles, reopen } from './open-file.js';
 import type { SessionPool } from './pool.js';
 import { createRepeat, ignoreIfGone, isLost, withPath } from './repeat.js';
@@ -59,6 +59,7 @@ export function openSftp(place: SftpRoot): Endpoint {
     can,
 
     list: async (folder, signal) => {
+      checkDepth(folder);
       const already = folder === '' ? await takeListed() : undefined;
       return repeat(folder, signal, async (channel, handles) => {
         const at = full(folder);

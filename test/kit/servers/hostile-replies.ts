@@ -157,6 +157,38 @@ export function longListing(folder: string, total = Number.POSITIVE_INFINITY): B
   });
 }
 
+/** Answers READDIR of the folder for ever with these names alone: none, or `.` and `..`. */
+export function emptyListing(folder: string, ...names: string[]): Behave {
+  const folderAttributes = { ...plainFile, mode: 0o040755 };
+  return inEvery('READDIR', (asked) =>
+    asked.at === folder
+      ? nameReply(
+          asked.id,
+          names.map((name) => ({ name, attributes: folderAttributes })),
+        )
+      : 'normal',
+  );
+}
+
+/** Every folder, however deep, exists and holds `width` folders and a file. `real`: a folder that does exist. */
+export function endlessDepth(real: string, width: number): Behave {
+  const folder = { size: 0, mode: 0o040755, mtime: plainFile.mtime };
+  const listed = new Set<string>();
+  return (asked) => {
+    if (asked.type === 'STAT' || asked.type === 'LSTAT') return attributesReply(asked.id, folder);
+    if (asked.type === 'OPENDIR') return { instead: { ...asked, path: real } };
+    if (asked.type !== 'READDIR') return 'normal';
+    const key = `${asked.channel} ${asked.handle}`;
+    if (listed.has(key)) return statusReply(asked.id, statusCode.EOF);
+    listed.add(key);
+    const folders = Array.from({ length: width }, (_, n) => ({
+      name: `d${n}`,
+      attributes: folder,
+    }));
+    return nameReply(asked.id, [...folders, { name: 'f', attributes: plainFile }]);
+  };
+}
+
 /** A listing that begins well and then fails. */
 export function listingFails(folder: string): Behave {
   const begun = new Set<string>();

@@ -116,7 +116,7 @@ export class Checker {
     }
     const { pair, scope } = read;
     const folder = planFolder(pair, scope, rules);
-    this.#count(folder);
+    this.#count(task.path, folder);
     this.#tellDifferences(folder);
     const chosen = folder.undecided.filter((both) => this.#isChosen(both));
     await each(chosen, Math.min(this.#pairs.size, chosen.length), (both) => this.#compare(both));
@@ -128,9 +128,9 @@ export class Checker {
     }));
   }
 
-  #count(folder: FolderPlan): void {
+  #count(path: string, folder: FolderPlan): void {
     const { onUnreadable, onSkip } = this.#request;
-    this.#pace.listed(folder.compared);
+    this.#pace.listed(path, folder.compared);
     this.#counts.entries = this.#pace.entries;
     this.#counts.files += folder.sourceFiles;
     this.#counts.equal += folder.unchanged; // links

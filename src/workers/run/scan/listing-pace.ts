@@ -12,12 +12,16 @@ const listingsAtOnce = {
   entries: (roundTripMs: number) => Math.max(20_000, 5_000 * roundTripMs),
   foldersToJudge: 16,
 };
+/** Below this depth few folders are listed at once, so that a tree without end is soon at the depth that ends the run. */
+const deep = 32;
+const deepListingsAtOnce = 8;
 
 export class ListingPace {
   readonly #source: Endpoint['can'];
   readonly #destination: Endpoint['can'];
   #entries = 0;
   #folders = 0;
+  #isDeep = false;
 
   constructor(source: Endpoint, destination: Endpoint) {
     this.#source = source.can;
@@ -29,8 +33,9 @@ export class ListingPace {
     return this.#entries;
   }
 
-  /** A folder with this many entries has been listed. */
-  listed(entries: number): void {
+  /** The folder at this path, with this many entries, has been listed. */
+  listed(path: string, entries: number): void {
+    this.#isDeep = path.length > 2 * deep && path.split('/').length > deep;
     this.#entries += entries;
     this.#folders++;
   }
@@ -44,6 +49,7 @@ export class ListingPace {
       this.#folders < foldersToJudge
         ? first(roundTripMs)
         : (entries(roundTripMs) * this.#folders) / (this.#entries + 1);
-    return Math.max(1, Math.min(Math.floor(wanted), most, handles));
+    const atMost = this.#isDeep ? deepListingsAtOnce : most;
+    return Math.max(1, Math.min(Math.floor(wanted), atMost, handles));
   }
 }

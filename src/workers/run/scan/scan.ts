@@ -210,7 +210,7 @@ class Scanner {
     gathered.sourceFiles += folder.sourceFiles;
     gathered.destinationFiles += folder.destinationFiles;
     if (folder.keeps && !task.source) this.#keep(task.path);
-    this.#pace.listed(folder.compared);
+    this.#pace.listed(task.path, folder.compared);
     this.#request.onProgress(this.#pace.entries);
   }
 

@@ -16,13 +16,16 @@
  * - A listing is complete or an error: a failed one is never an empty one.
  */
 import type { Attributes, Entry, Stat } from '../core/entry.js';
+import type { MtimeHabit } from '../core/mtime-habit.js';
 
-/** What a side can do, as data. Only `setStat`, `clockOffset`, `hardLinks` and `requestsAtOnce` may change while it is open: a run may find that a server does less than it claims. */
+/** What a side can do, as data. Only `setStat`, `mtimeHabit`, `clockOffset`, `hardLinks` and `requestsAtOnce` may change while it is open: a run may find that a server does less than it claims. */
 export interface Capabilities {
   /** Whether `rename` replaces an existing file in one step. */
   readonly atomicReplace: boolean;
   /** Granularity of stored mtimes, seconds (1e-9, 1, 2 …). */
   readonly mtimePrecision: number;
+  /** How it was found to store mtimes; undefined: as given, so far. */
+  mtimeHabit?: MtimeHabit | undefined;
   /**
    * When the attributes of a file that is being written can be set: `pipelined` together with the
    * last write, `handle` after the writes are acknowledged, `path` after the close, `none` never.

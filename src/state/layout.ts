@@ -46,8 +46,18 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'runs',
   },
   {
+    path: 'stored-times/HASH.ndjson',
+    holds: 'files of a job whose mtime was stored otherwise than it was sent',
+    writtenBy: 'runs',
+  },
+  {
     path: 'servers/HOST_PORT_USER.json',
     holds: 'what runs found out about a server: its quirks, its clock',
+    writtenBy: 'runs',
+  },
+  {
+    path: 'servers/here.json',
+    holds: 'the same about file systems of this machine',
     writtenBy: 'runs',
   },
   {
@@ -148,6 +158,11 @@ export function doubtsFile(state: string, job: string): string {
   return join(state, 'doubts', `${job}.ndjson`);
 }
 
+/** `job`: a hash of the job's name. */
+export function storedTimesFile(state: string, job: string): string {
+  return join(state, 'stored-times', `${job}.ndjson`);
+}
+
 export function serverFactsFolder(state: string): string {
   return join(state, 'servers');
 }
@@ -158,6 +173,11 @@ export function serverFactsFile(
 ): string {
   const name = `${server.host}_${server.port}_${server.username}.json`;
   return join(state, 'servers', name.replace(/\//g, '_'));
+}
+
+/** The same of this machine; no server's file has a name without `_`. */
+export function localFactsFile(state: string): string {
+  return join(state, 'servers', 'here.json');
 }
 
 /** One folder for each lock that was ever held. */

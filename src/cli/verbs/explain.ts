@@ -45,6 +45,7 @@ function show({ name, target }: Job, explanation: Explanation, { output }: Conte
   if (rule !== undefined) {
     output.data(`  rule         ${escapeText(rule.pattern)}  (${terminalSafe(rule.where)})`);
   }
+  for (const fact of explanation.learnt ?? []) output.data(`  learnt       ${terminalSafe(fact)}`);
   output.data(`  source       ${statText(explanation.source)}`);
   output.data(`  destination  ${statText(explanation.destination)}`);
 }

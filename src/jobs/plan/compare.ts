@@ -1,6 +1,7 @@
 /** Decides whether a destination's file equals the source's. Pure: where bytes must be compared, the scan does it. */
 import type { Stat } from '../../core/entry.js';
 import type { Job } from '../../core/job.js';
+import { type MtimeHabit, storedAs } from '../../core/mtime-habit.js';
 import type { Doubt } from './doubt.js';
 
 export interface CompareRules {
@@ -8,10 +9,26 @@ export interface CompareRules {
   readonly existing: Job['existing'];
   /** The coarser side's granularity of mtimes, seconds. */
   readonly mtimePrecision: number;
+  /** How the destination was found to store mtimes; absent: as given. */
+  readonly mtimeHabit?: MtimeHabit;
   /** Whether the destination keeps the mtimes it is given. */
   readonly keepsMtime: boolean;
   /** The destination's clock minus ours, seconds; used only where the destination keeps no mtime. */
   readonly clockOffset: number;
+}
+
+/** The mtime that a copy was sent with and the one that its destination stored instead, whole seconds. */
+export interface StoredTime {
+  readonly sent: number;
+  readonly stored: number;
+}
+
+/** What is known of a destination's file from its copy. */
+export interface CopyKnown {
+  /** Where the copy is in doubt. */
+  readonly doubt?: Doubt | undefined;
+  /** Where another mtime was stored than was sent. */
+  readonly time?: StoredTime | undefined;
 }
 
 export type Comparison =
@@ -37,27 +54,32 @@ export function comparable(mtime: number, precision: number): number {
 
 const equal: Comparison = { is: 'equal' };
 
-/** Compares two files. Either side may lack a size or an mtime. `doubt` is given where the destination's file is a copy in doubt. */
+/** Compares two files. Either side may lack a size or an mtime. */
 export function compareFiles(
   source: Stat,
   destination: Stat,
   rules: CompareRules,
-  doubt?: Doubt,
+  { doubt, time }: CopyKnown = {},
 ): Comparison {
   if (rules.existing === 'skip') return { is: 'kept', reason: 'existing: skip' };
-  const result = compareBytes(source, destination, rules);
+  const result = compareBytes(source, destination, rules, time);
   if (result.is === 'equal' && doubt !== undefined && rules.compare !== 'size')
     return compareToCopied(source, doubt);
-  return result.is === 'equal' || mayReplace(source, destination, rules)
+  return result.is === 'equal' || mayReplace(source, destination, rules, time)
     ? result
     : { is: 'kept', reason: 'existing: newer, and the destination is not older' };
 }
 
 /** Whether `existing` allows the source's file or link to replace the destination's. */
-export function mayReplace(source: Stat, destination: Stat, rules: CompareRules): boolean {
+export function mayReplace(
+  source: Stat,
+  destination: Stat,
+  rules: CompareRules,
+  time?: StoredTime,
+): boolean {
   return (
     rules.existing === 'overwrite' ||
-    (rules.existing === 'newer' && order(source, destination, rules) > 0)
+    (rules.existing === 'newer' && order(source, destination, rules, time) > 0)
   );
 }
 
@@ -67,9 +89,10 @@ export function decide(
   source: Stat,
   destination: Stat,
   rules: CompareRules,
+  time?: StoredTime,
 ): Comparison {
   if (!sameBytes) return { is: 'different', reason: 'content' };
-  const sameTime = order(source, destination, rules) === 0;
+  const sameTime = order(source, destination, rules, time) === 0;
   return sameTime || !rules.keepsMtime ? equal : { is: 'attrs' };
 }
 
@@ -81,7 +104,12 @@ function compareToCopied({ mtime }: Stat, doubt: Doubt): Comparison {
   return { is: 'different', reason: mtime > doubt.mtime ? 'newer' : 'older' };
 }
 
-function compareBytes(source: Stat, destination: Stat, rules: CompareRules): Comparison {
+function compareBytes(
+  source: Stat,
+  destination: Stat,
+  rules: CompareRules,
+  time: StoredTime | undefined,
+): Comparison {
   const { size } = source;
   if (size === undefined || destination.size === undefined) {
     // without sizes only the bytes decide, and only if the job asks for that
@@ -96,27 +124,48 @@ function compareBytes(source: Stat, destination: Stat, rules: CompareRules): Com
     case 'checksum':
       return { is: 'undecided' };
     default:
-      return compareTimes(source, destination, rules);
+      return compareTimes(source, destination, rules, time);
   }
 }
 
-function compareTimes(source: Stat, destination: Stat, rules: CompareRules): Comparison {
+function compareTimes(
+  source: Stat,
+  destination: Stat,
+  rules: CompareRules,
+  time: StoredTime | undefined,
+): Comparison {
   if (source.mtime === undefined || destination.mtime === undefined)
     return { is: 'different', reason: 'mtime unknown' };
-  const sign = order(source, destination, rules);
+  const sign = order(source, destination, rules, time);
   if (sign === 0) return equal;
   // the destination's mtime is the time of the copy, so later is as expected
-  if (sign < 0 && rules.compare === 'auto' && !rules.keepsMtime) return equal;
+  const tells = rules.keepsMtime || isStill(destination, time);
+  if (sign < 0 && rules.compare === 'auto' && !tells) return equal;
   return { is: 'different', reason: sign > 0 ? 'newer' : 'older' };
 }
 
 /**
- * Positive if the source is newer, 0 if both are equal or one has no mtime. Where the destination
- * keeps no mtime, its file's mtime comes from its own clock and is compared in whole seconds.
+ * Positive if the source is newer, 0 if both are equal or one has no mtime. What the destination is
+ * known to have stored decides first, then its habit. Where it keeps no mtime, its file's mtime comes
+ * from its own clock and is compared in whole seconds.
  */
-function order(source: Stat, destination: Stat, rules: CompareRules): number {
+function order(
+  source: Stat,
+  destination: Stat,
+  rules: CompareRules,
+  time: StoredTime | undefined,
+): number {
   if (source.mtime === undefined || destination.mtime === undefined) return 0;
-  const precision = rules.keepsMtime ? rules.mtimePrecision : 1;
-  const theirs = rules.keepsMtime ? destination.mtime : destination.mtime - rules.clockOffset;
-  return comparable(source.mtime, precision) - comparable(theirs, precision);
+  if (time !== undefined && isStill(destination, time)) return Math.floor(source.mtime) - time.sent;
+  if (!rules.keepsMtime)
+    return comparable(source.mtime, 1) - comparable(destination.mtime - rules.clockOffset, 1);
+  const { mtimeHabit: habit, mtimePrecision } = rules;
+  const precision = Math.max(mtimePrecision, habit?.step ?? 1);
+  const expected = habit === undefined ? source.mtime : storedAs(source.mtime, habit);
+  return comparable(expected, precision) - comparable(destination.mtime, precision);
+}
+
+/** Whether the destination's file still has the mtime that was stored when it was copied. */
+function isStill({ mtime }: Stat, time: StoredTime | undefined): boolean {
+  return time !== undefined && mtime !== undefined && Math.floor(mtime) === time.stored;
 }

@@ -1,7 +1,7 @@
 /** The input and output of planning one folder. The planning itself is plan-folder.ts. */
 import type { Entry, Stat } from '../../core/entry.js';
 import type { Operation } from '../../core/events.js';
-import type { CompareRules } from './compare.js';
+import type { CompareRules, CopyKnown, StoredTime } from './compare.js';
 import type { Doubt } from './doubt.js';
 import type { Action, Equal, Mkdir, PathProblem, Skip, Snapshot } from './plan.js';
 
@@ -15,6 +15,17 @@ export interface PlanRules extends CompareRules {
   readonly listEqual: boolean;
   /** Copies in doubt, by path; absent: none. */
   readonly doubts?: ReadonlyMap<string, Doubt>;
+  /** Files whose mtime is stored otherwise than it was sent, by path; absent: none. */
+  readonly storedTimes?: { get(path: string): StoredTime | undefined };
+}
+
+const nothing: CopyKnown = {};
+
+/** What earlier copies have shown of the destination's file at a path. */
+export function knownOf(path: string, { doubts, storedTimes }: PlanRules): CopyKnown {
+  // no object for each file where nothing is known of any
+  if (doubts === undefined && storedTimes === undefined) return nothing;
+  return { doubt: doubts?.get(path), time: storedTimes?.get(path) };
 }
 
 /** One entry of the source as the plan sees it. */

@@ -12,6 +12,7 @@ import {
   type DestinationEntry,
   type FolderPair,
   type FolderPlan,
+  knownOf,
   type PlanRules,
   type SourceEntry,
   snapshotOf,
@@ -252,7 +253,7 @@ function planBoth(
     planLinks(folder, path, source, destination);
     return;
   }
-  const result = compareFiles(source, destination, rules, rules.doubts?.get(path));
+  const result = compareFiles(source, destination, rules, knownOf(path, rules));
   const sameName = source.name === destination.name;
   if (sameName && !rules.listEqual && (result.is === 'equal' || result.is === 'kept')) {
     plan.unchanged++;

@@ -4,11 +4,14 @@ import type { Job } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import { openSide } from '../../endpoints/open.js';
 import type { SessionPool } from '../../endpoints/sftp/pool.js';
+import type { StoredTime } from '../../jobs/plan/compare.js';
 import { Scope } from '../../jobs/plan/filter.js';
 import { fileMatcher } from '../../jobs/plan/patterns.js';
 import { planFolder } from '../../jobs/plan/plan-folder.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { openDoubts } from './remembered/doubts.js';
+import { recallSides } from './remembered/server-facts.js';
+import { openStoredTimes } from './remembered/stored-times.js';
 import { resolveLink } from './scan/links.js';
 import { readIgnoreFile } from './scan/read-ignore-file.js';
 
@@ -31,6 +34,8 @@ export interface Explanation {
   readonly destination?: Stat;
   /** One sentence. */
   readonly reason: string;
+  /** What runs have learnt of the two sides, a sentence each; absent: nothing that matters here. */
+  readonly learnt?: readonly string[];
 }
 
 /** Compares one path on both sides as a run would; rejects with the same errors. */
@@ -47,7 +52,12 @@ export async function explainPath(
       from.endpoint.stat(path, signal),
       to.endpoint.stat(path, signal),
     ]);
-    const stats = present({ source, destination });
+    const facts = await recallSides(job, from, to, state);
+    const learnt = facts.flatMap(({ sentences }) => sentences);
+    const stats = {
+      ...present({ source, destination }),
+      ...(learnt.length === 0 ? {} : { learnt }),
+    };
     if (source === undefined && destination === undefined)
       return { path, verdict: 'absent', reason: 'neither side has it' };
     // each folder above it may put it out of scope
@@ -97,9 +107,10 @@ export async function explainPath(
         reason: `it is ${limit.rule}`,
       };
     const doubts = await openDoubts(job, state);
+    const times = await openStoredTimes(job, state);
     const rules = {
       ...planRules(job, from.endpoint.can, to.endpoint.can),
-      ...present({ doubts: doubts?.byPath }),
+      ...present({ doubts: doubts?.byPath, storedTimes: times.known }),
     };
     const name = nameOf(path);
     const entry = source && { ...source, name };
@@ -124,11 +135,23 @@ export async function explainPath(
     );
     const verdict = verdictOf(plan, job);
     const grows = verdict.verdict === 'copied' && fileMatcher(job.live)?.(path) === true;
-    const reason = grows ? `${verdict.reason}; ${asOfOpening}` : verdict.reason;
+    const notes = [grows ? asOfOpening : undefined, storedText(times.get(path), destination)];
+    const reason = [verdict.reason, ...notes].filter((note) => note !== undefined).join('; ');
     return { path, ...stats, ...verdict, reason };
   } finally {
     await Promise.all([from.endpoint.close(), to.endpoint.close()]);
   }
+}
+
+/** Says so if the destination's file has the mtime that was stored instead of the one that was sent. */
+function storedText(time: StoredTime | undefined, there: Stat | undefined): string | undefined {
+  if (time === undefined || Math.floor(there?.mtime ?? Number.NaN) !== time.stored)
+    return undefined;
+  const text = (seconds: number) =>
+    Math.abs(seconds) < 8.64e12
+      ? new Date(seconds * 1000).toISOString().slice(0, 19)
+      : `${seconds}`;
+  return `its copy was sent with the mtime ${text(time.sent)}Z, of which the destination made ${text(time.stored)}Z`;
 }
 
 const asOfOpening = 'it matches `live`, so a run copies it as of its size when it is opened';

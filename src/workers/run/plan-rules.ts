@@ -1,5 +1,6 @@
 /** Derives the rules for comparing and planning from a job and its two sides. */
 import type { Job } from '../../core/job.js';
+import { present } from '../../core/present.js';
 import type { Capabilities } from '../../endpoints/endpoint.js';
 import type { PlanRules } from '../../jobs/plan/folder-types.js';
 
@@ -10,7 +11,8 @@ export function planRules(job: Job, from: Capabilities, to: Capabilities): PlanR
     compare: job.compare,
     existing: job.existing,
     symlinks: job.symlinks,
-    mtimePrecision: precisionOf(from, to),
+    mtimePrecision: Math.max(from.mtimePrecision, to.mtimePrecision),
+    ...present({ mtimeHabit: to.mtimeHabit }),
     keepsMtime: to.setStat !== 'none',
     clockOffset: to.clockOffset,
     caseSensitive: to.caseSensitive,
@@ -18,9 +20,14 @@ export function planRules(job: Job, from: Capabilities, to: Capabilities): PlanR
   };
 }
 
-/** The granularity of mtimes on the coarser side, seconds. */
+/** The granularity of mtimes on the coarser side, as far as is known, seconds. */
 export function precisionOf(from: Capabilities, to: Capabilities): number {
-  return Math.max(from.mtimePrecision, to.mtimePrecision);
+  return Math.max(
+    ...[from, to].flatMap(({ mtimePrecision, mtimeHabit }) => [
+      mtimePrecision,
+      mtimeHabit?.step ?? 0,
+    ]),
+  );
 }
 
 /** Folders of the destination that are never in scope. */

@@ -12,6 +12,7 @@ import type { Emit, Report, Trigger } from '../../core/events.js';
 import { type Job, type Location, partsOf, type ScopeRules } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import type { Remote } from '../../core/remote.js';
+import { count, escapeText } from '../../core/text.js';
 import { openSide } from '../../endpoints/open.js';
 import type { SessionPool } from '../../endpoints/sftp/pool.js';
 import type { Side } from '../../endpoints/side.js';
@@ -25,7 +26,8 @@ import { ownedSide } from './owned-side.js';
 import { emitActions, emitPlan } from './plan-events.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { type Doubts, openDoubts } from './remembered/doubts.js';
-import { recallFacts } from './remembered/server-facts.js';
+import { recallSides } from './remembered/server-facts.js';
+import { openStoredTimes, type StoredTimes } from './remembered/stored-times.js';
 import { reportOfRun } from './report.js';
 import { type Scan, scan } from './scan/scan.js';
 import { Tally } from './tally.js';
@@ -117,6 +119,8 @@ async function carryOut(
   };
   const opened: Side[] = [];
   let doubts: Doubts | undefined;
+  let times: StoredTimes | undefined;
+  let isComplete = false;
   const open = async (location: Location, role: 'from' | 'to', ahead: boolean) => {
     const found = await openSide(location, role, pool, signal, ahead);
     const side = context.isOurs === undefined ? found : ownedSide(found, context.isOurs);
@@ -132,10 +136,13 @@ async function carryOut(
     const archive =
       job.after.kind === 'archive' ? await open(job.after.to, 'to', false) : undefined;
     refuseOverlap(job, source, destination);
-    const keepFacts = await recallSides(job, source, destination, state);
+    const facts = await recallSides(job, source, destination, state);
+    for (const { sentences } of facts)
+      for (const message of sentences) emit({ event: 'notice', level: 'info', message });
+    times = await openStoredTimes(job, state);
     doubts = await openDoubts(job, state);
     const isLive = fileMatcher(job.live);
-    const sides = { source, destination, doubts, isLive };
+    const sides = { source, destination, doubts, times, isLive };
     const trash =
       job.trash === undefined
         ? undefined
@@ -180,11 +187,18 @@ async function carryOut(
       isLive,
     });
     if (tally.failed === 0) await contact?.succeeded(context.run, signal).then(warn);
-    for (const keep of keepFacts) await keep();
+    noteTimes(times, destination, emit);
+    facts.at(-1)?.learn(times, plan.unchanged);
+    for (const side of facts) await side.keep();
+    isComplete = whole && plan.failures.length === 0;
     await reapOld(destination.endpoint, scanned.leftovers, start, signal);
     await doubts?.checkSource(source.endpoint, signal);
   } finally {
-    if (!context.dryRun) await doubts?.close(context.isOurs?.() ?? true);
+    if (!context.dryRun) {
+      const isOurs = context.isOurs?.() ?? true;
+      await doubts?.close(isOurs);
+      await times?.close(isOurs, isComplete);
+    }
     await Promise.all(opened.map((side) => side.endpoint.close()));
   }
 }
@@ -193,13 +207,14 @@ interface ScannedSides {
   readonly source: Side;
   readonly destination: Side;
   readonly doubts: Doubts | undefined;
+  readonly times: StoredTimes;
   readonly isLive: ((path: string) => boolean) | undefined;
 }
 
 function scanSides(
   job: Job,
   { emit, folders, pool, trigger }: RunContext,
-  { source, destination, doubts, isLive }: ScannedSides,
+  { source, destination, doubts, times, isLive }: ScannedSides,
   signal: AbortSignal,
   start: number,
 ): Promise<Scan> {
@@ -214,7 +229,7 @@ function scanSides(
     scope: Scope.of(scopeFor(job, trigger), start, reservedFolders(job)),
     rules: {
       ...planRules(job, source.endpoint.can, destination.endpoint.can),
-      ...present({ doubts: doubts?.byPath }),
+      ...present({ doubts: doubts?.byPath, storedTimes: times.known }),
     },
     ...present({ isLive }),
     passOf: bandwidthOf(job, pool, signal, () => {}),
@@ -244,12 +259,22 @@ function scopeFor({ scope, settle, starts }: Job, trigger: Trigger): ScopeRules 
     : { ...scope, quiet: Math.max(0, settle - clockToleranceMs) };
 }
 
-/** Recalls what is known about the sides' servers. Returns functions that keep what is learnt in this run. */
-async function recallSides(job: Job, source: Side, destination: Side, state: string) {
-  const keep: (() => Promise<void>)[] = [];
-  for (const [{ remote }, side] of [[job.from, source] as const, [job.to, destination] as const])
-    if (remote !== undefined) keep.push(await recallFacts(state, remote, side.endpoint.can));
-  return keep;
+/** Says what became of mtimes that were not stored as they were sent. */
+function noteTimes({ noted }: StoredTimes, destination: Side, emit: Emit): void {
+  const { otherwise, clamped } = noted;
+  const where = escapeText(destination.endpoint.label);
+  if (otherwise > clamped)
+    emit({
+      event: 'notice',
+      level: 'info',
+      message: `${where} stored another mtime than it was sent for ${count(otherwise - clamped, 'file')}; later runs compare with what it stored`,
+    });
+  if (clamped > 0)
+    emit({
+      event: 'notice',
+      level: 'warning',
+      message: `the mtimes of ${count(clamped, 'file')} are beyond what ${where} or SFTP can store; the nearest that they can was stored`,
+    });
 }
 
 /** Refuses a root that contains the other one: the run would copy its own copies. Loading jobs.yml checks this too, but cannot see links. */

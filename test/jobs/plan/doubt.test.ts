@@ -114,7 +114,7 @@ describe('compareFiles with a copy in doubt', () => {
       file(...source),
       file(...destination),
       { ...plain, ...rules },
-      doubt,
+      { doubt },
     );
     expect(verdict.is === 'different' ? verdict.reason : verdict.is).toBe(is);
   });

@@ -1,12 +1,25 @@
 /** Misbehaviour for hostile-server.ts around attributes. */
 import { present } from '../../../src/core/present.js';
-import { attributesReply, packet } from '../../../src/test-server/sftp-server.js';
-import type { Behave } from './hostile-server.js';
+import { attributesReply, packet, statusCode } from '../../../src/test-server/sftp-server.js';
+import type { Asked, Behave } from './hostile-server.js';
 
 interface Said {
   readonly size: number | undefined;
   readonly mode: number | undefined;
   readonly mtime: number | undefined;
+}
+
+/** Stores another mtime than it is asked to, by what `stores` makes of it; undefined: refuses. */
+export function storesMtimes(stores: (mtime: number, asked: Asked) => number | undefined): Behave {
+  return (asked) => {
+    const { mtime } = asked.attributes;
+    if ((asked.type !== 'SETSTAT' && asked.type !== 'FSETSTAT') || mtime === undefined)
+      return 'normal';
+    const stored = stores(mtime, asked);
+    if (stored === undefined) return { refuse: statusCode.PERMISSION_DENIED, message: 'no' };
+    const path = Buffer.from(asked.path).toString('latin1');
+    return { instead: { ...asked, path, attributes: { ...asked.attributes, mtime: stored } } };
+  };
 }
 
 /** Answers with other attributes than the true ones, in stats and listings. */

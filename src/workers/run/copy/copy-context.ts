@@ -5,6 +5,7 @@ import type { Modes } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Snapshot } from '../../../jobs/plan/plan.js';
 import type { Doubts } from '../remembered/doubts.js';
+import type { StoredTimes } from '../remembered/stored-times.js';
 import type { Buffers } from './buffers.js';
 
 interface CopyRules {
@@ -38,6 +39,8 @@ export interface CopyContext {
   readonly isLive: ((path: string) => boolean) | undefined;
   /** Records each copy; undefined where no later run compares it. */
   readonly doubts: Pick<Doubts, 'publishing'> | undefined;
+  /** Records what became of each mtime; undefined where no later run compares it. */
+  readonly times: StoredTimes | undefined;
   /** Keeps what copies replace; undefined: it is overwritten for good. */
   readonly trash: OldFiles | undefined;
 }
@@ -64,6 +67,7 @@ export function insideOf(context: CopyContext): CopyContext {
     leftovers: new Map(),
     isLive: undefined,
     doubts: undefined,
+    times: undefined,
     trash: undefined,
   };
 }

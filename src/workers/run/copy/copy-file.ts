@@ -46,16 +46,18 @@ export interface Staged extends Copied {
   readonly mark: string;
   /** When reading began, before the first byte, ms since the epoch. */
   readonly readAt: number;
+  /** The mtime that the destination has stored, seconds. */
+  readonly storedMtime: number | undefined;
 }
 
 /** Records the copy as in doubt before the rename. Call the returned function once the file has its final name. */
 export function beforePublishing(
   { path, from }: Pick<CopyRequest, 'path' | 'from'>,
-  { source, readAt }: Staged,
+  { source, readAt, storedMtime }: Staged,
   context: CopyContext,
 ): () => void {
   const { can } = context.destination;
-  const markPublished = context.doubts?.publishing(path, {
+  const markProven = context.doubts?.publishing(path, {
     from,
     source,
     readAt,
@@ -63,7 +65,10 @@ export function beforePublishing(
     precision: precisionOf(context.source.can, can),
     keepsMtime: can.setStat !== 'none',
   });
-  return markPublished ?? (() => {});
+  return () => {
+    context.times?.published(path, source.mtime, storedMtime);
+    markProven?.();
+  };
 }
 
 /** Copies one file to a temporary name at the destination, complete and checked. */
@@ -213,7 +218,16 @@ async function stage(
           ? 'none'
           : 'size';
     const { grew } = sent;
-    return { bytes: size, verified, source: before, grew, temporary: target.path, mark, readAt };
+    return {
+      bytes: size,
+      verified,
+      source: before,
+      grew,
+      temporary: target.path,
+      mark,
+      readAt,
+      storedMtime: sent.stored?.mtime,
+    };
   } catch (error) {
     await target.handle.close().catch(() => {});
     if (size > resumeAboveBytes && isPassing(error)) context.leftovers.set(mark, [target.path]);

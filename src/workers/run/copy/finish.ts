@@ -2,8 +2,8 @@
 import type { Attributes, Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Modes } from '../../../core/job.js';
+import { storedAs } from '../../../core/mtime-habit.js';
 import { ignoreRefusal } from '../../../endpoints/set-stat-refusal.js';
-import { comparable } from '../../../jobs/plan/compare.js';
 import type { Snapshot } from '../../../jobs/plan/plan.js';
 import type { CopyContext } from './copy-context.js';
 import type { TemporaryFile } from './temporary.js';
@@ -29,41 +29,62 @@ export async function finish(
 ): Promise<Stat | undefined> {
   const { destination, rules, signal } = context;
   const { handle, path } = target;
-  const sync = rules.fsync && destination.can.fsync;
+  const { can } = destination;
+  const sync = rules.fsync && can.fsync;
   const stored = await handle.finish({ data, attributes, sync }, signal);
-  if (stored === undefined)
-    throw new FerryError('io', 'the temporary file disappeared before it got its final name', {
-      path,
-    });
+  if (stored === undefined) throw disappeared(path);
   if (stored.size !== undefined && stored.size !== size)
     throw new FerryError('io', `the destination stored ${stored.size} bytes instead of ${size}`, {
       path,
       hint: 'the final name was not changed; run the job again',
     });
-  return keepsTime(stored, attributes) ? stored : settleTime(path, attributes, context);
+  const settled = keepsTime(stored, attributes)
+    ? stored
+    : await settleTime(path, stored, attributes, context);
+  if (attributes.mtime !== undefined && settled.mtime !== undefined && can.setStat !== 'none')
+    context.times?.evidence.add(attributes.mtime, settled.mtime, Date.now() / 1000);
+  return settled;
 }
 
 function keepsTime(stored: Stat, { mtime }: Attributes): boolean {
   return (
     mtime === undefined ||
-    (stored.mtime !== undefined && comparable(stored.mtime, 1) === comparable(mtime, 1))
+    (stored.mtime !== undefined && Math.floor(stored.mtime) === Math.floor(mtime))
   );
 }
 
-/** Sets the attributes again by path, after the close, since the mtime was not kept. If that fails too, the side counts as keeping no mtimes. */
+/**
+ * Sets the attributes again by path, after the close, since the mtime was not stored as it was sent.
+ * Where several files have shown that this does not help, what is stored is left as it is: the next
+ * run compares with it.
+ */
 async function settleTime(
   path: string,
+  stored: Stat,
   attributes: Attributes,
-  { destination, signal }: CopyContext,
-): Promise<Stat | undefined> {
+  { destination, signal, times }: CopyContext,
+): Promise<Stat> {
   const { can } = destination;
-  if (can.setStat === 'none') return destination.stat(path, signal);
-  can.setStat = 'path';
-  await destination.setStat(path, attributes, signal).catch(ignoreRefusal);
-  const stored = await destination.stat(path, signal);
-  if (stored === undefined || !keepsTime(stored, attributes)) {
-    can.setStat = 'none';
-    if (stored?.mtime !== undefined) can.clockOffset = stored.mtime - Date.now() / 1000;
-  }
-  return stored;
+  const { mtime } = attributes;
+  if (mtime === undefined || can.setStat === 'none' || times?.mayHelp === false) return stored;
+  if (stored.mtime !== undefined && can.mtimeHabit !== undefined)
+    if (storedAs(mtime, can.mtimeHabit) === Math.floor(stored.mtime)) return stored;
+  await destination.setStat(path, attributes, signal).catch(async (error) => {
+    ignoreRefusal(error);
+    // the mode may be what it refuses
+    if (attributes.mode !== undefined)
+      await destination.setStat(path, { mtime }, signal).catch(ignoreRefusal);
+  });
+  const now = await destination.stat(path, signal);
+  if (now === undefined) throw disappeared(path);
+  const helped = keepsTime(now, attributes);
+  times?.triedByPath(helped);
+  if (times?.needsPath) can.setStat = 'path';
+  return now;
+}
+
+function disappeared(path: string): FerryError {
+  return new FerryError('io', 'the temporary file disappeared before it got its final name', {
+    path,
+  });
 }

@@ -186,7 +186,8 @@ class Scanner {
       const known = { size: ours.size, pass: passOf?.() };
       const isSame = await sameContent(source, from, destination, path, signal, known);
       if (isSame) onSame?.(path, readAt);
-      apply(folder, pair, decide(isSame, ours, theirs, rules), rules);
+      const time = rules.storedTimes?.get(path);
+      apply(folder, pair, decide(isSame, ours, theirs, rules, time), rules);
     } catch (error) {
       signal.throwIfAborted();
       const { kind, message } = failureOf(error);

@@ -91,6 +91,7 @@ export function createAfter(
         leftovers: new Map(),
         isLive: undefined, // what is removed from the source must have been copied whole
         doubts: undefined,
+        times: undefined,
         trash: undefined,
       },
     );

@@ -7,6 +7,7 @@ import { each } from '../../../core/at-once.js';
 import type { Stat } from '../../../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
+import { ignoreRefusal } from '../../../endpoints/set-stat-refusal.js';
 import type { Copy, Link, Mkdir, SetAttributes } from '../../../jobs/plan/plan.js';
 import type { Copied, CopyContext } from '../copy/copy-context.js';
 import { copyFile } from '../copy/copy-file.js';
@@ -225,10 +226,19 @@ export class EntryWriter {
       if (action.rename !== undefined)
         await renameCase(destination, action.rename, action.path, signal);
       const { mtime } = action.source;
-      if (mtime !== undefined) await destination.setStat(action.path, { mtime }, signal);
+      if (mtime !== undefined) await this.#setMtime(action.path, mtime);
       this.#tally.attrs++;
       this.#tally.file('attrs', action.path);
     });
+  }
+
+  /** A side that refuses the mtime, or stores another one, is no failure: the next run compares with what is stored. */
+  async #setMtime(path: string, mtime: number): Promise<void> {
+    const { destination, signal, times } = this.#context;
+    await destination.setStat(path, { mtime }, signal).catch(ignoreRefusal);
+    const there = await destination.stat(path, signal);
+    if (there?.mtime !== undefined) times?.evidence.add(mtime, there.mtime, Date.now() / 1000);
+    times?.published(path, mtime, there?.mtime);
   }
 }
 

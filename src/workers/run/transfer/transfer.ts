@@ -17,6 +17,7 @@ import { Buffers } from '../copy/buffers.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { TransferProgress } from '../progress.js';
 import type { Doubts } from '../remembered/doubts.js';
+import type { StoredTimes } from '../remembered/stored-times.js';
 import type { Tally } from '../tally.js';
 import { pruneTrash } from '../trash/prune.js';
 import type { Trash } from '../trash/trash.js';
@@ -49,6 +50,7 @@ export interface TransferRequest {
   /** Whether a path is that of a file that may grow while it is read (`live`); undefined: none may. */
   readonly isLive: ((path: string) => boolean) | undefined;
   readonly doubts: Doubts | undefined;
+  readonly times: StoredTimes;
   readonly trash: Trash | undefined;
 }
 
@@ -85,6 +87,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     orphans,
     isLive: request.isLive,
     doubts: request.doubts,
+    times: request.times,
     trash: request.trash,
   };
   try {

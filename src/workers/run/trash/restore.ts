@@ -67,6 +67,7 @@ export async function restore(request: RestoreRequest): Promise<void> {
     isLive: undefined,
     orphans,
     doubts: undefined,
+    times: undefined,
     trash: new Trash(to, request.trash, run, signal),
   };
   const restorer = new Restorer(request, context);

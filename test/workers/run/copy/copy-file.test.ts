@@ -54,6 +54,7 @@ async function mostOnTheWay(roundTrip: number, maxWrite: number): Promise<number
     orphans: new Set(),
     isLive: undefined,
     doubts: undefined,
+    times: undefined,
     trash: undefined,
   });
   expect(memory.bytes('big')?.equals(content)).toBe(true);

@@ -25,6 +25,7 @@ function open(tree: MemoryOptions['tree'], script: Script = {}, can: MemoryOptio
     orphans: new Set(),
     isLive: undefined,
     doubts: undefined,
+    times: undefined,
     trash,
   };
   const keep = async (path: string) => {

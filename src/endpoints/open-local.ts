@@ -65,10 +65,10 @@ function elsewhere(root: string, label: string) {
   return openLocal(root, label).endpoint;
 }
 
-/** Whether the root's file system distinguishes upper from lower case; true if the root's name can't show it. */
+/** Whether the root's file system distinguishes upper from lower case; false if the root's name can't show it, since then names that fold are never taken for two files. */
 async function isCaseSensitive(root: string): Promise<boolean> {
   const other = swapCase(path.basename(root));
-  if (other === undefined) return true;
+  if (other === undefined) return false;
   const [own, same] = await Promise.all([
     fs.stat(root),
     fs.stat(path.join(path.dirname(root), other)).catch(() => undefined),

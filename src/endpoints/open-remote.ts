@@ -74,8 +74,9 @@ async function resolveSide(
   const open = (at: string, label: string, caseSensitive: boolean, listed?: Promise<RawEntry[]>) =>
     openSftp({ pool, remote, features, root: at, label, caseSensitive, listed });
 
-  /** If the swapped name exists but the folder doesn't list it, it is the root itself. */
+  /** If the swapped name exists but the folder doesn't list it, it is the root itself. A root without letters shows nothing, so that its side counts as ignoring case: names that fold are then never two files. */
   const isCaseSensitive = async (): Promise<boolean> => {
+    if (swapCase(posix.basename(root)) === undefined) return false;
     const twinKind = await (root === wanted ? twin : kindOfTwin(channel, root, signal));
     if (twinKind === undefined) return true;
     const siblings = await open(posix.dirname(root), location.label, true)

@@ -85,12 +85,12 @@ describe('row 51: other mtimes are stored than were sent', () => {
   test('an mtime that SFTP cannot carry is clamped, said, and compared in full', async ({
     scene,
   }) => {
-    write(scene, { late: 2 ** 32 + 5, early: -100 }, 'one');
+    write(scene, { late: 2 ** 32 + 5, later: 2 ** 32 + 6 }, 'one');
     await scene.jobs();
     const first = await scene.run();
     expect(first.stderr).toContain('the mtimes of 2 files are beyond what');
     expect((await scene.run()).report.files).toMatchObject({ copied: 0, unchanged: 2 });
-    write(scene, { late: 2 ** 32 + 9, early: -50 }, 'two');
+    write(scene, { late: 2 ** 32 + 9, later: 2 ** 32 + 99 }, 'two');
     expect((await scene.run()).report.files).toMatchObject({ copied: 2 });
   });
 

@@ -56,6 +56,14 @@ export class FerryError extends Error {
 export function asFerryError(thrown: unknown): FerryError {
   if (thrown instanceof FerryError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const { code } = (thrown ?? {}) as { readonly code?: unknown };
+  // reached while code is loaded, too
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return new FerryError('io', `too many open files: ${message}`, {
+      code,
+      cause: thrown,
+      hint: 'raise the limit of open files: `ulimit -n 1024`, or LimitNOFILE= of the service',
+    });
   return new FerryError('defect', message, {
     cause: thrown,
     hint: 'this is a bug in ferryline; please report it with the output of -vv',

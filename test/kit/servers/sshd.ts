@@ -18,6 +18,8 @@ export interface SshdOptions {
   readonly config?: readonly string[];
   /** Arguments of sftp-server: `['-R']` read-only, `['-P', 'posix-rename,fsync']` without these requests. */
   readonly sftpServer?: readonly string[];
+  /** A command that starts it, to which sshd and its arguments are added. */
+  readonly wrap?: (root: string) => readonly string[];
   /** A command in place of sftp-server. */
   readonly subsystem?: string;
   /** OpenSSH's in-process server instead of the external one. */
@@ -112,7 +114,15 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const start = async () => {
     giveTo(account, home);
     giveTo(account, root);
-    server = startProcess('/usr/sbin/sshd', ['-D', '-e', '-f', configFile], {
+    const command = [
+      ...(options.wrap?.(root) ?? []),
+      '/usr/sbin/sshd',
+      '-D',
+      '-e',
+      '-f',
+      configFile,
+    ];
+    server = startProcess(command[0] ?? '', command.slice(1), {
       account,
       cwd: '/',
     });

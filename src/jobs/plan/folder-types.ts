@@ -13,6 +13,8 @@ export interface PlanRules extends CompareRules {
   readonly caseSensitive: boolean;
   /** Whether equal files are listed too: `after` treats them like copied ones. */
   readonly listEqual: boolean;
+  /** Whether what earlier runs left aside is put back or deleted; absent: it is passed over. */
+  readonly settlesAside?: boolean;
   /** Copies in doubt, by path; absent: none. */
   readonly doubts?: ReadonlyMap<string, Doubt>;
   /** Files whose mtime is stored otherwise than it was sent, by path; absent: none. */
@@ -40,12 +42,18 @@ export interface SourceEntry extends Entry {
 
 export interface DestinationEntry extends Entry {
   readonly target?: string;
+  /** Its present name, aside, if the plan puts it back under this one (aside.ts). */
+  readonly aside?: string;
 }
 
 export interface FolderPair {
   readonly path: string;
   /** The folder's path at the source; it differs from `path` below a followed link. */
   readonly from: string;
+  /** The destination's folder as it is listed; absent: `path`. It differs in what is aside. */
+  readonly at?: string;
+  /** Whether the destination's folder is aside, to be deleted. */
+  readonly isAside?: boolean;
   /** Undefined where the side has no such folder. */
   readonly source: readonly SourceEntry[] | undefined;
   readonly destination: readonly DestinationEntry[] | undefined;
@@ -59,6 +67,9 @@ export interface Descent {
   readonly destination: boolean;
   /** The source folder's mode, if it has one. */
   readonly mode: number | undefined;
+  /** As in `FolderPair`. */
+  readonly at?: string;
+  readonly isAside?: boolean;
 }
 
 /** Two files whose bytes must be compared. */
@@ -69,6 +80,8 @@ export interface Undecided {
   readonly destination: Entry;
   /** The destination's path, where its name differs in case. */
   readonly rename?: string;
+  /** The destination's present path, if the plan puts it back under `path`. */
+  readonly at?: string;
 }
 
 /** What one folder adds to the plan. */

@@ -5,6 +5,7 @@
  * Most entries of most runs are equal, so their path is short and leaves nothing but a count.
  */
 import { byBytes, type Entry, isOurs, join } from '../../core/entry.js';
+import { settleAside } from './aside.js';
 import { type Comparison, compareFiles, mayReplace } from './compare.js';
 import type { Scope } from './filter.js';
 import {
@@ -47,9 +48,12 @@ export function planFolder(pair: FolderPair, scope: Scope, rules: PlanRules): Fo
     compared: 0,
   };
   const folder: Folder = { plan, pair, scope, rules };
+  const settled = rules.settlesAside === true ? settleAside(pair, scope, rules) : undefined;
+  for (const putBack of settled?.putBacks ?? []) plan.actions.push(putBack);
+  for (const { entry, path } of settled?.old ?? []) planOld(folder, entry, path);
   const groups = pairUp(
     pair.source ?? [],
-    pair.destination ?? [],
+    settled?.destination ?? pair.destination ?? [],
     rules.caseSensitive,
     (source, destination) => planEntry(folder, source, destination),
   );
@@ -176,13 +180,30 @@ function planEntry(
   else planReplacement(folder, path, source, destination, included);
 }
 
+/** Plans the deletion of what a replacement left aside at a path that something newer has. */
+function planOld({ plan, pair }: Folder, entry: DestinationEntry, as: string): void {
+  const path = join(pair.at ?? pair.path, entry.name);
+  if (entry.kind === 'folder') plan.descend.push({ ...emptied(as), at: path, isAside: true });
+  else plan.destinationFiles++;
+  plan.actions.push({ action: 'delete', path, as, seen: snapshotOf(entry) });
+}
+
+/** The destination's path of an entry as it is now, if it is not yet the one the plan has for it. */
+function presentPath({ pair }: Folder, { name, aside }: DestinationEntry): { at?: string } {
+  if (aside === undefined && pair.at === undefined) return {};
+  return { at: join(pair.at ?? pair.path, aside ?? name) };
+}
+
 /** Plans an entry that only the destination has. */
 function planSurplus(
-  { plan, rules }: Folder,
+  folder: Folder,
   path: string,
   destination: DestinationEntry,
   included: boolean,
 ): void {
+  const { plan, pair, rules } = folder;
+  const isAside = pair.isAside === true;
+  const present = presentPath(folder, destination);
   const counts = isCarried(destination, rules);
   if (counts) plan.destinationFiles++;
   if (!rules.deletes) {
@@ -191,9 +212,15 @@ function planSurplus(
   }
   const isFolder = destination.kind === 'folder';
   // its contents go first; sealPlan keeps the folder if something stays in it
-  if (isFolder) plan.descend.push(emptied(path));
+  if (isFolder)
+    plan.descend.push({ ...emptied(path), ...present, ...(isAside ? { isAside } : {}) });
+  const seen = snapshotOf(destination);
   if (counts || (isFolder && included))
-    plan.actions.push({ action: 'delete', path, seen: snapshotOf(destination) });
+    plan.actions.push(
+      isAside && present.at !== undefined
+        ? { action: 'delete', path: present.at, as: path, seen }
+        : { action: 'delete', path, seen },
+    );
   else plan.keeps = true;
 }
 
@@ -245,7 +272,11 @@ function planBoth(
   const { plan, pair, rules } = folder;
   if (source.kind === 'folder') {
     const from = sourcePath(pair, source);
-    plan.descend.push({ path, from, source: true, destination: true, mode: source.mode });
+    const present = presentPath(folder, destination);
+    plan.descend.push({
+      ...{ path, from, source: true, destination: true, mode: source.mode },
+      ...present,
+    });
     return;
   }
   plan.destinationFiles++;
@@ -265,6 +296,7 @@ function planBoth(
     source,
     destination,
     ...(sameName ? {} : { rename: join(pair.path, destination.name) }),
+    ...presentPath(folder, destination),
   };
   if (result.is === 'undecided') plan.undecided.push(both);
   else apply(plan, both, result, rules);
@@ -337,7 +369,7 @@ function planReplacement(
     return;
   }
   plan.actions.push({ action: 'delete', path, seen: snapshotOf(destination) });
-  if (isFolder) plan.descend.push(emptied(path));
+  if (isFolder) plan.descend.push({ ...emptied(path), ...presentPath(folder, destination) });
   else plan.destinationFiles++;
   planNew(folder, path, source, included);
 }

@@ -61,9 +61,20 @@ export interface Delete {
   readonly path: string;
   /** The entry as it was scanned. The name is part of the plan's digest. */
   readonly seen: Snapshot;
+  /** The path under which the trash keeps it, if it is aside. */
+  readonly as?: string;
 }
 
-export type Action = Mkdir | Copy | Link | SetAttributes | Delete;
+/** An entry that an interrupted replacement left aside gets its name back. */
+export interface PutBack {
+  readonly action: 'putBack';
+  readonly path: string;
+  /** Its present path. */
+  readonly from: string;
+  readonly seen: Snapshot;
+}
+
+export type Action = Mkdir | Copy | Link | SetAttributes | Delete | PutBack;
 
 /** A path that cannot be carried out, because of the entry itself or of another one in its way. */
 export interface PathProblem {
@@ -92,6 +103,8 @@ export interface Plan {
   readonly operation: Operation;
   readonly from: string;
   readonly to: string;
+  /** Carried out before everything else. */
+  readonly putBacks: readonly PutBack[];
   readonly mkdirs: readonly Mkdir[];
   readonly copies: readonly (Copy | Link)[];
   readonly attrs: readonly SetAttributes[];
@@ -140,7 +153,9 @@ export function sealPlan(gathered: Gathered): Plan {
   const { actions, keepers, missing } = gathered;
   const conflicts = [...gathered.conflicts];
   const blocked = new Set<string>();
-  const made = new Set(actions.filter((a) => a.action !== 'delete').map((a) => a.path));
+  const made = new Set(
+    actions.filter((a) => a.action !== 'delete' && a.action !== 'putBack').map((a) => a.path),
+  );
   // a folder that holds something that is kept is not removed; if a file was to replace it, that is a conflict
   const deletes = actions.filter((action): action is Delete => {
     if (action.action !== 'delete') return false;
@@ -177,6 +192,7 @@ export function sealPlan(gathered: Gathered): Plan {
     operation: gathered.operation,
     from: gathered.from,
     to: gathered.to,
+    putBacks: actions.filter((a) => a.action === 'putBack').sort(byPath),
     mkdirs: kept([...mkdirs.values()]),
     copies,
     attrs: kept(actions.filter((a) => a.action === 'attrs')),
@@ -221,7 +237,8 @@ const charactersPerUpdate = 64 * 1024;
 function digestOf(plan: Omit<Plan, 'digest'>): string {
   const hash = createHash('sha256');
   let text = `${JSON.stringify([plan.job, plan.operation, plan.from, plan.to])}\n`;
-  for (const list of [plan.mkdirs, plan.copies, plan.attrs, plan.deletes, plan.conflicts])
+  const { putBacks, mkdirs, copies, attrs, deletes, conflicts } = plan;
+  for (const list of [putBacks, mkdirs, copies, attrs, deletes, conflicts])
     for (const action of list) {
       text += `[${JSON.stringify(action)}]\n`;
       if (text.length < charactersPerUpdate) continue;

@@ -8,7 +8,7 @@ export function emitPlan(plan: Plan, emit: Emit): void {
     job: plan.job,
     mkdirs: plan.mkdirs.length,
     copies: plan.copies.length,
-    attrs: plan.attrs.length,
+    attrs: plan.putBacks.length + plan.attrs.length,
     deletes: plan.deletes.length,
     conflicts: plan.conflicts.length,
     bytes: plan.bytes,
@@ -19,6 +19,8 @@ export function emitPlan(plan: Plan, emit: Emit): void {
 
 /** Emits one `action` event for each action, in the order they are carried out. */
 export function emitActions(plan: Plan, emit: Emit): void {
+  for (const { path } of plan.putBacks)
+    emit({ event: 'action', action: 'attrs', path, reason: 'put back' });
   for (const { path } of plan.mkdirs) emit({ event: 'action', action: 'mkdir', path });
   for (const copy of plan.copies)
     emit(

@@ -19,7 +19,7 @@ import type { Side } from '../../endpoints/side.js';
 import { Scope } from '../../jobs/plan/filter.js';
 import { fileMatcher } from '../../jobs/plan/patterns.js';
 import type { Plan } from '../../jobs/plan/plan.js';
-import { reapOld, recoverAside } from './copy/leftovers.js';
+import { reapOld } from './copy/leftovers.js';
 import { readTemporary } from './copy/temporary-names.js';
 import { contactOf, noteTimesAlone, refusalOf } from './judge-plan.js';
 import { ownedSide } from './owned-side.js';
@@ -147,12 +147,7 @@ async function carryOut(
       job.trash === undefined
         ? undefined
         : new Trash(destination.endpoint, job.trash, context.run, signal);
-    let scanned = await scanSides(job, context, sides, signal, start);
-    if (
-      !context.dryRun &&
-      (await recoverAside(destination.endpoint, scanned.leftovers, trash, signal))
-    )
-      scanned = await scanSides(job, context, sides, signal, start);
+    const scanned = await scanSides(job, context, sides, signal, start);
     const { plan } = scanned;
     if (context.deepPlan) emitActions(plan, emit);
     emitPlan(plan, emit);
@@ -230,6 +225,7 @@ function scanSides(
     rules: {
       ...planRules(job, source.endpoint.can, destination.endpoint.can),
       ...present({ doubts: doubts?.byPath, storedTimes: times.known }),
+      settlesAside: true,
     },
     ...present({ isLive }),
     passOf: bandwidthOf(job, pool, signal, () => {}),

@@ -5,8 +5,9 @@
  *     .NAME.<fingerprint>.<start>-<random>.ferrypart   a file being written
  *     .NAME.<fingerprint>.ferryold                     the old file, set aside until the new one is in place
  */
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { join, nameOf, parentOf } from '../../../core/entry.js';
+import { hashedStem } from '../../../jobs/plan/aside.js';
 
 /** A new temporary path for `path`. The run's start (ms since the epoch) is part of the name, so that old files can be recognised. */
 export function temporaryPath(path: string, mark: string, start: number): string {
@@ -37,7 +38,7 @@ export function asidePath(path: string, mark: string): string {
 function ours(path: string, suffix: string): string {
   const name = nameOf(path);
   const fits = Buffer.byteLength(name) + suffix.length + 2 <= 255;
-  const stem = fits ? name : hash('sha256', name).slice(0, 32);
+  const stem = fits ? name : hashedStem(name);
   return join(parentOf(path), `.${stem}.${suffix}`);
 }
 

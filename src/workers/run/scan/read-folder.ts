@@ -3,6 +3,7 @@
  * The walk over the folders is scan.ts.
  */
 import { type Entry, isOurs, join, reservedFolder } from '../../../core/entry.js';
+import { present } from '../../../core/present.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Scope } from '../../../jobs/plan/filter.js';
 import type {
@@ -27,6 +28,9 @@ export interface FolderTask {
   readonly scope: Scope;
   /** Resolved source folders above this one, if links are followed: a link back to one of them would never end. */
   readonly trail: readonly string[];
+  /** The destination's folder, and whether it is to be deleted, as in `FolderPair`. */
+  readonly at?: string;
+  readonly isAside?: boolean;
   /** In a run limited to folders: what is requested here and below. Absent: everything. */
   readonly requested?: RequestedFolder;
 }
@@ -78,7 +82,7 @@ export class FolderReader {
     const { source, destination, folders } = this.#parts;
     const [ours, theirs] = await Promise.allSettled([
       this.#list(source, task.from, task.source, task.requested),
-      this.#list(destination, task.path, task.destination, task.requested),
+      this.#list(destination, task.at ?? task.path, task.destination, task.requested),
     ]);
     if (
       ours.status === 'rejected' &&
@@ -102,6 +106,7 @@ export class FolderReader {
     const pair = {
       path: task.path,
       from: task.from,
+      ...present({ at: task.at, isAside: task.isAside }),
       source: ours.value && (await this.#sourceEntries(ours.value, task, scope)),
       destination: theirs.value && (await this.#destinationEntries(theirs.value, task)),
     };
@@ -187,7 +192,8 @@ export class FolderReader {
     task: FolderTask,
   ): Promise<readonly DestinationEntry[]> {
     const { destination, rules, signal } = this.#parts;
-    for (const { name } of entries) if (isOurs(name)) this.leftovers.push(join(task.path, name));
+    for (const { name } of entries)
+      if (isOurs(name)) this.leftovers.push(join(task.at ?? task.path, name));
     if (task.path === '')
       this.hasReserved = entries.some((e) => e.name === reservedFolder && e.kind === 'folder');
     const wanted = this.#wanted(entries, task);
@@ -196,7 +202,7 @@ export class FolderReader {
     return Promise.all(
       wanted.map(async (entry): Promise<DestinationEntry> => {
         if (entry.kind !== 'link') return entry;
-        const target = await destination.readlink(join(task.path, entry.name), signal);
+        const target = await destination.readlink(join(task.at ?? task.path, entry.name), signal);
         return { ...entry, target };
       }),
     );

@@ -146,9 +146,11 @@ class Scanner {
     return folder.descend.flatMap((next) => {
       const limit = task.requested === undefined ? {} : descentInto(task.requested, next);
       if (limit === undefined) return [];
-      const { path, from, source, destination } = next;
+      const { path, from, source, destination, at, isAside } = next;
       const trail = rules.symlinks === 'follow' ? [...task.trail, from] : task.trail;
-      return [{ path, from, source, destination, scope, trail, ...limit }];
+      return [
+        { path, from, source, destination, scope, trail, ...present({ at, isAside }), ...limit },
+      ];
     });
   }
 
@@ -184,7 +186,7 @@ class Scanner {
     try {
       const readAt = Date.now();
       const known = { size: ours.size, pass: passOf?.() };
-      const isSame = await sameContent(source, from, destination, path, signal, known);
+      const isSame = await sameContent(source, from, destination, pair.at ?? path, signal, known);
       if (isSame) onSame?.(path, readAt);
       const time = rules.storedTimes?.get(path);
       apply(folder, pair, decide(isSame, ours, theirs, rules, time), rules);
@@ -210,7 +212,7 @@ class Scanner {
     gathered.unchanged += folder.unchanged;
     gathered.sourceFiles += folder.sourceFiles;
     gathered.destinationFiles += folder.destinationFiles;
-    if (folder.keeps && !task.source) this.#keep(task.path);
+    if (folder.keeps && !task.source) this.#keep(deletedPath(task));
     this.#pace.listed(task.path, folder.compared);
     this.#request.onProgress(this.#pace.entries);
   }
@@ -224,7 +226,7 @@ class Scanner {
       kind,
       message: `${side.label}: the folder can't be listed: ${message}`,
     });
-    this.#keep(task.path);
+    this.#keep(deletedPath(task));
   }
 
   /** Keeps a destination folder and those above it. */
@@ -235,6 +237,11 @@ class Scanner {
       if (at === '') break;
     }
   }
+}
+
+/** The path under which the plan deletes a folder of the destination. */
+function deletedPath({ path, at, isAside }: FolderTask): string {
+  return isAside === true ? (at ?? path) : path;
 }
 
 /** The error of one path; throws an error that ends the run. */

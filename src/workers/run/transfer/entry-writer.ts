@@ -8,7 +8,7 @@ import type { Stat } from '../../../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
 import { ignoreRefusal } from '../../../endpoints/set-stat-refusal.js';
-import type { Copy, Link, Mkdir, SetAttributes } from '../../../jobs/plan/plan.js';
+import type { Copy, Link, Mkdir, PutBack, SetAttributes } from '../../../jobs/plan/plan.js';
 import type { Copied, CopyContext } from '../copy/copy-context.js';
 import { copyFile } from '../copy/copy-file.js';
 import { temporaryPath } from '../copy/temporary-names.js';
@@ -218,6 +218,16 @@ export class EntryWriter {
       throw error;
     }
     this.#tally.copy(link.path, { bytes: 0, verified: 'size' }, began);
+  }
+
+  /** Gives what an interrupted replacement left aside its name back. */
+  async putBack({ path, from }: PutBack): Promise<void> {
+    const { destination, signal } = this.#context;
+    await this.guarded(path, async () => {
+      await destination.rename(from, path, false, signal);
+      this.#tally.attrs++;
+      this.#tally.file('attrs', path);
+    });
   }
 
   async setAttributes(action: SetAttributes): Promise<void> {

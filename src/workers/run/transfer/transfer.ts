@@ -138,6 +138,7 @@ class Transfer {
     const wholeMirror = job.operation === 'mirror' && !onlyFolders;
     if (plan.mkdirs.length + plan.copies.length > 0 || wholeMirror)
       await destination.makeRoot(signal);
+    await each(plan.putBacks, smallRequestsAtOnce, (action) => writer.putBack(action));
     await writer.makeFolders(plan.mkdirs.filter(({ path }) => !replaced.has(path)));
     const copies = plan.copies.filter(({ path }) => !replaced.has(path));
     // folders that stay writable get their final mode now; read-only ones after their contents are written
@@ -232,14 +233,14 @@ class Transfer {
         });
   }
 
-  async #delete({ path, seen }: Delete): Promise<void> {
+  async #delete({ path, seen, as = path }: Delete): Promise<void> {
     const { tally } = this.#request;
     await this.#writer.guarded(path, async () => {
       if (seen.kind === 'folder') {
         if (await this.#remover.folder(path)) tally.file('delete', path, { kind: 'folder' });
         return;
       }
-      await this.#remover.file(path, path);
+      await this.#remover.file(path, as);
       tally.deleted++;
       tally.file('delete', path);
     });

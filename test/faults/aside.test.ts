@@ -1,0 +1,94 @@
+/** Row 60 of docs/faults.md, through the built CLI: what an interrupted replacement left aside. */
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { test } from '../kit/base.js';
+import { readTree } from '../kit/files/tree.js';
+
+const aside = (name: string) => `.${name}.0123456789abcdef.ferryold`;
+const trash = '.ferryline/trash';
+
+/** What the trash holds, with the run's folder called RUN. */
+function trashed(there: string): Record<string, unknown> {
+  const tree = Object.entries(readTree(join(there, trash)));
+  return Object.fromEntries(tree.map(([path, node]) => [path.replace(/^[^/]+/, 'RUN'), node]));
+}
+
+describe('row 60: what stands aside is settled by the plan', () => {
+  test('by a refused run: 7, nothing is changed', async ({ scene }) => {
+    scene.writeHere({ 'only/here': 'h' });
+    const there = {
+      [aside('lost')]: 'lost',
+      'x/new': 'n',
+      [aside('x')]: 'old x',
+      [`${aside('d')}/inner`]: 'old d',
+    };
+    scene.writeThere(there);
+    scene.mirrored();
+    await scene.jobs({ delete: { max: 0 }, trash: { dir: trash } });
+    expect((await scene.run()).code).toBe(7);
+    expect(readTree(scene.there())).toEqual(there);
+  });
+
+  test('with something newer in their place, files and folders go to the trash, counted', async ({
+    scene,
+  }) => {
+    const fresh = { 'x/new': 'n', d: 'now a file', b: 'b' };
+    scene.writeHere(fresh, { mtime: 1_700_000_000 });
+    scene.writeThere(fresh, { mtime: 1_700_000_000 });
+    scene.writeThere({ [aside('x')]: 'old x', [`${aside('d')}/deep/inner`]: 'old inner' });
+    scene.mirrored();
+    await scene.jobs({ delete: { max: '100%' }, trash: { dir: trash } });
+    const { code, report } = await scene.run();
+    expect(code).toBe(0);
+    expect(report.files).toMatchObject({ copied: 0, deleted: 2, failed: 0 });
+    expect(readTree(scene.there())).toEqual(fresh);
+    expect(trashed(scene.there())).toEqual({
+      'RUN/x': 'old x',
+      'RUN/d/deep/inner': 'old inner',
+    });
+  });
+
+  test('with nothing in their place they are put back, and compared as they are there', async ({
+    scene,
+  }) => {
+    const fresh = { 'd/same': 'same', 'd/changed': 'new bytes', 'd/e/same': 'same', file: 'file' };
+    scene.writeHere(fresh, { mtime: 1_700_000_000 });
+    scene.writeThere(
+      {
+        [`${aside('d')}/same`]: 'same',
+        [`${aside('d')}/changed`]: 'old',
+        [`${aside('d')}/e/same`]: 'same',
+        [aside('file')]: 'file',
+      },
+      { mtime: 1_700_000_000 },
+    );
+    scene.mirrored();
+    await scene.jobs({ delete: { max: '100%' } });
+    const { code, report } = await scene.run();
+    expect(code).toBe(0);
+    expect(report.files).toMatchObject({ copied: 1, deleted: 0, failed: 0 });
+    expect(readTree(scene.there())).toEqual(fresh);
+  });
+
+  test('a folder that became a file: put back, then replaced by way of the trash', async ({
+    scene,
+  }) => {
+    scene.writeHere({ d: 'now a file', b: 'b' });
+    scene.writeThere({ [`${aside('d')}/inner`]: 'old inner', b: 'b' });
+    scene.mirrored();
+    await scene.jobs({ delete: { max: '100%' }, trash: { dir: trash } });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ d: 'now a file', b: 'b' });
+    expect(trashed(scene.there())).toEqual({ 'RUN/d/inner': 'old inner' });
+  });
+
+  test('what the filters leave out stays aside', async ({ scene }) => {
+    scene.writeHere({ b: 'b' });
+    const there = { [aside('x.log')]: 'old', 'x.log': 'new', [aside('y.log')]: 'lost' };
+    scene.writeThere(there);
+    scene.mirrored();
+    await scene.jobs({ delete: { max: '100%' }, exclude: ['*.log'] });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ ...there, b: 'b' });
+  });
+});

@@ -22,6 +22,8 @@ import type { MtimeHabit } from '../core/mtime-habit.js';
 export interface Capabilities {
   /** Whether `rename` replaces an existing file in one step. */
   readonly atomicReplace: boolean;
+  /** Called where `atomicReplace` was refused for a file, and replacing it in steps has worked. */
+  readonly replaceRefused?: () => void;
   /** Granularity of stored mtimes, seconds (1e-9, 1, 2 …). */
   readonly mtimePrecision: number;
   /** How it was found to store mtimes; undefined: as given, so far. */

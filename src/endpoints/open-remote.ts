@@ -55,7 +55,11 @@ async function resolveSide(
   const resolving = channel.realpath(wanted, signal);
   const twin = role === 'from' ? undefined : kindOfTwin(channel, wanted, signal);
   const listing = ahead
-    ? readFolder(channel, session.handles, wanted, readdirsAhead, signal)
+    ? readFolder(
+        { channel, handles: session.handles, quirks: pool.quirks(remote), signal },
+        wanted,
+        readdirsAhead,
+      )
     : undefined;
   for (const answer of [wantedKind, resolving, twin, listing]) answer?.catch(() => {});
   if ((await baseKind) !== 'folder') throw noRoot(remote);

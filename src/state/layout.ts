@@ -61,6 +61,11 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'runs',
   },
   {
+    path: 'servers/HOST_PORT_USER.quirks.json',
+    holds: 'what a server was seen to do otherwise than it says, how often',
+    writtenBy: 'runs',
+  },
+  {
     path: 'mirrored/HASH.json',
     holds: 'that a mirror once succeeded, and who has the mark of it',
     writtenBy: 'runs',
@@ -178,6 +183,13 @@ export function serverFactsFile(
 /** The same of this machine; no server's file has a name without `_`. */
 export function localFactsFile(state: string): string {
   return join(state, 'servers', 'here.json');
+}
+
+export function serverQuirksFile(
+  state: string,
+  server: { readonly host: string; readonly port: number; readonly username: string },
+): string {
+  return serverFactsFile(state, server).replace(/json$/, 'quirks.json');
 }
 
 /** One folder for each lock that was ever held. */

@@ -31,6 +31,7 @@ test('every path that layout.ts makes is one of its entries, or a folder of them
     mirroredFile: ['HASH'],
     lockFolder: ['HASH'],
     serverFactsFile: [server],
+    serverQuirksFile: [server],
   } as never;
   const made = Object.entries(functions).map(([name, pathOf]) =>
     (pathOf as (...parts: string[]) => string)('', ...(given[name] ?? [])),

@@ -12,8 +12,12 @@ export function capabilitiesOf(
 ): Capabilities {
   /** The newest session's round trip, kept when the session ends. */
   let roundTrip = Number.POSITIVE_INFINITY;
+  const quirks = pool.quirks(remote);
   return {
-    atomicReplace: features.posixRename,
+    get atomicReplace() {
+      return features.posixRename && !quirks.expects('posixRename');
+    },
+    replaceRefused: () => quirks.saw('posixRename'),
     mtimePrecision: 1,
     setStat: features.ordered ? 'pipelined' : 'handle',
     clockOffset: 0,

@@ -1,4 +1,5 @@
 /** Opens files on a server, and reads small ones as a whole. */
+import type { Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import { confine } from '../confine.js';
 import type { OpenMode, WholeFile } from '../endpoint.js';
@@ -7,6 +8,8 @@ import type { SftpChannel } from './client/channel.js';
 import { openFlag } from './client/wire.js';
 import { type HandleRules, SftpFile } from './handle.js';
 import type { HandleLimit } from './handle-limit.js';
+import type { Quirks } from './quirks.js';
+import { isLost } from './repeat.js';
 import { asFile, statEntry } from './stat.js';
 
 const flags: Readonly<Record<OpenMode, number>> = {
@@ -20,6 +23,7 @@ interface FileParts {
   /** Whether the server carries out requests in order. */
   readonly ordered: boolean;
   readonly failure: BareFailure;
+  readonly quirks: Quirks;
   readonly rules: HandleRules;
 }
 
@@ -41,7 +45,7 @@ export interface Files {
   ): Promise<WholeFile>;
 }
 
-export function createFiles({ root, ordered, failure, rules }: FileParts): Files {
+export function createFiles({ root, ordered, failure, quirks, rules }: FileParts): Files {
   const open: Files['open'] = async (channel, handles, path, mode, permissions, signal) => {
     const at = confine(root, path);
     // SFTP v3 can't forbid following a link, so a link is refused before the file is opened
@@ -50,14 +54,17 @@ export function createFiles({ root, ordered, failure, rules }: FileParts): Files
       if (there !== undefined && there.kind !== 'file')
         throw new FerryError('io', `it is a ${there.kind}, not a file`, { code: 'ELOOP', path });
     }
-    const attributes = mode === 'create' ? { mode: permissions } : {};
-    const handle = await handles
-      .open(channel, () => channel.open(at, flags[mode], attributes, signal), signal)
-      .catch(async (error) => {
-        throw mode === 'create'
-          ? await failure.explain(error, channel, handles, path, signal)
-          : error;
-      });
+    const ask = (wanted: number) => {
+      const attributes = mode === 'create' ? { mode: permissions } : {};
+      return handles.open(channel, () => channel.open(at, wanted, attributes, signal), signal);
+    };
+    const look = () => statEntry(channel, handles, at, signal);
+    const opening = mode === 'create' ? createNew(ask, look, quirks) : ask(flags[mode]);
+    const handle = await opening.catch(async (error) => {
+      throw mode === 'create'
+        ? await failure.explain(error, channel, handles, path, signal)
+        : error;
+    });
     return new SftpFile({ channel, handle, path, at, signal, handles }, rules);
   };
 
@@ -87,6 +94,31 @@ export function createFiles({ root, ordered, failure, rules }: FileParts): Files
       }
     },
   };
+}
+
+/** Creates a file that must not exist. A server that has no exclusive creation is asked what is there first. */
+async function createNew(
+  ask: (wanted: number) => Promise<Buffer>,
+  look: () => Promise<Stat | undefined>,
+  quirks: Quirks,
+): Promise<Buffer> {
+  let refusal: FerryError | undefined;
+  if (!quirks.expects('exclusive')) {
+    try {
+      return await ask(flags.create);
+    } catch (error) {
+      const code = error instanceof FerryError ? error.code : undefined;
+      if (code !== 'ENOTSUP' && code !== 'EINVAL' && code !== 'EFAILURE') throw error;
+      refusal = error as FerryError;
+    }
+  }
+  if ((await look()) !== undefined)
+    throw refusal ?? new FerryError('io', 'something with this name exists', { code: 'EEXIST' });
+  const handle = await ask(openFlag.WRITE | openFlag.CREAT | openFlag.TRUNC).catch((error) => {
+    throw isLost(error) ? error : (refusal ?? error);
+  });
+  if (refusal !== undefined) quirks.saw('exclusive');
+  return handle;
 }
 
 /** Opens a file that is being written on a further channel; refuses what is no file any more. */

@@ -8,6 +8,7 @@ import type { Connect, SessionLog } from '../../ssh/transport.js';
 import { QueueDepth } from './client/queue-depth.js';
 import { RequestGate } from './client/request-gate.js';
 import { KeptSession } from './kept-session.js';
+import { Quirks } from './quirks.js';
 import type { Session } from './session.js';
 
 export interface PoolOptions {
@@ -26,6 +27,7 @@ interface PooledRemote {
   readonly kept: KeptSession;
   /** How many requests the server should have at once, whichever session sends them. */
   readonly depth: QueueDepth;
+  readonly quirks: Quirks;
 }
 
 export class SessionPool {
@@ -53,6 +55,11 @@ export class SessionPool {
   /** How many requests the remote's server should have at once, whichever session sends them. */
   depth(remote: Remote): QueueDepth {
     return this.#remote(remote).depth;
+  }
+
+  /** What the remote's server was seen to do otherwise than it says. */
+  quirks(remote: Remote): Quirks {
+    return this.#remote(remote).quirks;
   }
 
   /** Called when an operation was answered: the time for opening a lost session starts anew. */
@@ -101,7 +108,8 @@ export class SessionPool {
       gate: new RequestGate(depth),
       trace: transcript !== undefined,
     });
-    const added = { kept, depth };
+    const quirks = new Quirks((text) => log('notice', text));
+    const added = { kept, depth, quirks };
     this.#remotes.set(name, added);
     return added;
   }

@@ -2,6 +2,8 @@
  * An Endpoint on a remote: turns relative paths into the server's, sends requests over the channel
  * with the least to do, and repeats what can safely be repeated once a lost session is back.
  */
+
+import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { confine } from '../confine.js';
 import type { Endpoint } from '../endpoint.js';
@@ -33,6 +35,7 @@ export function openSftp(place: SftpRoot): Endpoint {
   const { pool, remote, features, root, label } = place;
   const can = capabilitiesOf(pool, remote, features, place.caseSensitive);
   const full = (path: string) => confine(root, path);
+  const quirks = pool.quirks(remote);
   const repeat = createRepeat(pool, remote);
   const takeListed = takenOnce(place.listed);
   const failure = createBareFailure(root, features);
@@ -40,6 +43,7 @@ export function openSftp(place: SftpRoot): Endpoint {
     root,
     ordered: features.ordered,
     failure,
+    quirks,
     rules: {
       can,
       full,
@@ -63,9 +67,9 @@ export function openSftp(place: SftpRoot): Endpoint {
       const already = folder === '' ? await takeListed() : undefined;
       return repeat(folder, signal, async (channel, handles) => {
         const at = full(folder);
-        const first = firstReaddirs(can.roundTrip);
-        const listed = already ?? (await readFolder(channel, handles, at, first, signal));
-        return listed.every(isTyped) ? listed : withKinds(channel, handles, at, listed, signal);
+        const listing = { channel, handles, quirks, signal };
+        const listed = already ?? (await readFolder(listing, at, firstReaddirs(can.roundTrip)));
+        return listed.every(isTyped) ? listed : withKinds(listing, at, listed);
       });
     },
 
@@ -106,9 +110,19 @@ export function openSftp(place: SftpRoot): Endpoint {
         if (attempt > 0 && (await statEntry(channel, handles, source, signal)) === undefined) {
           if ((await statEntry(channel, handles, target, signal)) !== undefined) return;
         }
-        if (replace && features.posixRename) {
-          await channel.posixRename(source, target, signal);
-          return;
+        if (replace && can.atomicReplace) {
+          try {
+            return await channel.posixRename(source, target, signal);
+          } catch (error) {
+            if (!mayBeRefused(error)) throw error;
+            // a server that only refuses the extension renames all the same where nothing is in the way
+            const plain = await channel
+              .rename(source, target, signal)
+              .catch((e: unknown) => ({ e }));
+            if (plain !== undefined) throw isLost(plain.e) ? plain.e : error;
+            quirks.saw('posixRename');
+            return;
+          }
         }
         try {
           await channel.rename(source, target, signal);
@@ -170,4 +184,14 @@ function takenOnce(listed: Promise<RawEntry[]> | undefined): () => Promise<RawEn
       throw withPath(error, '');
     });
   };
+}
+
+/** Codes of refusals that say nothing of the extension itself. */
+const ownReasons: ReadonlySet<string | undefined> = new Set([
+  ...['ENOENT', 'ENOTDIR', 'EISDIR', 'ENOSPC', 'EDQUOT', 'EROFS'],
+]);
+
+/** Whether the server may have refused posix-rename as such, or because the name exists. */
+function mayBeRefused(error: unknown): boolean {
+  return error instanceof FerryError && error.kind === 'io' && !ownReasons.has(error.code);
 }

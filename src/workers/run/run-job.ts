@@ -27,6 +27,7 @@ import { emitActions, emitPlan } from './plan-events.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { type Doubts, openDoubts } from './remembered/doubts.js';
 import { recallSides } from './remembered/server-facts.js';
+import { recallQuirks } from './remembered/server-quirks.js';
 import { openStoredTimes, type StoredTimes } from './remembered/stored-times.js';
 import { reportOfRun } from './report.js';
 import { type Scan, scan } from './scan/scan.js';
@@ -121,6 +122,9 @@ async function carryOut(
   let doubts: Doubts | undefined;
   let times: StoredTimes | undefined;
   let isComplete = false;
+  const keepQuirks = await recallQuirks(state, remotesOf(job), pool, (message) =>
+    emit({ event: 'notice', level: 'info', message }),
+  );
   const open = async (location: Location, role: 'from' | 'to', ahead: boolean) => {
     const found = await openSide(location, role, pool, signal, ahead);
     const side = context.isOurs === undefined ? found : ownedSide(found, context.isOurs);
@@ -189,6 +193,7 @@ async function carryOut(
     await reapOld(destination.endpoint, scanned.leftovers, start, signal);
     await doubts?.checkSource(source.endpoint, signal);
   } finally {
+    await keepQuirks();
     if (!context.dryRun) {
       const isOurs = context.isOurs?.() ?? true;
       await doubts?.close(isOurs);

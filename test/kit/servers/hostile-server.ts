@@ -56,6 +56,8 @@ type Extensions = Readonly<Record<string, string>>;
 
 export interface HostileServer extends InProcess {
   behave: Behave;
+  /** Whether requests of one channel that are in flight together are carried out together, each answered when it is done. */
+  concurrent: boolean;
   /** May be changed at any time, for the channels still to come. */
   extensions: Extensions;
   /** All requests so far, without the bytes of WRITE. */
@@ -130,7 +132,14 @@ export async function startHostileServer(
         if ('instead' in behaviour) return carryOut(behaviour.instead);
         return behaviour.alter(await carryOut(request));
       };
-      void serveSftp(channel, answer).finally(files.close);
+      const answerTogether = async (request: Request) => {
+        if (!self.concurrent) return answer(request);
+        void answer(request).then((reply) => {
+          if (reply !== undefined && channel.writable) channel.write(reply);
+        });
+        return undefined;
+      };
+      void serveSftp(channel, answerTogether).finally(files.close);
     },
   });
 
@@ -144,6 +153,7 @@ export async function startHostileServer(
     root: '/',
     log: () => requests.map(({ type, at }) => `${type} ${at}`).join('\n'),
     behave: options.behave ?? (() => 'normal'),
+    concurrent: false,
     extensions: options.extensions ?? demoExtensions,
     requests,
   };

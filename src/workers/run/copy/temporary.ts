@@ -97,14 +97,35 @@ export async function publish(
   try {
     const { path, destination: old } = final;
     const kept = old === undefined ? undefined : await context.trash?.keep(path, old, context);
-    if (destination.can.atomicReplace) await destination.rename(temporary, path, true, signal);
-    else await replaceInSteps(temporary, final, context, mark, kept === 'aside');
+    const inSteps = () => replaceInSteps(temporary, final, context, mark, kept === 'aside');
+    if (!destination.can.atomicReplace) await inSteps();
+    else
+      await destination.rename(temporary, path, true, signal).catch(async (error) => {
+        if (!(await mayGoInSteps(error, final, context))) throw error;
+        await inSteps().catch((second) => {
+          throw second instanceof FerryError && second.kind === 'network' ? second : error;
+        });
+        destination.can.replaceRefused?.();
+      });
   } catch (error) {
     const canRetry = error instanceof FerryError && error.kind === 'network';
     if (canRetry) context.leftovers.set(mark, [temporary]);
     else context.orphans.add(temporary);
     throw error;
   }
+}
+
+/** Whether a side that refused to replace a file in one step may be asked to do it in steps: it still has the very file that was to be replaced. */
+async function mayGoInSteps(
+  error: unknown,
+  { path, destination: old }: FinalEntry,
+  { destination, signal }: CopyContext,
+): Promise<boolean> {
+  const refused = error instanceof FerryError && error.kind === 'io' && error.code !== 'ENOENT';
+  if (!refused || old?.kind !== 'file' || destination.can.replaceRefused === undefined)
+    return false;
+  const now = await destination.stat(path, signal);
+  return now?.kind === 'file' && now.size === old.size && now.mtime === old.mtime;
 }
 
 /** Replaces a file on a side without atomic replacement: the old file is moved aside first. */

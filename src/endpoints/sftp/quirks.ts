@@ -1,0 +1,78 @@
+/**
+ * What a server was seen to do otherwise than it says, and what ferryline then does instead. A quirk is
+ * acted on at once where it is seen; once it was seen several times it is expected, so that no further
+ * file or folder costs a failed try. What was expected longest ago is tried anew.
+ */
+
+const texts = {
+  readdirsAhead: 'answers several READDIRs at once wrongly; folders are read one answer at a time',
+  posixRename:
+    'offers posix-rename and refuses it; old files are set aside before they are replaced',
+  exclusive: 'refuses exclusive creation; names are looked up before they are created',
+} as const;
+
+export type Quirk = keyof typeof texts;
+
+/** How often a quirk was seen, and when it was last, ms since the epoch. */
+export interface Sighting {
+  readonly seen: number;
+  readonly at: number;
+}
+
+export type Sightings = Readonly<Partial<Record<Quirk, Sighting>>>;
+
+/** Sightings after which a quirk is expected. */
+const expectedAfter = 3;
+/** Milliseconds after which a sighting is forgotten: the server may have been updated. */
+const rememberedForMs = 7 * 86_400_000;
+
+export class Quirks {
+  readonly #log: (text: string) => void;
+  readonly #sightings = new Map<Quirk, Sighting>();
+  #changed = false;
+
+  /** `log` receives a sentence about each quirk from which on it is expected. */
+  constructor(log: (text: string) => void) {
+    this.#log = log;
+  }
+
+  /** Whether it was seen often enough to act on it before it is seen again. */
+  expects(quirk: Quirk): boolean {
+    return this.#seen(quirk) >= expectedAfter;
+  }
+
+  /** Counts one more sighting. */
+  saw(quirk: Quirk): void {
+    const seen = this.#seen(quirk) + 1;
+    if (seen > expectedAfter) return;
+    this.#sightings.set(quirk, { seen, at: Date.now() });
+    this.#changed = true;
+    if (seen === expectedAfter) this.#log(`this server ${texts[quirk]}`);
+  }
+
+  /** Takes in what earlier runs saw. Returns a sentence for each quirk that is expected. */
+  recall(sightings: Sightings): string[] {
+    const sentences: string[] = [];
+    for (const quirk of Object.keys(texts) as Quirk[]) {
+      const { seen, at } = sightings[quirk] ?? { seen: 0, at: 0 };
+      if (!Number.isInteger(seen) || !(at > Date.now() - rememberedForMs)) continue;
+      if (seen > this.#seen(quirk)) this.#sightings.set(quirk, { seen, at });
+      const day = new Date(at).toISOString().slice(0, 10);
+      if (seen >= expectedAfter) sentences.push(`${texts[quirk]} (seen ${seen} times by ${day})`);
+    }
+    return sentences;
+  }
+
+  /** All sightings, if there are any that no earlier call returned. */
+  takeNew(): Sightings | undefined {
+    if (!this.#changed) return undefined;
+    this.#changed = false;
+    return Object.fromEntries(this.#sightings);
+  }
+
+  #seen(quirk: Quirk): number {
+    const sighting = this.#sightings.get(quirk);
+    if (sighting === undefined || Date.now() - sighting.at > rememberedForMs) return 0;
+    return sighting.seen;
+  }
+}

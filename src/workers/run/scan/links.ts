@@ -1,5 +1,5 @@
 /** Decides what happens to a link at the source: it is followed or preserved if it stays inside the root, otherwise skipped. */
-import { type Entry, join, parentOf } from '../../../core/entry.js';
+import { type Entry, join, parentOf, type Stat } from '../../../core/entry.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { SourceEntry } from '../../../jobs/plan/folder-types.js';
 
@@ -20,9 +20,10 @@ export async function resolveLink(
 ): Promise<SourceEntry> {
   const target = await side.readlink(join(folder, link.name), signal);
   const inside = within(folder, target);
-  if (inside === undefined)
-    return { ...link, skipReason: 'the link leads outside the source, or is absolute' };
-  if (policy === 'preserve') return { ...link, target };
+  const outside = { ...link, skipReason: 'the link leads outside the source, or is absolute' };
+  if (inside === undefined) return outside;
+  if (policy === 'preserve')
+    return (await leadsOut(side, folder, target, signal)) ? outside : { ...link, target };
   const end = await chase(side, folder, target, signal);
   if (end === undefined)
     return { ...link, skipReason: 'the link leads nowhere, or outside the source' };
@@ -45,6 +46,27 @@ export function within(folder: string, target: string): string | undefined {
 
 /** Follows a link's target, relative to `folder`, through all links in it; undefined if it leads out of the root or nowhere. */
 export async function chase(side: Endpoint, folder: string, target: string, signal: AbortSignal) {
+  const end = await walkTo(side, folder, target, signal);
+  return typeof end === 'string' ? undefined : end;
+}
+
+/** Whether a link's target, relative to `folder`, leads out of the root through the links in it, whatever its text says. */
+export async function leadsOut(
+  side: Endpoint,
+  folder: string,
+  target: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return (await walkTo(side, folder, target, signal)) === 'outside';
+}
+
+/** Where a target ends; or that it leads out of the root, or nowhere. */
+async function walkTo(
+  side: Endpoint,
+  folder: string,
+  target: string,
+  signal: AbortSignal,
+): Promise<{ readonly path: string; readonly stat: Stat } | 'outside' | 'nowhere'> {
   const rest = target.split('/');
   let at = folder;
   let stat = await side.stat(at, signal);
@@ -52,7 +74,8 @@ export async function chase(side: Endpoint, folder: string, target: string, sign
     const next = rest.shift();
     if (next === undefined) return { path: at, stat };
     if (next === '' || next === '.') continue;
-    if (stat.kind !== 'folder' || (next === '..' && at === '')) return undefined;
+    if (stat.kind !== 'folder') return 'nowhere';
+    if (next === '..' && at === '') return 'outside';
     const candidate = next === '..' ? parentOf(at) : join(at, next);
     stat = await side.stat(candidate, signal);
     if (stat?.kind !== 'link') {
@@ -60,9 +83,11 @@ export async function chase(side: Endpoint, folder: string, target: string, sign
       continue;
     }
     const onward = await side.readlink(candidate, signal);
-    if (++links > linksInARow || onward.startsWith('/') || onward.includes('\0')) return undefined;
+    if (onward.startsWith('/') || onward.includes('\0')) return 'outside';
+    if (++links > linksInARow) return 'nowhere';
     rest.unshift(...onward.split('/'));
     stat = await side.stat(at, signal);
   }
-  return undefined;
+  // what does not exist yet may be made later
+  return within(at, rest.join('/')) === undefined ? 'outside' : 'nowhere';
 }

@@ -14,7 +14,7 @@ import { stageFile } from '../copy/copy-file.js';
 import { publish } from '../copy/temporary.js';
 import { temporaryPath } from '../copy/temporary-names.js';
 import { fingerprint } from '../fingerprint.js';
-import { within } from '../scan/links.js';
+import { leadsOut, within } from '../scan/links.js';
 import type { Tally } from '../tally.js';
 import type { Trashed } from './list-trash.js';
 import { makeFolders } from './own-folders.js';
@@ -150,7 +150,8 @@ class Restorer {
   async #link({ folder, path }: Trashed, there: Stat | undefined): Promise<void> {
     const { from, trash, to, start, signal } = this.#request;
     const target = await from.readlink(join(join(trash.dir, folder), path), signal);
-    if (within(parentOf(path), target) === undefined)
+    const place = parentOf(path);
+    if (within(place, target) === undefined || (await leadsOut(to, place, target, signal)))
       throw new FerryError('conflict', 'the link leads out of the folder, or is absolute', {
         path,
         hint: 'it stays in the trash',

@@ -44,6 +44,7 @@ const tree = {
   'd/dots': { link: '../short/../two' },
   'd/escapes': { link: '../top/../d/file' },
   top: { link: 'd/up' },
+  'd/gone-up': { link: '../short/none/../../../../x/y' },
 };
 
 async function resolved(name: string, policy: 'follow' | 'preserve', trail = ['', 'd']) {
@@ -98,8 +99,15 @@ describe('preserve', () => {
     ['inner', '-> file'],
     ['up', '-> ..'],
     ['none', '-> gone'],
+    ['loop', '-> loop'],
+    ['below', '-> file/x'],
+    ['dots', '-> ../short/../two'],
     ['out', outside],
     ['absolute', outside],
+    // inside by their text, outside through the links in it
+    ['escapes', outside],
+    ['hidden', outside],
+    ['gone-up', outside],
   ])('%s: %s', async (name, what) => {
     expect(await resolved(name, 'preserve')).toBe(what);
   });

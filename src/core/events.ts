@@ -74,8 +74,12 @@ export interface FailureEnd {
   readonly path?: string;
 }
 
-/** What a run that succeeded could not guarantee. `live`: of a file that grew while it was read, all that it held when it was opened was taken, and no more. */
-export type NotGuaranteed = 'live';
+/**
+ * What a run that succeeded could not guarantee. `live`: of a file that grew while it was read, all that it
+ * held when it was opened was taken, and no more. `skip`: a file that arrived at the destination between
+ * the last look and the rename may have been replaced, although the job says `existing: skip`.
+ */
+export type NotGuaranteed = 'live' | 'skip';
 
 /** How one target of a run ended. */
 export interface TargetEnd

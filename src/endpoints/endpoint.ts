@@ -120,9 +120,16 @@ export interface Endpoint {
   /**
    * Renames. With `replace` an existing file at `to` is replaced, in one step if `can.atomicReplace`;
    * without it an existing `to` is an EEXIST error if the side can tell. If the reply is lost with
-   * the connection, both names are looked up to find out whether the rename was done.
+   * the connection, both names are looked up to find out whether the rename was done: `from` is gone,
+   * and `isOurs` says whether what is at `to` is the file (absent: whatever is there is it).
    */
-  rename(from: string, to: string, replace: boolean, signal: AbortSignal): Promise<void>;
+  rename(
+    from: string,
+    to: string,
+    replace: boolean,
+    signal: AbortSignal,
+    isOurs?: (there: Stat) => boolean | Promise<boolean>,
+  ): Promise<void>;
   /**
    * Makes a second name for a file, and resolves to the stat of what is there then: a server may say
    * OK and make nothing, which is ENOTSUP, as is a side without hard links. EEXIST if `to` exists;

@@ -103,7 +103,8 @@ describe('pull', () => {
       },
     });
   const prepare = (scene: Scene) => {
-    scene.writeThere({ 'out/a.txt': 'a', 'out/sub/b.txt': 'bb' });
+    // a file read in the second of its mtime is left to a later run
+    scene.writeThere({ 'out/a.txt': 'a', 'out/sub/b.txt': 'bb' }, { mtime: 1_700_000_000 });
     giveTo(serverAccount(), scene.there());
   };
 
@@ -120,7 +121,7 @@ describe('pull', () => {
     await jobs(sshd, scene, { archive: `archive:${scene.place}/done` });
     const first = await scene.run();
     expect(first).toMatchObject({ code: 0, report: { sessions: 1 } });
-    scene.writeThere({ 'out/a.txt': 'again' });
+    scene.writeThere({ 'out/a.txt': 'again' }, { mtime: 1_700_000_001 });
     expect((await scene.run()).code).toBe(0);
     expect(readTree(scene.there())).toEqual({
       'done/a.txt': 'a',

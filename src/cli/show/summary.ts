@@ -42,6 +42,8 @@ export function summaryLine(report: Report): string {
     line += verified === 'none' ? ', not verified' : `, verified by ${verified}`;
   }
   if (report.notGuaranteed?.includes('live')) line += ', growing files as of when they were opened';
+  if (report.notGuaranteed?.includes('skip'))
+    line += ', existing files kept as of one look before each rename';
   if (report.attempt > 1) line += `, attempt ${report.attempt}`;
   return line;
 }

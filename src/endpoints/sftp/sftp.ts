@@ -2,7 +2,6 @@
  * An Endpoint on a remote: turns relative paths into the server's, sends requests over the channel
  * with the least to do, and repeats what can safely be repeated once a lost session is back.
  */
-
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
 import { confine } from '../confine.js';
@@ -102,13 +101,15 @@ export function openSftp(place: SftpRoot): Endpoint {
         }
       }),
 
-    rename: (from, to, replace, signal) =>
+    rename: (from, to, replace, signal, isOurs) =>
       repeat(to, signal, async (channel, handles, attempt) => {
         const source = full(from);
         const target = full(to);
         // after a lost reply the two names show whether the rename was done
         if (attempt > 0 && (await statEntry(channel, handles, source, signal)) === undefined) {
-          if ((await statEntry(channel, handles, target, signal)) !== undefined) return;
+          const there = await statEntry(channel, handles, target, signal);
+          if (there !== undefined && (isOurs === undefined || (await isOurs(there)))) return;
+          if (there !== undefined) throw unsettled(to);
         }
         if (replace && can.atomicReplace) {
           try {
@@ -171,6 +172,15 @@ export function openSftp(place: SftpRoot): Endpoint {
     // the session belongs to the pool, which keeps it open
     close: async () => {},
   };
+}
+
+/** The error for a rename whose reply was lost, after which neither name has the file. */
+function unsettled(path: string): FerryError {
+  return new FerryError(
+    'io',
+    'the connection was lost at the rename; now the file is gone, and its final name has another one',
+    { path, hint: 'it may have been taken from there; the next run compares both sides again' },
+  );
 }
 
 /** Returns the listing on the first call only; undefined if its session was lost before it was complete. */

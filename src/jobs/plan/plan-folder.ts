@@ -298,7 +298,9 @@ function planBoth(
     ...(sameName ? {} : { rename: join(pair.path, destination.name) }),
     ...presentPath(folder, destination),
   };
-  if (result.is === 'undecided') plan.undecided.push(both);
+  // `after` acts only on what is proven: size and mtime alone may be those of another file
+  if (result.is === 'undecided' || (result.is === 'equal' && rules.listEqual))
+    plan.undecided.push(both);
   else apply(plan, both, result, rules);
 }
 
@@ -323,12 +325,13 @@ function planLinks(
   else plan.unchanged++;
 }
 
-/** Adds the action that follows from comparing two files. */
+/** Adds the action that follows from comparing two files; `readAt` is when the reading of their bytes began, ms since the epoch. */
 export function apply(
   plan: Pick<FolderPlan, 'actions' | 'equal' | 'unchanged'>,
   { path, from, source, destination, rename }: Undecided,
   result: Comparison,
   rules: Pick<PlanRules, 'listEqual'>,
+  readAt?: number,
 ): void {
   const change = {
     path,
@@ -343,7 +346,12 @@ export function apply(
   else {
     plan.unchanged++;
     if (rules.listEqual && result.is === 'equal')
-      plan.equal.push({ path, from, source: change.source });
+      plan.equal.push({
+        path,
+        from,
+        source: change.source,
+        ...(readAt === undefined ? {} : { readAt }),
+      });
   }
 }
 

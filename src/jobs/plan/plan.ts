@@ -95,6 +95,8 @@ export interface Equal {
   readonly path: string;
   readonly from: string;
   readonly source: Snapshot;
+  /** When the reading of its bytes began, ms since the epoch; absent: they were not compared, so nothing is proven. */
+  readonly readAt?: number;
 }
 
 /** The whole plan. Lists are sorted by path bytes. */

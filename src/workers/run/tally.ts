@@ -20,6 +20,8 @@ export class Tally {
   unchanged = 0;
   skipped = 0;
   vanished = 0;
+  /** Source files that `after` leaves to a later run, since a change in the second of their reading would not show. */
+  held = 0;
   failed = 0;
   /** Bytes of the files copied. */
   bytes = 0;

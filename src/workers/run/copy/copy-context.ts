@@ -1,7 +1,8 @@
 /** The types of copying: what all copies of a run share, a request, and its result. */
 import type { Budget } from '../../../core/at-once.js';
 import type { Stat } from '../../../core/entry.js';
-import type { Modes } from '../../../core/job.js';
+import type { NotGuaranteed } from '../../../core/events.js';
+import type { Job, Modes } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Snapshot } from '../../../jobs/plan/plan.js';
 import type { Doubts } from '../remembered/doubts.js';
@@ -14,6 +15,8 @@ interface CopyRules {
   readonly fsync: boolean;
   /** When the run started, ms since the epoch; it is part of temporary names. */
   readonly start: number;
+  /** What may be replaced; absent: whatever is there. */
+  readonly existing?: Job['existing'];
 }
 
 export interface CopyContext {
@@ -41,6 +44,12 @@ export interface CopyContext {
   readonly doubts: Pick<Doubts, 'publishing'> | undefined;
   /** Records what became of each mtime; undefined where no later run compares it. */
   readonly times: StoredTimes | undefined;
+  /** Whether the destination's RENAME refuses an existing name, once a file with `existing: skip` has found out. */
+  readonly freeNames?: { refuses: Promise<boolean> | undefined };
+  /** Whether each rename is looked at, since more than the copy depends on it (`after`). */
+  readonly looks?: boolean;
+  /** Records what the run can't guarantee. */
+  readonly notGuaranteed?: (what: NotGuaranteed) => void;
   /** Keeps what copies replace; undefined: it is overwritten for good. */
   readonly trash: OldFiles | undefined;
 }
@@ -53,8 +62,11 @@ export interface OldFiles {
    * taken from there once the new file has its name.
    */
   keep(path: string, seen: Snapshot, context: CopyContext): Promise<'kept' | 'aside'>;
-  /** Moves a file or link away. `from` is its current path, `path` its final one. */
-  take(from: string, path: string): Promise<void>;
+  /**
+   * Moves a file or link away. `from` is its current path, `path` its final one. What turns out not to be
+   * `seen` is moved back without replacing anything, and the error is `changed`; absent: whatever is there.
+   */
+  take(from: string, path: string, seen?: Snapshot): Promise<void>;
 }
 
 /** For copies from one place at the destination to another. Their bytes are no progress of the run, only a sign of life. */
@@ -62,7 +74,7 @@ export function insideOf(context: CopyContext): CopyContext {
   return {
     ...context,
     source: context.destination,
-    rules: { ...context.rules, modes: 'source' },
+    rules: { ...context.rules, modes: 'source', existing: 'overwrite' },
     onBytes: () => context.onBytes(0),
     leftovers: new Map(),
     isLive: undefined,

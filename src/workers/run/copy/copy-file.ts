@@ -31,10 +31,10 @@ function chunksAtOnce(context: CopyContext): number {
 }
 
 /** Copies one file and publishes it under its final name. */
-export async function copyFile(request: CopyRequest, context: CopyContext): Promise<Copied> {
+export async function copyFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
   const staged = await stageFile(request, context);
   const markPublished = beforePublishing(request, staged, context);
-  await publish(staged.temporary, request, context, staged.mark);
+  await publish(staged, request, context);
   markPublished();
   return staged;
 }
@@ -42,6 +42,8 @@ export async function copyFile(request: CopyRequest, context: CopyContext): Prom
 export interface Staged extends Copied {
   /** The temporary path of the complete file at the destination. */
   readonly temporary: string;
+  /** The temporary file's stat once it was complete. */
+  readonly stored: Stat | undefined;
   /** The fingerprint in its temporary names. */
   readonly mark: string;
   /** When reading began, before the first byte, ms since the epoch. */
@@ -217,13 +219,14 @@ async function stage(
         : sent.stored?.size === undefined
           ? 'none'
           : 'size';
-    const { grew } = sent;
+    const { grew, stored } = sent;
     return {
       bytes: size,
       verified,
       source: before,
       grew,
       temporary: target.path,
+      stored,
       mark,
       readAt,
       storedMtime: sent.stored?.mtime,
@@ -336,6 +339,13 @@ async function verify(
     sent.hash === undefined
       ? await sameContent(source, request.from, destination, target.path, signal, whole)
       : sent.hash === (await hashOfFile(destination, target.path, signal, pass));
+  // a server shows no sign of a change whose mtime was put back, so that its file is read once more
+  if (same && sent.hash !== undefined && source.can.roundTrip > 0) {
+    const again = await sameContent(
+      ...([source, request.from, destination, target.path, signal, whole] as const),
+    );
+    if (!again) throw changed('its bytes changed while it was read, although its mtime did not');
+  }
   if (!same)
     throw new FerryError('io', 'the destination stored other bytes than were sent', {
       path: request.path,

@@ -1,8 +1,12 @@
 /** Makes the temporary file beside the final one, or claims an earlier one, and at the end gives it the final name. */
+import type { Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Handle } from '../../../endpoints/endpoint.js';
+import { agrees, changedThere } from './agrees.js';
 import { resumeWindowBytes } from './chunks.js';
+import { sameContent } from './content.js';
 import type { CopyContext, CopyRequest } from './copy-context.js';
+import { takeFreeName } from './free-name.js';
 import { asidePath, temporaryPath } from './temporary-names.js';
 
 /** Bytes: an interrupted copy of a larger file is resumed, of a smaller one started again. */
@@ -80,7 +84,14 @@ async function claim(
   }
 }
 
-type FinalEntry = Pick<CopyRequest, 'path' | 'destination'>;
+type FinalEntry = Pick<CopyRequest, 'path' | 'destination'> & { readonly from?: string };
+
+/** A complete temporary file: its path, its stat, and the fingerprint in its name. */
+interface Complete {
+  readonly temporary: string;
+  readonly stored: Stat | undefined;
+  readonly mark: string;
+}
 
 /**
  * Gives the final name to a complete temporary file, once the trash holds the old one, if there is a
@@ -88,26 +99,16 @@ type FinalEntry = Pick<CopyRequest, 'path' | 'destination'>;
  * resumed or removed.
  */
 export async function publish(
-  temporary: string,
+  complete: Complete,
   final: FinalEntry,
   context: CopyContext,
-  mark: string,
 ): Promise<void> {
-  const { destination, signal } = context;
+  const { temporary, mark } = complete;
   try {
-    const { path, destination: old } = final;
-    const kept = old === undefined ? undefined : await context.trash?.keep(path, old, context);
-    const inSteps = () => replaceInSteps(temporary, final, context, mark, kept === 'aside');
-    if (!destination.can.atomicReplace) await inSteps();
-    else
-      await destination.rename(temporary, path, true, signal).catch(async (error) => {
-        if (!(await mayGoInSteps(error, final, context))) throw error;
-        await inSteps().catch((second) => {
-          throw second instanceof FerryError && second.kind === 'network' ? second : error;
-        });
-        destination.can.replaceRefused?.();
-      });
-  } catch (error) {
+    await giveName(complete, final, context);
+    await lookAt(complete, final, context);
+  } catch (thrown) {
+    const error = isGone(thrown) ? noTemporary(final.path, thrown) : thrown;
     const canRetry = error instanceof FerryError && error.kind === 'network';
     if (canRetry) context.leftovers.set(mark, [temporary]);
     else context.orphans.add(temporary);
@@ -128,14 +129,78 @@ async function mayGoInSteps(
   return now?.kind === 'file' && now.size === old.size && now.mtime === old.mtime;
 }
 
+async function giveName(complete: Complete, final: FinalEntry, context: CopyContext) {
+  const { destination, rules, signal } = context;
+  const { temporary } = complete;
+  const { path, destination: old } = final;
+  if (rules.existing === 'skip' && old === undefined)
+    return takeFreeName({ ...complete, path }, context);
+  const kept = old === undefined ? undefined : await context.trash?.keep(path, old, context);
+  if (rules.existing === 'newer') {
+    const now = await destination.stat(path, signal);
+    if (now === undefined ? old !== undefined : !agrees(now, old)) throw changedThere(path);
+  }
+  const inSteps = () => replaceInSteps(complete, final, context, kept === 'aside');
+  if (!destination.can.atomicReplace) return inSteps();
+  const isIt = isOurs(complete, final, context);
+  await destination.rename(temporary, path, true, signal, isIt).catch(async (error) => {
+    if (!(await mayGoInSteps(error, final, context))) throw error;
+    await inSteps().catch((second) => {
+      throw second instanceof FerryError && second.kind === 'network' ? second : error;
+    });
+    destination.can.replaceRefused?.();
+  });
+}
+
+/** Tells whether the file at the final name is the new one. Where the old one has the same size and mtime, only the bytes say so. */
+function isOurs(
+  { stored }: Complete,
+  { path, from, destination: old }: FinalEntry,
+  context: CopyContext,
+) {
+  return async (there: Stat): Promise<boolean> => {
+    if (stored === undefined) return true;
+    if (!agrees(there, stored)) return false;
+    if (old === undefined || !agrees(stored, old)) return true;
+    const { source, destination, signal } = context;
+    return from !== undefined && sameContent(source, from, destination, path, signal);
+  };
+}
+
+/** Looks at the final name where more depends on it, or where the server is not known to be true: it may say OK and rename nothing. */
+async function lookAt({ stored }: Complete, { path }: FinalEntry, context: CopyContext) {
+  const { destination, signal, looks } = context;
+  if (!looks || stored === undefined || destination.can.roundTrip === 0) return;
+  const there = await destination.stat(path, signal);
+  if (there !== undefined && agrees(there, stored)) return;
+  throw new FerryError('io', 'the server says that it renamed the file, but it is not there', {
+    path,
+    hint: 'nothing else was done with it; check the server',
+  });
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof FerryError && error.kind === 'io' && error.code === 'ENOENT';
+}
+
+/** It may have been delivered under its temporary name, so that it is not sent again in this run. */
+function noTemporary(path: string, cause: unknown): FerryError {
+  return new FerryError(
+    'io',
+    'the complete file was gone from the destination before it got its final name',
+    { path, cause, hint: 'something there took it; the next run compares both sides again' },
+  );
+}
+
 /** Replaces a file on a side without atomic replacement: the old file is moved aside first. */
 async function replaceInSteps(
-  temporary: string,
-  { path, destination: old }: FinalEntry,
+  complete: Complete,
+  final: FinalEntry,
   context: CopyContext,
-  mark: string,
   toTrash: boolean,
 ): Promise<void> {
+  const { temporary, mark } = complete;
+  const { path, destination: old } = final;
   const { destination, signal, trash } = context;
   const aside = asidePath(path, mark);
   const isAside = old !== undefined && (await setAside(path, aside, context));
@@ -144,7 +209,7 @@ async function replaceInSteps(
       await destination.rename(aside, path, false, signal).catch(() => {});
   };
   try {
-    await destination.rename(temporary, path, false, signal);
+    await destination.rename(temporary, path, false, signal, isOurs(complete, final, context));
   } catch (error) {
     await putBack();
     throw error;

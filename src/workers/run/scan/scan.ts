@@ -8,7 +8,7 @@ import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Operation } from '../../../core/events.js';
 import { present } from '../../../core/present.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
-import { decide } from '../../../jobs/plan/compare.js';
+import { type Comparison, decide, mayReplace } from '../../../jobs/plan/compare.js';
 import type { Scope } from '../../../jobs/plan/filter.js';
 import type { FolderPlan, PlanRules, Undecided } from '../../../jobs/plan/folder-types.js';
 import {
@@ -177,7 +177,7 @@ class Scanner {
 
   async #compareContent(folder: FolderPlan, pair: Undecided): Promise<void> {
     const { source, destination, rules, signal, onSame, passOf } = this.#request;
-    const { path, from, source: ours, destination: theirs } = pair;
+    const { path, from, source: ours } = pair;
     const bytes = Math.max(
       memoryFor(source, destination, ours.size),
       pairsMemoryBytes / this.#pairsAtOnce,
@@ -188,8 +188,7 @@ class Scanner {
       const known = { size: ours.size, pass: passOf?.() };
       const isSame = await sameContent(source, from, destination, pair.at ?? path, signal, known);
       if (isSame) onSame?.(path, readAt);
-      const time = rules.storedTimes?.get(path);
-      apply(folder, pair, decide(isSame, ours, theirs, rules, time), rules);
+      apply(folder, pair, this.#decide(isSame, pair), rules, readAt);
     } catch (error) {
       signal.throwIfAborted();
       const { kind, message } = failureOf(error);
@@ -199,6 +198,18 @@ class Scanner {
     } finally {
       this.#reading.give(bytes);
     }
+  }
+
+  /** What to do with a pair whose bytes were compared; those that only `after` wanted compared may be kept. */
+  #decide(isSame: boolean, { path, source: ours, destination: theirs }: Undecided): Comparison {
+    const { rules } = this.#request;
+    const time = rules.storedTimes?.get(path);
+    const onlyForAfter =
+      rules.listEqual && rules.compare !== 'checksum' && !rules.doubts?.has(path);
+    if (!isSame && onlyForAfter && !mayReplace(ours, theirs, rules, time))
+      return { is: 'kept', reason: 'existing: newer, and the destination is not older' };
+    if (isSame && onlyForAfter && rules.compare === 'size') return { is: 'equal' };
+    return decide(isSame, ours, theirs, rules, time);
   }
 
   #add(folder: FolderPlan, task: FolderTask): void {

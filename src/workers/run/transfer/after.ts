@@ -7,14 +7,27 @@ import { asFerryError, FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Side } from '../../../endpoints/side.js';
+import { doubtOf } from '../../../jobs/plan/doubt.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { copyFile, onlyGrew } from '../copy/copy-file.js';
 import { makeFolders } from '../trash/own-folders.js';
 
-type Seen = Pick<Stat, 'size' | 'mtime'>;
+type Seen = Pick<Stat, 'size' | 'mtime' | 'identity'>;
 
-/** Handles one file; `grown`: it may grow (`live`), has grown since it was copied, and stays. Rejects with ENOENT if it is gone. */
-export type AfterAction = (path: string, from: string, seen: Seen) => Promise<'handled' | 'grown'>;
+/** A file dated further ahead was not dated by a clock, so that no writer's next change has the same mtime by chance. */
+const datedAheadMs = 24 * 3600 * 1000;
+
+/**
+ * Handles one file, whose reading began at `readAt` (ms since the epoch). `grown`: it may grow (`live`), has
+ * grown since it was copied, and stays. `held`: it stays, since a change in the second of its mtime might
+ * not show; a later run compares the bytes. Rejects with ENOENT if it is gone.
+ */
+export type AfterAction = (
+  path: string,
+  from: string,
+  seen: Seen,
+  readAt: number,
+) => Promise<'handled' | 'held' | 'grown'>;
 
 /** Names tried if the name is taken in the archive (`.1`, `.2` …) before the file fails. */
 const namesTried = 1000;
@@ -36,7 +49,8 @@ export function createAfter(
   const check = async (path: string, from: string, seen: Seen): Promise<'same' | 'grown'> => {
     const now = await side.stat(from, signal);
     if (now === undefined) throw goneFrom(from);
-    if (now.kind === 'file' && now.size === seen.size && now.mtime === seen.mtime) return 'same';
+    const isSame = now.size === seen.size && now.mtime === seen.mtime && sameIdentity(now, seen);
+    if (now.kind === 'file' && isSame) return 'same';
     if (now.kind === 'file' && onlyGrew(seen, now) && context.isLive?.(path)) return 'grown';
     throw new FerryError('changed', 'it changed after it was copied, so it stays in the source', {
       path: from,
@@ -44,14 +58,39 @@ export function createAfter(
     });
   };
 
-  return async (path, from, seen) => {
+  return async (path, from, seen, readAt) => {
+    if (isDoubtful(from, seen, readAt, side.can.mtimePrecision)) return 'held';
     if ((await check(path, from, seen)) === 'grown') return 'grown';
-    if (after.kind === 'delete') await side.remove(from, signal);
-    else if (archive !== undefined) return move(from, path);
+    if (after.kind === 'delete') await remove(from, seen);
+    else if (archive !== undefined) return move(from, path, seen);
     return 'handled';
   };
 
-  async function move(from: string, path: string): Promise<'handled' | 'grown'> {
+  /** Removes a file, and looks: a server may say OK and remove nothing. */
+  async function remove(from: string, seen: Seen): Promise<void> {
+    await side.remove(from, signal);
+    if (side.can.roundTrip === 0) return;
+    const left = await side.stat(from, signal);
+    if (left?.kind !== 'file' || left.size !== seen.size || left.mtime !== seen.mtime) return;
+    throw new FerryError('io', 'the server says that it removed the file, but it is still there', {
+      path: from,
+      hint: 'its copy is complete; check the server, or set `after: keep`',
+    });
+  }
+
+  /** Looks where a moved file should be. */
+  async function lookAt(to: Endpoint, name: string, from: string, seen: Seen): Promise<void> {
+    if (to.can.roundTrip === 0) return;
+    const there = await to.stat(name, signal);
+    if (there?.kind === 'file' && there.size === seen.size && there.mtime === seen.mtime) return;
+    throw new FerryError(
+      'io',
+      'the server says that it moved the file to the archive, but it is not there',
+      { path: from, hint: 'its copy is complete; check the server' },
+    );
+  }
+
+  async function move(from: string, path: string, seen: Seen): Promise<'handled' | 'grown'> {
     const to = archive as Endpoint;
     await makeFolders(to, parentOf(path), 0o777, made, signal);
     const whole = source.elsewhere('/', side.label);
@@ -61,7 +100,9 @@ export function createAfter(
       if ((await to.stat(name, signal)) !== undefined) continue;
       if (sameSide) {
         try {
-          await whole.rename(absolute(side, from), absolute(to, name), false, signal);
+          const isIt = (there: Stat) => there.size === seen.size && there.mtime === seen.mtime;
+          await whole.rename(absolute(side, from), absolute(to, name), false, signal, isIt);
+          await lookAt(to, name, from, seen);
           return 'handled';
         } catch (error) {
           const code = error instanceof FerryError ? error.code : undefined;
@@ -86,7 +127,7 @@ export function createAfter(
       {
         ...context,
         destination: to,
-        rules: { ...context.rules, verify: 'checksum' },
+        rules: { ...context.rules, verify: 'checksum', existing: 'overwrite' },
         onBytes: () => {},
         leftovers: new Map(),
         isLive: undefined, // what is removed from the source must have been copied whole
@@ -106,9 +147,20 @@ export function createAfter(
       await to.remove(name, signal);
       return 'grown';
     }
-    await side.remove(from, signal);
+    await remove(from, stat);
     return 'handled';
   }
+}
+
+/** Whether the source may have been changed after it was read, with neither its size nor its mtime showing it. */
+function isDoubtful(from: string, source: Seen, readAt: number, precision: number): boolean {
+  const reading = { from, source, readAt, writtenAt: readAt, precision, keepsMtime: true };
+  const doubt = doubtOf(reading, undefined);
+  return doubt !== undefined && !doubt.tells && doubt.mtime * 1000 < readAt + datedAheadMs;
+}
+
+function sameIdentity(a: Seen, b: Seen): boolean {
+  return a.identity === undefined || b.identity === undefined || a.identity === b.identity;
 }
 
 function goneFrom(path: string): FerryError {

@@ -9,6 +9,7 @@ import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
 import { ignoreRefusal } from '../../../endpoints/set-stat-refusal.js';
 import type { Copy, Link, Mkdir, PutBack, SetAttributes } from '../../../jobs/plan/plan.js';
+import { agrees, changedThere, changedThereCode } from '../copy/agrees.js';
 import type { Copied, CopyContext } from '../copy/copy-context.js';
 import { copyFile } from '../copy/copy-file.js';
 import { temporaryPath } from '../copy/temporary-names.js';
@@ -149,19 +150,21 @@ export class EntryWriter {
     this.#tally.copy(copy.path, copied, began);
     this.#progress.resize(copied.bytes - (copy.source.size ?? 0));
     // one that grows stays at the source, where the next run finds it
-    if (!copied.grew) await this.handleSource(copy.path, copy.from, copied.source);
+    if (!copied.grew) await this.handleSource(copy.path, copy.from, copied.source, copied.readAt);
   }
 
-  /** Does with a source file what the job's `after` says. `seen` is what is proven to be at the destination. */
+  /** Does with a source file what the job's `after` says. `seen` is what is proven to be at the destination, read from `readAt` on, ms since the epoch. */
   async handleSource(
     path: string,
     from: string,
-    seen: Pick<Stat, 'size' | 'mtime'>,
+    seen: Pick<Stat, 'size' | 'mtime' | 'identity'>,
+    readAt: number,
   ): Promise<void> {
     if (this.#after === undefined) return;
     const { source, signal } = this.#context;
     try {
-      const end = await this.#after(path, from, seen);
+      const end = await this.#after(path, from, seen, readAt);
+      if (end === 'held') this.#tally.held++;
       if (end === 'grown') this.#tally.notGuaranteed.add('live');
     } catch (error) {
       if (!mayBeGone(error, from) || !(await provenGone(source, from, signal))) throw error;
@@ -180,7 +183,8 @@ export class EntryWriter {
         if (signal.aborted) throw signal.reason;
         const error = asFerryError(thrown);
         const isLast = attempt >= triesPerFile;
-        const here = error.kind === 'changed' || mayBeGone(error, copy.from);
+        const ofSource = error.kind === 'changed' && error.code !== changedThereCode;
+        const here = ofSource || mayBeGone(error, copy.from);
         const again = here || (error.kind === 'network' && !isLast);
         const now = again ? await source.stat(copy.from, signal) : undefined;
         if (again && now === undefined) throw await this.#gone(copy);
@@ -203,6 +207,15 @@ export class EntryWriter {
   async makeLink(link: Link): Promise<void> {
     const { destination, rules, signal } = this.#context;
     const began = performance.now();
+    if (link.destination === undefined && rules.existing === 'skip') {
+      // SYMLINK replaces nothing
+      await destination.symlink(link.target, link.path, signal).catch((thrown) => {
+        const error = asFerryError(thrown);
+        throw error.code === 'EEXIST' ? changedThere(link.path) : error;
+      });
+      this.#tally.copy(link.path, { bytes: 0, verified: 'size' }, began);
+      return;
+    }
     const mark = fingerprint([destination.root, link.path, link.target]);
     const temporary = temporaryPath(link.path, mark, rules.start);
     await destination.symlink(link.target, temporary, signal);
@@ -236,6 +249,9 @@ export class EntryWriter {
       if (action.rename !== undefined)
         await renameCase(destination, action.rename, action.path, signal);
       const { mtime } = action.source;
+      // the mtime says that the bytes are equal, so they must be those that were compared
+      const now = await destination.stat(action.path, signal);
+      if (now === undefined || !agrees(now, action.destination)) throw changedThere(action.path);
       if (mtime !== undefined) await this.#setMtime(action.path, mtime);
       this.#tally.attrs++;
       this.#tally.file('attrs', action.path);

@@ -43,7 +43,7 @@ export async function replaceEntry(path: string, plan: Plan, parts: ReplaceParts
   try {
     if (staged !== undefined && entry?.action === 'copy') {
       const markPublished = beforePublishing(entry, staged, context);
-      await publish(staged.temporary, { path, destination: undefined }, context, staged.mark);
+      await publish(staged, { path, destination: undefined }, context);
       markPublished();
       tally.copy(path, staged, began);
     } else if (entry?.action === 'link')
@@ -59,7 +59,7 @@ export async function replaceEntry(path: string, plan: Plan, parts: ReplaceParts
     const at = `${aside}${action.path.slice(path.length)}`;
     if (action.seen.kind === 'folder') await remover.folder(at);
     else {
-      await remover.file(at, action.path);
+      if (!(await remover.file(at, action.path, action.seen))) continue;
       tally.deleted++;
     }
     tally.file('delete', action.path, action.seen.kind === 'folder' ? { kind: 'folder' } : {});

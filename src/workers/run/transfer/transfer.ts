@@ -89,6 +89,9 @@ export async function transfer(request: TransferRequest): Promise<void> {
     doubts: request.doubts,
     times: request.times,
     trash: request.trash,
+    freeNames: { refuses: undefined },
+    looks: request.job.after.kind !== 'keep',
+    notGuaranteed: (what) => request.tally.notGuaranteed.add(what),
   };
   try {
     await new Transfer(request, context, progress, stop).all();
@@ -145,6 +148,7 @@ class Transfer {
     await all(writer.copyAll(copies), writer.setFolderModes(isWritable));
     await each(plan.attrs, smallRequestsAtOnce, (action) => writer.setAttributes(action));
     await each(plan.equal, smallRequestsAtOnce, (equal) => this.#applyAfter(equal));
+    this.#noteHeld();
     if (wholeMirror && tally.vanished > 0) await this.#checkSource();
     await this.#deleteAll(replaced);
     await writer.setFolderModes(() => true);
@@ -165,8 +169,16 @@ class Transfer {
     });
   }
 
-  async #applyAfter({ path, from, source }: Equal): Promise<void> {
-    await this.#writer.guarded(path, () => this.#writer.handleSource(path, from, source));
+  async #applyAfter({ path, from, source, readAt }: Equal): Promise<void> {
+    if (readAt === undefined) return; // its bytes were not compared
+    await this.#writer.guarded(path, () => this.#writer.handleSource(path, from, source, readAt));
+  }
+
+  #noteHeld(): void {
+    const { tally, emit } = this.#request;
+    if (tally.held === 0) return;
+    const message = `${count(tally.held, 'file')} stay at the source until a later run: they were read within seconds of their mtime, when a further change might not show`;
+    emit({ event: 'notice', level: 'info', message });
   }
 
   /** Where files have vanished, asks again for the proof that the source is there: its file system may have gone with them. */
@@ -240,7 +252,7 @@ class Transfer {
         if (await this.#remover.folder(path)) tally.file('delete', path, { kind: 'folder' });
         return;
       }
-      await this.#remover.file(path, as);
+      if (!(await this.#remover.file(path, as, seen))) return;
       tally.deleted++;
       tally.file('delete', path);
     });

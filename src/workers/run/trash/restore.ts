@@ -142,7 +142,7 @@ class Restorer {
     const from = join(join(this.#request.trash.dir, folder), path);
     const staged = await stageFile({ path, from, source: stat, destination: there }, this.#context);
     await this.#giveName(staged.temporary, path, there, (old) =>
-      publish(staged.temporary, { path, destination: old }, this.#context, staged.mark),
+      publish(staged, { path, destination: old }, this.#context),
     );
     return staged;
   }
@@ -160,7 +160,7 @@ class Restorer {
     const temporary = temporaryPath(path, mark, start);
     await to.symlink(target, temporary, signal);
     await this.#giveName(temporary, path, there, (old) =>
-      publish(temporary, { path, destination: old }, this.#context, mark),
+      publish({ temporary, mark, stored: undefined }, { path, destination: old }, this.#context),
     );
   }
 

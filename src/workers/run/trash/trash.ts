@@ -9,8 +9,8 @@ import { asFerryError, FerryError } from '../../../core/errors.js';
 import type { TrashRules } from '../../../core/job.js';
 import { escapeText } from '../../../core/text.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
-import { comparable } from '../../../jobs/plan/compare.js';
 import type { Snapshot } from '../../../jobs/plan/plan.js';
+import { agrees, changedThere } from '../copy/agrees.js';
 import { type CopyContext, insideOf, type OldFiles } from '../copy/copy-context.js';
 import { copyFile } from '../copy/copy-file.js';
 import { makeFolders } from './own-folders.js';
@@ -26,6 +26,13 @@ const folderPermissions = 0o700;
 const noRoom: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT', 'EROFS'];
 
 type Kept = 'kept' | 'taken';
+
+interface Taken {
+  readonly from: string;
+  readonly target: string;
+  readonly path: string;
+  readonly seen: Snapshot;
+}
 
 export class Trash implements OldFiles {
   readonly #side: Endpoint;
@@ -50,11 +57,12 @@ export class Trash implements OldFiles {
     }
   }
 
-  async take(from: string, path: string): Promise<void> {
+  async take(from: string, path: string, seen?: Snapshot): Promise<void> {
     try {
       await this.#eachFolder(path, async (target): Promise<Kept> => {
         try {
           await this.#side.rename(from, target, false, this.#signal);
+          if (seen !== undefined) await this.#lookAt({ from, target, path, seen });
           return 'kept';
         } catch (error) {
           if (codeOf(error) === 'EEXIST') return 'taken';
@@ -64,6 +72,18 @@ export class Trash implements OldFiles {
     } catch (thrown) {
       throw this.#notKept(path, thrown);
     }
+  }
+
+  /** Moves back what is not what was seen: the look comes after the rename, so that nothing can come between. */
+  async #lookAt({ from, target, path, seen }: Taken): Promise<void> {
+    const there = await this.#side.stat(target, this.#signal);
+    if (there === undefined)
+      throw new FerryError('io', 'the server says that it moved the file there, but it did not', {
+        path,
+      });
+    if (agrees(there, seen)) return;
+    await this.#side.rename(target, from, false, this.#signal);
+    throw changedThere(path);
   }
 
   /** Calls `keep` with the path in each folder of the run until the name is free there. */
@@ -166,11 +186,4 @@ export class Trash implements OldFiles {
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof FerryError && error.kind === 'io' ? (error.code ?? 'EIO') : undefined;
-}
-
-/** Whether two stats are of the same file, as far as a server shows it. */
-function agrees(a: Stat, b: Snapshot | undefined): boolean {
-  const second = (mtime: number | undefined) =>
-    mtime === undefined ? undefined : comparable(mtime, 1);
-  return a.kind === b?.kind && a.size === b.size && second(a.mtime) === second(b.mtime);
 }

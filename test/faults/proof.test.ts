@@ -1,0 +1,226 @@
+/**
+ * Rows 54, 56, 57 and 75 of docs/faults.md, through the built CLI: what is destroyed is looked at again
+ * first, and what is called done is proven.
+ */
+import { rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { describe, expect } from 'vitest';
+import { statusCode, statusReply } from '../../src/test-server/sftp-server.js';
+import { hostileTest as test } from '../kit/base.js';
+import { readTree } from '../kit/files/tree.js';
+import { turn, ways } from '../kit/scene.js';
+import { inEvery, isRename, refusesAttributes } from '../kit/servers/hostile-replies.js';
+import type { Asked, Behave } from '../kit/servers/hostile-server.js';
+
+const then = 1_600_000_000;
+const withoutParts = (folder: string) =>
+  Object.fromEntries(Object.entries(readTree(folder)).filter(([path]) => !path.includes('.ferry')));
+
+/** Acts once, before the first request that `when` picks. */
+function onceBefore(when: (asked: Asked) => boolean, act: () => void): Behave {
+  let done = false;
+  return (asked) => {
+    if (!done && when(asked)) {
+      done = true;
+      act();
+    }
+    return 'normal';
+  };
+}
+
+describe('row 54: the source stays until its bytes are proven', () => {
+  test.for(['auto', 'size'])(
+    'another file of the same size is there, compare: %s',
+    async (compare, { scene, hostile }) => {
+      hostile.behave = refusesAttributes;
+      scene.writeHere({ first: 'first' }, { mtime: then });
+      await scene.jobs({ operation: 'push', after: 'delete', compare });
+      expect((await scene.run()).code).toBe(0);
+      scene.writeHere({ invoice: 'NEW' }, { mtime: then });
+      scene.writeThere({ invoice: 'old' });
+      expect((await scene.run()).code).toBe(0);
+      expect(readTree(scene.there())).toMatchObject({ first: 'first', invoice: 'NEW' });
+      expect(readTree(scene.here())).toEqual({});
+    },
+  );
+
+  test('rewritten in the second in which it was read: held back, 0; the next run sends it', async ({
+    scene,
+    hostile,
+  }) => {
+    scene.writeThere({ a: 'one' });
+    const now = Math.floor(Date.now() / 1000);
+    utimesSync(scene.there('a'), now, now);
+    await scene.jobs({
+      operation: 'pull',
+      from: `archive:${scene.place}`,
+      to: './data',
+      after: 'delete',
+    });
+    hostile.behave = onceBefore(
+      ({ type, at }) => type === 'CLOSE' && at.endsWith('/a'),
+      () => {
+        writeFileSync(scene.there('a'), 'two');
+        utimesSync(scene.there('a'), now, now);
+      },
+    );
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ a: 'two' });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.here())).toEqual({ a: 'two' });
+  });
+
+  test('a rename that is answered OK and not done: 3, the source stays', async ({
+    scene,
+    hostile,
+  }) => {
+    scene.writeHere({ a: 'new', b: 'new' }, { mtime: then });
+    scene.writeThere({ a: 'old' }, { mtime: 1_500_000_000 });
+    await scene.jobs({ operation: 'push', after: 'delete' });
+    hostile.behave = (asked) => (isRename(asked) ? statusReply(asked.id, statusCode.OK) : 'normal');
+    const { code, report } = await scene.run();
+    expect(code).toBe(3);
+    expect(report.failures.map(({ path }: { path: string }) => path).sort()).toEqual(['a', 'b']);
+    expect(readTree(scene.here())).toEqual({ a: 'new', b: 'new' });
+  });
+
+  test('a REMOVE that is answered OK and not done: 3', async ({ scene, hostile }) => {
+    scene.writeThere({ a: 'a' }, { mtime: then });
+    await scene.jobs({
+      operation: 'pull',
+      from: `archive:${scene.place}`,
+      to: './data',
+      after: 'delete',
+    });
+    hostile.behave = inEvery('REMOVE', (asked) => statusReply(asked.id, statusCode.OK));
+    const { code, report } = await scene.run();
+    expect(code).toBe(3);
+    expect(report.failures[0].message).toContain('still there');
+  });
+});
+
+describe('row 56: the connection is cut at the rename, and the temporary file is gone', () => {
+  test.for([
+    ['another mtime', 1_500_000_000],
+    ['the same size and mtime', then],
+  ] as const)(
+    'the old file has %s: 3, not sent again, the source stays',
+    async ([_, mtime], { scene, hostile }) => {
+      scene.writeHere({ a: 'NEW' }, { mtime: then });
+      scene.writeThere({ a: 'old' }, { mtime });
+      await scene.jobs({ operation: 'push', compare: 'checksum', after: 'delete' });
+      let cut = false;
+      hostile.behave = (asked) => {
+        if (!isRename(asked) || cut) return 'normal';
+        cut = true;
+        rmSync(`${hostile.folder}${asked.path}`);
+        return 'cut';
+      };
+      const { code, report } = await scene.run();
+      expect(code).toBe(3);
+      expect(report.files).toMatchObject({ copied: 0, failed: 1 });
+      expect(readTree(scene.there())).toEqual({ a: 'old' });
+      expect(readTree(scene.here())).toEqual({ a: 'NEW' });
+      expect(hostile.requests.filter(({ type }) => type === 'WRITE')).toHaveLength(1);
+      expect((await scene.run()).code).toBe(0);
+      expect(readTree(scene.there())).toEqual({ a: 'NEW' });
+    },
+  );
+
+  test('taken after its CLOSE: 3, not sent again in this run', async ({ scene, hostile }) => {
+    scene.writeHere({ a: 'NEW' }, { mtime: then });
+    await scene.jobs({ operation: 'push' });
+    hostile.behave = onceBefore(isRename, () => {
+      for (const path of Object.keys(readTree(scene.there()))) rmSync(scene.there(path));
+    });
+    expect((await scene.run()).code).toBe(3);
+    expect(hostile.requests.filter(({ type }) => type === 'WRITE')).toHaveLength(1);
+  });
+});
+
+describe('row 57: something arrives or changes at the destination after the scan', () => {
+  const theirs = 'THEIRS, the only copy';
+  const isWriting = ({ type }: Asked) => type === 'WRITE';
+
+  test.for([
+    ['RENAME refuses an existing name', undefined, false],
+    ['RENAME replaces, with hard links', undefined, true],
+    ['RENAME replaces, without hard links', { 'posix-rename@openssh.com': '1' }, true],
+  ] as const)(
+    'existing: skip, %s: `changed`, 3',
+    async ([_, extensions, replaces], { scene, hostile }) => {
+      if (extensions !== undefined) hostile.extensions = extensions;
+      scene.writeHere({ a: 'ours' }, { mtime: then });
+      scene.writeThere({});
+      await scene.jobs({ operation: 'push', existing: 'skip' });
+      const arrives = onceBefore(isWriting, () => writeFileSync(scene.there('a'), theirs));
+      hostile.behave = async (asked) => {
+        await arrives(asked);
+        if (replaces && asked.type === 'RENAME')
+          rmSync(`${hostile.folder}${asked.to}`, { force: true });
+        return 'normal' as const;
+      };
+      const { code, report } = await scene.run();
+      expect(code).toBe(3);
+      expect(report.failures).toMatchObject([{ path: 'a', kind: 'changed' }]);
+      expect(readTree(scene.there())).toEqual({ a: theirs });
+      scene.writeHere({ b: 'b' }, { mtime: then });
+      const next = await scene.run();
+      expect(next.code).toBe(0);
+      expect(next.report.notGuaranteed).toEqual(extensions === undefined ? undefined : ['skip']);
+      expect(readTree(scene.there())).toEqual({ a: theirs, b: 'b' });
+    },
+  );
+
+  test.for(['arrives', 'changes'])(
+    'existing: newer, it %s: `changed`, 3',
+    async (how, { scene, hostile }) => {
+      scene.writeHere({ a: 'ours' }, { mtime: then });
+      scene.writeThere(how === 'changes' ? { a: 'old' } : {}, { mtime: 1_500_000_000 });
+      await scene.jobs({ operation: 'push', existing: 'newer' });
+      hostile.behave = onceBefore(isWriting, () => writeFileSync(scene.there('a'), theirs));
+      const { code, report } = await scene.run();
+      expect(code).toBe(3);
+      expect(report.failures).toMatchObject([{ path: 'a', kind: 'changed' }]);
+      expect(readTree(scene.there())).toEqual({ a: theirs });
+    },
+  );
+
+  test.for(ways.flatMap((way) => [false, true].map((trash) => [way, trash] as const)))(
+    'a mirror deletes, %s, trash: %s: what changed stays, 3',
+    async ([way, trash], { scene, hostile }) => {
+      const { target, writeSource, writeTarget, jobs } = turn(scene, way);
+      writeSource({ a: 'new' });
+      writeTarget({ gone: 'gone', also: 'also' }, { mtime: then });
+      await jobs({ delete: { max: '100%' }, trash });
+      hostile.behave = onceBefore(
+        ({ type, at }) => (type === 'WRITE' || type === 'READ') && /\/\.?a/.test(at),
+        () => writeFileSync(target('gone'), theirs),
+      );
+      const { code, report } = await scene.run();
+      expect(code).toBe(3);
+      expect(report.failures).toMatchObject([{ path: 'gone', kind: 'changed' }]);
+      expect(report.files.deleted).toBe(1);
+      expect(withoutParts(target())).toEqual({ a: 'new', gone: theirs });
+    },
+  );
+});
+
+describe('row 75: a pull, rewritten while it is read, its mtime put back', () => {
+  test('verify: checksum: read again, never a mixture', async ({ scene, hostile }) => {
+    const size = 3 * 1024 * 1024;
+    scene.writeThere({ big: Buffer.alloc(size, 1) }, { mtime: then });
+    await scene.jobs({
+      ...{ operation: 'pull', from: `archive:${scene.place}`, to: './data' },
+      verify: 'checksum',
+    });
+    hostile.behave = onceBefore(
+      ({ type, offset }) => type === 'READ' && offset >= 1024 * 1024,
+      () => {
+        writeFileSync(scene.there('big'), Buffer.alloc(size, 2));
+        utimesSync(scene.there('big'), then, then);
+      },
+    );
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.here())).toEqual(readTree(scene.there()));
+  });
+});

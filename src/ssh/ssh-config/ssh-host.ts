@@ -120,7 +120,7 @@ function authOf(
   return {
     auth: { ...rules, agent: host.agent },
     notes: [
-      `IdentitiesOnly: ${escapeText(inAgent)} can only be used through the agent, so the server may be offered all of the agent's keys`,
+      `IdentitiesOnly: ${escapeText(inAgent)} can only be used through the agent, so the server may be offered the agent's other keys, five at most`,
     ],
   };
 }

@@ -1,5 +1,13 @@
 /** A job's rules, one by one: what is in scope, what counts as different, what happens to links and modes. */
-import { chmodSync, lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { describe, expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
@@ -302,6 +310,30 @@ describe('modes', () => {
     ]);
     for (const path of ['locked', 'locked/in'])
       for (const at of [scene.here(path), scene.there(path)]) chmodSync(at, 0o755);
+  });
+
+  test('a read-only folder takes what is new, changed and deleted', async ({ scene }) => {
+    scene.writeHere({ 'locked/in/file': 'x', 'locked/in/gone': 'x' });
+    const lock = (mode: number) => {
+      for (const path of ['locked/in', 'locked']) chmodSync(scene.here(path), mode);
+    };
+    const job = { operation: 'mirror', delete: { max: '100%' }, trash: true };
+    await scene.jobs(job);
+    lock(0o555);
+    expect((await scene.run()).code).toBe(0);
+    lock(0o755);
+    rmSync(scene.here('locked/in/gone'));
+    scene.writeHere({ 'locked/in/file': 'changed', 'locked/in/new/one': 'x' });
+    lock(0o555);
+    const { code, stderr } = await scene.run();
+    expect(code, stderr).toBe(0);
+    expect(readTree(scene.there('locked'))).toEqual({ 'in/file': 'changed', 'in/new/one': 'x' });
+    expect(['locked', 'locked/in'].map((path) => modeOf(scene.there(path)))).toEqual([
+      '555',
+      '555',
+    ]);
+    lock(0o755);
+    for (const path of ['locked', 'locked/in']) chmodSync(scene.there(path), 0o755);
   });
 
   test('source, to a local folder', async ({ scene }) => {

@@ -25,6 +25,7 @@ import { contactOf, noteTimesAlone, refusalOf } from './judge-plan.js';
 import { ownedSide } from './owned-side.js';
 import { emitActions, emitPlan } from './plan-events.js';
 import { planRules, reservedFolders } from './plan-rules.js';
+import { ReadOnlyFolders } from './read-only-folders.js';
 import { type Doubts, openDoubts } from './remembered/doubts.js';
 import { recallSides } from './remembered/server-facts.js';
 import { recallQuirks } from './remembered/server-quirks.js';
@@ -121,6 +122,7 @@ async function carryOut(
   const opened: Side[] = [];
   let doubts: Doubts | undefined;
   let times: StoredTimes | undefined;
+  let readOnly: ReadOnlyFolders | undefined;
   let isComplete = false;
   const keepQuirks = await recallQuirks(state, remotesOf(job), pool, (message) =>
     emit({ event: 'notice', level: 'info', message }),
@@ -135,8 +137,10 @@ async function carryOut(
     // a local source is opened first and listed while the destination connects
     const whole = context.folders === undefined;
     const early = job.from.remote === undefined ? await open(job.from, 'from', whole) : undefined;
-    const destination = await open(job.to, 'to', whole);
+    const found = await open(job.to, 'to', whole);
     const source = early ?? (await open(job.from, 'from', whole));
+    if (job.modes === 'source') readOnly = new ReadOnlyFolders(source.endpoint, found);
+    const destination = readOnly?.side ?? found;
     const archive =
       job.after.kind === 'archive' ? await open(job.after.to, 'to', false) : undefined;
     refuseOverlap(job, source, destination);
@@ -194,6 +198,7 @@ async function carryOut(
     await doubts?.checkSource(source.endpoint, signal);
   } finally {
     await keepQuirks();
+    await readOnly?.giveBack();
     if (!context.dryRun) {
       const isOurs = context.isOurs?.() ?? true;
       await doubts?.close(isOurs);

@@ -40,5 +40,6 @@ test('before a verb is known, only the command line itself is loaded', () => {
     'core/present.ts',
     'core/text.ts',
     'observe/redact.ts',
+    'ssh/ssh-config/home-folder.ts',
   ]);
 });

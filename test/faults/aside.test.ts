@@ -13,7 +13,7 @@ function trashed(there: string): Record<string, unknown> {
   return Object.fromEntries(tree.map(([path, node]) => [path.replace(/^[^/]+/, 'RUN'), node]));
 }
 
-describe('row 60: what stands aside is settled by the plan', () => {
+describe('row 60: the plan settles what was set aside', () => {
   test('by a refused run: 7, nothing is changed', async ({ scene }) => {
     scene.writeHere({ 'only/here': 'h' });
     const there = {

@@ -22,7 +22,7 @@ const mostEntries = 2_000_000;
 const mostEmptyAnswers = 1000;
 /** A folder deeper than this below the root counts as a server that invents folders. */
 const mostDepth = 256;
-/** Entries of one folder whose kinds are asked for at once, where the listing tells none. */
+/** Entries of one folder whose kinds are asked for at once, where the listing has none. */
 const lookupsAtOnce = 128;
 
 /** How many READDIRs to begin with on a line with this round trip. */

@@ -81,7 +81,7 @@ function each(text: string, { groups }: LocationContext): readonly string[] {
   return members?.map((member) => `${member}${text.slice(name.length)}`) ?? [text];
 }
 
-/** What stands before the colon; empty for a local path. */
+/** The text before the colon; empty for a local path. */
 function remoteName(text: string): string {
   const colon = text.indexOf(':');
   const slash = text.indexOf('/');

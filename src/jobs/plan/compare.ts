@@ -139,8 +139,8 @@ function compareTimes(
   const sign = order(source, destination, rules, time);
   if (sign === 0) return equal;
   // the destination's mtime is the time of the copy, so later is as expected
-  const tells = rules.keepsMtime || isStill(destination, time);
-  if (sign < 0 && rules.compare === 'auto' && !tells) return equal;
+  const mtimeCounts = rules.keepsMtime || isStill(destination, time);
+  if (sign < 0 && rules.compare === 'auto' && !mtimeCounts) return equal;
   return { is: 'different', reason: sign > 0 ? 'newer' : 'older' };
 }
 

@@ -13,13 +13,13 @@ import { openScene, type Scene } from '../kit/scene.js';
 import {
   brokenReplies,
   emptyData,
-  hidesSizes,
   inEvery,
   isRename,
   shortEof,
   tooMuchData,
 } from '../kit/servers/hostile-replies.js';
 import { type Asked, type Behave, startHostileServer } from '../kit/servers/hostile-server.js';
+import { hidesSizes } from '../kit/servers/odd-attributes.js';
 
 const fresh = { a: randomBytes(600_000, 1), 'd/b': 'new b', 'd/e': randomBytes(30_000, 2) };
 const old = { a: 'old a', 'd/b': 'old b', gone: 'gone' };

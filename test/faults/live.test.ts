@@ -7,8 +7,9 @@ import { describe, expect } from 'vitest';
 import { hostileTest, test } from '../kit/base.js';
 import { mtimeOf, readTree } from '../kit/files/tree.js';
 import { type Scene, turn, type Way, ways } from '../kit/scene.js';
-import { hidesSizes, isRename } from '../kit/servers/hostile-replies.js';
+import { isRename } from '../kit/servers/hostile-replies.js';
 import type { Asked } from '../kit/servers/hostile-server.js';
+import { hidesSizes } from '../kit/servers/odd-attributes.js';
 
 const size = 3 * 1024 * 1024;
 const old = 1_500_000_000;

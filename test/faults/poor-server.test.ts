@@ -9,7 +9,6 @@ import { hostileTest as test } from '../kit/base.js';
 import { randomBytes, readTree, sameTree } from '../kit/files/tree.js';
 import type { Scene } from '../kit/scene.js';
 import {
-  hidesSizes,
   ignoresAttributes,
   isRename,
   oneOf,
@@ -17,6 +16,7 @@ import {
   storesOtherBytes,
 } from '../kit/servers/hostile-replies.js';
 import type { Asked, Behave, HostileServer } from '../kit/servers/hostile-server.js';
+import { hidesSizes } from '../kit/servers/odd-attributes.js';
 
 const fresh = { a: randomBytes(600_000, 1), 'd/b': 'new b', 'd/e': randomBytes(30_000, 2) };
 const old = { a: 'old a', 'd/b': 'old b', gone: 'gone' };

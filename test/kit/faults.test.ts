@@ -11,7 +11,6 @@ import { escapes } from './files/hostile-names.js';
 import {
   brokenReplies,
   emptyData,
-  hidesSizes,
   inEvery,
   isRename,
   listing,
@@ -30,6 +29,7 @@ import {
   startHostileServer,
 } from './servers/hostile-server.js';
 import { startInProcess } from './servers/in-process.js';
+import { hidesSizes } from './servers/odd-attributes.js';
 import { type LineRules, startProxy } from './servers/proxy.js';
 import { connect } from './servers/remote.js';
 

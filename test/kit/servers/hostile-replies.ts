@@ -67,10 +67,6 @@ export const refusesAttributes: Behave = (asked) =>
     ? { refuse: statusCode.UNSUPPORTED, message: 'operation unsupported' }
     : 'normal';
 
-/** Leaves SIZE out of all attributes. */
-export const hidesSizes: Behave = (asked) =>
-  ['STAT', 'LSTAT', 'FSTAT', 'READDIR'].includes(asked.type) ? { alter: withoutSizes } : 'normal';
-
 /** Ends files early: EOF from `offset` (bytes) on. */
 export function shortEof(offset: number): Behave {
   return inEvery('READ', (asked) =>
@@ -218,40 +214,3 @@ export const terrapinProne: Algorithms = {
   kex: closedList('curve25519-sha256' as const),
   cipher: ['chacha20-poly1305@openssh.com'],
 };
-
-const attributeFlags = { SIZE: 1, UIDGID: 2, PERMISSIONS: 4, TIMES: 8 };
-
-/** An ATTRS or NAME reply without its sizes; other replies unchanged. */
-function withoutSizes(reply: Buffer): Buffer {
-  const type = reply[4];
-  if (type !== 104 && type !== 105) return reply;
-  const parts: Buffer[] = [];
-  let at = 9;
-  const copy = (length: number) => {
-    parts.push(reply.subarray(at, at + length));
-    at += length;
-  };
-  const attributes = () => {
-    const flags = reply.readUInt32BE(at);
-    parts.push(u32(flags & ~attributeFlags.SIZE));
-    at += 4;
-    if (flags & attributeFlags.SIZE) at += 8;
-    copy(
-      (flags & attributeFlags.UIDGID ? 8 : 0) +
-        (flags & attributeFlags.PERMISSIONS ? 4 : 0) +
-        (flags & attributeFlags.TIMES ? 8 : 0),
-    );
-  };
-  if (type === 105) {
-    attributes();
-  } else {
-    const count = reply.readUInt32BE(at);
-    copy(4);
-    for (let i = 0; i < count; i++) {
-      copy(4 + reply.readUInt32BE(at));
-      copy(4 + reply.readUInt32BE(at));
-      attributes();
-    }
-  }
-  return packet(type, reply.subarray(5, 9), ...parts);
-}

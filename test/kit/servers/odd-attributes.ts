@@ -30,6 +30,9 @@ export function says(change: (true_: Said) => Partial<Said>): Behave {
       : 'normal';
 }
 
+/** Leaves SIZE out of all attributes. */
+export const hidesSizes: Behave = says(() => ({ size: undefined }));
+
 function altered(reply: Buffer, change: (true_: Said) => Partial<Said>): Buffer {
   const type = reply[4];
   if (type !== 104 && type !== 105) return reply;

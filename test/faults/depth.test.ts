@@ -14,18 +14,27 @@ const opens = (asked: Asked) => asked.type === 'OPEN' || asked.type === 'OPENDIR
 
 const handleReply = 102;
 
-/** Refuses to have more than `most` files and folders open at once. */
+/** Refuses to have more than `most` files and folders open at once, or more files. */
 function atMost(
   most: number,
   refusal: { refuse: number; message: string } = failure,
   also: Behave = () => 'normal',
+  counts = opens,
 ) {
   const seen = { open: 0, most: 0, refused: 0 };
+  const folders = new Set<string>();
   const behave: Behave = async (asked) => {
-    if (asked.type === 'CLOSE') seen.open--;
+    if (asked.type === 'CLOSE' && !folders.delete(`${asked.channel} ${asked.handle}`)) seen.open--;
     if (!opens(asked)) return 'normal';
     const other = await also(asked);
     if (other !== 'normal') return other;
+    if (!counts(asked)) {
+      const alter = (reply: Buffer) => {
+        folders.add(`${asked.channel} ${reply.toString('latin1', 13)}`);
+        return reply;
+      };
+      return { alter };
+    }
     if (seen.open >= most) {
       seen.refused++;
       return refusal;
@@ -53,18 +62,24 @@ const large = Object.fromEntries(
 );
 
 describe('a server that allows few open files', () => {
+  const isFile = (asked: Asked) => asked.type === 'OPEN';
+  const denied = { refuse: statusCode.PERMISSION_DENIED, message: 'Permission denied' } as const;
+
   test.for([
-    ['push', 8, 'Failure'],
-    ['pull', 8, 'Failure'],
-    ['mirror', 8, 'Too many open files'],
-    ['push', 1, 'Failure'],
+    ['push', 8, 'files and folders', 'Failure', 4],
+    ['pull', 8, 'files and folders', 'Failure', 4],
+    ['mirror', 8, 'files', 'Too many open files', 4],
+    ['push', 1, 'files and folders', 'Failure', 4],
+    ['push', 8, 'files', 'Permission denied', 3],
+    ['pull', 8, 'files and folders', 'Permission denied', 3],
   ] as const)(
-    '%s, %i of them, "%s": slower, and everything arrives',
-    async ([operation, most, message], { scene, hostile }) => {
-      const { behave, seen } = atMost(most, { ...failure, message });
-      const files = { ...small, ...large };
-      if (operation === 'pull') scene.writeThere(files);
-      else scene.writeHere(files);
+    '%s, %i %s, "%s": slower, and everything arrives',
+    async ([operation, most, what, message, refuse], { scene, hostile }) => {
+      const refusal = { refuse, message };
+      const { behave, seen } = atMost(most, refusal, undefined, what === 'files' ? isFile : opens);
+      const tree = { ...small, ...large };
+      if (operation === 'pull') scene.writeThere(tree);
+      else scene.writeHere(tree);
       const from = `archive:${scene.place}`;
       await scene.jobs({ operation, ...(operation === 'pull' ? { from, to: './data' } : {}) });
       hostile.behave = behave;
@@ -79,22 +94,36 @@ describe('a server that allows few open files', () => {
     },
   );
 
-  test('a file that it refuses for another reason fails, and nothing waits for it', async ({
+  test.for([
+    ['Failure', failure],
+    ['Permission denied', denied],
+  ] as const)(
+    'a file that it refuses for another reason, "%s", fails, and nothing waits for it',
+    async ([_words, refusal], { scene, hostile }) => {
+      const isBad = ({ type, path }: Asked) => type === 'OPEN' && path.includes('bad-');
+      const { behave } = atMost(8, refusal, (asked) => (isBad(asked) ? refusal : 'normal'));
+      const bad = Array.from({ length: 30 }, (_, i) => `bad-${i}`);
+      scene.writeHere({ ...small, ...Object.fromEntries(bad.map((name) => [name, name])) });
+      await scene.jobs({ operation: 'push' });
+      hostile.behave = behave;
+      const { code, report } = await scene.run();
+      expect([code, report.files.copied, report.files.failed]).toEqual([3, 300, 30]);
+      expect(report.failures.map(({ path }: { path: string }) => path).sort()).toEqual(bad.sort());
+    },
+  );
+
+  test('thousands that no account may read are refused once each, and no limit is looked for', async ({
     scene,
     hostile,
   }) => {
-    const { behave } = atMost(8, failure, (asked) =>
-      asked.type === 'OPEN' && asked.path.includes('bad-') ? failure : 'normal',
-    );
-    scene.writeHere({ ...small, 'bad-a': 'a', 'bad-b': 'b' });
-    await scene.jobs({ operation: 'push' });
-    hostile.behave = behave;
-    const { code, report } = await scene.run();
-    expect([code, report.files.copied, report.files.failed]).toEqual([3, 300, 2]);
-    expect(report.failures.map(({ path }: { path: string }) => path).sort()).toEqual([
-      'bad-a',
-      'bad-b',
-    ]);
+    const names = Array.from({ length: 1000 }, (_, i) => `d${i % 10}/${i}`);
+    scene.writeThere(Object.fromEntries(names.map((name) => [name, name])));
+    await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './data' });
+    hostile.behave = (asked) => (isFile(asked) && !asked.path.includes('/d0/') ? denied : 'normal');
+    const { code, report, stderr } = await scene.run('-v');
+    expect([code, report.files.copied, report.files.failed], stderr).toEqual([3, 100, 900]);
+    expect(hostile.requests.filter(isFile).length).toBeLessThan(1200);
+    expect(stderr).not.toContain('open files');
   });
 
   test('one that allows none at all: 3, in the end', async ({ scene, hostile }) => {

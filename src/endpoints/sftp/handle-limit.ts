@@ -4,6 +4,8 @@
  *
  * SFTP v3 has no status for this. Servers answer a bare FAILURE, as they do for much else, so that
  * the login folder, which surely opens, is tried as well: if that is refused, too, handles are short.
+ * Some answer PERMISSION_DENIED, and some limit files alone. So what is refused while as many are open
+ * as ever were is asked for once more when one is closed: a limit that gives way then was the reason.
  */
 import { abortable } from '../../core/abort.js';
 import { FerryError } from '../../core/errors.js';
@@ -11,11 +13,31 @@ import type { SftpChannel } from './client/channel.js';
 
 /** How often an open may fail while other opens succeed before the failure is the file's own. */
 const mostOwnFailures = 3;
+/** With fewer open, PERMISSION_DENIED is never taken for a limit. */
+const leastLimit = 4;
+
+/** A refusal that may be for want of handles. */
+class Refusal {
+  readonly error: FerryError;
+  /** Whether as many were open as ever were. */
+  readonly full: boolean;
+
+  constructor(error: FerryError, full: boolean) {
+    this.error = error;
+    this.full = full;
+  }
+}
 
 export class HandleLimit {
   readonly #onShort: (open: number) => void;
   /** Handles that are open or being opened. */
   #open = 0;
+  /** Handles that are open. */
+  #held = 0;
+  /** The most that ever were. */
+  #most = 0;
+  /** How often so many were. */
+  #timesFull = 0;
   #reported = false;
   /** Whether the reason of a refusal is being found out; nothing else is opened meanwhile. */
   #judging = false;
@@ -37,28 +59,36 @@ export class HandleLimit {
   }
 
   #openNow(channel: SftpChannel, ask: () => Promise<Buffer>, signal: AbortSignal): Promise<Buffer> {
-    this.#open++;
-    return ask().catch((error) => this.#openLater(this.#refused(error), channel, ask, signal));
+    const full = this.#begin();
+    return ask().then(this.#opened, (error) =>
+      this.#openLater(this.#refused(error, full), channel, ask, signal),
+    );
   }
 
   /** Opens it after a refusal that may be for want of handles. */
   async #openLater(
-    refusal: FerryError,
+    refusal: Refusal,
     channel: SftpChannel,
     ask: () => Promise<Buffer>,
     signal: AbortSignal,
   ): Promise<Buffer> {
-    for (let answer: Buffer | FerryError = refusal; ; answer = await this.#ask(ask)) {
-      if (answer instanceof FerryError && !this.#judging)
+    let waited = false;
+    for (let answer: Buffer | Refusal = refusal; ; answer = await this.#ask(ask)) {
+      if (answer instanceof Refusal && isBareFailure(answer.error) && !this.#judging)
         answer = await this.#judge(answer, channel, ask, signal);
-      if (!(answer instanceof FerryError)) return answer;
+      if (!(answer instanceof Refusal)) {
+        if (waited && refusal.full) this.#isShort();
+        return answer;
+      }
       if (this.#open > 0) await this.#nextClosed(signal);
+      waited = true;
     }
   }
 
   /** Counts a handle that was closed, or that is gone with its channel. */
   closed(): void {
     this.#open--;
+    this.#held--;
     this.#next();
   }
 
@@ -67,47 +97,61 @@ export class HandleLimit {
     else this.#waiting.shift()?.();
   }
 
-  /** The handle, or a refusal that may be for want of handles. */
-  async #ask(ask: () => Promise<Buffer>): Promise<Buffer | FerryError> {
+  /** Counts an open that is about to be sent. Returns what `#refused` needs to know whether as many were open as ever were, at any time until its answer. */
+  #begin(): number {
     this.#open++;
-    try {
-      return await ask();
-    } catch (error) {
-      return this.#refused(error);
+    return this.#held < this.#most ? this.#timesFull : this.#timesFull - 1;
+  }
+
+  readonly #opened = (handle: Buffer): Buffer => {
+    if (++this.#held >= this.#most) {
+      this.#most = this.#held;
+      this.#timesFull++;
     }
+    return handle;
+  };
+
+  /** The handle, or a refusal that may be for want of handles. */
+  #ask(ask: () => Promise<Buffer>): Promise<Buffer | Refusal> {
+    const full = this.#begin();
+    return ask().then(this.#opened, (error) => this.#refused(error, full));
   }
 
   /** Returns a refusal that may be for want of handles; throws any other error. */
-  #refused(error: unknown): FerryError {
+  #refused(error: unknown, timesFull: number): Refusal {
     this.#open--;
-    if (isBareFailure(error) && this.#open > 0) return error;
+    const full = this.#timesFull > timesFull;
+    if (this.#open > 0 && isBareFailure(error)) return new Refusal(error, full);
+    if (full && this.#held >= leastLimit && isDenied(error)) return new Refusal(error, full);
     this.#next();
     throw error;
   }
 
   /** Asks again while the server opens other things: returns a refusal for want of handles, throws one for another reason. */
   async #judge(
-    refusal: FerryError,
+    refusal: Refusal,
     channel: SftpChannel,
     ask: () => Promise<Buffer>,
     signal: AbortSignal,
-  ): Promise<Buffer | FerryError> {
+  ): Promise<Buffer | Refusal> {
     this.#judging = true;
     let short = false;
-    let answer: Buffer | FerryError = refusal;
+    let answer: Buffer | Refusal = refusal;
     try {
-      for (let times = 0; times < mostOwnFailures && answer instanceof FerryError; times++) {
+      for (let times = 0; times < mostOwnFailures && answer instanceof Refusal; times++) {
         short = !(await this.#opensAny(channel, signal));
         if (short) return answer;
         answer = await this.#ask(ask);
       }
+      // the login folder may not count
+      short = answer instanceof Refusal && answer.full && this.#held >= leastLimit;
     } finally {
       this.#judging = false;
       const released = short ? this.#closedWhileJudging : this.#waiting.length;
       for (let left = released; left > 0; left--) this.#next();
       this.#closedWhileJudging = 0;
     }
-    if (answer instanceof FerryError) throw answer;
+    if (answer instanceof Refusal && !short) throw answer.error;
     return answer;
   }
 
@@ -119,12 +163,17 @@ export class HandleLimit {
     } catch (error) {
       this.#open--;
       if (!isBareFailure(error)) return true;
-      if (!this.#reported) this.#onShort(this.#open);
-      this.#reported = true;
+      this.#isShort();
       return false;
     }
-    this.closed();
+    this.#open--;
+    this.#next();
     return true;
+  }
+
+  #isShort(): void {
+    if (!this.#reported) this.#onShort(this.#most);
+    this.#reported = true;
   }
 
   /** Resolves when another handle is closed and it is this caller's turn. */
@@ -139,4 +188,8 @@ export class HandleLimit {
 
 function isBareFailure(error: unknown): error is FerryError {
   return error instanceof FerryError && error.code === 'EFAILURE';
+}
+
+function isDenied(error: unknown): error is FerryError {
+  return error instanceof FerryError && error.code === 'EACCES';
 }

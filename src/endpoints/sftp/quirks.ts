@@ -28,12 +28,14 @@ const rememberedForMs = 7 * 86_400_000;
 
 export class Quirks {
   readonly #log: (text: string) => void;
+  readonly #now: () => number;
   readonly #sightings = new Map<Quirk, Sighting>();
   #changed = false;
 
-  /** `log` receives a sentence about each quirk from which on it is expected. */
-  constructor(log: (text: string) => void) {
+  /** `log` receives a sentence about each quirk from which on it is expected; `now` tells the time, ms since the epoch. */
+  constructor(log: (text: string) => void, now: () => number = Date.now) {
     this.#log = log;
+    this.#now = now;
   }
 
   /** Whether it was seen often enough to act on it before it is seen again. */
@@ -45,7 +47,7 @@ export class Quirks {
   saw(quirk: Quirk): void {
     const seen = this.#seen(quirk) + 1;
     if (seen > expectedAfter) return;
-    this.#sightings.set(quirk, { seen, at: Date.now() });
+    this.#sightings.set(quirk, { seen, at: this.#now() });
     this.#changed = true;
     if (seen === expectedAfter) this.#log(`this server ${texts[quirk]}`);
   }
@@ -55,7 +57,7 @@ export class Quirks {
     const sentences: string[] = [];
     for (const quirk of Object.keys(texts) as Quirk[]) {
       const { seen, at } = sightings[quirk] ?? { seen: 0, at: 0 };
-      if (!Number.isInteger(seen) || !(at > Date.now() - rememberedForMs)) continue;
+      if (!Number.isInteger(seen) || !(at > this.#now() - rememberedForMs)) continue;
       if (seen > this.#seen(quirk)) this.#sightings.set(quirk, { seen, at });
       const day = new Date(at).toISOString().slice(0, 10);
       if (seen >= expectedAfter) sentences.push(`${texts[quirk]} (seen ${seen} times by ${day})`);
@@ -72,7 +74,7 @@ export class Quirks {
 
   #seen(quirk: Quirk): number {
     const sighting = this.#sightings.get(quirk);
-    if (sighting === undefined || Date.now() - sighting.at > rememberedForMs) return 0;
+    if (sighting === undefined || this.#now() - sighting.at > rememberedForMs) return 0;
     return sighting.seen;
   }
 }

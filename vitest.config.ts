@@ -1,4 +1,3 @@
-import { relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -12,14 +11,11 @@ export default defineConfig({
       name: 'built-programs',
       enforce: 'pre',
       transform(code, id) {
-        const file = relative(`${import.meta.dirname}/src`, id);
-        if (file.startsWith('..')) return undefined;
+        if (!id.startsWith(`${import.meta.dirname}/src/`)) return undefined;
+        const folder = JSON.stringify(pathToFileURL(`${import.meta.dirname}/dist/cli/`).href);
         return code.replace(
-          /new URL\((['"])(\.\/[\w-]+\.js)\1, import\.meta\.url\)/g,
-          (_all, _quote, program) => {
-            const built = new URL(program, pathToFileURL(`${import.meta.dirname}/dist/${file}`));
-            return `new URL(${JSON.stringify(built.href)})`;
-          },
+          /new URL\((['"]\.\/[\w-]+\.js['"]), import\.meta\.url\)/g,
+          (_all, program) => `new URL(${program}, ${folder})`,
         );
       },
     },

@@ -11,7 +11,7 @@ import { Hangups } from './hangups.js';
 // first of all: by default a SIGHUP ends the process, also a daemon that is only starting
 const hangups = new Hangups();
 keepCompiledCode();
-const { runProgram } = await import('./program.js');
+void main();
 
 let outputError: NodeJS.ErrnoException | undefined;
 // A reader may stop reading (`| head`): the run still goes on to its end.
@@ -59,13 +59,16 @@ function handedOver(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
-let exitCode = await runProgram(process.argv.slice(2), { stopSignal, hangups });
-await handedOver(process.stdout);
-if (outputError !== undefined) {
-  process.stderr.write(
-    `error: the output can't be written: ${terminalSafe(outputError.message)}\n`,
-  );
-  exitCode = exitCodes.defect;
+async function main(): Promise<void> {
+  const { runProgram } = await import('./program.js');
+  let exitCode = await runProgram(process.argv.slice(2), { stopSignal, hangups });
+  await handedOver(process.stdout);
+  if (outputError !== undefined) {
+    process.stderr.write(
+      `error: the output can't be written: ${terminalSafe(outputError.message)}\n`,
+    );
+    exitCode = exitCodes.defect;
+  }
+  await handedOver(process.stderr);
+  process.exit(exitCode);
 }
-await handedOver(process.stderr);
-process.exit(exitCode);

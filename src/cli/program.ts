@@ -19,6 +19,7 @@ import {
   type RunFlags,
   wholeNumber,
 } from './flags.js';
+import { packageFolder } from './own-files.js';
 import { Output, type OutputOptions, type Verbosity } from './show/output.js';
 import { typedFlags } from './typed-command.js';
 import type { ApplyFlags } from './verbs/apply.js';
@@ -363,8 +364,7 @@ function openOutput(options: OutputOptions): Output {
   return output;
 }
 
-/** package.json is two folders up, in the sources and in the package. */
 function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('package.json', packageFolder), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }

@@ -28,6 +28,7 @@ test('before a verb is known, only the command line itself is loaded', () => {
     'cli/flags.ts',
     'cli/hangups.ts',
     'cli/main.ts',
+    'cli/own-files.ts',
     'cli/program.ts',
     'cli/show/block.ts',
     'cli/show/output.ts',

@@ -2,15 +2,15 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { builtModule } from '../kit/built.js';
 
 const run = promisify(execFile);
-const built = (path: string) => new URL(`../../dist/endpoints/${path}`, import.meta.url).href;
 
 /** Keeps many listings, as of a tree listed ahead, then makes 1,000 more and keeps none of them. */
 const script = `
   import { getHeapSpaceStatistics } from 'node:v8';
-  import { toEntries } from '${built('local/list-local.js')}';
-  import { Reader, readEntries } from '${built('sftp/client/wire.js')}';
+  import { toEntries } from '${await builtModule('endpoints/local/list-local.ts')}';
+  import { Reader, readEntries } from '${await builtModule('endpoints/sftp/client/wire.ts')}';
 
   const names = Array.from({ length: 1000 }, (_, i) => 'file-' + i);
   const flat = { names: names.join('\\0'), numbers: new Float64Array(4 * names.length) };

@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
-import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
 import { createLog, type Fields, type LogOptions } from '../../src/observe/log.js';
 import { redactor } from '../../src/observe/redact.js';
+import { builtModule } from '../kit/built.js';
 
 const canary = 'c4nary-pässword';
 
@@ -164,8 +163,9 @@ const program = `
   process.stdout.write('alive, holding ' + process.stderr.writableLength);
 `;
 
+const built = await builtModule('observe/log.ts');
+
 function logging(stderr: 'pipe' | number) {
-  const built = pathToFileURL(join(process.cwd(), 'dist/observe/log.js')).href;
   const args = ['--input-type=module', '-e', program, built];
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', stderr] });
 }

@@ -1,15 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
 import { acquireJobLock } from '../../src/state/lock.js';
+import { builtModule } from '../kit/built.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
-// Other processes run what users get.
-const built = fileURLToPath(new URL('../../dist/state/lock.js', import.meta.url));
+const built = await builtModule('state/lock.ts');
 
 /** Tries to take the lock on the first line of its stdin, prints the result, and keeps the lock until it is killed. */
 const taker = `
@@ -52,7 +51,6 @@ interface Taker {
 }
 
 function startTaker(folder = state): Taker {
-  expect(existsSync(built), 'run `npm run build` first').toBe(true);
   const child = spawn(process.execPath, ['--input-type=module', '-e', taker, folder], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });

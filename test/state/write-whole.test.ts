@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -11,13 +10,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { writeWhole } from '../../src/state/write-whole.js';
+import { builtModule } from '../kit/built.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
-// Other processes run what users get.
-const built = fileURLToPath(new URL('../../dist/state/write-whole.js', import.meta.url));
+const built = await builtModule('state/write-whole.ts');
 
 test('replaces a file and leaves nothing else, for its owner only', async () => {
   const folder = join(await temporaryFolder(), 'new/deep');
@@ -32,7 +30,6 @@ test('replaces a file and leaves nothing else, for its owner only', async () => 
 });
 
 test('of many calls at once, in two processes, each writes its own whole', async () => {
-  expect(existsSync(built), 'run `npm run build` first').toBe(true);
   const folder = await temporaryFolder();
   const file = join(folder, 'file');
   const texts = ['a', 'b'].map((letter) => letter.repeat(300_000));

@@ -8,12 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exitCodes } from '../../core/errors.js';
 import type { Context } from '../context.js';
+import { packageFolder } from '../own-files.js';
 import { playDaemon } from './daemon.js';
 import { type DemoHost, startMachineSshd, startOwnServer } from './host.js';
 import { filesBelow, makeData, makeSite, put, sameFiles, touchAll } from './samples.js';
 import { check, command, ferryline, lastReport, type Stage, title } from './stage.js';
 
-const project = new URL('../../../', import.meta.url);
 /** What nightly excludes in jobs.yml. */
 const excluded = /\.tmp$|(?:^|\/)cache\//;
 
@@ -29,7 +29,7 @@ export async function demo(context: Context): Promise<number> {
       string,
     ];
     for (const one of [folder, served, keys]) await mkdir(one, { mode: 0o700 });
-    await copyFile(new URL('jobs.yml', project), join(folder, 'jobs.yml'));
+    await copyFile(new URL('jobs.yml', packageFolder), join(folder, 'jobs.yml'));
     await makeData(join(folder, 'data'));
     host = await openHost({ folder, served, output, signal }, keys);
     output.note(`A temporary SFTP server (${host.what}) listens on 127.0.0.1:${host.port};`);

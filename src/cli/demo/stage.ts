@@ -3,14 +3,12 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Cancelled, FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
 import { jobReportsFolder } from '../../state/layout.js';
+import { builtProgram } from '../own-files.js';
 import type { Output } from '../show/output.js';
 import type { DemoHost } from './host.js';
-
-const program = fileURLToPath(new URL('../main.js', import.meta.url));
 
 export interface Stage {
   readonly folder: string;
@@ -83,7 +81,7 @@ export function spawnFerryline(
   more: Readonly<Record<string, string>> = {},
 ): ChildProcess {
   const { FERRYLINE_CONFIG: _, FERRYLINE_QUEUE: __, ...env } = process.env;
-  return spawn(process.execPath, [program, ...args, ...(output.color ? [] : ['--no-color'])], {
+  return spawn(process.execPath, [builtProgram, ...args, ...(output.color ? [] : ['--no-color'])], {
     cwd: folder,
     stdio,
     env: {

@@ -11,7 +11,7 @@ export interface CheckResult {
   readonly damage?: string;
 }
 
-parentPort?.postMessage(await check(workerData as string));
+void check(workerData as string).then((result) => parentPort?.postMessage(result));
 
 async function check(database: string): Promise<CheckResult> {
   try {

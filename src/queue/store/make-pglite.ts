@@ -9,6 +9,10 @@ import { PglitePool } from './pglite-pool.js';
 
 const [, , folder] = process.argv;
 if (folder === undefined) throw new Error('the folder to make is missing');
-const pool = new PglitePool(await createPglite(folder));
-await runMigrations(await pool.connect());
-await pool.end();
+void make(folder);
+
+async function make(inFolder: string): Promise<void> {
+  const pool = new PglitePool(await createPglite(inFolder));
+  await runMigrations(await pool.connect());
+  await pool.end();
+}

@@ -6,7 +6,6 @@ import type { ParsedKey } from 'ssh2';
 import { FerryError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import { escapeText } from '../../core/text.js';
-import './packet-limit.js';
 import { isLockedPkcs8, readPkcs8, unreadFormat } from './key-formats.js';
 
 /** Loaded from ssh2's key parser alone; the rest of ssh2 is loaded while the server answers (log-in.ts). */

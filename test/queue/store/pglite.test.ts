@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 import { openFolder } from '../../../src/queue/store/embedded.js';
 import { openPglite, tidy } from '../../../src/queue/store/pglite.js';
+import { builtModule } from '../../kit/built.js';
 import { temporaryFolder } from '../../kit/files/temporary.js';
 
 const quiet = (message: string) => {
@@ -68,7 +69,7 @@ test('kill -9 at any moment loses no row that was acknowledged', async () => {
   const folder = await temporaryFolder();
   await (await openFolder(folder, { onWarning: quiet })).end();
   const database = join(folder, 'pglite');
-  const module = new URL('../../../dist/queue/store/pglite.js', import.meta.url).href;
+  const module = await builtModule('queue/store/pglite.ts');
   const program = `
     const { openPglite } = await import(${JSON.stringify(module)});
     const pool = await openPglite(${JSON.stringify(database)});

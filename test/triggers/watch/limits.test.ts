@@ -4,9 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from 'vitest';
+import { builtModule } from '../../kit/built.js';
 import { temporaryFolder } from '../../kit/files/temporary.js';
 
-const built = new URL('../../../dist/triggers/watch/watch.js', import.meta.url).href;
+const built = await builtModule('triggers/watch/watch.ts');
 
 const child = `
 import fs from 'node:fs';

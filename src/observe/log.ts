@@ -6,6 +6,7 @@ import { Writable } from 'node:stream';
 import { createLogger, format, transports } from 'winston';
 import { jsonLine, terminalSafe } from '../core/text.js';
 import type { Redact } from './redact.js';
+import { sourceLines } from './source-lines.js';
 
 type Level = 'error' | 'warn' | 'info' | 'debug';
 
@@ -171,7 +172,8 @@ function plain(value: unknown, redact: Redact, debug: boolean, depth = 0): unkno
   if (typeof value === 'string') return redact(value);
   if (typeof value === 'number' || typeof value === 'boolean') return value;
   if (value === null || value === undefined) return value;
-  if (value instanceof Error) return redact(debug ? (value.stack ?? value.message) : value.message);
+  if (value instanceof Error)
+    return redact(debug ? sourceLines(value.stack ?? value.message) : value.message);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
   if (typeof value !== 'object' || depth > 4) return redact(String(value));
   if (Array.isArray(value)) return value.map((item) => plain(item, redact, debug, depth + 1));

@@ -1,0 +1,30 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'rolldown';
+import { expect, test } from 'vitest';
+import { sourceLines } from '../../src/observe/source-lines.js';
+import { temporaryFolder } from '../kit/files/temporary.js';
+
+test('a stack names the lines of the sources, and keeps what has no source map', async () => {
+  const folder = await temporaryFolder();
+  const source = join(folder, 'source.ts');
+  writeFileSync(
+    source,
+    `interface Gone {\n  readonly away: string;\n}\n\nexport function fails(_: Gone): string {\n  return new Error('here').stack ?? '';\n}\n`,
+  );
+  const file = join(folder, 'bundled.js');
+  await build({
+    input: source,
+    logLevel: 'silent',
+    output: { file, format: 'cjs', sourcemap: true },
+  });
+  const { default: bundled } = await import(/* @vite-ignore */ pathToFileURL(file).href);
+  const stack: string = bundled.fails({ away: '' });
+  expect(stack).toContain('bundled.js:');
+  expect(stack).not.toContain('source.ts');
+  const [message, first] = sourceLines(stack).split('\n');
+  expect(message).toBe('Error: here');
+  expect(first).toContain(`${source}:6:`);
+  expect(sourceLines('Error: none\n    at run (/no/such/file.js:1:2)')).toContain('file.js:1:2');
+});

@@ -13,6 +13,8 @@ const mostFiles = 1000;
 const maxReadBytes = 2 * 1024 * 1024;
 /** The files are looked at this often: by stat, so that links and mounts are no obstacle. */
 const lookEveryMs = 2000;
+/** A change is taken once the files look the same for this long: an editor may write in several steps. */
+const stillForMs = 500;
 
 export interface ConfigTexts {
   readonly text: string;
@@ -46,18 +48,22 @@ export async function readTexts(file: string): Promise<ConfigTexts> {
 
 /**
  * Calls `changed` whenever a file was changed, added or removed since `seen`, which is what looksOf
- * returned before the files were read. Returns a function that ends it.
+ * returned before the files were read, and they are no longer being written. Returns a function that
+ * ends it.
  */
 export function watchTexts(file: string, seen: string, changed: () => void): () => void {
   let last = seen;
+  let isPending = false;
   let ended = false;
   let timer: NodeJS.Timeout | undefined;
   const look = async () => {
     const now = await looksOf(file);
     if (ended) return;
-    if (now !== last) changed();
+    const isStill = now === last;
+    if (isStill && isPending) changed();
+    isPending = !isStill;
     last = now;
-    timer = setTimeout(look, lookEveryMs);
+    timer = setTimeout(look, isPending ? stillForMs : lookEveryMs);
     timer.unref();
   };
   void look();

@@ -1,5 +1,5 @@
 /** The files of a configuration: their encoding, and that they are watched from before they were read. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { looksOf, readSecretFile, readTexts, watchTexts } from '../../src/cli/config-texts.js';
@@ -20,6 +20,27 @@ test('a file that came after they were read, and before the watch began, is a ch
     });
   });
   expect(await looksOf(file)).not.toBe(seen);
+});
+
+test('a file that is being written is taken once it is complete', async () => {
+  const file = join(await temporaryFolder(), 'jobs.yml');
+  writeFileSync(file, 'jobs: {}\n');
+  const seen = await looksOf(file);
+  writeFileSync(file, '');
+  const texts: string[] = [];
+  let lines = 0;
+  await new Promise<void>((changed) => {
+    const writing = setInterval(() => {
+      appendFileSync(file, `# ${++lines}\n`);
+      if (lines === 30) clearInterval(writing);
+    }, 20);
+    const end = watchTexts(file, seen, () => {
+      texts.push(readFileSync(file, 'utf8'));
+      end();
+      changed();
+    });
+  });
+  expect(texts.join()).toContain('# 30\n');
 });
 
 const text = 'jobs: {} # Café\n';

@@ -42,7 +42,6 @@ export interface Capabilities {
   readonly copyData: boolean;
   /** Whether an existing file can be opened again and written at an offset without losing the rest; false unless the side is known to allow it. */
   readonly offsetWrites: boolean;
-  readonly caseSensitive: boolean;
   /** Files that may be open at once. */
   readonly maxHandles: number;
   /** Largest single read and write, bytes. */

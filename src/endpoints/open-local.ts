@@ -5,7 +5,7 @@ import { FerryError } from '../core/errors.js';
 import type { Location } from '../core/job.js';
 import { escapeText } from '../core/text.js';
 import { openLocal } from './local/local.js';
-import { notAFolder, type Side, type SideRole, swapCase } from './side.js';
+import { notAFolder, type Side, type SideRole } from './side.js';
 
 export async function openLocalSide(
   location: Location,
@@ -25,7 +25,7 @@ export async function openLocalSide(
   const isFolder = there.isDirectory();
   if (!isFolder && role === 'to') throw notAFolder(location);
   const root = isFolder ? real : path.dirname(real);
-  const { endpoint, listAhead } = openLocal(root, location.label, await isCaseSensitive(root));
+  const { endpoint, listAhead } = openLocal(root, location.label);
   if (ahead && isFolder) listAhead();
   return {
     endpoint,
@@ -63,15 +63,4 @@ async function missingDestination(location: Location): Promise<Side> {
 
 function elsewhere(root: string, label: string) {
   return openLocal(root, label).endpoint;
-}
-
-/** Whether the root's file system distinguishes upper from lower case; false if the root's name can't show it, since then names that fold are never taken for two files. */
-async function isCaseSensitive(root: string): Promise<boolean> {
-  const other = swapCase(path.basename(root));
-  if (other === undefined) return false;
-  const [own, same] = await Promise.all([
-    fs.stat(root),
-    fs.stat(path.join(path.dirname(root), other)).catch(() => undefined),
-  ]);
-  return same === undefined || same.ino !== own.ino || same.dev !== own.dev;
 }

@@ -14,7 +14,7 @@ import type { SessionPool } from './sftp/pool.js';
 import { isLost } from './sftp/repeat.js';
 import type { Session } from './sftp/session.js';
 import { openSftp } from './sftp/sftp.js';
-import { notAFolder, type Side, type SideRole, swapCase } from './side.js';
+import { notAFolder, type Side, type SideRole } from './side.js';
 
 /** After this many new sessions, the loss of another one is the caller's error. */
 const mostNewSessions = 2;
@@ -53,7 +53,6 @@ async function resolveSide(
   const baseKind = remote.root === undefined ? 'folder' : kindOf(channel, base, signal);
   const wantedKind = kindOf(channel, wanted, signal);
   const resolving = channel.realpath(wanted, signal);
-  const twin = role === 'from' ? undefined : kindOfTwin(channel, wanted, signal);
   const listing = ahead
     ? readFolder(
         { channel, handles: session.handles, quirks: pool.quirks(remote), signal },
@@ -61,7 +60,7 @@ async function resolveSide(
         readdirsAhead,
       )
     : undefined;
-  for (const answer of [wantedKind, resolving, twin, listing]) answer?.catch(() => {});
+  for (const answer of [wantedKind, resolving, listing]) answer?.catch(() => {});
   if ((await baseKind) !== 'folder') throw noRoot(remote);
   const kind = await wantedKind;
   const real = kind === undefined ? wanted : await resolving;
@@ -75,29 +74,15 @@ async function resolveSide(
   if (isFile && role === 'to') throw notAFolder(location);
   const root = isFile ? posix.dirname(real) : real;
   const features = await unlessAborted(session.features, signal);
-  const open = (at: string, label: string, caseSensitive: boolean, listed?: Promise<RawEntry[]>) =>
-    openSftp({ pool, remote, features, root: at, label, caseSensitive, listed });
-
-  /** If the swapped name exists but the folder doesn't list it, it is the root itself. A root without letters shows nothing, so that its side counts as ignoring case: names that fold are then never two files. */
-  const isCaseSensitive = async (): Promise<boolean> => {
-    if (swapCase(posix.basename(root)) === undefined) return false;
-    const twinKind = await (root === wanted ? twin : kindOfTwin(channel, root, signal));
-    if (twinKind === undefined) return true;
-    const siblings = await open(posix.dirname(root), location.label, true)
-      .list('', signal)
-      .catch(() => []);
-    const other = swapCase(posix.basename(root));
-    return siblings.some(({ name }) => name === other);
-  };
-  const caseSensitive = role === 'from' || kind === undefined || (await isCaseSensitive());
-  const elsewhere = (at: string, label: string) => open(at, label, caseSensitive);
+  const open = (at: string, label: string, listed?: Promise<RawEntry[]>) =>
+    openSftp({ pool, remote, features, root: at, label, listed });
   return {
-    endpoint: open(root, location.label, caseSensitive, isFile ? undefined : listing),
+    endpoint: open(root, location.label, isFile ? undefined : listing),
     only: isFile ? posix.basename(real) : undefined,
-    elsewhere,
+    elsewhere: (at, label) => open(at, label),
     makeRoot: async (abort) => {
       if (kind === 'folder') return;
-      await makeFolders(elsewhere('/', location.label), root.slice(1), base.slice(1), abort);
+      await makeFolders(open('/', location.label), root.slice(1), base.slice(1), abort);
     },
   };
 }
@@ -114,18 +99,6 @@ async function kindOf(
     if (error instanceof FerryError && error.code === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-/** The kind of what is beside a path under its name in swapped case; undefined if nothing is there. */
-async function kindOfTwin(
-  channel: SftpChannel,
-  at: string,
-  signal: AbortSignal,
-): Promise<Kind | undefined> {
-  const other = swapCase(posix.basename(at));
-  if (other === undefined) return undefined;
-  const twin = posix.join(posix.dirname(at), other);
-  return kindOf(channel, twin, signal).catch(() => undefined);
 }
 
 /**

@@ -17,13 +17,6 @@ export interface Side {
   elsewhere(root: string, label: string): Endpoint;
 }
 
-/** A name with the case of its letters swapped; undefined if that changes nothing. */
-export function swapCase(name: string): string | undefined {
-  const upper = name.toUpperCase();
-  const other = upper === name ? name.toLowerCase() : upper;
-  return other === name ? undefined : other;
-}
-
 /** The error for a destination that is a file. */
 export function notAFolder({ label }: Location): FerryError {
   return new FerryError('config', `${escapeText(label)} is a file, not a folder`, {

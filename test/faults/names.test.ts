@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -17,6 +17,7 @@ import { readTree, sameTree, writeTree } from '../kit/files/tree.js';
 import { remoteIn } from '../kit/scene.js';
 import { listing } from '../kit/servers/hostile-replies.js';
 import type { Asked, Behave, HostileServer } from '../kit/servers/hostile-server.js';
+import { ignoresCase } from '../kit/servers/odd-names.js';
 
 const changing = ['WRITE', 'MKDIR', 'RMDIR', 'REMOVE', 'RENAME', 'SYMLINK', 'SETSTAT', 'EXTENDED'];
 const changes = (asked: Asked) =>
@@ -156,29 +157,6 @@ describe('row 35: what a server says', () => {
 });
 
 describe('row 36: names that count as one', () => {
-  /** Ignores case below `place`: a path that doesn't exist means one that differs only in case. */
-  function withoutCase(hostile: HostileServer, place: string): Behave {
-    return (asked) => {
-      const [, top = '', ...rest] = asked.path.split('/');
-      if (top.toLowerCase() !== place.toLowerCase() || !('path' in asked)) return 'normal';
-      let at = hostile.folder;
-      const real = [place, ...rest].map((name) => {
-        const twin = namesIn(at).find((it) => it.toLowerCase() === name.toLowerCase()) ?? name;
-        at = join(at, twin);
-        return twin;
-      });
-      const path = Buffer.from(`/${real.join('/')}`).toString('latin1');
-      return { instead: { ...asked, path, to: Buffer.from(asked.to).toString('latin1') } };
-    };
-  }
-  const namesIn = (folder: string) => {
-    try {
-      return readdirSync(folder);
-    } catch {
-      return [];
-    }
-  };
-
   hostileTest(
     'but for case, on a side that ignores it: 3, nothing overwritten',
     async ({ scene, hostile }) => {
@@ -192,7 +170,7 @@ describe('row 36: names that count as one', () => {
       scene.writeThere({ 'READ.ME': 'old', gone: 'gone' });
       scene.mirrored();
       await scene.jobs({ delete: { max: '100%' } });
-      hostile.behave = withoutCase(hostile, scene.place);
+      hostile.behave = ignoresCase(hostile.folder);
       const { code, report, stderr } = await scene.run();
       expect(code, stderr).toBe(3);
       expect(report.files).toMatchObject({ copied: 1, deleted: 0 });

@@ -78,7 +78,6 @@ const plainRules: PlanRules = {
   mtimePrecision: 1,
   keepsMtime: true,
   clockOffset: 0,
-  caseSensitive: true,
   listEqual: false,
 };
 
@@ -88,6 +87,8 @@ export const now = 1000;
 export interface Setting {
   readonly rules: PlanRules;
   readonly scope: Scope;
+  /** Whether the destination tells apart names that are equal but for case and Unicode form; default: it does. */
+  readonly caseSensitive?: boolean;
   /** Entries that a listing has twice. */
   readonly again?: {
     readonly source?: readonly string[];
@@ -96,7 +97,10 @@ export interface Setting {
 }
 
 export function setting(
-  options: Partial<PlanRules & ScopeRules> & { readonly trash?: string } = {},
+  options: Partial<PlanRules & ScopeRules> & {
+    readonly trash?: string;
+    readonly caseSensitive?: boolean;
+  } = {},
   again?: Setting['again'],
 ): Setting {
   const scope = Scope.of(
@@ -105,19 +109,23 @@ export function setting(
     options.trash === undefined ? [] : [options.trash],
   );
   const deletes = options.operation === 'mirror';
-  return { rules: { ...plainRules, deletes, ...options }, scope, ...(again ? { again } : {}) };
+  const { caseSensitive = true, ...rest } = options;
+  const rules = { ...plainRules, deletes, ...rest };
+  return { rules, scope, caseSensitive, ...(again ? { again } : {}) };
 }
+
+/** What a path is to a destination that ignores case and Unicode form. */
+export const foldedPath = (path: string) => path.normalize('NFC').toLowerCase();
 
 /** Plans two trees folder by folder, as the scan does. */
 export function planTrees(
   source: Tree,
   destination: Tree,
-  { rules, scope, again = {} }: Setting,
+  { rules, scope, caseSensitive = true, again = {} }: Setting,
 ): Plan {
-  const lower = (path: string) => path.toLowerCase();
   const lists = (tree: Tree, folder: string, twice: readonly string[] = []) => {
     const found: (Entry & Node)[] = [];
-    const key = tree === source || rules.caseSensitive ? (path: string) => path : lower;
+    const key = tree === source || caseSensitive ? (path: string) => path : foldedPath;
     for (const [path, node] of tree)
       if (key(parentOf(path)) === key(folder)) {
         found.push({ name: nameOf(path), ...node });
@@ -165,7 +173,10 @@ export function planTrees(
     const ignore = ours?.find(({ name }) => name === scope.ignoreFile)?.text;
     const inside = ignore === undefined ? scope : scope.withIgnoreFile(path, ignore);
     const folder = planFolder(
-      { path, from, source: ours?.map(resolved), destination: theirs?.map(kept) },
+      {
+        ...{ path, from, source: ours?.map(resolved), destination: theirs?.map(kept) },
+        sameNames: () => (caseSensitive ? 'apart' : 'one'),
+      },
       inside,
       rules,
     );
@@ -208,7 +219,7 @@ const renamed = ({ rename }: { readonly rename?: string }) =>
 
 /** Carries a plan out on a tree; throws where a real side would refuse. */
 export function apply(plan: Plan, source: Tree, destination: Tree, caseSensitive = true): Tree {
-  const key = (path: string) => (caseSensitive ? path : path.toLowerCase());
+  const key = (path: string) => (caseSensitive ? path : foldedPath(path));
   const nodes = new Map(
     [...destination].map(([path, node]) => [key(path), { path, node }] as const),
   );

@@ -16,7 +16,7 @@ export interface LocalSide {
 }
 
 /** `root` is an absolute, resolved path; it need not exist yet. */
-export function openLocal(root: string, label: string, caseSensitive = true): LocalSide {
+export function openLocal(root: string, label: string): LocalSide {
   const lister = new Lister();
   const pace = new DiskPace();
   const call = createCalls(pace);
@@ -30,7 +30,6 @@ export function openLocal(root: string, label: string, caseSensitive = true): Lo
     hardLinks: true,
     copyData: true,
     offsetWrites: true,
-    caseSensitive,
     // below 4,096, the lowest limit of common systems, to which Node raises its own
     maxHandles: 2000,
     maxRead: 8 * 1024 * 1024,

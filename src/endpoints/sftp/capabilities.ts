@@ -8,7 +8,6 @@ export function capabilitiesOf(
   pool: SessionPool,
   remote: Remote,
   features: Features,
-  caseSensitive: boolean,
 ): Capabilities {
   /** The newest session's round trip, kept when the session ends. */
   let roundTrip = Number.POSITIVE_INFINITY;
@@ -25,7 +24,6 @@ export function capabilitiesOf(
     hardLinks: features.hardLinks,
     copyData: features.copyData,
     offsetWrites: features.offsetWrites,
-    caseSensitive,
     maxHandles: features.limits.handles,
     maxRead: features.limits.read,
     maxWrite: features.limits.write,

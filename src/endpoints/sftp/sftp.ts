@@ -25,14 +25,13 @@ export interface SftpRoot {
   /** Absolute on the server. */
   readonly root: string;
   readonly label: string;
-  readonly caseSensitive: boolean;
   /** The root's first listing, if it has begun already. */
   readonly listed?: Promise<RawEntry[]> | undefined;
 }
 
 export function openSftp(place: SftpRoot): Endpoint {
   const { pool, remote, features, root, label } = place;
-  const can = capabilitiesOf(pool, remote, features, place.caseSensitive);
+  const can = capabilitiesOf(pool, remote, features);
   const full = (path: string) => confine(root, path);
   const quirks = pool.quirks(remote);
   const repeat = createRepeat(pool, remote);

@@ -12,7 +12,7 @@ import {
   type PlanRules,
   snapshotOf,
 } from './folder-types.js';
-import { sameButCase } from './pair.js';
+import { folded } from './pair.js';
 import type { PutBack } from './plan.js';
 
 /** A destination's listing, with what is aside in it settled. */
@@ -36,23 +36,24 @@ const hashed = /^[0-9a-f]{32}$/;
 export function settleAside(
   pair: FolderPair,
   scope: Scope,
-  { deletes, caseSensitive }: Pick<PlanRules, 'deletes' | 'caseSensitive'>,
+  { deletes }: Pick<PlanRules, 'deletes'>,
 ): Settled | undefined {
   const listed = pair.destination;
   if (!listed?.some(({ name }) => name.endsWith('.ferryold'))) return undefined;
   const names = new Set(listed.map(({ name }) => name));
   const known = [...names, ...(pair.source ?? []).map(({ name }) => name)];
-  const isTaken = (name: string) =>
-    names.has(name) || (!caseSensitive && listed.some((entry) => sameButCase(entry.name, name)));
+  const foldsTo = new Set([...names].map(folded));
   const destination: DestinationEntry[] = [];
   const putBacks: PutBack[] = [];
   const old: { entry: DestinationEntry; path: string }[] = [];
   for (const entry of listed) {
     const name = finalName(entry.name, known);
     const path = join(pair.path, name ?? '');
-    if (name === undefined || entry.kind === 'special' || isOut(path, entry, scope))
+    // a name that folds to it may be the newer one, or another file
+    const unclear = name !== undefined && !names.has(name) && foldsTo.has(folded(name));
+    if (name === undefined || unclear || entry.kind === 'special' || isOut(path, entry, scope))
       destination.push(entry);
-    else if (!isTaken(name)) {
+    else if (!names.has(name)) {
       names.add(name);
       destination.push({ ...entry, name, aside: entry.name });
       const from = join(pair.path, entry.name);

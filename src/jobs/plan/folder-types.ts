@@ -10,7 +10,6 @@ export interface PlanRules extends CompareRules {
   /** Whether what the source lacks is deleted: a mirror's, unless it is switched off. */
   readonly deletes: boolean;
   readonly symlinks: 'skip' | 'follow' | 'preserve';
-  readonly caseSensitive: boolean;
   /** Whether equal files are listed too: `after` treats them like copied ones. */
   readonly listEqual: boolean;
   /** Whether what earlier runs left aside is put back or deleted; absent: it is passed over. */
@@ -57,6 +56,21 @@ export interface FolderPair {
   /** Undefined where the side has no such folder. */
   readonly source: readonly SourceEntry[] | undefined;
   readonly destination: readonly DestinationEntry[] | undefined;
+  /** What is known of twins, by their key: whether the destination takes their names for one. Absent, or undefined for a key: nothing. */
+  readonly sameNames?: (key: string) => SameName | undefined;
+}
+
+/** Whether names that are equal but for case and Unicode form are one name to the destination, or stay apart. */
+export type SameName = 'one' | 'apart';
+
+/** Names of one folder that fold together; only the destination can say whether they are one name to it. */
+export interface Twins {
+  /** What they fold to. */
+  readonly key: string;
+  /** The source's names. */
+  readonly source: readonly string[];
+  /** What the destination lists; undefined: none of them. */
+  readonly destination: DestinationEntry | undefined;
 }
 
 /** A folder to plan next, and the sides on which it exists. */
@@ -95,6 +109,8 @@ export interface FolderPlan {
   readonly descend: Descent[];
   /** Folders of the source that the destination lacks; they are made only if something goes into them. */
   readonly missing: Mkdir[];
+  /** Names of which `sameNames` did not say whether they are one; they are conflicts. */
+  readonly twins: Twins[];
   /** Whether the destination's folder holds something that is kept, so that the folder is kept too. */
   keeps: boolean;
   /** Files in scope; links too, where they are preserved. */

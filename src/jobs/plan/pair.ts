@@ -1,53 +1,56 @@
-/** Pairs the entries of two listings by name, and finds names that would collide at the destination. */
+/** Pairs the entries of two listings by name, and finds names that a destination might take for one. */
 
 interface Named {
   readonly name: string;
 }
 
-/** Entries of both sides whose names are, or would become, the same name at the destination. */
+/** Entries of both sides whose names fold together: they are equal but for case and Unicode form. */
 export interface Group<S, D> {
+  /** What their names fold to. */
+  readonly key: string;
   readonly source: readonly S[];
   readonly destination: readonly D[];
 }
 
 /**
  * Calls `pair` for each name with the entries of that name on both sides, and returns the groups
- * that are not that simple: several names, or one name twice in a listing. Two names are in one
- * group if they are equal after NFC or, on a case-insensitive side, after NFC and case folding.
+ * that are not that simple: several names that fold together, or one name twice in a listing. Names
+ * that both sides have exactly so, and nothing else folds to, are never folded.
  */
 export function pairUp<S extends Named, D extends Named>(
   source: readonly S[],
   destination: readonly D[],
-  caseSensitive: boolean,
   pair: (source: S | undefined, destination: D | undefined) => void,
 ): Group<S, D>[] {
-  const key = caseSensitive ? composed : folded;
   /** The index of each name in the destination's listing. */
   const indexes = new Map<string, number>();
   /** For each of the destination's entries the index of its partner in the source's listing, or -1. */
   const partners = new Int32Array(destination.length).fill(-1);
   const odd = new Set<string>();
   for (let i = 0; i < destination.length; i++) {
-    const at = key((destination[i] as D).name);
-    if (indexes.size === indexes.set(at, i).size) odd.add(at);
+    const { name } = destination[i] as D;
+    if (indexes.size === indexes.set(name, i).size) odd.add(folded(name));
   }
   const alone: number[] = [];
+  let paired = 0;
   for (let i = 0; i < source.length; i++) {
     const { name } = source[i] as S;
-    const at = key(name);
-    const index = indexes.get(at);
+    const index = indexes.get(name);
     if (index === undefined) alone.push(i);
-    else if (partners[index] !== -1 || (destination[index] as D).name !== name) odd.add(at);
-    else partners[index] = i;
-  }
-  if (alone.length > 1) {
-    const seen = new Set<string>();
-    for (const i of alone) {
-      const at = key((source[i] as S).name);
-      if (seen.size === seen.add(at).size) odd.add(at);
+    else if (partners[index] !== -1) odd.add(folded(name));
+    else {
+      partners[index] = i;
+      paired++;
     }
   }
-  const plain = odd.size === 0 ? () => true : (name: string) => !odd.has(key(name));
+  if (alone.length > 0 || paired < destination.length) {
+    const unpaired = alone.map((i) => (source[i] as S).name);
+    const others: string[] = [];
+    for (let i = 0; i < destination.length; i++)
+      (partners[i] === -1 ? unpaired : others).push((destination[i] as D).name);
+    addTwins(unpaired, others, odd);
+  }
+  const plain = odd.size === 0 ? () => true : (name: string) => !odd.has(folded(name));
   for (let i = 0; i < destination.length; i++) {
     const theirs = destination[i] as D;
     const partner = partners[i] as number;
@@ -57,25 +60,50 @@ export function pairUp<S extends Named, D extends Named>(
     const ours = source[i] as S;
     if (plain(ours.name)) pair(ours, undefined);
   }
-  return odd.size === 0 ? [] : groupUp(source, destination, odd, key);
+  return odd.size === 0 ? [] : groupUp(source, destination, odd);
+}
+
+/** Adds what unpaired names fold to if another name does, too. */
+function addTwins(unpaired: readonly string[], others: readonly string[], odd: Set<string>): void {
+  const keys = new Set<string>();
+  for (const name of unpaired) {
+    const key = folded(name);
+    if (keys.size === keys.add(key).size) odd.add(key);
+  }
+  for (const name of others) {
+    const key = folded(name);
+    if (keys.has(key)) odd.add(key);
+  }
 }
 
 function groupUp<S extends Named, D extends Named>(
   source: readonly S[],
   destination: readonly D[],
   keys: ReadonlySet<string>,
-  key: (name: string) => string,
 ): Group<S, D>[] {
-  const groups = new Map<string, { source: S[]; destination: D[] }>();
-  for (const at of keys) groups.set(at, { source: [], destination: [] });
-  for (const ours of source) groups.get(key(ours.name))?.source.push(ours);
-  for (const theirs of destination) groups.get(key(theirs.name))?.destination.push(theirs);
+  const groups = new Map<string, { key: string; source: S[]; destination: D[] }>();
+  for (const key of keys) groups.set(key, { key, source: [], destination: [] });
+  for (const ours of source) groups.get(folded(ours.name))?.source.push(ours);
+  for (const theirs of destination) groups.get(folded(theirs.name))?.destination.push(theirs);
   return [...groups.values()];
 }
 
-/** Whether two names differ only in case, so that a rename turns one into the other. */
-export function sameButCase(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
+/** A group's entries by their names in NFC: as a side sees them that tells case apart. */
+export function byForm<S extends Named, D extends Named>(group: Group<S, D>): Group<S, D>[] {
+  const { key, source, destination } = group;
+  const names = new Set([...source, ...destination].map(({ name }) => composed(name)));
+  const of = <E extends Named>(entries: readonly E[], name: string) =>
+    entries.filter((entry) => composed(entry.name) === name);
+  return [...names].map((name) => ({
+    key,
+    source: of(source, name),
+    destination: of(destination, name),
+  }));
+}
+
+/** Whether two names differ in Unicode form at most. */
+export function sameButForm(a: string, b: string): boolean {
+  return composed(a) === composed(b);
 }
 
 /** The name in NFC. ASCII names, the common case, are NFC already. */
@@ -83,8 +111,8 @@ function composed(name: string): string {
   return isAscii(name) ? name : name.normalize('NFC');
 }
 
-/** The name with its case folded. Upper case comes first: lower case alone would keep final sigma, long s and sharp s apart. */
-function folded(name: string): string {
+/** What a name is to a side that ignores case and Unicode form. Upper case comes first: lower case alone would keep final sigma, long s and sharp s apart. */
+export function folded(name: string): string {
   return isAscii(name)
     ? name.toLowerCase()
     : name.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');

@@ -19,7 +19,7 @@ import {
   snapshotOf,
   type Undecided,
 } from './folder-types.js';
-import { type Group, pairUp, sameButCase } from './pair.js';
+import { byForm, type Group, pairUp, sameButForm } from './pair.js';
 import type { Mkdir } from './plan.js';
 
 /** The folder being planned: its listings, the rules, and the plan so far. */
@@ -41,6 +41,7 @@ export function planFolder(pair: FolderPair, scope: Scope, rules: PlanRules): Fo
     equal: [],
     descend: [],
     missing: [],
+    twins: [],
     keeps: false,
     unchanged: 0,
     sourceFiles: 0,
@@ -54,54 +55,97 @@ export function planFolder(pair: FolderPair, scope: Scope, rules: PlanRules): Fo
   const groups = pairUp(
     pair.source ?? [],
     settled?.destination ?? pair.destination ?? [],
-    rules.caseSensitive,
     (source, destination) => planEntry(folder, source, destination),
   );
   for (const group of groups) planGroup(folder, group);
   return plan;
 }
 
-/** Plans names that are or would become the same: a change of case, an entry listed twice, or a collision. */
-function planGroup(folder: Folder, { source, destination }: Group<SourceEntry, DestinationEntry>) {
-  if (source.length === 0) {
-    // the destination's own entries may collide with each other
-    for (const name of namesOf(destination)) {
-      const [entry, again] = destination.filter((it) => it.name === name);
+type Twin = Group<SourceEntry, DestinationEntry>;
+
+/** Plans names that fold together: a change of case, two files that the destination tells apart, an entry listed twice, or a collision. */
+function planGroup(folder: Folder, group: Twin): void {
+  if (group.source.length === 0) {
+    // the destination's own entries may fold together
+    for (const name of namesOf(group.destination)) {
+      const [entry, again] = group.destination.filter((it) => it.name === name);
       if (again === undefined) planEntry(folder, undefined, entry);
       else listedTwice(folder, again);
     }
     return;
   }
-  const { plan, pair, rules } = folder;
+  const kinds = byForm(group);
+  // a destination that lists two of them has shown that it tells case apart
+  const listed = kinds.filter(({ destination }) => destination.length > 0).length;
+  const ours = group.source.filter((entry) => !isOut(folder, entry, entry));
+  const matters = kinds.length > 1 && (listed > 0 || ours.length > 1);
+  if (matters && (listed > 1 || sameName(folder, group) === 'apart'))
+    for (const kind of kinds) planTwins(folder, kind);
+  else planTwins(folder, group);
+}
+
+/** What is known of a group; asks for it to be found out if nothing is. */
+function sameName({ plan, pair }: Folder, { key, source, destination }: Twin) {
+  const known = pair.sameNames?.(key);
+  if (known === undefined && plan.twins.at(-1)?.key !== key)
+    plan.twins.push({ key, source: namesOf(source), destination: destination[0] });
+  return known;
+}
+
+/** Plans names that may be one name to the destination. */
+function planTwins(folder: Folder, group: Twin): void {
+  const { plan } = folder;
+  const { source, destination } = group;
+  if (source.length === 0) {
+    planGroup(folder, group);
+    return;
+  }
   if (destination.length > 0) plan.keeps = true;
   const ours = source.filter((entry) => !isOut(folder, entry, entry));
   const [first] = ours;
   if (first === undefined) return;
-  if (ours.length === 1 && destination.length <= 1) {
-    const [other] = destination;
-    const one = other === undefined || other.name === first.name;
-    if (one || (!rules.caseSensitive && isRenamed(first.name, other.name, source)))
-      return planEntry(folder, first, other);
+  const [other] = destination;
+  const isSingle = ours.length === 1 && destination.length <= 1;
+  if (isSingle && (other === undefined || other.name === first.name)) {
+    planEntry(folder, first, other);
+    return;
   }
+  // the name that the destination lists may be that of another entry of the source
+  const mayBeIt = isSingle && !source.some(({ name }) => name === other?.name);
+  if (mayBeIt && other !== undefined && sameName(folder, group) === 'one')
+    planEntry(folder, first, respelled(other, first.name));
+  else collide(folder, group, ours);
+}
+
+/** Plans nothing for names that collide. */
+function collide(folder: Folder, group: Twin, ours: readonly SourceEntry[]): void {
+  const { plan, pair, rules } = folder;
   plan.sourceFiles += ours.filter((entry) => isCarried(entry, rules)).length;
-  const names = namesOf([...ours, ...destination]);
-  if (names.length === 1) return listedTwice(folder, first);
+  const names = namesOf([...ours, ...group.destination]);
+  if (names.length === 1) {
+    listedTwice(folder, ours[0] as SourceEntry);
+    return;
+  }
   plan.compared += names.length;
+  const why =
+    sameName(folder, group) === undefined
+      ? 'they may be one name to the destination, which only a run that can write there finds out'
+      : 'both would have the same name at the destination';
   for (const name of names)
     plan.conflicts.push({
       path: join(pair.path, name),
       kind: 'conflict',
-      message: `its name collides with "${names.find((it) => it !== name)}": both would have the same name at the destination`,
+      message: `its name collides with "${names.find((it) => it !== name)}": ${why}`,
     });
+}
+
+/** The destination's entry under the source's name where they differ in Unicode form alone, which no rename changes. */
+function respelled(entry: DestinationEntry, name: string): DestinationEntry {
+  return sameButForm(entry.name, name) ? { ...entry, name } : entry;
 }
 
 function namesOf(entries: readonly Entry[]): string[] {
   return [...new Set(entries.map(({ name }) => name))].sort(byBytes);
-}
-
-/** Whether the destination's entry is the source's with its name in another case, and the source has no entry of that name. */
-function isRenamed(name: string, was: string, source: readonly SourceEntry[]): boolean {
-  return sameButCase(name, was) && !source.some((entry) => entry.name === was);
 }
 
 /** A folder that lists a name twice changed while it was read, so its listing proves nothing about that name. */

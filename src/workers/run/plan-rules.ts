@@ -15,7 +15,6 @@ export function planRules(job: Job, from: Capabilities, to: Capabilities): PlanR
     ...present({ mtimeHabit: to.mtimeHabit }),
     keepsMtime: to.setStat !== 'none',
     clockOffset: to.clockOffset,
-    caseSensitive: to.caseSensitive,
     listEqual: job.after.kind !== 'keep',
   };
 }

@@ -31,6 +31,7 @@ import { recallSides } from './remembered/server-facts.js';
 import { recallQuirks } from './remembered/server-quirks.js';
 import { openStoredTimes, type StoredTimes } from './remembered/stored-times.js';
 import { reportOfRun } from './report.js';
+import { SameNames } from './scan/same-names.js';
 import { type Scan, scan } from './scan/scan.js';
 import { Tally } from './tally.js';
 import { bandwidthOf } from './transfer/bandwidth.js';
@@ -155,7 +156,14 @@ async function carryOut(
       job.trash === undefined
         ? undefined
         : new Trash(destination.endpoint, job.trash, context.run, signal);
-    const scanned = await scanSides(job, context, sides, signal, start);
+    const sameNames = new SameNames({
+      destination,
+      ...present({ known: facts.at(-1)?.names }),
+      mayProbe: !context.dryRun,
+    });
+    const scanned = await scanSides(job, context, { ...sides, sameNames }, signal, start);
+    // kept now: a sealed plan that is refused because of it can then be made anew
+    if (!context.dryRun) await facts.at(-1)?.keep();
     const { plan } = scanned;
     if (context.deepPlan) emitActions(plan, emit);
     emitPlan(plan, emit);
@@ -209,6 +217,7 @@ async function carryOut(
 }
 
 interface ScannedSides {
+  readonly sameNames: SameNames;
   readonly source: Side;
   readonly destination: Side;
   readonly doubts: Doubts | undefined;
@@ -219,7 +228,7 @@ interface ScannedSides {
 function scanSides(
   job: Job,
   { emit, folders, pool, trigger }: RunContext,
-  { source, destination, doubts, times, isLive }: ScannedSides,
+  { source, destination, sameNames, doubts, times, isLive }: ScannedSides,
   signal: AbortSignal,
   start: number,
 ): Promise<Scan> {
@@ -237,6 +246,7 @@ function scanSides(
       ...present({ doubts: doubts?.byPath, storedTimes: times.known }),
       settlesAside: true,
     },
+    sameNames,
     ...present({ isLive }),
     passOf: bandwidthOf(job, pool, signal, () => {}),
     signal,

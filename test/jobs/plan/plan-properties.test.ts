@@ -6,6 +6,7 @@ import { withheld } from '../../../src/jobs/plan/guard.js';
 import type { Plan } from '../../../src/jobs/plan/plan.js';
 import {
   apply,
+  foldedPath,
   inScope,
   linesOf,
   type Node,
@@ -82,7 +83,7 @@ const cases = fc
   .tuple(entries, entries, fc.array(fc.nat(), { maxLength: 8 }), options)
   .map(([ours, theirs, shared, rules]) => {
     const plain = (at: string) => at;
-    const key = rules.caseSensitive ? plain : (at: string) => at.toLowerCase();
+    const key = rules.caseSensitive ? plain : foldedPath;
     const source = grow(ours, plain);
     const both = shared.flatMap((n) => [...source].slice(n % (source.size + 1)).slice(0, 1));
     return { source, destination: grow([...both, ...theirs], key), ...setting(rules) };
@@ -113,7 +114,7 @@ const carried = (what: Node, it: Case) =>
 /** Whether a folder is the source's with its name in another case; its contents then follow the source's spelling. */
 const isRespelled = ({ source }: Case, folder: string): boolean => {
   for (let at = folder; at !== ''; at = parentOf(at))
-    if (!source.has(at) && [...source.keys()].some((it) => it.toLowerCase() === at.toLowerCase()))
+    if (!source.has(at) && [...source.keys()].some((it) => foldedPath(it) === foldedPath(at)))
       return true;
   return false;
 };
@@ -128,7 +129,7 @@ const holds = (check: (it: Case, plan: Plan) => void) =>
 const holdsAfter = (check: (it: Case, plan: Plan, after: Tree) => void) =>
   holds((it, plan) => {
     if (withheld(plan) === undefined)
-      check(it, plan, apply(plan, it.source, it.destination, it.rules.caseSensitive));
+      check(it, plan, apply(plan, it.source, it.destination, it.caseSensitive));
   });
 
 describe('any plan', () => {
@@ -143,7 +144,7 @@ describe('any plan', () => {
     holds((it, plan) => {
       for (const { path: at, seen } of plan.deletes) {
         const what = [...it.destination].find(([name]) =>
-          it.rules.caseSensitive ? name === at : name.toLowerCase() === at.toLowerCase(),
+          it.caseSensitive ? name === at : foldedPath(name) === foldedPath(at),
         );
         if (what === undefined) throw new Error(`nothing to delete at ${at}`);
         const measured = seen.kind === 'file' ? what[1] : undefined;
@@ -199,7 +200,7 @@ describe('a plan that has been carried out', () => {
         const told = (node: Node | undefined) =>
           what.kind === 'link' ? [node?.kind, node?.target] : [node?.kind, node?.size, node?.mtime];
         // on a side that folds case, the folders above may be spelled as they were there
-        if (there !== undefined || it.rules.caseSensitive)
+        if (there !== undefined || it.caseSensitive)
           expect([at, ...told(there)]).toEqual([at, ...told(what)]);
       }
     });
@@ -207,7 +208,7 @@ describe('a plan that has been carried out', () => {
 
   test('has left in scope at a mirror’s destination only what the source has', () => {
     holdsAfter((it, _plan, after) => {
-      if (it.rules.operation !== 'mirror' || !it.rules.caseSensitive) return;
+      if (it.rules.operation !== 'mirror' || !it.caseSensitive) return;
       // a name that the source has stays, even if the source's entry is skipped
       const names = new Map([...it.source].map(([at, what]) => [at.normalize('NFC'), what.kind]));
       const hasName = (at: string) => {
@@ -228,9 +229,9 @@ describe('a plan that has been carried out', () => {
         if (isRespelled(it, parentOf(at))) continue;
         // the one of that very folder: one of a folder spelled otherwise may be out of scope with it
         const folded = [...it.source].find(
-          ([name]) => name.toLowerCase() === at.toLowerCase() && parentOf(name) === parentOf(at),
+          ([name]) => foldedPath(name) === foldedPath(at) && parentOf(name) === parentOf(at),
         );
-        const measured = it.source.get(at) ?? (it.rules.caseSensitive ? undefined : folded?.[1]);
+        const measured = it.source.get(at) ?? (it.caseSensitive ? undefined : folded?.[1]);
         if (what.kind === 'folder' || isIn(it, at, what, measured)) continue;
         expect([at, after.get(at)]).toEqual([at, what]);
       }

@@ -1,7 +1,5 @@
 /** The plan of two trees under a job's rules, one row for each rule. Rows are meant to be read aloud. */
 import { describe, expect, test } from 'vitest';
-import type { ScopeRules } from '../../../src/core/job.js';
-import type { PlanRules } from '../../../src/jobs/plan/folder-types.js';
 import { apply, planFolder } from '../../../src/jobs/plan/plan-folder.js';
 import {
   linesOf,
@@ -15,7 +13,7 @@ import {
 interface Row {
   readonly source?: Sketch;
   readonly destination?: Sketch;
-  readonly when?: Partial<PlanRules & ScopeRules> & { readonly trash?: string };
+  readonly when?: Parameters<typeof setting>[0];
   readonly again?: Setting['again'];
   readonly gives: readonly string[];
 }
@@ -334,11 +332,22 @@ const rows: Readonly<Record<string, Rows>> = {
       source: { a: '1 @5', A: '1 @5' },
       gives: ['copy A (new)', 'copy a (new)'],
     },
-    'sharp s and SS may be one name: a conflict rather than a rename': {
+    'sharp s and SS, which are one name there: renamed': {
       ...{ source: { straße: '1 @5' }, destination: { STRASSE: '1 @5' }, when: folding },
+      gives: ['attrs straße, was STRASSE'],
+    },
+    'another Unicode form, which is one name there: equal, or copied under its own': {
+      source: { 'd/\u00e9': '1 @5', '\u00e8': '2 @6' },
+      destination: { 'd/e\u0301': '1 @5', 'e\u0300': '1 @5' },
+      when: { ...mirror, ...folding },
+      gives: ['copy \u00e8 (size)'],
+    },
+    'both forms on one side': {
+      source: { '\u00e9': '1 @5', 'e\u0301': '1 @5' },
+      when: folding,
       gives: [
-        'conflict STRASSE: its name collides with "straße": both would have the same name at the destination',
-        'conflict straße: its name collides with "STRASSE": both would have the same name at the destination',
+        'conflict e\u0301: its name collides with "\u00e9": both would have the same name at the destination',
+        'conflict \u00e9: its name collides with "e\u0301": both would have the same name at the destination',
       ],
     },
     'one out of scope does not collide': {
@@ -487,12 +496,13 @@ for (const [about, cases] of Object.entries(rows))
 
 test('pairs whose bytes must be compared stay undecided, and a change of case is kept', () => {
   const file = { kind: 'file', size: 1, mtime: 5, mode: 0o644 } as const;
-  const { rules, scope } = setting({ ...folding, compare: 'checksum' });
+  const { rules, scope } = setting({ compare: 'checksum' });
   const pair = {
     path: 'd',
     from: 'd',
     source: [{ name: 'A', ...file }],
     destination: [{ name: 'a', ...file }],
+    sameNames: () => 'one' as const,
   };
   const plan = planFolder(pair, scope, rules);
   expect(plan).toMatchObject({ actions: [], unchanged: 0, undecided: [{ path: 'd/A' }] });

@@ -20,6 +20,7 @@ interface Node {
 export interface MemoryOptions {
   readonly label?: string;
   readonly can?: Partial<Capabilities>;
+  readonly ignoresCase?: boolean;
   /** Its entries at the start; folders above a file need no entry of their own. */
   readonly tree?: Tree;
   /** The clock for new entries, in seconds since the epoch; default: always 1,700,000,000. */
@@ -49,7 +50,6 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
     hardLinks: true,
     copyData: true,
     offsetWrites: true,
-    caseSensitive: true,
     maxHandles: 1000,
     maxRead: 256 * 1024,
     maxWrite: 256 * 1024,
@@ -58,7 +58,7 @@ export function memoryEndpoint(options: MemoryOptions = {}): MemoryEndpoint {
     ...options.can,
   };
   const now = options.now ?? (() => 1_700_000_000);
-  const key = (path: string) => (can.caseSensitive ? path : path.toLowerCase());
+  const key = (path: string) => (options.ignoresCase === true ? path.toLowerCase() : path);
   const nodes = new Map<string, { readonly path: string; readonly node: Node }>();
   let serial = 0;
   let handles = 0;

@@ -15,6 +15,7 @@ import { Scope } from '../../../jobs/plan/filter.js';
 import { fileMatcher } from '../../../jobs/plan/patterns.js';
 import { planRules, reservedFolders } from '../plan-rules.js';
 import { remotesOf } from '../run-job.js';
+import { SameNames } from '../scan/same-names.js';
 import { bandwidthOf } from '../transfer/bandwidth.js';
 import { Checker, type Counts } from './checker.js';
 
@@ -117,6 +118,8 @@ async function compareSides(
         existing: 'overwrite',
         listEqual: false,
       },
+      // names of which the destination has none are missing or a conflict: a difference either way
+      sameNames: new SameNames({ destination, mayProbe: false }),
       isLive: fileMatcher(job.live),
       sample,
       pass: async (bytes) => passOf()?.(bytes),

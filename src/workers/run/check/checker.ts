@@ -11,10 +11,10 @@ import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Scope } from '../../../jobs/plan/filter.js';
 import type { FolderPlan, PlanRules, Undecided } from '../../../jobs/plan/folder-types.js';
 import type { Action, PathProblem } from '../../../jobs/plan/plan.js';
-import { planFolder } from '../../../jobs/plan/plan-folder.js';
 import { memoryFor, sameContent } from '../copy/content.js';
 import { ListingPace } from '../scan/listing-pace.js';
 import { FolderReader, type FolderTask } from '../scan/read-folder.js';
+import type { SameNames } from '../scan/same-names.js';
 import { mayBeGone, provenGone } from '../vanished.js';
 import { isChosen, lotOf } from './sample.js';
 
@@ -25,6 +25,7 @@ export interface CheckRequest {
   readonly only: string | undefined;
   readonly scope: Scope;
   readonly rules: PlanRules;
+  readonly sameNames: SameNames;
   /** Whether a path is that of a file that may grow (`live`): then only the bytes that it was listed with count. */
   readonly isLive: ((path: string) => boolean) | undefined;
   /** Absent: every file is read. */
@@ -104,7 +105,7 @@ export class Checker {
 
   /** Compares one folder; resolves to the folders to visit next. */
   async #visit(task: FolderTask): Promise<FolderTask[]> {
-    const { rules, onProgress, signal } = this.#request;
+    const { rules, sameNames, onProgress, signal } = this.#request;
     const read = await this.#reader.read(task);
     if (read === undefined) return [];
     if ('error' in read) {
@@ -115,7 +116,7 @@ export class Checker {
       return [];
     }
     const { pair, scope } = read;
-    const folder = planFolder(pair, scope, rules);
+    const folder = await sameNames.plan(pair, scope, rules, signal);
     this.#count(task.path, folder);
     this.#tellDifferences(folder);
     const chosen = folder.undecided.filter((both) => this.#isChosen(both));

@@ -2,8 +2,8 @@
  * Gives a complete temporary file a final name that must be free, as `existing: skip` promises. SFTP has
  * no request for it that all servers honour: draft-ietf-secsh-filexfer-02 §6.5 makes RENAME to an
  * existing name an error, and some servers replace the file all the same. So the first such file of a
- * run tries RENAME on a name of ours. Where that replaces, a hard link takes the name; where there are
- * no hard links either, a look goes before the rename, and the report says so.
+ * run tries RENAME on a name of ours. Where that replaces, as rename(2) does on a local side, a hard link
+ * takes the name; where there are no hard links either, a look goes before the rename, and the report says so.
  */
 import type { Stat } from '../../../core/entry.js';
 import { asFerryError, FerryError } from '../../../core/errors.js';
@@ -24,8 +24,9 @@ export interface NewFile {
 export async function takeFreeName(file: NewFile, context: CopyContext): Promise<void> {
   const { destination: side, signal } = context;
   const { temporary, path, stored } = file;
-  const isRemote = side.can.roundTrip > 0;
-  if (isRemote && !(await renameRefuses(file, context))) {
+  // rename(2) replaces
+  const isLocal = side.can.roundTrip === 0;
+  if (isLocal || !(await renameRefuses(file, context))) {
     if (await linkInto(file, context)) return;
     if ((await side.stat(path, signal)) !== undefined) throw changedThere(path);
     context.notGuaranteed?.('skip');

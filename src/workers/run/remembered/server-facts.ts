@@ -1,7 +1,7 @@
 /**
  * What runs have found out about a side, kept in the state folder for the next one: of a server, how
- * many requests it should have at once; of one root on it (a file system), how it stores mtimes. Each
- * fact has its evidence and ends after seven days, since a server may be updated or a disk mounted.
+ * many requests it should have at once; of one root on it (a file system), how it stores mtimes and which
+ * names are one to it. Each fact has its evidence and ends after seven days, since a server may be updated or a disk mounted.
  */
 import { readFile } from 'node:fs/promises';
 import type { Job } from '../../../core/job.js';
@@ -12,6 +12,7 @@ import type { Capabilities } from '../../../endpoints/endpoint.js';
 import type { Side } from '../../../endpoints/side.js';
 import { localFactsFile, serverFactsFile } from '../../../state/layout.js';
 import { writeWhole } from '../../../state/write-whole.js';
+import { type KeptNameFacts, NameFacts, soundNameFacts } from './name-facts.js';
 import type { StoredTimes } from './stored-times.js';
 
 /** How a root stores mtimes, where not as given. */
@@ -28,6 +29,7 @@ interface MtimeFact {
 
 interface RootFacts {
   readonly mtimes?: MtimeFact;
+  readonly names?: KeptNameFacts;
 }
 
 interface ServerFacts {
@@ -58,6 +60,7 @@ export class SideFacts {
   readonly #offersLinks: boolean;
   readonly #known: ServerFacts;
   #mtimes: MtimeFact | undefined;
+  readonly names: NameFacts;
 
   constructor(file: string, side: LearntSide, known: ServerFacts) {
     const { can, root } = side;
@@ -66,6 +69,9 @@ export class SideFacts {
     this.#known = known;
     this.#offersLinks = can.hardLinks;
     this.#mtimes = current(known.roots[root]?.mtimes);
+    this.names = new NameFacts(
+      soundNameFacts(known.roots[root]?.names, Date.now() - believedForMs),
+    );
     if (this.#mtimes !== undefined) {
       can.mtimeHabit = this.#mtimes.habit;
       can.clockOffset = this.#mtimes.clockOffset;
@@ -79,11 +85,14 @@ export class SideFacts {
 
   /** What is believed of the root, a sentence each. */
   get sentences(): string[] {
-    if (this.#mtimes === undefined) return [];
-    const { habit, files, at } = this.#mtimes;
-    const how = habit === undefined ? 'keeps no mtimes' : `stores mtimes ${habitText(habit)}`;
-    const day = new Date(at).toISOString().slice(0, 10);
-    return [`${this.#side.label} ${how} (seen at ${count(files, 'file')} on ${day})`];
+    const phrases = this.names.phrases;
+    if (this.#mtimes !== undefined) {
+      const { habit, files, at } = this.#mtimes;
+      const how = habit === undefined ? 'keeps no mtimes' : `stores mtimes ${habitText(habit)}`;
+      const day = new Date(at).toISOString().slice(0, 10);
+      phrases.push(`${how} (seen at ${count(files, 'file')} on ${day})`);
+    }
+    return phrases.map((phrase) => `${this.#side.label} ${phrase}`);
   }
 
   /** Takes in what a run's copies have shown. `unchanged`: files that the run found equal. */
@@ -104,7 +113,11 @@ export class SideFacts {
   /** Writes what has been learnt since; if the state folder can't be written, later runs learn it again. */
   async keep(): Promise<void> {
     const before = JSON.stringify(this.#with(this.#known, this.#known.roots[this.#side.root]));
-    const own = this.#mtimes === undefined ? undefined : { mtimes: this.#mtimes };
+    const names = this.names.kept;
+    const own = {
+      ...(this.#mtimes === undefined ? {} : { mtimes: this.#mtimes }),
+      ...(Object.keys(names).length === 0 ? {} : { names }),
+    };
     if (JSON.stringify(this.#with(this.#known, own)) === before && !this.#isNew()) return;
     // another run may have written meanwhile
     const facts = this.#with(await readFacts(this.#file), own);
@@ -126,7 +139,7 @@ export class SideFacts {
     const lies = this.#offersLinks && !can.hardLinks;
     const { [root]: _, ...others } = known.roots;
     const roots = Object.entries(others).slice(1 - mostRoots);
-    if (own !== undefined) roots.push([root, own]);
+    if (own !== undefined && Object.keys(own).length > 0) roots.push([root, own]);
     return {
       requestsAtOnce: Number.isFinite(can.requestsAtOnce) ? can.requestsAtOnce : null,
       ...(lies ? { hardLinksLieAt: known.hardLinksLieAt ?? Date.now() } : {}),

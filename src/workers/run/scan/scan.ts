@@ -21,12 +21,13 @@ import {
   type Skip,
   sealPlan,
 } from '../../../jobs/plan/plan.js';
-import { apply, planFolder } from '../../../jobs/plan/plan-folder.js';
+import { apply } from '../../../jobs/plan/plan-folder.js';
 import { memoryFor, sameContent } from '../copy/content.js';
 import { mayBeGone, provenGone } from '../vanished.js';
 import { ListingPace } from './listing-pace.js';
 import { descentInto, requestedFolders, withoutDeletions } from './only-folders.js';
 import { FolderReader, type FolderTask, type UnreadableFolder } from './read-folder.js';
+import type { SameNames } from './same-names.js';
 
 export interface ScanRequest {
   readonly job: string;
@@ -39,6 +40,8 @@ export interface ScanRequest {
   readonly folders?: readonly string[];
   readonly scope: Scope;
   readonly rules: PlanRules;
+  /** Finds out what is one name to the destination. */
+  readonly sameNames: SameNames;
   /** Whether a path is that of a file that may grow while it is read (`live`); absent: none may. */
   readonly isLive?: (path: string) => boolean;
   readonly signal: AbortSignal;
@@ -130,7 +133,7 @@ class Scanner {
 
   /** Plans one folder; resolves to the folders to visit next. */
   async #visit(task: FolderTask): Promise<FolderTask[]> {
-    const { rules } = this.#request;
+    const { rules, sameNames, signal } = this.#request;
     const read = await this.#reader.read(task);
     if (read === undefined) return [];
     if ('error' in read) {
@@ -138,7 +141,7 @@ class Scanner {
       return [];
     }
     const { pair, scope } = read;
-    const planned = planFolder(pair, scope, rules);
+    const planned = await sameNames.plan(pair, scope, rules, signal);
     const folder = this.#isLimited ? withoutDeletions(planned) : planned;
     if (this.#request.isLive !== undefined) this.#refuseSizeless(folder, this.#request.isLive);
     if (folder.undecided.length > 0) await this.#compareContents(folder);

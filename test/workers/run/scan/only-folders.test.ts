@@ -8,6 +8,7 @@ import { Scope } from '../../../../src/jobs/plan/filter.js';
 import type { Plan } from '../../../../src/jobs/plan/plan.js';
 import { planRules } from '../../../../src/workers/run/plan-rules.js';
 import { runJob } from '../../../../src/workers/run/run-job.js';
+import { SameNames } from '../../../../src/workers/run/scan/same-names.js';
 import { scan } from '../../../../src/workers/run/scan/scan.js';
 import { temporaryFolder } from '../../../kit/files/temporary.js';
 import { readTree, type Tree } from '../../../kit/files/tree.js';
@@ -41,6 +42,10 @@ async function planOf(
     ...{ job: job.name, operation: job.operation, source, destination, only, folders, signal },
     scope: Scope.of(job.scope, 0),
     rules: planRules(job, source.can, destination.can),
+    sameNames: new SameNames({
+      destination: { endpoint: destination, elsewhere: () => destination },
+      mayProbe: false,
+    }),
     onProgress: () => {},
   });
   return scanned.plan;

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Endpoint } from '../../../../src/endpoints/endpoint.js';
 import { Scope } from '../../../../src/jobs/plan/filter.js';
 import { planRules } from '../../../../src/workers/run/plan-rules.js';
+import { SameNames } from '../../../../src/workers/run/scan/same-names.js';
 import { scan } from '../../../../src/workers/run/scan/scan.js';
 import { jobOf, withJob } from '../../../kit/loading.js';
 import { memoryEndpoint } from '../../../kit/servers/memory.js';
@@ -41,6 +42,10 @@ async function mostAtOnce(roundTrip: (listed: number) => number): Promise<number
     only: undefined,
     scope: Scope.of(job.scope, 0),
     rules: planRules(job, source.can, destination.can),
+    sameNames: new SameNames({
+      destination: { endpoint: destination, elsewhere: () => destination },
+      mayProbe: false,
+    }),
     onProgress: () => {},
   });
   expect(plan.copies).toEqual([]);

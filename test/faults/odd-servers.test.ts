@@ -1,12 +1,14 @@
 /** Row 63 of docs/faults.md, through the built CLI: classes of servers that do otherwise than SFTP says. docs/servers.md lists them. */
+import { EventEmitter, once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { demoExtensions } from '../../src/test-server/folder.js';
 import { statusReply } from '../../src/test-server/sftp-server.js';
-import { hostileTest as test } from '../kit/base.js';
+import { started, hostileTest as test } from '../kit/base.js';
 import { readTree, sameTree } from '../kit/files/tree.js';
-import type { Scene } from '../kit/scene.js';
-import type { Asked, Behave } from '../kit/servers/hostile-server.js';
+import { type Scene, turn } from '../kit/scene.js';
+import { type Asked, type Behave, startHostileServer } from '../kit/servers/hostile-server.js';
 import { dropsHandleAtEnd, listsTwice, losesNames, noTypes } from '../kit/servers/odd-listings.js';
 
 const tree = { a: 'a', 'd/b': 'b', 'd/e/c': 'c', 'f/g': 'g', 'h/i': 'i', 'k/l': 'l' };
@@ -143,6 +145,66 @@ describe('row 63: what is offered and refused', () => {
     expect(quirksIn(scene)).toEqual({});
   });
 });
+
+describe('row 63: requests that overtake each other', () => {
+  // its name and extensions make it count as OpenSSH, whose small files are finished by requests sent together
+  const likeOpenssh = test.extend(
+    'hostile',
+    started(() =>
+      startHostileServer({
+        ident: 'OpenSSH_9.2p1',
+        extensions: { ...demoExtensions, 'fstatvfs@openssh.com': '2' },
+      }),
+    ),
+  );
+
+  likeOpenssh.for([
+    ['push', 'FSTAT', ['WRITE']],
+    ['push', 'CLOSE', ['WRITE', 'FSETSTAT', 'FSTAT']],
+    ['pull', 'CLOSE', ['READ', 'FSTAT']],
+  ] as const)(
+    '%s, %s comes first: 0, sent again, and no more files at risk',
+    async ([operation, first, others], { scene, hostile }) => {
+      hostile.behave = overtakes(first, others);
+      hostile.concurrent = true;
+      const sides = turn(scene, operation === 'push' ? 'up' : 'down');
+      sides.writeSource(tree, { mtime: 1_600_000_000 });
+      await sides.jobs();
+      const { code, stderr, report } = await scene.run();
+      expect([code, report.files.copied], stderr).toEqual([0, 6]);
+      expect(sameTree(scene.here(), scene.there())).toBe(true);
+      expect(quirksIn(scene)).toMatchObject({ disorder: { seen: 1 } });
+      // from now on each request waits for the answer to the one before
+      const before = hostile.requests.length;
+      sides.writeSource({ a: 'another' }, { mtime: 1_600_000_100 });
+      expect((await scene.run()).report.files).toMatchObject({ copied: 1, failed: 0 });
+      const opened = hostile.requests.slice(before).filter(({ type }) => type === 'OPEN');
+      expect(opened).toHaveLength(1);
+    },
+  );
+});
+
+/** Carries out `first` before any of `others` that came with it on the same handle. */
+function overtakes(first: string, others: readonly string[]): Behave {
+  const done = new EventEmitter().setMaxListeners(0);
+  return async (asked) => {
+    const key = `${asked.channel} ${asked.handle}`;
+    if (asked.type === first)
+      return {
+        alter: (reply) => {
+          done.emit(key);
+          return reply;
+        },
+      };
+    // what was sent together is here within a few turns
+    if (others.includes(asked.type)) await Promise.race([once(done, key), turns(50)]);
+    return 'normal';
+  };
+}
+
+async function turns(n: number): Promise<void> {
+  for (let turn = 0; turn < n; turn++) await new Promise((next) => setImmediate(next));
+}
 
 function refuses(what: (asked: Asked) => boolean, status: number): Behave {
   return (asked) => (what(asked) ? { refuse: status } : 'normal');

@@ -8,15 +8,17 @@ import type { Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import type { Capabilities, Ending, Handle } from '../endpoint.js';
 import { ignoreRefusal } from '../set-stat-refusal.js';
-import type { SftpChannel } from './client/channel.js';
+import type { Finished, SftpChannel } from './client/channel.js';
 import { openFlag } from './client/wire.js';
 import type { HandleLimit } from './handle-limit.js';
+import type { Quirks } from './quirks.js';
 import { withPath } from './repeat.js';
 import { asFile } from './stat.js';
 import { type ChannelHandle, StripedWrite } from './striped-write.js';
 
 export interface HandleRules {
   readonly can: Capabilities;
+  readonly quirks: Quirks;
   /** Called when the server reports only "failure" for a write; resolves to the POSIX code if that can be found out. */
   readonly whyFailed: (channel: SftpChannel, signal: AbortSignal) => Promise<string | undefined>;
   /** The session's other channels over which a file may be written, open or being opened. */
@@ -119,7 +121,8 @@ export class SftpFile implements Handle {
   }
 
   finish(ending: Ending, signal: AbortSignal): Promise<Stat | undefined> {
-    return this.#rules.can.setStat === 'pipelined'
+    const { can, quirks } = this.#rules;
+    return can.setStat === 'pipelined' && !quirks.expects('disorder')
       ? this.#finishPipelined(ending, signal)
       : this.#finishInSteps(ending, signal);
   }
@@ -137,11 +140,36 @@ export class SftpFile implements Handle {
     const finishing = Promise.all([channel.finish(handle, ending, signal), this.#striped?.close()]);
     this.#closing = finishing.then(this.#closed, this.#closed);
     try {
-      const [{ stat, unset }] = await finishing;
+      const [finished] = await finishing;
+      const { stat, unset, refusal } = finished;
+      if (lookOvertaken(finished, ending)) {
+        const stored = await this.#finishAgain(ending, signal).catch(() => undefined);
+        if (stored !== undefined) return stored;
+      }
+      if (refusal !== undefined) throw refusal;
       if (unset !== undefined) ignoreRefusal(unset);
-      return asFile(stat);
+      return stat === undefined ? undefined : asFile(stat);
     } catch (error) {
       return this.#unwritten(error);
+    }
+  }
+
+  /**
+   * Sends a small file's data and its last requests once more, each after the answer to the one before. If the
+   * file is complete now, the server does not keep the order of requests. Undefined if it is not.
+   */
+  async #finishAgain(ending: Ending, signal: AbortSignal): Promise<Stat | undefined> {
+    const { channel, at, handles } = this.#file;
+    const reopened = () => this.#rules.reopen(channel, at, signal);
+    const handle = await handles.open(channel, reopened, signal);
+    const again = new SftpFile({ ...this.#file, handle }, this.#rules);
+    try {
+      const stored = await again.#finishInSteps(ending, signal);
+      if (stored?.size !== ending.data?.length) return undefined;
+      this.#rules.quirks.saw('disorder');
+      return stored;
+    } finally {
+      again.close().catch(() => {}); // after an error that one counts
     }
   }
 
@@ -151,7 +179,7 @@ export class SftpFile implements Handle {
     const { data, attributes, sync } = ending;
     if (data !== undefined && data.length > 0) await this.write(data, 0, signal);
     try {
-      if (setStat === 'handle')
+      if (setStat === 'handle' || setStat === 'pipelined')
         await channel.fsetstat(handle, attributes, signal).catch(ignoreRefusal);
       if (sync) await channel.fsync(handle, signal);
       await this.close();
@@ -195,6 +223,15 @@ export class SftpFile implements Handle {
     }
     return this.#failed(error);
   }
+}
+
+/**
+ * Whether the last requests of a small file seem to have overtaken each other: it is closed, and FSTAT found no
+ * open file or not yet its data. What failed may also have failed for good; trying again shows it.
+ */
+function lookOvertaken({ stat, closed }: Finished, { data }: Ending): boolean {
+  if (!closed || data === undefined) return false;
+  return stat === undefined || (stat.size !== undefined && stat.size !== data.length);
 }
 
 function noCopyData(path: string): FerryError {

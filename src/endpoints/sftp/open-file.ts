@@ -20,10 +20,9 @@ const flags: Readonly<Record<OpenMode, number>> = {
 
 interface FileParts {
   readonly root: string;
-  /** Whether the server carries out requests in order. */
+  /** Whether the server is expected to carry out requests in order. */
   readonly ordered: boolean;
   readonly failure: BareFailure;
-  readonly quirks: Quirks;
   readonly rules: HandleRules;
 }
 
@@ -45,7 +44,8 @@ export interface Files {
   ): Promise<WholeFile>;
 }
 
-export function createFiles({ root, ordered, failure, quirks, rules }: FileParts): Files {
+export function createFiles({ root, ordered, failure, rules }: FileParts): Files {
+  const { quirks } = rules;
   const open: Files['open'] = async (channel, handles, path, mode, permissions, signal) => {
     const at = confine(root, path);
     // SFTP v3 can't forbid following a link, so a link is refused before the file is opened
@@ -71,24 +71,31 @@ export function createFiles({ root, ordered, failure, quirks, rules }: FileParts
   return {
     open,
     async readWhole(channel, handles, path, target, signal) {
-      if (ordered) {
+      let overtaken = false;
+      if (ordered && !quirks.expects('disorder')) {
         const at = confine(root, path);
         const handle = await handles.open(
           channel,
           () => channel.open(at, flags.read, {}, signal),
           signal,
         );
-        const { bytes, stat } = await channel
+        const whole = await channel
           .readWhole(handle, target, signal)
           .finally(() => handles.closed());
+        overtaken = whole === undefined;
         // a short answer is the file's end only if its size agrees; a server may answer short anywhere
-        if (bytes === target.length || bytes === stat.size)
-          return { bytes, before: undefined, after: asFile(stat) };
+        if (
+          whole !== undefined &&
+          (whole.bytes === target.length || whole.bytes === whole.stat.size)
+        )
+          return { bytes: whole.bytes, before: undefined, after: asFile(whole.stat) };
       }
       const file = await open(channel, handles, path, 'read', 0, signal);
       try {
         const bytes = await file.read(target, 0, signal);
-        return { bytes, before: undefined, after: await file.stat(signal) };
+        const after = await file.stat(signal);
+        if (overtaken) quirks.saw('disorder');
+        return { bytes, before: undefined, after };
       } finally {
         file.close().catch(() => {}); // nothing was written through it
       }

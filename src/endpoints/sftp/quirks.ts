@@ -3,12 +3,14 @@
  * acted on at once where it is seen; once it was seen several times it is expected, so that no further
  * file or folder costs a failed try. What was expected longest ago is tried anew.
  */
+import { count } from '../../core/text.js';
 
 const texts = {
   readdirsAhead: 'answers several READDIRs at once wrongly; folders are read one answer at a time',
   posixRename:
     'offers posix-rename and refuses it; old files are set aside before they are replaced',
   exclusive: 'refuses exclusive creation; names are looked up before they are created',
+  disorder: 'carries out requests in another order; each waits for the one before it',
 } as const;
 
 export type Quirk = keyof typeof texts;
@@ -22,7 +24,13 @@ export interface Sighting {
 export type Sightings = Readonly<Partial<Record<Quirk, Sighting>>>;
 
 /** Sightings after which a quirk is expected. */
-const expectedAfter = 3;
+const expectedAfter: Readonly<Record<Quirk, number>> = {
+  readdirsAhead: 3,
+  posixRename: 3,
+  exclusive: 3,
+  // a request that overtakes another one can put data into the wrong file
+  disorder: 1,
+};
 /** Milliseconds after which a sighting is forgotten: the server may have been updated. */
 const rememberedForMs = 7 * 86_400_000;
 
@@ -40,16 +48,16 @@ export class Quirks {
 
   /** Whether it was seen often enough to act on it before it is seen again. */
   expects(quirk: Quirk): boolean {
-    return this.#seen(quirk) >= expectedAfter;
+    return this.#seen(quirk) >= expectedAfter[quirk];
   }
 
   /** Counts one more sighting. */
   saw(quirk: Quirk): void {
     const seen = this.#seen(quirk) + 1;
-    if (seen > expectedAfter) return;
+    if (seen > expectedAfter[quirk]) return;
     this.#sightings.set(quirk, { seen, at: this.#now() });
     this.#changed = true;
-    if (seen === expectedAfter) this.#log(`this server ${texts[quirk]}`);
+    if (seen === expectedAfter[quirk]) this.#log(`this server ${texts[quirk]}`);
   }
 
   /** Takes in what earlier runs saw. Returns a sentence for each quirk that is expected. */
@@ -60,7 +68,8 @@ export class Quirks {
       if (!Number.isInteger(seen) || !(at > this.#now() - rememberedForMs)) continue;
       if (seen > this.#seen(quirk)) this.#sightings.set(quirk, { seen, at });
       const day = new Date(at).toISOString().slice(0, 10);
-      if (seen >= expectedAfter) sentences.push(`${texts[quirk]} (seen ${seen} times by ${day})`);
+      if (seen >= expectedAfter[quirk])
+        sentences.push(`${texts[quirk]} (seen ${count(seen, 'time')} by ${day})`);
     }
     return sentences;
   }

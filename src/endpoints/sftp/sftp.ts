@@ -41,9 +41,9 @@ export function openSftp(place: SftpRoot): Endpoint {
     root,
     ordered: features.ordered,
     failure,
-    quirks,
     rules: {
       can,
+      quirks,
       full,
       whyFailed: async (channel, signal) =>
         (await failure.isFull(channel, signal)) ? 'ENOSPC' : undefined,

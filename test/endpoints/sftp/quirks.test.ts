@@ -28,6 +28,14 @@ describe('a quirk', () => {
     expect(quirks.takeNew()).toBeUndefined();
   });
 
+  test('is expected from the first sighting on where the next one may cost data', () => {
+    const { quirks, said } = quirksAt(monday);
+    quirks.saw('disorder');
+    expect(quirks.expects('disorder')).toBe(true);
+    quirks.saw('disorder');
+    expect(said).toEqual([expect.stringContaining('in another order')]);
+  });
+
   test('is forgotten seven days after its last sighting, and then needs three again', () => {
     const { quirks, clock } = quirksAt(monday);
     for (let times = 0; times < 3; times++) quirks.saw('exclusive');

@@ -43,6 +43,18 @@ export interface ServerLimits {
   readonly handles: number;
 }
 
+/** The answers to the requests that finish a file. */
+export interface Finished {
+  /** Undefined if FSTAT was refused. */
+  readonly stat: RawStat | undefined;
+  /** FSETSTAT's refusal. */
+  readonly unset: FerryError | undefined;
+  /** The first refusal of the other requests. */
+  readonly refusal: FerryError | undefined;
+  /** Whether CLOSE was answered OK. */
+  readonly closed: boolean;
+}
+
 export class SftpChannel {
   readonly #exchange: Exchange;
 
@@ -115,14 +127,13 @@ export class SftpChannel {
 
   /**
    * Finishes a file in one round trip, on a server that carries out requests in order: WRITE of
-   * `data` at 0 if there is any, FSETSTAT, fsync if asked for, FSTAT, CLOSE. Rejects with the first
-   * refusal other than FSETSTAT's, which is returned as `unset`.
+   * `data` at 0 if there is any, FSETSTAT, fsync if asked for, FSTAT, CLOSE. Refusals are returned, not thrown.
    */
   async finish(
     handle: Buffer,
     { data, attributes, sync }: Ending,
     signal: AbortSignal,
-  ): Promise<{ readonly stat: RawStat; readonly unset: FerryError | undefined }> {
+  ): Promise<Finished> {
     const requests = [
       attributesRequest(packet.FSETSTAT, handle, '', attributes, signal),
       ...(sync ? [syncRequest(handle, signal)] : []),
@@ -133,29 +144,31 @@ export class SftpChannel {
       requests.unshift(writeRequest(handle, 0, data, signal));
     const answers = await this.#exchange.askAll(requests);
     let unset: FerryError | undefined;
-    let stat: unknown;
+    let refusal: FerryError | undefined;
+    let stat: RawStat | undefined;
     for (const [i, { type }] of requests.entries()) {
       const answer = answers[i];
-      if (type === packet.FSTAT) stat = answer;
-      if (!(answer instanceof FerryError)) continue;
-      if (type !== packet.FSETSTAT) throw answer;
-      unset = answer;
+      if (answer instanceof FerryError) {
+        if (type === packet.FSETSTAT) unset = answer;
+        else refusal ??= answer;
+      } else if (type === packet.FSTAT) stat = answer as RawStat;
     }
-    return { stat: stat as RawStat, unset };
+    return { stat, unset, refusal, closed: !(answers.at(-1) instanceof FerryError) };
   }
 
-  /** READ into `target` from 0, FSTAT and CLOSE in one round trip, on a server that carries out requests in order. `bytes` may be fewer than fit. */
+  /** READ into `target` from 0, FSTAT and CLOSE in one round trip, on a server that carries out requests in order. `bytes` may be fewer than fit. Undefined if FSTAT was refused, which happens where CLOSE overtook it. */
   async readWhole(
     handle: Buffer,
     target: Buffer,
     signal: AbortSignal,
-  ): Promise<{ readonly bytes: number; readonly stat: RawStat }> {
+  ): Promise<{ readonly bytes: number; readonly stat: RawStat } | undefined> {
     const answers = await this.#exchange.askAll([
       readRequest(handle, 0, target, signal),
       stringRequest(packet.FSTAT, handle, '', signal),
       stringRequest(packet.CLOSE, handle, ''),
     ]);
     const [bytes, stat] = answers;
+    if (stat instanceof FerryError && stat.kind === 'io') return undefined;
     for (const answer of answers.slice(0, 2)) if (answer instanceof FerryError) throw answer;
     return { bytes: bytes as number, stat: stat as RawStat };
   }

@@ -29,6 +29,7 @@ export class Tally {
   readonly failures: Failure[] = [];
   readonly notGuaranteed = new Set<NotGuaranteed>();
   readonly #emit: Emit;
+  readonly #failedPaths = new Set<string>();
 
   constructor(emit: Emit) {
     this.#emit = emit;
@@ -62,7 +63,10 @@ export class Tally {
     this.file('skip', path, { kind, message });
   }
 
+  /** Records why a path could not be done; it counts once, with the first reason. */
   fail(failure: Failure): void {
+    if (this.#failedPaths.has(failure.path)) return;
+    this.#failedPaths.add(failure.path);
     this.failed++;
     if (this.failures.length < failuresListed) this.failures.push(failure);
     this.file('fail', failure.path, { kind: failure.kind, message: failure.message });

@@ -65,6 +65,18 @@ export const losesNames = (root: string): Behave =>
     },
   );
 
+/** Two names an answer, in order. */
+export const twoNames = (root: string): Behave =>
+  lists(
+    root,
+    () => ({ at: 0 }),
+    async (names, state) => {
+      const from = state.at;
+      state.at += 2;
+      return from >= names.length ? 'end' : names.slice(from, from + 2);
+    },
+  );
+
 /** The handle is unknown once the end was reported. */
 export const dropsHandleAtEnd = (root: string): Behave =>
   lists(

@@ -1,0 +1,79 @@
+/** Plays a case: a run amid faults and changes, then runs without them until one has nothing to do. */
+import type { Asked } from '../kit/servers/hostile-folder.js';
+import type { Case } from './case.js';
+import { change } from './disk.js';
+import { Faults } from './misbehaviour.js';
+import { Watch } from './watch.js';
+import { type Ended, type SideName, World } from './world.js';
+
+/** Runs that a case may need to converge once the faults stop. */
+const runsToConverge = 2;
+
+/** Milliseconds for all runs of a case; nothing in it waits for time to pass. */
+const deadlineMs = 60_000;
+
+export interface Played {
+  /** Nothing, if all invariants held. */
+  readonly wrong: readonly string[];
+  /** Faults that happened and changes that were made. */
+  readonly events: number;
+}
+
+/** Plays a case from a fresh place to its end. */
+export async function play(drawn: Case): Promise<Played> {
+  const world = new World(drawn);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Played>((resolve) => {
+    timer = setTimeout(() => {
+      const last = world.requests.slice(-40).join(', ');
+      const wrong = `9 bounded: no end after ${world.requests.length} requests: ${last}`;
+      resolve({ wrong: [wrong], events: 0 });
+    }, deadlineMs);
+  });
+  try {
+    return await Promise.race([playIn(world, drawn), late]);
+  } finally {
+    clearTimeout(timer);
+    world.end();
+  }
+}
+
+async function playIn(world: World, drawn: Case): Promise<Played> {
+  const faults = new Faults(drawn.faults);
+  const watch = new Watch(world, drawn, faults);
+  const changes = drawn.changes.map((it, n) => ({ it, n }));
+  let requests = 0;
+  let made = 0;
+  const before = (side: SideName, asked: Asked) => {
+    watch.look(asked);
+    const now = requests++;
+    for (const one of changes.filter(({ it }) => it.nth === now)) {
+      const root = one.it.side === 'source' ? world.source : world.destination;
+      if (!change(root, one.it, one.n)) continue;
+      watch.changed(one.it);
+      made++;
+    }
+    return faults.at(side, asked);
+  };
+  world.before = (side, asked) => {
+    try {
+      return before(side, asked);
+    } catch (error) {
+      watch.wrong.push(`the test itself: ${(error as Error).stack}`);
+      throw error;
+    }
+  };
+  watch.begin();
+  watch.ended(await world.run());
+  faults.end();
+  changes.length = 0;
+  let last: Ended | undefined;
+  for (let run = 0; run <= runsToConverge && watch.wrong.length === 0; run++) {
+    watch.begin();
+    last = await world.run({ approved: true, deleteAll: true });
+    watch.ended(last);
+    if (watch.isIdle(last)) break;
+  }
+  if (last !== undefined && watch.wrong.length === 0) watch.converged(last);
+  return { wrong: watch.wrong, events: made + faults.done.length };
+}

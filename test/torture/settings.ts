@@ -1,0 +1,19 @@
+/** What `npm run torture` asks for, by the environment. */
+
+export interface Asked {
+  readonly seed: number;
+  /** fast-check's path to one case of that seed. */
+  readonly path: string | undefined;
+  readonly milliseconds: number;
+}
+
+/** What is asked for; without a word, a part takes `usual` milliseconds. */
+export function asked(usual: number): Asked {
+  const { FERRYLINE_TORTURE_SEED, FERRYLINE_TORTURE_PATH, FERRYLINE_TORTURE_MINUTES } = process.env;
+  const minutes = FERRYLINE_TORTURE_MINUTES;
+  return {
+    seed: Number(FERRYLINE_TORTURE_SEED ?? 1),
+    path: FERRYLINE_TORTURE_PATH,
+    milliseconds: minutes === undefined ? usual : Number(minutes) * 60_000,
+  };
+}

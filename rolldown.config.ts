@@ -53,24 +53,37 @@ const saysCommonJs: Plugin = {
   },
 };
 
-export default defineConfig({
-  // all of them in one folder, so that each finds the others by `./NAME.js` from whatever file holds the code
-  input: {
-    main: 'src/cli/main.ts',
-    'list-worker': 'src/endpoints/local/list-worker.ts',
-    'check-worker': 'src/queue/store/check-worker.ts',
-    'make-pglite': 'src/queue/store/make-pglite.ts',
+// PGlite has 27 MB of data beside it; the others are optional, and not there or native
+const external = [
+  /^@electric-sql\/pglite/,
+  'cpu-features',
+  'msgpackr-extract',
+  'pg-native',
+  /\.node$/,
+];
+
+// All files are in one folder, so that each finds the others by `./NAME.js` from whatever file holds the code.
+const output = {
+  dir: 'dist',
+  format: 'cjs',
+  entryFileNames: 'cli/[name].js',
+  chunkFileNames: 'cli/[name]-[hash].js',
+  sourcemap: true,
+} as const;
+
+export default defineConfig([
+  {
+    input: {
+      command: 'src/cli/command.ts',
+      'list-worker': 'src/endpoints/local/list-worker.ts',
+      'check-worker': 'src/queue/store/check-worker.ts',
+      'make-pglite': 'src/queue/store/make-pglite.ts',
+    },
+    platform: 'node',
+    external,
+    plugins: [replaceInSsh2, ownRequire, saysCommonJs],
+    output: { ...output, cleanDir: true },
   },
-  platform: 'node',
-  // PGlite has 27 MB of data beside it; the others are optional, and not there or native
-  external: [/^@electric-sql\/pglite/, 'cpu-features', 'msgpackr-extract', 'pg-native', /\.node$/],
-  plugins: [replaceInSsh2, ownRequire, saysCommonJs],
-  output: {
-    dir: 'dist',
-    format: 'cjs',
-    entryFileNames: 'cli/[name].js',
-    chunkFileNames: 'cli/[name]-[hash].js',
-    sourcemap: true,
-    cleanDir: true,
-  },
-});
+  // loads the others itself, so it shares no file with them
+  { input: { main: 'src/cli/main.ts' }, platform: 'node', output },
+]);

@@ -151,9 +151,9 @@ test('core and jobs are pure: no files, no net, no clock, no chance', () => {
   expect(wrong).toEqual([]);
 });
 
-test('only cli/main.ts ends the process', () => {
+test('only cli/command.ts ends the process', () => {
   const wrong = sources.filter(
-    ({ file, text }) => file !== 'cli/main.ts' && /\bprocess\.exit\b/.test(code(text)),
+    ({ file, text }) => file !== 'cli/command.ts' && /\bprocess\.exit\b/.test(code(text)),
   );
   expect(wrong.map(({ file }) => file)).toEqual([]);
 });

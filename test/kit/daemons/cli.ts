@@ -63,6 +63,8 @@ export function startFerryline(args: readonly string[], options: RunOptions = {}
       PATH: process.env.PATH,
       HOME: cwd,
       FERRYLINE_STATE_DIR: join(cwd, '.state'),
+      // compiled code is kept from test to test
+      XDG_CACHE_HOME: join(project, 'dist/cache'),
       ...options.env,
     },
   });

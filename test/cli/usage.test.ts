@@ -32,6 +32,7 @@ describe('usage', () => {
   test.each([
     [['--worker', '9'], '--worker does not take "9"'],
     [['--roles', 'worker,cook'], '"cook" is not a role'],
+    [['--roles', 'scheduler,api'], 'the queue is embedded in one process, and --roles leaves out'],
     [['--wait-queue', 'long'], '--wait-queue does not take "long"'],
     [['--concurrency', '0'], '--concurrency takes a whole number from 1 to 100'],
   ])('start %j is refused before anything is opened', async (flags, message) => {

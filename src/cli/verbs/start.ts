@@ -35,6 +35,7 @@ export async function start(flags: StartFlags, context: Context, version: string
   const names = namesOf(flags.worker);
   const waitQueue = waitOf(flags.waitQueue);
   const { config, looks } = await readFiles(context);
+  if (config.queue === 'embedded') mustHaveAllRoles(roles);
   const state = await useState(context, config);
   const tty = isLively(process.stderr, environment.env) && !output.json;
   const debug = output.verbosity > 0;
@@ -123,6 +124,17 @@ function namesOf(names: readonly string[] = []): readonly string[] {
   throw new FerryError('config', `--worker does not take "${escapeText(wrong)}"`, {
     hint: 'give a name: a letter, then up to 63 letters, digits, ".", "_" or "-"',
   });
+}
+
+/** No other process can have the roles that are missing: an embedded queue belongs to one. */
+function mustHaveAllRoles(roles: readonly Role[]): void {
+  const missing = allRoles.filter((role) => !roles.includes(role));
+  if (missing.length === 0) return;
+  throw new FerryError(
+    'config',
+    `the queue is embedded in one process, and --roles leaves out ${missing.join(' and ')}`,
+    { hint: 'leave --roles out, or name a Redis or a PostgreSQL as `queue` in jobs.yml' },
+  );
 }
 
 function rolesOf(text: string | undefined): readonly Role[] {

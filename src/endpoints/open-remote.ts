@@ -1,13 +1,12 @@
 /** Opens a side of a job on a remote, in as few round trips as the server allows. */
 import { posix } from 'node:path';
 import { unlessAborted } from '../core/abort.js';
-import { type Kind, parentOf } from '../core/entry.js';
+import { parentOf } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Location } from '../core/job.js';
 import type { Remote } from '../core/remote.js';
-import { escapeText } from '../core/text.js';
 import type { Endpoint } from './endpoint.js';
-import type { SftpChannel } from './sftp/client/channel.js';
+import { baseOf, checkBase, kindOf, resolved, unreachable } from './remote-root.js';
 import type { RawEntry } from './sftp/client/wire.js';
 import { readdirsAhead, readFolder } from './sftp/list-folder.js';
 import type { SessionPool } from './sftp/pool.js';
@@ -45,12 +44,10 @@ async function resolveSide(
   signal: AbortSignal,
 ): Promise<Side> {
   const channel = session.channel();
-  const base = await unlessAborted(session.base, signal).catch((error) => {
-    throw error instanceof FerryError && error.kind === 'io' ? noRoot(remote) : error;
-  });
+  const base = await baseOf(session, remote, signal);
   const wanted = posix.resolve(base, location.path);
   // these requests are sent together; answers that turn out not to be needed are ignored
-  const baseKind = remote.root === undefined ? 'folder' : kindOf(channel, base, signal);
+  const baseKind = remote.root === undefined ? undefined : kindOf(channel, base, signal);
   const wantedKind = kindOf(channel, wanted, signal);
   const resolving = channel.realpath(wanted, signal);
   const listing = ahead
@@ -61,15 +58,11 @@ async function resolveSide(
       )
     : undefined;
   for (const answer of [wantedKind, resolving, listing]) answer?.catch(() => {});
-  if ((await baseKind) !== 'folder') throw noRoot(remote);
-  const kind = await wantedKind;
-  const real = kind === undefined ? wanted : await resolving;
-  if (!real.startsWith('/'))
-    throw new FerryError(
-      'hostile-peer',
-      `${location.label}: the server resolved it to "${escapeText(real)}"`,
-      { hint: 'REALPATH must answer with an absolute path; check the server' },
-    );
+  await checkBase(remote, baseKind);
+  const kind = await wantedKind.catch((error) => {
+    throw unreachable(location, remote, error);
+  });
+  const real = kind === undefined ? wanted : await resolved(wanted, resolving, location);
   const isFile = kind !== undefined && kind !== 'folder';
   if (isFile && role === 'to') throw notAFolder(location);
   const root = isFile ? posix.dirname(real) : real;
@@ -85,20 +78,6 @@ async function resolveSide(
       await makeFolders(open('/', location.label), root.slice(1), base.slice(1), abort);
     },
   };
-}
-
-/** The kind of what a path leads to, links followed; a folder if the server sends no type, undefined if nothing is there. */
-async function kindOf(
-  channel: SftpChannel,
-  at: string,
-  signal: AbortSignal,
-): Promise<Kind | undefined> {
-  try {
-    return (await channel.stat(at, signal)).kind ?? 'folder';
-  } catch (error) {
-    if (error instanceof FerryError && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 /**
@@ -127,12 +106,4 @@ async function makeFolders(
     }
   };
   await make(folder);
-}
-
-function noRoot(remote: Remote): FerryError {
-  return new FerryError(
-    'config',
-    `the root ${escapeText(remote.root ?? '')} of remote ${remote.name} does not exist on ${escapeText(remote.host)}`,
-    { hint: 'create it there, or mount what should be there; ferryline never creates a root' },
-  );
 }

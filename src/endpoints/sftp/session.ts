@@ -186,8 +186,12 @@ async function findFeatures(channel: SftpChannel, transport: Transport): Promise
   const offers = (name: string) => channel.extensions.has(name);
   // one request in any case: it measures the round trip, while VERSION also waits for the server to start
   let limits = plainLimits;
-  if (offers('limits@openssh.com')) limits = await channel.limits();
-  else await channel.realpath('.');
+  const asked = offers('limits@openssh.com') ? channel.limits() : channel.realpath('.');
+  const answer = await asked.catch((error) => {
+    if (error instanceof FerryError && error.kind === 'io') return undefined;
+    throw error;
+  });
+  if (typeof answer === 'object') limits = answer;
   const isModSftp = transport.serverSoftware.startsWith('mod_sftp');
   const ordered =
     transport.serverSoftware.startsWith('OpenSSH_') &&

@@ -119,7 +119,7 @@ export function openSftp(place: SftpRoot): Endpoint {
             const plain = await channel
               .rename(source, target, signal)
               .catch((e: unknown) => ({ e }));
-            if (plain !== undefined) throw isLost(plain.e) ? plain.e : error;
+            if (plain !== undefined) throw isLost(plain.e) || isLacking(error) ? plain.e : error;
             quirks.saw('posixRename');
             return;
           }
@@ -200,7 +200,12 @@ const ownReasons: ReadonlySet<string | undefined> = new Set([
   ...['ENOENT', 'ENOTDIR', 'EISDIR', 'ENOSPC', 'EDQUOT', 'EROFS'],
 ]);
 
+/** Whether the server says that it does not know a request. */
+function isLacking(error: FerryError): boolean {
+  return error.code === 'ENOTSUP';
+}
+
 /** Whether the server may have refused posix-rename as such, or because the name exists. */
-function mayBeRefused(error: unknown): boolean {
+function mayBeRefused(error: unknown): error is FerryError {
   return error instanceof FerryError && error.kind === 'io' && !ownReasons.has(error.code);
 }

@@ -344,7 +344,7 @@ export class Exchange {
     if (code === status.OK) pending.resolve(undefined);
     else if (code === status.EOF && pending.type === packet.READ) pending.resolve(0);
     else if (code === status.EOF && pending.type === packet.READDIR) pending.resolve(undefined);
-    else pending.reject(statusError(code, message));
+    else pending.reject(statusError(code, message, commandName(pending.type)));
   }
 
   /** Closes a handle that nobody waits for any more; it would stay open at the server. */

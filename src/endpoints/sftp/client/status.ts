@@ -10,7 +10,7 @@ const statusCodes: Readonly<Record<number, readonly [code: string, words: string
   3: ['EACCES', 'permission denied'],
   4: ['EFAILURE', 'the server reports only "failure"'],
   5: ['EINVAL', 'the server rejects this request or name'],
-  8: ['ENOTSUP', 'the server does not support this'],
+  8: ['ENOTSUP', 'the server does not support'],
   11: ['EEXIST', 'something with this name exists'],
   12: ['EROFS', 'read-only file system'],
   14: ['ENOSPC', 'no space left on the server'],
@@ -19,6 +19,8 @@ const statusCodes: Readonly<Record<number, readonly [code: string, words: string
   19: ['ENOTDIR', 'not a folder'],
   24: ['EISDIR', 'it is a folder'],
 };
+
+const noSupport = 'it is part of SFTP version 3; ask whoever runs the server to allow it';
 
 /** What servers write in the message of a FAILURE, and the status code it stands for. */
 const failureMessages: readonly (readonly [RegExp, number])[] = [
@@ -33,18 +35,22 @@ const failureMessages: readonly (readonly [RegExp, number])[] = [
   [/permission denied/i, 3],
 ];
 
-/** The error for a STATUS other than OK and EOF; it has no path, and its `code` is a POSIX name. */
-export function statusError(code: number, message: string): FerryError {
+/** The error for a STATUS other than OK and EOF to a `request`; it has no path, and its `code` is a POSIX name. */
+export function statusError(code: number, message: string, request: string): FerryError {
   const refined =
     code === 4 ? (failureMessages.find(([pattern]) => pattern.test(message))?.[1] ?? code) : code;
-  const [name, words] = statusCodes[refined] ?? ['EFAILURE', `the server answered status ${code}`];
+  const [name, phrase] = statusCodes[refined] ?? ['EFAILURE', `the server answered status ${code}`];
+  const isLacking = name === 'ENOTSUP';
+  const isExtension = request === 'EXTENDED';
+  const what = isExtension ? 'an extension that it offers' : request;
+  const words = isLacking ? `${phrase} ${what}` : phrase;
   const said = message.slice(0, 200);
   return new FerryError(
     code === 6 || code === 7 ? 'network' : 'io',
     /^(failure|ok)?$/i.test(said) || said.toLowerCase() === words
       ? words
       : `${words} ("${escapeText(said)}")`,
-    { code: name },
+    { code: name, ...(isLacking && !isExtension ? { hint: noSupport } : {}) },
   );
 }
 

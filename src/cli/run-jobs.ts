@@ -11,6 +11,7 @@ import { isOpen } from '../core/window.js';
 import { SessionPool } from '../endpoints/sftp/pool.js';
 import { openRunLog, type RunLog } from '../observe/run-log.js';
 import { removeRunLogs } from '../observe/run-log-files.js';
+import { queueInstallation } from '../state/installation.js';
 import { acquireJobLock, type Lock } from '../state/lock.js';
 import { saveReport } from '../state/reports.js';
 import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
@@ -178,6 +179,7 @@ async function attempt(
       signal: held === undefined ? signal : AbortSignal.any([signal, held.lost]),
       pool: session.pool,
       state: session.state,
+      installation: session.dryRun ? await queueInstallation(session.state) : held?.installation,
       dryRun: session.dryRun,
       deepPlan: true,
       deletionsApproved: session.deletionsApproved,

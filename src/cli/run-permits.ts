@@ -9,6 +9,7 @@ import type { Config, Job } from '../core/job.js';
 import type { Permit } from '../core/permit.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import type { PermitStore } from '../queue/job-permit.js';
+import { rememberQueueInstallation } from '../state/installation.js';
 import { daemonOf } from '../state/lock.js';
 import { Logins } from '../workers/logins.js';
 import { remotesOf } from '../workers/run/run-job.js';
@@ -19,6 +20,8 @@ import { daemonIn } from './daemon-client.js';
 export interface HeldPermits {
   /** Aborted when another process may have got the job's permit. */
   readonly lost: AbortSignal;
+  /** The id of the queue's installation; absent unless a Redis or Postgres gave the job's permit. */
+  readonly installation?: string | undefined;
   isOurs(): boolean;
   /** Waits for the logins of one target of several; resolves to a function that ends their use. Absent: those of the job are held. */
   readonly enter?: (part: Job, signal: AbortSignal) => Promise<() => void>;
@@ -58,6 +61,8 @@ export async function openRunPermits(
     isEmbedded ? permitsOfDaemon(state, context) : permitsOfStore(config.queue, onWanted, context),
   );
   if (source === undefined) return undefined;
+  const { installation } = source;
+  if (installation !== undefined) await rememberQueueInstallation(state, installation);
   const newLogins = () => {
     const logins = new Logins(pool, (...wanted) => source.take(...wanted));
     inUse.add(logins);
@@ -85,6 +90,7 @@ export async function openRunPermits(
         const endUse = job.parts === undefined ? await enter(job, signal) : undefined;
         return {
           lost: permit?.lost ?? new AbortController().signal,
+          installation: permit === undefined ? undefined : installation,
           isOurs: () => permit?.isOurs() ?? true,
           ...(endUse === undefined && { enter }),
           async release() {

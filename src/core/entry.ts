@@ -52,8 +52,10 @@ export function nameOf(path: string): string {
 /** The folder for ferryline's own files on a side (trash, records). Reserved on both sides. */
 export const reservedFolder = '.ferryline';
 
-// `.NAME.<fingerprint>.<start>-<random>.ferrypart`, `.NAME.<fingerprint>.ferryold`
-const ours = /^\..*\.[0-9a-f]{16}\.(?:[0-9a-z]{6,9}-[0-9a-z]{8}\.ferrypart|ferryold)$/s;
+// `.NAME.<fingerprint>.<start>-<random>.ferrypart`, `.NAME.<fingerprint>.ferryold`; older versions wrote
+// fingerprints of sixteen digits
+const ours =
+  /^\..*\.(?:[0-9a-f]{16}|[0-9a-f]{24})\.(?:[0-9a-z]{6,9}-[0-9a-z]{8}\.ferrypart|ferryold)$/s;
 
 /** Whether a name has exactly the form of ferryline's temporary and set-aside files (see workers/run/copy/temporary-names.ts). */
 export function isOurs(name: string): boolean {

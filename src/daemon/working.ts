@@ -54,6 +54,7 @@ export class Working {
     this.worker = new RunWorker({
       pool: this.#pool,
       state,
+      installation: queue.installation,
       name: workerName(names),
       logins: this.logins,
       takePermit,

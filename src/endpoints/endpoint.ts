@@ -93,6 +93,14 @@ export interface Handle {
    * trip if the side keeps requests in order. Refused attributes are no error.
    */
   finish(ending: Ending, signal: AbortSignal): Promise<Stat | undefined>;
+  /**
+   * Cuts a file that an earlier run began to its first `bytes` bytes. Resolves to whether what is left can be
+   * trusted: a plain file with one name, and no hole in it, which reads as zeros. Absent where the side can't
+   * tell.
+   */
+  cutTo?(bytes: number, signal: AbortSignal): Promise<boolean>;
+  /** Puts what is written so far on the side's disk if `can.fsync`; absent where a later `cutTo` tells what a power cut took. */
+  flush?(signal: AbortSignal): Promise<void>;
   /** Closes the handle; rejects if the side reports that data was not stored. */
   close(): Promise<void>;
 }

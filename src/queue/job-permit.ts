@@ -5,6 +5,7 @@ import type { Permit } from '../core/permit.js';
 import type { RunRequest } from '../core/request.js';
 import { answered } from './answered.js';
 import { lockMs, stalledCheckMs } from './holds.js';
+import { installationOf } from './installation.js';
 import { openPermits, type Permits } from './permits.js';
 import { runsQueueName } from './runs.js';
 import { openSignals } from './signals.js';
@@ -45,6 +46,8 @@ function busy(job: string, where: string): FerryError {
 
 /** The permits of a Redis or Postgres queue, without the rest of it. */
 export interface PermitStore extends Pick<Permits, 'take'> {
+  /** The id of the queue's installation; absent where a daemon gives the permits of its own queue. */
+  readonly installation?: string;
   takeJob(job: string, worker: string | undefined, signal: AbortSignal): Promise<Permit>;
   close(): Promise<void>;
 }
@@ -68,10 +71,12 @@ export async function openPermitStore(options: PermitStoreOptions): Promise<Perm
   };
   // Its kind has no folder.
   const store = await openStore({ url, folder: '', onTrouble, onWarning });
-  const signals = await openSignals(store, onTrouble).catch(async (error: unknown) => {
+  const failed = async (error: unknown): Promise<never> => {
     await store.close().catch(() => {});
     throw error;
-  });
+  };
+  const installation = await installationOf(store, onTrouble).catch(failed);
+  const signals = await openSignals(store, onTrouble).catch(failed);
   isOpen = true;
   signals.on('wanted', ({ permit }) => onWanted(permit));
   const permits = openPermits(store, {
@@ -89,6 +94,7 @@ export async function openPermitStore(options: PermitStoreOptions): Promise<Perm
     }
   };
   return {
+    installation,
     take: permits.take,
     async takeJob(job, worker, signal) {
       return takeJobPermit(permits, job, await activeRun(job, worker), signal);

@@ -2,7 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFerryError } from '../core/errors.js';
 import { formatDuration } from '../core/text.js';
+import { rememberQueueInstallation } from '../state/installation.js';
 import { queueFolder } from '../state/layout.js';
+import { installationOf } from './installation.js';
 import { openPauses, type Pauses } from './pauses.js';
 import { openPermits, type Permits } from './permits.js';
 import { openRunQueue, type RunQueue } from './runs.js';
@@ -27,6 +29,8 @@ export interface OpenQueueOptions {
 
 export interface OpenQueue {
   readonly store: Store;
+  /** The id of the installation that shares a Redis or Postgres; undefined for an embedded queue. */
+  readonly installation: string | undefined;
   readonly runs: RunQueue;
   readonly slots: Slots;
   readonly permits: Permits;
@@ -53,6 +57,9 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     await store.close().catch(() => {});
     throw error;
   };
+  const installation =
+    store.kind === 'embedded' ? undefined : await installationOf(store, onTrouble).catch(failed);
+  if (installation !== undefined) await rememberQueueInstallation(state, installation);
   const runs = openRunQueue(store, onTrouble);
   const slots = openSlots(store, onTrouble);
   const signals = await openSignals(store, onTrouble).catch(failed);
@@ -68,6 +75,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   ping.unref();
   return {
     store,
+    installation,
     runs,
     slots,
     permits,

@@ -16,6 +16,16 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'the first run or daemon that uses the folder',
   },
   {
+    path: 'installation',
+    holds: 'a random id, part of the names of temporary files',
+    writtenBy: 'the first run that uses the folder',
+  },
+  {
+    path: 'queue-installation',
+    holds: 'the same of the queue, if that is a Redis or Postgres',
+    writtenBy: 'the daemon; runs by hand',
+  },
+  {
     path: 'runs/JOB/RUN.json',
     holds: 'the report of a run',
     writtenBy: 'the process that ran it; each `api` and `scheduler`',
@@ -63,6 +73,11 @@ export const stateEntries: readonly StateEntry[] = [
   {
     path: 'servers/HOST_PORT_USER.quirks.json',
     holds: 'what a server was seen to do otherwise than it says, how often',
+    writtenBy: 'runs',
+  },
+  {
+    path: 'leftovers/HASH.json',
+    holds: 'temporary files of others at a job’s destination: size, since when',
     writtenBy: 'runs',
   },
   {
@@ -117,6 +132,14 @@ export function recordFile(state: string): string {
   return join(state, 'state.json');
 }
 
+export function installationFile(state: string): string {
+  return join(state, 'installation');
+}
+
+export function queueInstallationFile(state: string): string {
+  return join(state, 'queue-installation');
+}
+
 /** Below a folder that the environment names, so that ad hoc runs never mix with those of a jobs.yml. */
 export function adHocFolder(state: string): string {
   return join(state, 'ad-hoc');
@@ -166,6 +189,11 @@ export function doubtsFile(state: string, job: string): string {
 /** `job`: a hash of the job's name. */
 export function storedTimesFile(state: string, job: string): string {
   return join(state, 'stored-times', `${job}.ndjson`);
+}
+
+/** `job`: a hash of the job's name. */
+export function leftoversFile(state: string, job: string): string {
+  return join(state, 'leftovers', `${job}.json`);
 }
 
 export function serverFactsFolder(state: string): string {

@@ -27,6 +27,8 @@ export interface WorkerOptions {
   readonly pool: SessionPool;
   /** The state folder. */
   readonly state: string;
+  /** The id of the queue's installation; undefined for an embedded queue. */
+  readonly installation: string | undefined;
   /** The worker's name in reports: `NAME@HOST` or `HOST`. */
   readonly name: string;
   readonly logins: Logins;
@@ -154,7 +156,7 @@ export class RunWorker {
     cancel: AbortSignal,
     emit: Emit,
   ): Promise<Report | 'overtaken' | 'held'> {
-    const { pool, state, name } = this.#options;
+    const { pool, state, installation, name } = this.#options;
     const windowEnd = windowEndOf(job);
     const signal = AbortSignal.any([cancel, this.#stopping.signal, lost, windowEnd.signal]);
     let held: Held | undefined;
@@ -172,6 +174,7 @@ export class RunWorker {
         signal: AbortSignal.any([signal, permit.lost]),
         pool,
         state,
+        installation,
         dryRun: false,
         isOurs: () => isOurs() && permit.isOurs(),
         enter: (part, until) => this.#enter(part, until),

@@ -22,6 +22,8 @@ test('every file in it is an entry of the layout, and there is one of each but w
   const state = join(scene.cwd, '.state');
   await scene.jobs({ schedule: '* * * * * *', watch: { rescan: '1h' }, settle: '50ms' });
   scene.writeHere({ a: 'one', 'deep/b': 'two' });
+  // another writer's
+  scene.writeThere({ '.a.0123456789abcdef01234567.tp9cnm-abcdefgh.ferrypart': 'o' });
   let daemon = await startDaemon(scene);
   await eventually(() => existsSync(join(state, 'slots.json')));
   expect((await scene.cli(['enqueue', 'job', '--wait'])).code).toBe(0);
@@ -42,10 +44,12 @@ test('every file in it is an entry of the layout, and there is one of each but w
   );
   expect(files.filter((path) => !entries.some(({ pattern }) => pattern.test(path)))).toEqual([]);
   const unseen = entries.filter(({ pattern }) => !files.some((path) => pattern.test(path)));
-  // The first is there only if a process was killed while it wrote a file, the others once three files
-  // have shown the same of a server or of this machine. One more comes with 10 MiB of lines.
+  // The first is there only if a process was killed while it wrote a file, the second with Redis or
+  // Postgres, the others once three files have shown the same of a server or of this machine. One more
+  // comes with 10 MiB of lines.
   const accidental = [
     '.NAME.new',
+    'queue-installation',
     'servers/HOST_PORT_USER.json',
     'servers/here.json',
     'servers/HOST_PORT_USER.quirks.json',

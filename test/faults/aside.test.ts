@@ -1,8 +1,11 @@
 /** Row 60 of docs/faults.md, through the built CLI: what an interrupted replacement left aside. */
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { test } from '../kit/base.js';
+import { hostileTest, test } from '../kit/base.js';
+import { killedRun } from '../kit/daemons/killed-run.js';
+import { aDayLater } from '../kit/files/seen-leftovers.js';
 import { readTree } from '../kit/files/tree.js';
+import { isRename } from '../kit/servers/hostile-replies.js';
 
 const aside = (name: string) => `.${name}.0123456789abcdef.ferryold`;
 const trash = '.ferryline/trash';
@@ -90,5 +93,64 @@ describe('row 60: the plan settles what was set aside', () => {
     await scene.jobs({ delete: { max: '100%' }, exclude: ['*.log'] });
     expect((await scene.run()).code).toBe(0);
     expect(readTree(scene.there())).toEqual({ ...there, b: 'b' });
+  });
+});
+
+const writer = 'aaaaaaaaaaaa0123456789ab';
+
+describe('row 60: the run is killed while the old entry is aside', () => {
+  hostileTest.for([
+    ['a file, on a server without posix-rename', { d: 'old' }, { d: 'new' }, {}],
+    ['a folder that becomes a file', { 'd/inner': 'old' }, { d: 'new' }, undefined],
+    ['a file that becomes a folder', { d: 'old' }, { 'd/inner': 'new' }, undefined],
+  ] as const)(
+    '%s: a refused run leaves it there, the next one brings it to the trash',
+    async ([_what, old, fresh, extensions], { scene, hostile }) => {
+      if (extensions !== undefined) hostile.extensions = extensions;
+      scene.writeHere(fresh);
+      scene.writeHere({ b: 'b' }, { mtime: 1_600_000_000 });
+      scene.writeThere({ ...old, b: 'b' }, { mtime: 1_600_000_000 });
+      scene.mirrored();
+      const rules = { delete: { max: '100%' }, trash: { dir: trash } };
+      await scene.jobs(rules);
+      let isAside = false;
+      await killedRun(scene, hostile, (asked) => {
+        const now = isAside;
+        isAside ||= isRename(asked) && asked.to.endsWith('.ferryold');
+        return now;
+      });
+      const left = readTree(scene.there());
+      const asideOf = Object.keys(left).filter((path) => path.includes('.ferryold'));
+      expect(asideOf).toHaveLength(1);
+      expect(Object.keys(left).filter((path) => /^d(\/|$)/.test(path))).toEqual([]);
+
+      await scene.jobs({ ...rules, delete: { ...rules.delete, require: '.mounted' } });
+      expect((await scene.run()).code).toBe(7);
+      expect(readTree(scene.there())).toEqual(left);
+
+      await scene.jobs(rules);
+      const { code, stderr } = await scene.run();
+      expect(code, stderr).toBe(0);
+      expect(readTree(scene.there())).toEqual({ ...fresh, b: 'b' });
+      expect(Object.values(trashed(scene.there()))).toContain('old');
+    },
+  );
+});
+
+describe('row 60: what another writer set aside', () => {
+  test('is left to it, until it has been there for a day', async ({ scene }) => {
+    scene.writeHere({ x: 'new x', b: 'b' }, { mtime: 1_700_000_000 });
+    const theirs = { [`.x.${writer}.ferryold`]: 'old x', [`.y.${writer}.ferryold`]: 'old y' };
+    scene.writeThere(theirs);
+    scene.mirrored();
+    await scene.jobs({ delete: { max: '100%' }, trash: { dir: trash } });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ x: 'new x', b: 'b', ...theirs });
+
+    aDayLater(scene);
+    const { code, report } = await scene.run();
+    expect([code, report.files.deleted]).toEqual([0, 2]);
+    expect(readTree(scene.there())).toEqual({ x: 'new x', b: 'b' });
+    expect(trashed(scene.there())).toEqual({ 'RUN/x': 'old x', 'RUN/y': 'old y' });
   });
 });

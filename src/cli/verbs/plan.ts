@@ -3,6 +3,7 @@ import { FerryError, worstExitCode } from '../../core/errors.js';
 import type { PlanEvent, Report } from '../../core/events.js';
 import type { Config, Job } from '../../core/job.js';
 import { newRunId } from '../../core/run-id.js';
+import { queueInstallation } from '../../state/installation.js';
 import type { RunContext } from '../../workers/run/run-job.js';
 import { runTargets } from '../../workers/run/run-targets.js';
 import { readConfig } from '../config-file.js';
@@ -108,6 +109,7 @@ async function planJob(
         if (given.event === 'plan' && given.target === undefined) event = given;
         reporter.emit(given);
       },
+      installation: await queueInstallation(shared.state),
       dryRun: true,
       deepPlan: true,
       onPlan: async (plan, refusal, target) => {

@@ -15,6 +15,7 @@ import { Tally } from '../../workers/run/tally.js';
 import { bandwidthOf, limitProcess } from '../../workers/run/transfer/bandwidth.js';
 import { listTrash, newestOfEach, type Trashed } from '../../workers/run/trash/list-trash.js';
 import { restore as bringBack } from '../../workers/run/trash/restore.js';
+import { writersOf } from '../../workers/run/writers.js';
 import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { openPool } from '../run-jobs.js';
@@ -45,6 +46,8 @@ interface RestoreSession {
   readonly context: Context;
   /** What the queue has given for it, as for a run. */
   readonly held?: HeldPermits | undefined;
+  /** The state folder; absent if nothing is changed. */
+  readonly state?: string | undefined;
 }
 
 export async function restore(
@@ -80,7 +83,7 @@ export async function restore(
     if (state !== undefined && flags.alone !== true)
       permits = await openRunPermits({ config, state, ofConfig: true, pool }, context);
     held = await permits?.hold(part, context.stopSignal());
-    return await restorePaths(paths, { ...session, job: part, held });
+    return await restorePaths(paths, { ...session, job: part, held, state });
   } finally {
     await held?.release();
     await permits?.close();
@@ -167,7 +170,7 @@ async function list(
 }
 
 async function restorePaths(paths: readonly string[], session: RestoreSession): Promise<number> {
-  const { job, trash, flags, pool, context, held } = session;
+  const { job, trash, flags, pool, context, held, state } = session;
   const { output } = context;
   const stop = context.stopSignal();
   const signal = held === undefined ? stop : AbortSignal.any([stop, held.lost]);
@@ -187,15 +190,17 @@ async function restorePaths(paths: readonly string[], session: RestoreSession): 
     else if (output.verbosity >= 1) output.note(fileLine(event));
   });
   let thrown: unknown;
-  if (flags.dryRun === true)
+  if (state === undefined)
     for (const { path, stat } of entries)
       if (output.json) tally.file('copy', path, { bytes: stat.size ?? 0 });
       else output.data(`restore   ${escapeText(path)}  (${formatBytes(stat.size ?? 0)})`);
   else
     try {
       await target.makeRoot(signal);
+      const installation = held?.installation;
+      const { own } = await writersOf(job, { state, installation, dryRun: false });
       await bringBack({
-        ...{ job, run: newRunId(start), start, from: side.endpoint, trash },
+        ...{ job, writer: own, run: newRunId(start), start, from: side.endpoint, trash },
         ...{ to: target.endpoint, entries, force: flags.force === true, tally, signal },
         pass: bandwidthOf(job, pool, signal, () => {}),
       });

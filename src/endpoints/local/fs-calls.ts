@@ -33,6 +33,8 @@ export function createCalls(pace: DiskPace) {
     ),
     fchmod: both<[number, number], void>(fs.fchmodSync, promisify(fs.fchmod)),
     futimes: both<[number, number, number], void>(fs.futimesSync, promisify(fs.futimes)),
+    /** Always through the pool: to free what a large file has allocated takes long. */
+    ftruncate: promisify(fs.ftruncate) as (fd: number, bytes: number) => Promise<void>,
     close: both<[number], void>(fs.closeSync, promisify(fs.close)),
     read: both<[number, Buffer, number, number, number], number>(
       fs.readSync,

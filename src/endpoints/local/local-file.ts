@@ -19,6 +19,9 @@ export const openFlags: Readonly<Record<OpenMode, number>> = {
 /** Bytes that `copyFrom` reads and writes at once. */
 const copyStepBytes = 1024 * 1024;
 
+/** The unit of `st_blocks` (stat(2)). */
+const blockBytes = 512;
+
 export class LocalFile implements Handle {
   readonly #pace: DiskPace;
   readonly #call: FsCalls;
@@ -49,6 +52,19 @@ export class LocalFile implements Handle {
 
   stat(): Promise<Stat> {
     return this.#call.fstat(this.#fd).then(toStat, this.#failed);
+  }
+
+  async cutTo(bytes: number): Promise<boolean> {
+    try {
+      const before = await this.#call.fstat(this.#fd);
+      // the bytes would be somebody else's, too
+      if (!before.isFile() || before.nlink !== 1) return false;
+      await this.#call.ftruncate(this.#fd, bytes);
+      const { blocks } = await this.#call.fstat(this.#fd);
+      return blocks * blockBytes >= bytes;
+    } catch (error) {
+      return this.#failed(error);
+    }
   }
 
   async copyFrom(path: string, bytes: number, signal: AbortSignal): Promise<Stat> {

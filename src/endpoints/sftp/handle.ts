@@ -96,6 +96,12 @@ export class SftpFile implements Handle {
     return channel.fstat(handle, signal).then(asFile, this.#failed);
   }
 
+  /** `fsync@openssh.com` writes out the file, whichever channel it was written over (PROTOCOL (OpenSSH) §4.6). */
+  async flush(signal: AbortSignal): Promise<void> {
+    const { channel, handle } = this.#file;
+    if (this.#rules.can.fsync) await channel.fsync(handle, signal).catch(this.#failed);
+  }
+
   async copyFrom(path: string, bytes: number, signal: AbortSignal): Promise<Stat> {
     const { channel, handle, handles } = this.#file;
     const at = this.#rules.full(path);

@@ -1,7 +1,8 @@
 /**
  * What an interrupted replacement left aside at the destination, as `.NAME.<fingerprint>.ferryold`:
  * it is put back where nothing has its name, and otherwise deleted like any other entry. Both are
- * actions of the plan, so that a refused run does neither.
+ * actions of the plan, so that a refused run does neither. What another writer set aside is left to it
+ * while it may still be at work.
  */
 import { hash } from 'node:crypto';
 import { type Entry, join } from '../../core/entry.js';
@@ -29,15 +30,17 @@ export function hashedStem(name: string): string {
   return hash('sha256', name).slice(0, 32);
 }
 
-const aside = /^\.(.+)\.[0-9a-f]{16}\.ferryold$/s;
+const aside = /^\.(.+)\.(?:[0-9a-f]{16}|[0-9a-f]{24})\.ferryold$/s;
 const hashed = /^[0-9a-f]{32}$/;
 
 /** Settles what is aside in a folder; undefined if nothing is. */
 export function settleAside(
   pair: FolderPair,
   scope: Scope,
-  { deletes }: Pick<PlanRules, 'deletes'>,
+  rules: Pick<PlanRules, 'deletes' | 'settles'>,
 ): Settled | undefined {
+  const { deletes, settles } = rules;
+  if (settles === undefined) return undefined;
   const listed = pair.destination;
   if (!listed?.some(({ name }) => name.endsWith('.ferryold'))) return undefined;
   const names = new Set(listed.map(({ name }) => name));
@@ -49,10 +52,12 @@ export function settleAside(
   for (const entry of listed) {
     const name = finalName(entry.name, known);
     const path = join(pair.path, name ?? '');
+    const now = { path: join(pair.at ?? pair.path, entry.name), size: entry.size };
     // a name that folds to it may be the newer one, or another file
     const unclear = name !== undefined && !names.has(name) && foldsTo.has(folded(name));
     if (name === undefined || unclear || entry.kind === 'special' || isOut(path, entry, scope))
       destination.push(entry);
+    else if (!settles(now)) destination.push(entry);
     else if (!names.has(name)) {
       names.add(name);
       destination.push({ ...entry, name, aside: entry.name });

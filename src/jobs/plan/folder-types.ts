@@ -12,8 +12,11 @@ export interface PlanRules extends CompareRules {
   readonly symlinks: 'skip' | 'follow' | 'preserve';
   /** Whether equal files are listed too: `after` treats them like copied ones. */
   readonly listEqual: boolean;
-  /** Whether what earlier runs left aside is put back or deleted; absent: it is passed over. */
-  readonly settlesAside?: boolean;
+  /**
+   * Whether one of ferryline's own files at the destination is this run's to settle: what is aside is put back
+   * or deleted, and a temporary file will be removed. Absent: none is.
+   */
+  readonly settles?: (own: { readonly path: string; readonly size: number | undefined }) => boolean;
   /** Copies in doubt, by path; absent: none. */
   readonly doubts?: ReadonlyMap<string, Doubt>;
   /** Files whose mtime is stored otherwise than it was sent, by path; absent: none. */

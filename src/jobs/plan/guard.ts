@@ -112,9 +112,10 @@ export function deletedFiles(plan: Plan): number {
   return plan.deletes.reduce((n, { seen }) => (seen.kind === 'folder' ? n : n + 1), 0);
 }
 
-/** The number of existing files and links the plan overwrites with others of their kind. */
+/** The number of existing files and links the plan overwrites with others of their kind; outside a mirror also of old ones that are aside and go, which no other limit counts. */
 function replacedFiles(plan: Plan): number {
-  return plan.copies.reduce((n, { destination }) => (destination === undefined ? n : n + 1), 0);
+  const aside = plan.operation === 'mirror' ? 0 : deletedFiles(plan);
+  return plan.copies.reduce((n, { destination }) => (destination === undefined ? n : n + 1), aside);
 }
 
 /** The limit where a job sets none: this share, at least so many files, at most that share. */

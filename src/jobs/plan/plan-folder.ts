@@ -49,7 +49,7 @@ export function planFolder(pair: FolderPair, scope: Scope, rules: PlanRules): Fo
     compared: 0,
   };
   const folder: Folder = { plan, pair, scope, rules };
-  const settled = rules.settlesAside === true ? settleAside(pair, scope, rules) : undefined;
+  const settled = settleAside(pair, scope, rules);
   for (const putBack of settled?.putBacks ?? []) plan.actions.push(putBack);
   for (const { entry, path } of settled?.old ?? []) planOld(folder, entry, path);
   const groups = pairUp(
@@ -186,7 +186,7 @@ function planEntry(
   const path = join(pair.path, name);
   const isFolder = kind === 'folder';
   if (scope.excludes(path, isFolder, name) !== undefined) {
-    if (destination !== undefined) plan.keeps = true;
+    if (destination !== undefined && !willGo(folder, destination)) plan.keeps = true;
     if (source !== undefined && isOurs(name))
       plan.skips.push({ path, kind: 'temporary', message: 'a temporary file of ferryline' });
     return;
@@ -222,6 +222,12 @@ function planEntry(
   )
     planBoth(folder, path, source, destination);
   else planReplacement(folder, path, source, destination, included);
+}
+
+/** Whether an excluded entry is a temporary file that the run removes. */
+function willGo({ pair, rules }: Folder, { name, kind, size }: DestinationEntry): boolean {
+  if (kind === 'folder' || !name.endsWith('.ferrypart') || !isOurs(name)) return false;
+  return rules.settles?.({ path: join(pair.at ?? pair.path, name), size }) === true;
 }
 
 /** Plans the deletion of what a replacement left aside at a path that something newer has. */

@@ -6,7 +6,6 @@
  * A dry run ends before `transfer`; the plan it prints is the very object that would be carried out.
  */
 import { setMaxListeners } from 'node:events';
-import { nameOf } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import type { Emit, Report, Trigger } from '../../core/events.js';
 import { type Job, type Location, partsOf, type ScopeRules } from '../../core/job.js';
@@ -19,14 +18,14 @@ import type { Side } from '../../endpoints/side.js';
 import { Scope } from '../../jobs/plan/filter.js';
 import { fileMatcher } from '../../jobs/plan/patterns.js';
 import type { Plan } from '../../jobs/plan/plan.js';
-import { reapOld } from './copy/leftovers.js';
-import { readTemporary } from './copy/temporary-names.js';
+import { type Settles, settlesFor, sortLeftovers } from './copy/leftovers.js';
 import { contactOf, noteTimesAlone, refusalOf } from './judge-plan.js';
 import { ownedSide } from './owned-side.js';
 import { emitActions, emitPlan } from './plan-events.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { ReadOnlyFolders } from './read-only-folders.js';
 import { type Doubts, openDoubts } from './remembered/doubts.js';
+import { SeenLeftovers } from './remembered/seen-leftovers.js';
 import { recallSides } from './remembered/server-facts.js';
 import { recallQuirks } from './remembered/server-quirks.js';
 import { openStoredTimes, type StoredTimes } from './remembered/stored-times.js';
@@ -37,11 +36,12 @@ import { Tally } from './tally.js';
 import { bandwidthOf } from './transfer/bandwidth.js';
 import { transfer } from './transfer/transfer.js';
 import { Trash } from './trash/trash.js';
+import { type WriterOptions, writersOf } from './writers.js';
 
 /** Milliseconds between two progress events of the scan. */
 const progressEveryMs = 200;
 
-export interface RunContext {
+export interface RunContext extends WriterOptions {
   readonly run: string;
   readonly trigger: Trigger;
   /** The slot the run was started for, ISO 8601, UTC. */
@@ -55,9 +55,6 @@ export interface RunContext {
   /** Ends the run; the reason is a `Cancelled` if somebody stops it. */
   readonly signal: AbortSignal;
   readonly pool: SessionPool;
-  /** The state folder. */
-  readonly state: string;
-  readonly dryRun: boolean;
   /**
    * Limits the run to these folders below the source's root (`''` is the root): to the entries of
    * each, and below it to what the destination lacks. Such a run deletes nothing, so the guard does
@@ -151,6 +148,8 @@ async function carryOut(
     times = await openStoredTimes(job, state);
     doubts = await openDoubts(job, state);
     const isLive = fileMatcher(job.live);
+    const writers = await writersOf(job, context);
+    const seen = await SeenLeftovers.open(job, state);
     const sides = { source, destination, doubts, times, isLive };
     const trash =
       job.trash === undefined
@@ -161,10 +160,15 @@ async function carryOut(
       ...present({ known: facts.at(-1)?.names }),
       mayProbe: !context.dryRun,
     });
-    const scanned = await scanSides(job, context, { ...sides, sameNames }, signal, start);
+    const settles = settlesFor(writers, seen, start);
+    const toScan = { ...sides, sameNames, settles };
+    const scanned = await scanSides(job, context, toScan, signal, start);
     // kept now: a sealed plan that is refused because of it can then be made anew
     if (!context.dryRun) await facts.at(-1)?.keep();
     const { plan } = scanned;
+    const leftovers = sortLeftovers(scanned.leftovers, writers, settles);
+    const wasWhole = whole && plan.failures.length === 0;
+    if (!context.dryRun) await seen.keep(leftovers.others, wasWhole, start);
     if (context.deepPlan) emitActions(plan, emit);
     emitPlan(plan, emit);
     noteTimesAlone(job, context, plan, destination.endpoint.can);
@@ -194,15 +198,15 @@ async function carryOut(
       emit,
       signal,
       start,
-      leftovers: byMark(scanned.leftovers),
+      writer: writers.own,
+      leftovers,
       isLive,
     });
     if (tally.failed === 0) await contact?.succeeded(context.run, signal).then(warn);
     noteTimes(times, destination, emit);
     facts.at(-1)?.learn(times, plan.unchanged);
     for (const side of facts) await side.keep();
-    isComplete = whole && plan.failures.length === 0;
-    await reapOld(destination.endpoint, scanned.leftovers, start, signal);
+    isComplete = wasWhole;
     await doubts?.checkSource(source.endpoint, signal);
   } finally {
     await keepQuirks();
@@ -223,12 +227,13 @@ interface ScannedSides {
   readonly doubts: Doubts | undefined;
   readonly times: StoredTimes;
   readonly isLive: ((path: string) => boolean) | undefined;
+  readonly settles: Settles;
 }
 
 function scanSides(
   job: Job,
   { emit, folders, pool, trigger }: RunContext,
-  { source, destination, sameNames, doubts, times, isLive }: ScannedSides,
+  { source, destination, sameNames, doubts, times, isLive, settles }: ScannedSides,
   signal: AbortSignal,
   start: number,
 ): Promise<Scan> {
@@ -244,7 +249,7 @@ function scanSides(
     rules: {
       ...planRules(job, source.endpoint.can, destination.endpoint.can),
       ...present({ doubts: doubts?.byPath, storedTimes: times.known }),
-      settlesAside: true,
+      settles,
     },
     sameNames,
     ...present({ isLive }),
@@ -314,18 +319,6 @@ export function remotesOf(job: Job): Remote[] {
     return [from.remote, to.remote, archive].filter((remote) => remote !== undefined);
   });
   return [...new Set(all)];
-}
-
-/** Temporary files by the fingerprint in their names, newest first. */
-function byMark(leftovers: readonly string[]): Map<string, string[]> {
-  const found = leftovers.flatMap((path) => {
-    const read = readTemporary(nameOf(path));
-    return read === undefined ? [] : [{ path, ...read }];
-  });
-  const marks = new Map<string, string[]>();
-  for (const { mark, path } of found.sort((a, b) => b.start - a.start))
-    marks.set(mark, [...(marks.get(mark) ?? []), path]);
-  return marks;
 }
 
 export function drifted(now: string, digest: string): FerryError {

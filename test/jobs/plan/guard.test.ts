@@ -185,6 +185,13 @@ const table: Readonly<Record<string, Row>> = {
   'and in a push': {
     ...{ plan: changed(6, 10), replace: { max: { percent: 50 } }, refused: 'overwrites 6' },
   },
+  'and in a push, with an old file that is aside': {
+    plan: plan(files(1), 10, {
+      operation: 'push',
+      actions: [...files(1), ...changed(5, 10).copies],
+    }),
+    ...{ replace: { max: { percent: 50 } }, refused: 'overwrites 6' },
+  },
   'exactly the number to be replaced': { plan: changed(3, 3), replace: { max: { count: 3 } } },
   'one more than that number': {
     ...{ plan: changed(4, 1000), replace: { max: { count: 3 } }, refused: 'replace.max (3)' },

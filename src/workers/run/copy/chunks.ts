@@ -11,6 +11,9 @@ import type { Handle } from '../../../endpoints/endpoint.js';
 /** Bytes at the end of a temporary file that a later try writes again. */
 export const resumeWindowBytes = 32 * 1024 * 1024;
 
+/** Bytes of a file between two requests to put it on the other side's disk, so that a power cut there leaves no hole below. */
+const flushEveryBytes = 64 * 1024 * 1024;
+
 /** Bytes moved in one request if both sides allow as many. */
 export const largestChunkBytes = 255 * 1024;
 /** Requests of one file in flight at most, however small each is. */
@@ -36,6 +39,8 @@ export interface ChunkMove {
   readonly pass: ((bytes: number) => Promise<void>) | undefined;
   /** Whether to compute the SHA-256 of the bytes moved. */
   readonly hash: boolean;
+  /** Whether it is an error when the other side can't put the bytes on its disk. */
+  readonly fsync: boolean;
   readonly signal: AbortSignal;
   /** Called for each chunk once it is acknowledged. */
   readonly onBytes: (bytes: number) => void;
@@ -51,6 +56,8 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
   const acknowledged = new Map<number, number>();
   let hashed = move.start;
   let prefix = move.start;
+  let flushAt = move.start + flushEveryBytes;
+  let flushed: Promise<void> | undefined;
   let failure: unknown;
   let running = 0;
   let wake: () => void = () => {};
@@ -75,10 +82,22 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
       prefix += next;
     }
     move.onBytes(length);
+    if (prefix >= flushAt && prefix < size) flush();
   };
 
   const fail = (error: unknown) => {
     failure ??= error;
+  };
+
+  /** Nothing waits for it but the end of a file that is to be on the disk anyway: such an error may be told only once. */
+  const flush = () => {
+    flushAt = prefix + flushEveryBytes;
+    const flushing = to.flush?.(signal);
+    flushed = move.fsync
+      ? Promise.all([flushed, flushing?.catch(fail)]).then(() => {})
+      : flushing?.catch(() => {
+          flushAt = Number.POSITIVE_INFINITY;
+        });
   };
 
   const one = async (position: number, length: number) => {
@@ -127,6 +146,7 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
     await new Promise<void>((resolve) => {
       wake = resolve;
     });
+  if (move.fsync) await flushed;
   if (failure !== undefined) throw failure;
   return hash?.digest('hex');
 }

@@ -22,6 +22,8 @@ interface CopyRules {
 export interface CopyContext {
   readonly source: Endpoint;
   readonly destination: Endpoint;
+  /** Who writes: the first half of the fingerprint in temporary names. */
+  readonly writer: string;
   readonly rules: CopyRules;
   /** Bytes in flight over all files. */
   readonly budget: Budget;

@@ -8,13 +8,13 @@ import type { Attributes, Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Handle } from '../../../endpoints/endpoint.js';
 import { doubtfulUntil } from '../../../jobs/plan/doubt.js';
-import { fingerprint } from '../fingerprint.js';
 import { precisionOf } from '../plan-rules.js';
 import { largestChunkBytes, moveChunks, requestsFor } from './chunks.js';
 import { hashOf, hashOfFile, sameContent } from './content.js';
 import type { Copied, CopyContext, CopyRequest } from './copy-context.js';
 import { attributesFor, finish } from './finish.js';
 import { openTemporary, publish, resumeAboveBytes, type TemporaryFile } from './temporary.js';
+import { markOf } from './temporary-names.js';
 
 /** Bytes moved in one request. */
 function chunkBytes({ source, destination }: CopyContext): number {
@@ -196,20 +196,12 @@ async function stage(
   context: CopyContext,
   send: (target: TemporaryFile, attributes: Attributes) => Promise<Sent>,
 ): Promise<Staged> {
-  const { source, destination, rules } = context;
+  const { rules } = context;
   const { path } = request;
   const size = before.size ?? 0;
-  const mark = fingerprint([
-    source.label,
-    source.root,
-    destination.label,
-    destination.root,
-    path,
-    size,
-    before.mtime,
-    // a later run must not resume bytes that were read while a change might not show
-    before.identity ?? (mayChangeUnseen(before, context) ? rules.start : undefined),
-  ]);
+  // a later run must not resume bytes that were read while a change might not show
+  const identity = before.identity ?? (mayChangeUnseen(before, context) ? rules.start : undefined);
+  const mark = markOf(context.writer, [path, size, before.mtime, identity]);
   const target = await openTemporary(request, mark, size, context);
   try {
     const sent = await send(target, attributesFor(before, request.destination, rules.modes));
@@ -280,6 +272,7 @@ async function sendChunks(sending: Sending, context: CopyContext): Promise<Sent>
         return context.pass;
       },
       hash: rules.verify === 'checksum' && target.start === 0,
+      fsync: rules.fsync,
       signal,
       onBytes: (bytes) => {
         arrived += bytes;

@@ -4,10 +4,24 @@
  *
  *     .NAME.<fingerprint>.<start>-<random>.ferrypart   a file being written
  *     .NAME.<fingerprint>.ferryold                     the old file, set aside until the new one is in place
+ *
+ * A fingerprint has two halves of twelve hexadecimal digits: who writes (../writers.ts), and what (path,
+ * size, mtime …). Older versions wrote sixteen digits that name no writer.
  */
 import { randomBytes } from 'node:crypto';
 import { join, nameOf, parentOf } from '../../../core/entry.js';
 import { hashedStem } from '../../../jobs/plan/aside.js';
+import { fingerprint } from '../fingerprint.js';
+
+/** Half of a fingerprint. */
+export function halfOf(parts: readonly (string | number | undefined)[]): string {
+  return fingerprint(parts).slice(0, 12);
+}
+
+/** The fingerprint of a writer's temporary file for what the parts say. */
+export function markOf(writer: string, parts: readonly (string | number | undefined)[]): string {
+  return writer + halfOf(parts);
+}
 
 /** A new temporary path for `path`. The run's start (ms since the epoch) is part of the name, so that old files can be recognised. */
 export function temporaryPath(path: string, mark: string, start: number): string {
@@ -42,14 +56,24 @@ function ours(path: string, suffix: string): string {
   return join(parentOf(path), `.${stem}.${suffix}`);
 }
 
-const part = /^\.(.*)\.([0-9a-f]{16})\.([0-9a-z]{6,9})-[0-9a-z]{8}\.ferrypart$/s;
+const form =
+  /\.(?:([0-9a-f]{12})([0-9a-f]{12})|[0-9a-f]{16})\.(?:([0-9a-z]{6,9})-[0-9a-z]{8}\.ferrypart|ferryold)$/;
 
-/** The fingerprint and the run's start (ms since the epoch) in a temporary name; undefined for other names. */
-export function readTemporary(
-  name: string,
-): { readonly mark: string; readonly start: number } | undefined {
-  const found = part.exec(name);
-  return found === null
-    ? undefined
-    : { mark: found[2] as string, start: Number.parseInt(found[3] as string, 36) * 1000 };
+/** What the name of one of ferryline's own files says. */
+export interface OwnName {
+  /** Undefined: an older version wrote it. */
+  readonly writer: string | undefined;
+  readonly mark: string | undefined;
+  /** When the run started that wrote a temporary file, ms since the epoch; undefined for one that is aside. */
+  readonly start: number | undefined;
+}
+
+/** Reads a name for which `isOurs` holds. */
+export function readOwnName(name: string): OwnName {
+  const [, writer, what, start] = form.exec(name) ?? [];
+  return {
+    writer,
+    mark: writer === undefined ? undefined : `${writer}${what}`,
+    start: start === undefined ? undefined : Number.parseInt(start, 36) * 1000,
+  };
 }

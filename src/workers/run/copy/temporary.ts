@@ -19,6 +19,11 @@ export interface TemporaryFile {
   readonly start: number;
 }
 
+/** Whether an interrupted copy may go on with a temporary file of this size: what its end may lack is less than all of it. */
+export function mayResume(size: number | undefined): boolean {
+  return size !== undefined && size > resumeWindowBytes;
+}
+
 /** Opens a temporary file for `request.path`; resumes an earlier one if possible. */
 export async function openTemporary(
   request: CopyRequest,
@@ -27,17 +32,23 @@ export async function openTemporary(
   context: CopyContext,
 ): Promise<TemporaryFile> {
   const { destination, rules, signal, leftovers } = context;
-  const path = temporaryPath(request.path, mark, rules.start);
+  const newPath = () => temporaryPath(request.path, mark, rules.start);
   const found = leftovers.get(mark);
   if (found !== undefined) {
     leftovers.delete(mark);
-    const claimed = await claimOne(found, path, size, context);
+    const canResume = size > resumeAboveBytes && destination.can.offsetWrites;
+    let claimed: TemporaryFile | undefined;
+    for (const leftover of found)
+      if (canResume && claimed === undefined)
+        claimed = await claim({ leftover, mark, size, newPath }, context);
+      else context.orphans.add(leftover);
     if (claimed !== undefined) return claimed;
   }
   // readable by nobody else until it has its final mode, unless the umask is to decide
   const fromUmask =
     rules.modes === 'server' || (rules.modes === 'source' && request.source.mode === undefined);
   const permissions = fromUmask ? 0o666 : 0o600;
+  const path = newPath();
   const handle = await destination.open(path, 'create', permissions, signal).catch((error) => {
     // the file may exist although the reply was lost
     context.orphans.add(path);
@@ -46,42 +57,41 @@ export async function openTemporary(
   return { path, handle, start: 0 };
 }
 
-/** Claims the newest temporary file that can be resumed; the others become orphans. */
-async function claimOne(
-  found: readonly string[],
-  path: string,
-  size: number,
-  context: CopyContext,
-): Promise<TemporaryFile | undefined> {
-  const canResume = size > resumeAboveBytes && context.destination.can.offsetWrites;
-  let claimed: TemporaryFile | undefined;
-  for (const leftover of found) {
-    const next =
-      canResume && claimed === undefined ? await claim(leftover, path, size, context) : undefined;
-    if (next === undefined) context.orphans.add(leftover);
-    else claimed = next;
-  }
-  return claimed;
+interface Claim {
+  readonly leftover: string;
+  readonly mark: string;
+  /** Bytes of the whole file. */
+  readonly size: number;
+  readonly newPath: () => string;
 }
 
-/** Claims an earlier temporary file if it is a regular file of usable size. */
+/** Claims an earlier temporary file, if it is a plain file of usable size, and sound as far as the side can tell; else it becomes an orphan. */
 async function claim(
-  leftover: string,
-  path: string,
-  size: number,
-  { destination, signal }: CopyContext,
+  { leftover, mark, size, newPath }: Claim,
+  { destination, signal, leftovers, orphans }: CopyContext,
 ): Promise<TemporaryFile | undefined> {
+  let at = leftover;
   try {
     const there = await destination.stat(leftover, signal);
     const length = there?.size ?? 0;
-    if (there?.kind !== 'file' || length > size || length <= resumeWindowBytes) return undefined;
-    await destination.rename(leftover, path, false, signal);
-    const handle = await destination.open(path, 'update', 0, signal);
-    return { path, handle, start: length - resumeWindowBytes };
+    if (there?.kind === 'file' && length <= size && mayResume(length)) {
+      const path = newPath();
+      await destination.rename(leftover, path, false, signal);
+      at = path;
+      const handle = await destination.open(path, 'update', 0, signal);
+      const start = length - resumeWindowBytes;
+      const isSound = (await handle.cutTo?.(start, signal)) ?? true;
+      if (isSound) return { path, handle, start };
+      await handle.close();
+    }
   } catch (error) {
-    if (error instanceof FerryError && error.kind === 'io') return undefined;
-    throw error;
+    if (!(error instanceof FerryError) || error.kind !== 'io') {
+      leftovers.set(mark, [at]); // another try may claim it
+      throw error;
+    }
   }
+  orphans.add(at);
+  return undefined;
 }
 
 type FinalEntry = Pick<CopyRequest, 'path' | 'destination'> & { readonly from?: string };

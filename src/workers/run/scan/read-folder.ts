@@ -12,6 +12,7 @@ import type {
   PlanRules,
   SourceEntry,
 } from '../../../jobs/plan/folder-types.js';
+import type { Leftover } from '../remembered/seen-leftovers.js';
 import { mayBeGone, provenGone } from '../vanished.js';
 import { resolveLink } from './links.js';
 import { entriesNamed, type RequestedFolder, vanished } from './only-folders.js';
@@ -61,8 +62,8 @@ export interface FolderReaderParts {
 
 export class FolderReader {
   readonly #parts: FolderReaderParts;
-  /** Paths at the destination of ferryline's own files, left behind by earlier runs. */
-  readonly leftovers: string[] = [];
+  /** Ferryline's own files at the destination, temporary ones and what is aside: of earlier runs, or of other writers. */
+  readonly leftovers: Leftover[] = [];
   /** Source links that were removed after they were listed, and what the scan adds. */
   readonly vanished: string[] = [];
   /** Whether the destination's root has a folder `.ferryline`; a link of that name is none. */
@@ -192,8 +193,9 @@ export class FolderReader {
     task: FolderTask,
   ): Promise<readonly DestinationEntry[]> {
     const { destination, rules, signal } = this.#parts;
-    for (const { name } of entries)
-      if (isOurs(name)) this.leftovers.push(join(task.at ?? task.path, name));
+    for (const { name, kind, size } of entries)
+      if (isOurs(name) && (kind !== 'folder' || name.endsWith('.ferryold')))
+        this.leftovers.push({ path: join(task.at ?? task.path, name), size });
     if (task.path === '')
       this.hasReserved = entries.some((e) => e.name === reservedFolder && e.kind === 'folder');
     const wanted = this.#wanted(entries, task);

@@ -23,6 +23,7 @@ import {
 } from '../../../jobs/plan/plan.js';
 import { apply } from '../../../jobs/plan/plan-folder.js';
 import { memoryFor, sameContent } from '../copy/content.js';
+import type { Leftover } from '../remembered/seen-leftovers.js';
 import { mayBeGone, provenGone } from '../vanished.js';
 import { ListingPace } from './listing-pace.js';
 import { descentInto, requestedFolders, withoutDeletions } from './only-folders.js';
@@ -57,8 +58,8 @@ export interface Scan {
   readonly plan: Plan;
   /** False if the source's root does not exist. */
   readonly sourceExists: boolean;
-  /** Paths at the destination of ferryline's own files, left behind by earlier runs. */
-  readonly leftovers: readonly string[];
+  /** Ferryline's own files at the destination: of earlier runs, or of other writers. */
+  readonly leftovers: readonly Leftover[];
   /** Source files and links that were removed after they were listed. */
   readonly vanished: readonly string[];
   /** Whether the destination's root has a folder `.ferryline`. */

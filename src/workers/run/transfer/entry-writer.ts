@@ -12,8 +12,7 @@ import type { Copy, Link, Mkdir, PutBack, SetAttributes } from '../../../jobs/pl
 import { agrees, changedThere, changedThereCode } from '../copy/agrees.js';
 import type { Copied, CopyContext } from '../copy/copy-context.js';
 import { copyFile } from '../copy/copy-file.js';
-import { temporaryPath } from '../copy/temporary-names.js';
-import { fingerprint } from '../fingerprint.js';
+import { markOf, temporaryPath } from '../copy/temporary-names.js';
 import type { TransferProgress } from '../progress.js';
 import type { Tally } from '../tally.js';
 import { mayBeGone, provenGone, Vanished } from '../vanished.js';
@@ -143,9 +142,8 @@ export class EntryWriter {
   }
 
   async #copy(copy: Copy): Promise<void> {
-    const { destination, signal } = this.#context;
     const began = performance.now();
-    if (copy.rename !== undefined) await renameCase(destination, copy.rename, copy.path, signal);
+    if (copy.rename !== undefined) await renameCase(this.#context, copy.rename, copy.path);
     const copied = await this.retried(copy, (request) => copyFile(request, this.#context));
     this.#tally.copy(copy.path, copied, began);
     this.#progress.resize(copied.bytes - (copy.source.size ?? 0));
@@ -216,7 +214,7 @@ export class EntryWriter {
       this.#tally.copy(link.path, { bytes: 0, verified: 'size' }, began);
       return;
     }
-    const mark = fingerprint([destination.root, link.path, link.target]);
+    const mark = markOf(this.#context.writer, [link.path, link.target]);
     const temporary = temporaryPath(link.path, mark, rules.start);
     await destination.symlink(link.target, temporary, signal);
     try {
@@ -246,8 +244,7 @@ export class EntryWriter {
   async setAttributes(action: SetAttributes): Promise<void> {
     const { destination, signal } = this.#context;
     await this.guarded(action.path, async () => {
-      if (action.rename !== undefined)
-        await renameCase(destination, action.rename, action.path, signal);
+      if (action.rename !== undefined) await renameCase(this.#context, action.rename, action.path);
       const { mtime } = action.source;
       // the mtime says that the bytes are equal, so they must be those that were compared
       const now = await destination.stat(action.path, signal);
@@ -270,14 +267,13 @@ export class EntryWriter {
 
 /** Changes the case of a name by way of a third name, as case-insensitive sides need it. */
 async function renameCase(
-  side: CopyContext['destination'],
+  { destination, writer, rules, signal }: CopyContext,
   from: string,
   to: string,
-  signal: AbortSignal,
 ): Promise<void> {
-  const between = temporaryPath(to, fingerprint([from, to]), Date.now());
-  await side.rename(from, between, false, signal);
-  await side.rename(between, to, false, signal);
+  const between = temporaryPath(to, markOf(writer, [from, to]), rules.start);
+  await destination.rename(from, between, false, signal);
+  await destination.rename(between, to, false, signal);
 }
 
 /** Files in flight: the remotes' `maxFiles` if set, otherwise what fills a connection of this round trip. */

@@ -8,8 +8,7 @@ import type { Plan } from '../../../jobs/plan/plan.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { beforePublishing, type Staged, stageFile } from '../copy/copy-file.js';
 import { publish } from '../copy/temporary.js';
-import { asidePath } from '../copy/temporary-names.js';
-import { fingerprint } from '../fingerprint.js';
+import { asidePath, markOf } from '../copy/temporary-names.js';
 import type { Tally } from '../tally.js';
 import type { EntryWriter } from './entry-writer.js';
 import type { Remover } from './remover.js';
@@ -29,7 +28,7 @@ export async function replaceEntry(path: string, plan: Plan, parts: ReplaceParts
   const old = plan.deletes.find((action) => action.path === path);
   const entry = plan.copies.find((action) => action.path === path);
   if (old === undefined) throw new FerryError('defect', 'nothing to replace', { path });
-  const mark = fingerprint([destination.root, path, context.rules.start]);
+  const mark = markOf(context.writer, [path, context.rules.start]);
   const aside = asidePath(path, mark);
 
   const began = performance.now();

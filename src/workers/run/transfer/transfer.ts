@@ -15,6 +15,8 @@ import { withheld } from '../../../jobs/plan/guard.js';
 import type { Delete, Equal, Plan } from '../../../jobs/plan/plan.js';
 import { Buffers } from '../copy/buffers.js';
 import type { CopyContext } from '../copy/copy-context.js';
+import { byMark, LeftoverCleaner, type SortedLeftovers } from '../copy/leftovers.js';
+import { mayResume } from '../copy/temporary.js';
 import { TransferProgress } from '../progress.js';
 import type { Doubts } from '../remembered/doubts.js';
 import type { StoredTimes } from '../remembered/stored-times.js';
@@ -45,8 +47,10 @@ export interface TransferRequest {
   readonly signal: AbortSignal;
   /** When the run started, ms since the epoch. */
   readonly start: number;
-  /** Temporary files of earlier runs, by fingerprint. */
-  readonly leftovers: Map<string, readonly string[]>;
+  /** Who writes: the first half of the fingerprint in temporary names. */
+  readonly writer: string;
+  /** Temporary files that the scan found. */
+  readonly leftovers: Pick<SortedLeftovers, 'own' | 'abandoned'>;
   /** Whether a path is that of a file that may grow while it is read (`live`); undefined: none may. */
   readonly isLive: ((path: string) => boolean) | undefined;
   readonly doubts: Doubts | undefined;
@@ -74,6 +78,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
   const context: CopyContext = {
     source: request.source.endpoint,
     destination: request.destination.endpoint,
+    writer: request.writer,
     rules: { ...request.job, start: request.start },
     budget: new Budget(bytesInFlight),
     buffers: new Buffers(),
@@ -83,7 +88,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     },
     signal,
     onBytes: (bytes) => progress.bytes(bytes),
-    leftovers: request.leftovers,
+    leftovers: byMark(request.leftovers.own),
     orphans,
     isLive: request.isLive,
     doubts: request.doubts,
@@ -94,7 +99,9 @@ export async function transfer(request: TransferRequest): Promise<void> {
     notGuaranteed: (what) => request.tally.notGuaranteed.add(what),
   };
   try {
-    await new Transfer(request, context, progress, stop).all();
+    const carrying = new Transfer(request, context, progress, stop);
+    await carrying.all();
+    await carrying.clearLeftovers();
   } finally {
     progress.end();
     await clearOrphans(context, orphans);
@@ -118,6 +125,7 @@ class Transfer {
   readonly #context: CopyContext;
   readonly #writer: EntryWriter;
   readonly #remover: Remover;
+  readonly #leftovers: LeftoverCleaner;
 
   constructor(
     request: TransferRequest,
@@ -128,6 +136,7 @@ class Transfer {
     const { job, tally } = request;
     this.#request = request;
     this.#context = context;
+    this.#leftovers = new LeftoverCleaner(request.leftovers, context);
     this.#remover = createRemover(context.destination, context.trash, context.signal);
     const after = createAfter(job, request.source, context, request.archive);
     this.#writer = new EntryWriter({ job, context, tally, progress, stop, after });
@@ -153,6 +162,27 @@ class Transfer {
     await this.#deleteAll(replaced);
     await writer.setFolderModes(() => true);
     if (tally.failed === 0 && !onlyFolders) await this.#prune();
+  }
+
+  /**
+   * Removes the temporary files that the scan found and no copy went on with. After a failure what a later
+   * run may go on with stays. A file that can't be removed is told, and no failure of the run.
+   */
+  async clearLeftovers(): Promise<void> {
+    const { tally, emit } = this.#request;
+    const { removed, failure } = await this.#leftovers.clear(
+      ({ mark, size }) => tally.failed === 0 || mark === undefined || !mayResume(size),
+    );
+    if (removed > 0)
+      emit({
+        event: 'notice',
+        level: 'info',
+        message: `removed ${count(removed, 'temporary file')} that earlier runs left`,
+      });
+    if (failure === undefined) return;
+    const where = escapeText(failure.path ?? '');
+    const message = `a temporary file that an earlier run left could not be removed: ${where}: ${failure.message}`;
+    emit({ event: 'notice', level: 'warning', message });
   }
 
   /** A file that can't be pruned is no failure of the run: the next one tries again. */
@@ -216,8 +246,10 @@ class Transfer {
       smallRequestsAtOnce,
       (action) => this.#delete(action),
     );
-    for (const action of rest.filter(({ seen }) => seen.kind === 'folder'))
-      await this.#delete(action);
+    const folders = rest.filter(({ seen }) => seen.kind === 'folder');
+    const emptied = new Set(folders.map(({ path }) => path));
+    await this.#leftovers.clear(({ path }) => isUnder(path, emptied));
+    for (const action of folders) await this.#delete(action);
     const steps = {
       context: this.#context,
       writer: this.#writer,

@@ -12,8 +12,7 @@ import { Buffers } from '../copy/buffers.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { stageFile } from '../copy/copy-file.js';
 import { publish } from '../copy/temporary.js';
-import { temporaryPath } from '../copy/temporary-names.js';
-import { fingerprint } from '../fingerprint.js';
+import { markOf, temporaryPath } from '../copy/temporary-names.js';
 import { leadsOut, within } from '../scan/links.js';
 import type { Tally } from '../tally.js';
 import type { Trashed } from './list-trash.js';
@@ -22,6 +21,8 @@ import { Trash } from './trash.js';
 
 export interface RestoreRequest {
   readonly job: Job;
+  /** Who writes, as in a run of the job. */
+  readonly writer: string;
   /** The id under which the trash keeps what is overwritten. */
   readonly run: string;
   /** ms since the epoch. */
@@ -49,11 +50,12 @@ const triesPerFile = 3;
 
 /** Restores each entry; a failure of one is recorded in the tally, one that concerns all is thrown. */
 export async function restore(request: RestoreRequest): Promise<void> {
-  const { job, run, start, from, to, tally, signal } = request;
+  const { job, writer, run, start, from, to, tally, signal } = request;
   const orphans = new Set<string>();
   const context: CopyContext = {
     source: from,
     destination: to,
+    writer,
     rules: { modes: 'source', verify: job.verify, fsync: job.fsync, start },
     budget: new Budget(bytesInFlight),
     buffers: new Buffers(),
@@ -156,7 +158,7 @@ class Restorer {
         path,
         hint: 'it stays in the trash',
       });
-    const mark = fingerprint([to.root, path, target]);
+    const mark = markOf(this.#context.writer, [path, target]);
     const temporary = temporaryPath(path, mark, start);
     await to.symlink(target, temporary, signal);
     await this.#giveName(temporary, path, there, (old) =>

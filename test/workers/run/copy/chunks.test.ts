@@ -38,6 +38,7 @@ function move(over: Partial<ChunkMove> & Pick<ChunkMove, 'from' | 'to' | 'size'>
     budget,
     pass: undefined,
     hash: false,
+    fsync: false,
     signal: new AbortController().signal,
     onBytes: () => {},
     ...over,
@@ -219,5 +220,37 @@ describe('moveChunks', () => {
   test('an empty file needs neither a read nor a write', async () => {
     const { done } = move({ from: handle({}), to: handle({}), size: 0, hash: true });
     expect(await done).toBe(sha(Buffer.alloc(0)));
+  });
+});
+
+describe('the destination is asked to put a large file on its disk', () => {
+  const MiB = 1024 * 1024;
+  const large = (flush: () => Promise<void>, fsync: boolean) => {
+    const to = { ...handle({ write: async () => {} }), flush };
+    const from = handle({ read: async (buffer) => buffer.length });
+    return move({
+      ...{ from, to, fsync, size: 200 * MiB, chunk: 4 * MiB, atOnce: 2 },
+      budget: new Budget(64 * MiB),
+    }).done;
+  };
+
+  test('at every 64 MiB, and nothing waits for it', async () => {
+    let asked = 0;
+    await large(() => {
+      asked++;
+      return new Promise(() => {});
+    }, false);
+    expect(asked).toBe(3);
+  });
+
+  test('a failure is one only if the file is to be on the disk', async () => {
+    let asked = 0;
+    const fails = async () => {
+      asked++;
+      throw new FerryError('io', 'failure', { code: 'EFAILURE' });
+    };
+    await large(fails, false);
+    expect(asked).toBe(1);
+    await expect(large(fails, true)).rejects.toMatchObject({ code: 'EFAILURE' });
   });
 });

@@ -46,6 +46,7 @@ async function mostOnTheWay(roundTrip: number, maxWrite: number): Promise<number
   const request = { path: 'big', from: 'big', source: attributes, destination: undefined };
   await copyFile(request, {
     ...{ source, destination, signal, buffers: new Buffers(), onBytes: () => {} },
+    writer: 'abcdef012345',
     rules: { modes: 'source', verify: 'size', fsync: false, start: Date.now() },
     budget: new Budget(64 * 1024 * 1024),
     largeFiles: new Budget(1),

@@ -4,22 +4,24 @@ import { expect, test } from 'vitest';
 import { isOurs, join, nameOf, parentOf } from '../../../../src/core/entry.js';
 import {
   asidePath,
-  readTemporary,
+  halfOf,
+  markOf,
+  readOwnName,
   temporaryPath,
 } from '../../../../src/workers/run/copy/temporary-names.js';
-import { fingerprint } from '../../../../src/workers/run/fingerprint.js';
 
-const mark = fingerprint(['./a', 'd:b', 'f', 5, 1.5]);
+const writer = halfOf(['an installation', 'job', './a', 'd:b']);
+const mark = markOf(writer, ['f', 5, 1.5]);
 const start = Date.UTC(2026, 0, 2, 3, 4, 5);
 const name = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 255 })
   .filter((text) => !/[/\0]/.test(text) && Buffer.byteLength(text) <= 255);
 
-test('a fingerprint is sixteen hexadecimal digits and depends on the order of its parts', () => {
-  expect(mark).toMatch(/^[0-9a-f]{16}$/);
-  expect(fingerprint(['./a', 'd:b', 'f', 5, 1.5])).toBe(mark);
-  expect(fingerprint(['./a', 'd:bf', '', 5, 1.5])).not.toBe(mark);
-  expect(fingerprint(['./a', 'd:b', 'f', undefined, 1.5])).not.toBe(mark);
+test('a fingerprint has two halves of twelve digits, and each depends on all its parts in their order', () => {
+  expect(mark).toMatch(new RegExp(`^${writer}[0-9a-f]{12}$`));
+  expect(markOf(writer, ['f', 5, 1.5])).toBe(mark);
+  expect(markOf(writer, ['f', 5, undefined])).not.toBe(mark);
+  expect(halfOf(['an installation', 'job', './ad', ':b'])).not.toBe(writer);
 });
 
 test('names have the documented form', () => {
@@ -52,18 +54,30 @@ test('a temporary name is new each time', () => {
   expect(many.size).toBe(5000);
 });
 
-test('a temporary name contains its fingerprint and its start, to the second', () => {
+test('a temporary name says who wrote it, what, and when, to the second', () => {
   for (const at of [start, 0, 999, Date.UTC(2200, 0)])
-    expect(readTemporary(temporaryPath('x', mark, at))).toEqual({
-      ...{ mark, start: Math.floor(at / 1000) * 1000 },
+    expect(readOwnName(temporaryPath('x', mark, at))).toEqual({
+      ...{ writer, mark, start: Math.floor(at / 1000) * 1000 },
     });
+  expect(readOwnName(asidePath('x.y', mark))).toEqual({ writer, mark, start: undefined });
 });
 
 test.each([
-  ['an old file set aside', asidePath('x', mark)],
-  ['another name', 'x.ferrypart'],
-  ['an upper-case fingerprint', `.x.${mark.toUpperCase()}.t00000-abcdefgh.ferrypart`],
-  ['something after it', `${temporaryPath('x', mark, start)}.txt`],
-])('%s tells nothing', (_what, other) => {
-  expect(readTemporary(other)).toBeUndefined();
+  ['.x.0123456789abcdef.t00000-abcdefgh.ferrypart', true],
+  ['.x.0123456789abcdef.ferryold', true],
+  [`.x.${mark}.t00000-abcdefgh.ferrypart`, true],
+  [`.x.${mark}0.ferryold`, false],
+  [`.x.${mark.slice(1)}.ferryold`, false],
+  [`.x.${mark.toUpperCase()}.ferryold`, false],
+  [`.x.${mark}.t00000-abcdefgh.ferrypart.txt`, false],
+  ['x.ferrypart', false],
+])('%s is of ferryline: %s', (text, is) => {
+  expect(isOurs(text)).toBe(is);
+});
+
+test('a name of an older version names no writer', () => {
+  expect(readOwnName('.x.0123456789abcdef.000001-abcdefgh.ferrypart')).toEqual({
+    ...{ writer: undefined, mark: undefined, start: 1000 },
+  });
+  expect(readOwnName('.x.0123456789abcdef.ferryold').writer).toBeUndefined();
 });

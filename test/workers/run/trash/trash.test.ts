@@ -17,6 +17,7 @@ function open(tree: MemoryOptions['tree'], script: Script = {}, can: MemoryOptio
   const trash = new Trash(side, { dir: 'bin', keep: undefined }, run, signal);
   const context: CopyContext = {
     ...{ source: side, destination: side, signal, buffers: new Buffers(), onBytes: () => {} },
+    writer: 'abcdef012345',
     rules: { modes: 'source', verify: 'size', fsync: false, start: Date.now() },
     budget: new Budget(1024 * 1024),
     largeFiles: new Budget(1),

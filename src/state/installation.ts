@@ -1,0 +1,49 @@
+/**
+ * Who writes: the id of an installation, part of the names of temporary files, so that a run knows its
+ * own. A state folder has one of its own; the queue in Redis or Postgres has another (queue/installation.ts),
+ * which the state folder remembers.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { installationFile, queueInstallationFile } from './layout.js';
+import { createWhole, writeWhole } from './write-whole.js';
+
+/** A new id. */
+export function newInstallation(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/**
+ * The id of a state folder; with `make`, it is made if there is none. It depends on the very file that it
+ * is kept in, so that a copy of the folder is another installation: both may be at work at once. Where none
+ * can be kept or read, the id is a new one each time, which owns nothing.
+ */
+export async function stateInstallation(state: string, make: boolean): Promise<string> {
+  const file = installationFile(state);
+  const read = async () => {
+    const id = (await readFile(file, 'utf8')).trim();
+    const { ino, birthtimeNs } = await stat(file, { bigint: true });
+    return `${id}-${ino}-${birthtimeNs}`;
+  };
+  try {
+    return await read().catch(async (error) => {
+      if (!make) throw error;
+      await createWhole(file, `${newInstallation()}\n`);
+      return read();
+    });
+  } catch {
+    return newInstallation();
+  }
+}
+
+/** Keeps the id of the queue's installation for commands that don't open the queue. A failure only makes their plans less exact. */
+export async function rememberQueueInstallation(state: string, id: string): Promise<void> {
+  if ((await queueInstallation(state)) === id) return;
+  await writeWhole(queueInstallationFile(state), `${id}\n`).catch(() => {});
+}
+
+/** The id that the state folder remembers of its queue; undefined if none. */
+export async function queueInstallation(state: string): Promise<string | undefined> {
+  const text = await readFile(queueInstallationFile(state), 'utf8').catch(() => '');
+  return text.trim() || undefined;
+}

@@ -21,6 +21,7 @@ const needed: readonly (readonly [file: string, packageName: string])[] = [
   ['/usr/bin/redis-server', 'redis-server'],
   ['/usr/bin/redis-cli', 'redis-tools'],
   ['/usr/bin/bindfs', 'bindfs'],
+  ['/usr/bin/strace', 'strace'],
   ['/bin/fusermount', 'fuse'],
   ['/usr/lib/postgresql/*/bin/postgres', 'postgresql'],
 ];

@@ -5,6 +5,8 @@ export interface Asked {
   /** fast-check's path to one case of that seed. */
   readonly path: string | undefined;
   readonly milliseconds: number;
+  /** Whether it is `npm run torture`, not `npm test`. */
+  readonly isLong: boolean;
 }
 
 /** What is asked for; without a word, a part takes `usual` milliseconds. */
@@ -14,6 +16,7 @@ export function asked(usual: number): Asked {
   return {
     seed: Number(FERRYLINE_TORTURE_SEED ?? 1),
     path: FERRYLINE_TORTURE_PATH,
+    isLong: minutes !== undefined,
     milliseconds: minutes === undefined ? usual : Number(minutes) * 60_000,
   };
 }

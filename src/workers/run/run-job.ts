@@ -158,7 +158,7 @@ async function carryOut(
     const sameNames = new SameNames({
       destination,
       ...present({ known: facts.at(-1)?.names }),
-      mayProbe: !context.dryRun,
+      ...(context.dryRun ? {} : { writer: writers.own }),
     });
     const settles = settlesFor(writers, seen, start);
     const toScan = { ...sides, sameNames, settles };

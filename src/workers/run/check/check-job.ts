@@ -119,7 +119,7 @@ async function compareSides(
         listEqual: false,
       },
       // names of which the destination has none are missing or a conflict: a difference either way
-      sameNames: new SameNames({ destination, mayProbe: false }),
+      sameNames: new SameNames({ destination }),
       isLive: fileMatcher(job.live),
       sample,
       pass: async (bytes) => passOf()?.(bytes),

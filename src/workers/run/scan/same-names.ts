@@ -21,8 +21,7 @@ import type {
 import { sameButForm } from '../../../jobs/plan/pair.js';
 import { planFolder } from '../../../jobs/plan/plan-folder.js';
 import { agrees } from '../copy/agrees.js';
-import { temporaryPath } from '../copy/temporary-names.js';
-import { fingerprint } from '../fingerprint.js';
+import { markOf, temporaryPath } from '../copy/temporary-names.js';
 import { NameFacts } from '../remembered/name-facts.js';
 
 /** Groups of names looked at at once; further ones wait. */
@@ -34,8 +33,8 @@ export interface SameNamesParts {
   readonly destination: Destination;
   /** What is known already; takes in what is learnt. */
   readonly known?: NameFacts;
-  /** Whether a file of ours may be written. */
-  readonly mayProbe: boolean;
+  /** Who writes a file of ours; absent: none may be written. */
+  readonly writer?: string | undefined;
 }
 
 export class SameNames {
@@ -113,9 +112,9 @@ export class SameNames {
   }
 
   async #ofCase(signal: AbortSignal): Promise<SameName | undefined> {
-    const { destination, mayProbe } = this.#parts;
+    const { destination, writer } = this.#parts;
     // what was learnt is for runs that may not write; a new file is surer, and rarely needed
-    const shown = mayProbe ? await probe(destination, signal) : undefined;
+    const shown = writer === undefined ? undefined : await probe(destination, writer, signal);
     if (shown !== undefined) this.#known.ignoresCase = shown;
     const { ignoresCase } = this.#known;
     if (ignoresCase === undefined) return undefined;
@@ -124,11 +123,14 @@ export class SameNames {
 }
 
 /** Whether a side ignores case: makes a file of ours, and asks for it in upper case. Undefined if that fails. */
-async function probe(side: Destination, signal: AbortSignal): Promise<boolean | undefined> {
+async function probe(
+  side: Destination,
+  writer: string,
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
   try {
     const folder = await nearestFolder(side, signal);
-    const mark = fingerprint([side.endpoint.root]);
-    const path = temporaryPath('case', mark, Date.now());
+    const path = temporaryPath('case', markOf(writer, ['case']), Date.now());
     const handle = await folder.open(path, 'create', 0o600, signal);
     try {
       await handle.close();

@@ -44,7 +44,7 @@ async function planned(source: string, destination: string, given: Given = {}) {
   };
   const sides = { endpoint: watched, elsewhere: () => watched };
   const sameNames = new SameNames({
-    ...{ destination: sides, mayProbe },
+    ...{ destination: sides, ...(mayProbe ? { writer: '0123456789ab' } : {}) },
     ...(known === undefined ? {} : { known }),
   });
   const { rules, scope } = setting({ operation: 'mirror' });

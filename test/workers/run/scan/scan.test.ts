@@ -44,7 +44,6 @@ async function mostAtOnce(roundTrip: (listed: number) => number): Promise<number
     rules: planRules(job, source.can, destination.can),
     sameNames: new SameNames({
       destination: { endpoint: destination, elsewhere: () => destination },
-      mayProbe: false,
     }),
     onProgress: () => {},
   });

@@ -24,6 +24,10 @@ export interface Capabilities {
   readonly atomicReplace: boolean;
   /** Called where `atomicReplace` was refused for a file, and replacing it in steps has worked. */
   readonly replaceRefused?: () => void;
+  /** Whether the side was seen to say that it removed what is still there. */
+  readonly removalsLie?: boolean;
+  /** Called where that was seen. */
+  readonly removalLied?: () => void;
   /** Granularity of stored mtimes, seconds (1e-9, 1, 2 …). */
   readonly mtimePrecision: number;
   /** How it was found to store mtimes; undefined: as given, so far. */
@@ -127,8 +131,9 @@ export interface Endpoint {
   /**
    * Renames. With `replace` an existing file at `to` is replaced, in one step if `can.atomicReplace`;
    * without it an existing `to` is an EEXIST error if the side can tell. If the reply is lost with
-   * the connection, both names are looked up to find out whether the rename was done: `from` is gone,
-   * and `isOurs` says whether what is at `to` is the file (absent: whatever is there is it).
+   * the connection, both names are looked up to find out whether the rename was done: the file is at
+   * `to`, and `from` is gone or has another one by now. `isOurs` says whether what is at a name is the
+   * file (absent: whatever is there is it).
    */
   rename(
     from: string,
@@ -144,8 +149,11 @@ export interface Endpoint {
    */
   link(from: string, to: string, signal: AbortSignal): Promise<Stat>;
   setStat(path: string, attributes: Attributes, signal: AbortSignal): Promise<void>;
-  /** Removes a file or link. */
-  remove(path: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Removes a file or link. If the reply is lost with the connection, it is removed again only if `isIt`
+   * says that what is there is still the same (absent: whatever is there is it); else the error is `changed`.
+   */
+  remove(path: string, signal: AbortSignal, isIt?: (there: Stat) => boolean): Promise<void>;
   /** Removes an empty folder. */
   rmdir(path: string, signal: AbortSignal): Promise<void>;
   readlink(path: string, signal: AbortSignal): Promise<string>;

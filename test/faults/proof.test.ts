@@ -96,6 +96,77 @@ describe('row 54: the source stays until its bytes are proven', () => {
     expect(code).toBe(3);
     expect(report.failures[0].message).toContain('still there');
   });
+
+  test('in a mirror, too: every file of many, and a folder: 3, none counted; remembered', async ({
+    scene,
+    hostile,
+  }) => {
+    const many = Array.from({ length: 40 }, (_, n) => [`d${n % 2}/f${n}`, 'x']);
+    scene.writeHere({ 'd0/a': 'a', 'd1/a': 'a' }, { mtime: then });
+    scene.writeThere({ ...Object.fromEntries(many), 'empty/': null }, { mtime: then });
+    scene.mirrored();
+    await scene.jobs({ delete: { max: '100%' }, trash: false });
+    hostile.behave = ({ id, type }) =>
+      type === 'REMOVE' || type === 'RMDIR' ? statusReply(id, statusCode.OK) : 'normal';
+    const { code, report } = await scene.run();
+    expect([code, report.files.deleted, report.files.failed]).toEqual([3, 0, 41]);
+    for (const { message } of report.failures) expect(message).toContain('still there');
+    expect((await scene.run('-v')).stderr).toContain('says OK to removals and removes nothing');
+    hostile.behave = () => 'normal';
+    expect((await scene.run()).report.files).toMatchObject({ deleted: 40, failed: 0 });
+    expect(readTree(scene.there())).toEqual(readTree(scene.here()));
+  });
+});
+
+describe('row 56: the reply to a removal is lost with the connection', () => {
+  /** Cuts the connection once the first request that `when` picks is done; `act` comes before the next login. */
+  function lost(when: (asked: Asked) => boolean, act: () => void): Behave {
+    let left = 2;
+    return (asked) => {
+      if (left === 2 && when(asked)) {
+        left = 1;
+        return 'cut-after-doing';
+      }
+      if (left === 1 && asked.type === 'INIT') {
+        left = 0;
+        act();
+      }
+      return 'normal';
+    };
+  }
+  const isRemoval = (asked: Asked) =>
+    asked.type === 'REMOVE' || (isRename(asked) && /\.ferryline\/trash|\/sent\//.test(asked.to));
+
+  const mirror = { operation: 'mirror', delete: { max: '100%' } };
+  // where the old file is known to be kept, its removal is proven
+  test.for<[string, object, 0 | 3]>([
+    ['a mirror', { ...mirror, trash: false }, 3],
+    ['a mirror with trash', { ...mirror, trash: true }, 0],
+    ['after: delete', { operation: 'pull', after: 'delete' }, 3],
+    ['after: archive', { operation: 'pull', after: { archive: 'archive:sent' } }, 0],
+  ])(
+    '%s: 0; what has come to the name by then stays',
+    async ([_, keys, proven], { scene, hostile }) => {
+      const isMirror = 'delete' in keys;
+      const run = async (act: () => void) => {
+        scene.writeThere({ gone: 'gone' }, { mtime: then });
+        if (isMirror) scene.writeHere({ a: 'a' }, { mtime: then });
+        const sides = isMirror ? {} : { from: `archive:${scene.place}`, to: './data' };
+        await scene.jobs({ ...sides, ...keys });
+        hostile.behave = lost(isRemoval, act);
+        return scene.run();
+      };
+      scene.mirrored();
+      const plain = await run(() => {});
+      expect([plain.code, plain.report.files.failed], plain.stderr).toEqual([0, 0]);
+      expect(readTree(scene.there())).not.toHaveProperty('gone');
+      const { code } = await run(() => writeFileSync(scene.there('gone'), 'another one'));
+      expect(code).toBe(proven);
+      expect(readTree(scene.there())).toMatchObject({ gone: 'another one' });
+      const kept = Object.values(readTree(hostile.folder, { ours: true }));
+      expect(kept.filter((text) => text === 'gone')).toHaveLength(proven === 0 ? 2 : 0);
+    },
+  );
 });
 
 describe('row 56: the connection is cut at the rename, and the temporary file is gone', () => {

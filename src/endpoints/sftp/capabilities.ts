@@ -17,6 +17,10 @@ export function capabilitiesOf(
       return features.posixRename && !quirks.expects('posixRename');
     },
     replaceRefused: () => quirks.saw('posixRename'),
+    get removalsLie() {
+      return quirks.expects('removal');
+    },
+    removalLied: () => quirks.saw('removal'),
     mtimePrecision: 1,
     setStat: features.ordered ? 'pipelined' : 'handle',
     clockOffset: 0,

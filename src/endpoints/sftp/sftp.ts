@@ -105,10 +105,12 @@ export function openSftp(place: SftpRoot): Endpoint {
         const source = full(from);
         const target = full(to);
         // after a lost reply the two names show whether the rename was done
-        if (attempt > 0 && (await statEntry(channel, handles, source, signal)) === undefined) {
-          const there = await statEntry(channel, handles, target, signal);
+        if (attempt > 0) {
+          const left = await statEntry(channel, handles, source, signal);
+          const isLeft = left !== undefined && (isOurs === undefined || (await isOurs(left)));
+          const there = isLeft ? undefined : await statEntry(channel, handles, target, signal);
           if (there !== undefined && (isOurs === undefined || (await isOurs(there)))) return;
-          if (there !== undefined) throw unsettled(to);
+          if (there !== undefined && left === undefined) throw unsettled(to);
         }
         if (replace && can.atomicReplace) {
           try {
@@ -143,10 +145,17 @@ export function openSftp(place: SftpRoot): Endpoint {
     setStat: (path, attributes, signal) =>
       repeat(path, signal, (channel) => channel.setstat(full(path), attributes, signal)),
 
-    remove: (path, signal) =>
-      repeat(path, signal, (channel, _handles, attempt) =>
-        channel.remove(full(path), signal).catch(ignoreIfGone(attempt)),
-      ),
+    remove: (path, signal, isIt) =>
+      repeat(path, signal, async (channel, handles, attempt) => {
+        const at = full(path);
+        // after a lost reply another file may have the name
+        if (attempt > 0 && isIt !== undefined) {
+          const there = await statEntry(channel, handles, at, signal);
+          if (there === undefined) return;
+          if (!isIt(there)) throw replaced(path);
+        }
+        await channel.remove(at, signal).catch(ignoreIfGone(attempt));
+      }),
 
     rmdir: (path, signal) =>
       repeat(path, signal, (channel, _handles, attempt) =>
@@ -179,6 +188,15 @@ function unsettled(path: string): FerryError {
     'io',
     'the connection was lost at the rename; now the file is gone, and its final name has another one',
     { path, hint: 'it may have been taken from there; the next run compares both sides again' },
+  );
+}
+
+/** The error for a removal whose reply was lost, after which another file has the name. */
+function replaced(path: string): FerryError {
+  return new FerryError(
+    'changed',
+    'the connection was lost at the removal, and now another file has the name; it was left as it is',
+    { path, code: 'EEXIST', hint: 'the next run looks at both sides again' },
   );
 }
 

@@ -46,7 +46,8 @@ export class ReadOnlyFolders {
       rename: (from, to, replace, signal, isOurs) =>
         this.#again([from, to], signal, () => side.rename(from, to, replace, signal, isOurs)),
       link: (from, to, signal) => this.#again([to], signal, () => side.link(from, to, signal)),
-      remove: (path, signal) => this.#again([path], signal, () => side.remove(path, signal)),
+      remove: (path, signal, isIt) =>
+        this.#again([path], signal, () => side.remove(path, signal, isIt)),
       rmdir: (path, signal) => this.#again([path], signal, () => side.rmdir(path, signal)),
       symlink: (target, path, signal) =>
         this.#again([path], signal, () => side.symlink(target, path, signal)),

@@ -2,6 +2,7 @@
 import type { Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Handle } from '../../../endpoints/endpoint.js';
+import type { Snapshot } from '../../../jobs/plan/plan.js';
 import { agrees, changedThere } from './agrees.js';
 import { resumeWindowBytes } from './chunks.js';
 import { sameContent } from './content.js';
@@ -213,7 +214,7 @@ async function replaceInSteps(
   const { path, destination: old } = final;
   const { destination, signal, trash } = context;
   const aside = asidePath(path, mark);
-  const isAside = old !== undefined && (await setAside(path, aside, context));
+  const isAside = old !== undefined && (await setAside(path, aside, old, context));
   const putBack = async () => {
     if (isAside && !signal.aborted)
       await destination.rename(aside, path, false, signal).catch(() => {});
@@ -240,10 +241,15 @@ async function replaceInSteps(
 }
 
 /** Resolves to whether there was a file to set aside. */
-async function setAside(path: string, aside: string, context: CopyContext): Promise<boolean> {
+async function setAside(
+  path: string,
+  aside: string,
+  old: Snapshot,
+  context: CopyContext,
+): Promise<boolean> {
   const { destination, signal } = context;
   try {
-    await destination.rename(path, aside, false, signal);
+    await destination.rename(path, aside, false, signal, (there) => agrees(there, old));
     return true;
   } catch (error) {
     const gone = error instanceof FerryError && error.code === 'ENOENT';

@@ -11,6 +11,7 @@ import { doubtOf } from '../../../jobs/plan/doubt.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { copyFile, onlyGrew } from '../copy/copy-file.js';
 import { makeFolders } from '../trash/own-folders.js';
+import { isStillThere } from './still-there.js';
 
 type Seen = Pick<Stat, 'size' | 'mtime' | 'identity'>;
 
@@ -68,14 +69,14 @@ export function createAfter(
 
   /** Removes a file, and looks: a server may say OK and remove nothing. */
   async function remove(from: string, seen: Seen): Promise<void> {
-    await side.remove(from, signal);
+    const isIt = (there: Stat) =>
+      there.kind === 'file' && there.size === seen.size && there.mtime === seen.mtime;
+    await side.remove(from, signal, isIt);
     if (side.can.roundTrip === 0) return;
     const left = await side.stat(from, signal);
-    if (left?.kind !== 'file' || left.size !== seen.size || left.mtime !== seen.mtime) return;
-    throw new FerryError('io', 'the server says that it removed the file, but it is still there', {
-      path: from,
-      hint: 'its copy is complete; check the server, or set `after: keep`',
-    });
+    if (left === undefined || !isIt(left)) return;
+    side.can.removalLied?.();
+    throw isStillThere(from, 'its copy is complete; check the server, or set `after: keep`');
   }
 
   /** Looks where a moved file should be. */

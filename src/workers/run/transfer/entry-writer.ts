@@ -10,7 +10,7 @@ import type { Job } from '../../../core/job.js';
 import { ignoreRefusal } from '../../../endpoints/set-stat-refusal.js';
 import type { Copy, Link, Mkdir, PutBack, SetAttributes } from '../../../jobs/plan/plan.js';
 import { agrees, changedThere, changedThereCode } from '../copy/agrees.js';
-import type { Copied, CopyContext } from '../copy/copy-context.js';
+import type { Copied, CopyContext, CopyRequest } from '../copy/copy-context.js';
 import { copyFile } from '../copy/copy-file.js';
 import { markOf, temporaryPath } from '../copy/temporary-names.js';
 import type { TransferProgress } from '../progress.js';
@@ -143,7 +143,7 @@ export class EntryWriter {
 
   async #copy(copy: Copy): Promise<void> {
     const began = performance.now();
-    if (copy.rename !== undefined) await renameCase(this.#context, copy.rename, copy.path);
+    if (copy.rename !== undefined) await renameCase(this.#context, copy.rename, copy);
     const copied = await this.retried(copy, (request) => copyFile(request, this.#context));
     this.#tally.copy(copy.path, copied, began);
     this.#progress.resize(copied.bytes - (copy.source.size ?? 0));
@@ -244,7 +244,7 @@ export class EntryWriter {
   async setAttributes(action: SetAttributes): Promise<void> {
     const { destination, signal } = this.#context;
     await this.guarded(action.path, async () => {
-      if (action.rename !== undefined) await renameCase(this.#context, action.rename, action.path);
+      if (action.rename !== undefined) await renameCase(this.#context, action.rename, action);
       const { mtime } = action.source;
       // the mtime says that the bytes are equal, so they must be those that were compared
       const now = await destination.stat(action.path, signal);
@@ -269,11 +269,12 @@ export class EntryWriter {
 async function renameCase(
   { destination, writer, rules, signal }: CopyContext,
   from: string,
-  to: string,
+  { path: to, destination: seen }: Pick<CopyRequest, 'path' | 'destination'>,
 ): Promise<void> {
+  const isIt = (there: Stat) => agrees(there, seen);
   const between = temporaryPath(to, markOf(writer, [from, to]), rules.start);
-  await destination.rename(from, between, false, signal);
-  await destination.rename(between, to, false, signal);
+  await destination.rename(from, between, false, signal, isIt);
+  await destination.rename(between, to, false, signal, isIt);
 }
 
 /** Files in flight: the remotes' `maxFiles` if set, otherwise what fills a connection of this round trip. */

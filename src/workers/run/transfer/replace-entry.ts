@@ -3,8 +3,10 @@
  * then moves the old one to the trash or removes it. Until the new entry is complete, the old one
  * exists under its own name or its aside name.
  */
+import type { Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Plan } from '../../../jobs/plan/plan.js';
+import { agrees } from '../copy/agrees.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { beforePublishing, type Staged, stageFile } from '../copy/copy-file.js';
 import { publish } from '../copy/temporary.js';
@@ -37,7 +39,10 @@ export async function replaceEntry(path: string, plan: Plan, parts: ReplaceParts
     entry?.action === 'copy'
       ? await writer.retried(entry, (request) => stageFile(request, context))
       : undefined;
-  await destination.rename(path, aside, false, signal);
+  // the mtime of a folder moves with what is done in it
+  const isIt = (there: Stat) =>
+    there.kind === old.seen.kind && (there.kind === 'folder' || agrees(there, old.seen));
+  await destination.rename(path, aside, false, signal, isIt);
   const failed = tally.failed;
   try {
     if (staged !== undefined && entry?.action === 'copy') {

@@ -62,6 +62,9 @@ export interface TransferRequest {
 const bytesInFlight = 32 * 1024 * 1024;
 /** Files larger than one request that are copied at once; further ones wait. */
 const largeFilesAtOnce = 64;
+/** Removals of a run that are looked at in any case; the others only on a server that was seen to lie. */
+const filesLookedAt = 16;
+const foldersLookedAt = 2;
 /** Milliseconds the removal of temporary files may take at the end of a run, and of a run that was stopped. */
 const clearWithinMs = 30_000;
 const clearStoppedWithinMs = 1500;
@@ -241,15 +244,19 @@ class Transfer {
       plan.deletes.map(({ path }) => path).filter((path) => replacedAndBelow.has(path)),
     );
     const rest = plan.deletes.filter(({ path }) => !isUnder(path, replaced));
+    const files = rest.filter(({ seen }) => seen.kind !== 'folder');
+    // a server that says OK and removes nothing shows it in these, before the rest is believed
+    const sample = sampleOf(files);
+    await each(sample, smallRequestsAtOnce, (action) => this.#delete(action, true));
     await each(
-      rest.filter(({ seen }) => seen.kind !== 'folder'),
+      files.filter((action) => !sample.has(action)),
       smallRequestsAtOnce,
       (action) => this.#delete(action),
     );
     const folders = rest.filter(({ seen }) => seen.kind === 'folder');
     const emptied = new Set(folders.map(({ path }) => path));
     await this.#leftovers.clear(({ path }) => isUnder(path, emptied));
-    for (const action of folders) await this.#delete(action);
+    for (const [n, action] of folders.entries()) await this.#delete(action, n < foldersLookedAt);
     const steps = {
       context: this.#context,
       writer: this.#writer,
@@ -277,16 +284,24 @@ class Transfer {
         });
   }
 
-  async #delete({ path, seen, as = path }: Delete): Promise<void> {
+  async #delete({ path, seen, as = path }: Delete, looks = false): Promise<void> {
     const { tally } = this.#request;
     await this.#writer.guarded(path, async () => {
       if (seen.kind === 'folder') {
-        if (await this.#remover.folder(path)) tally.file('delete', path, { kind: 'folder' });
+        if (await this.#remover.folder(path, looks)) tally.file('delete', path, { kind: 'folder' });
         return;
       }
-      if (!(await this.#remover.file(path, as, seen))) return;
+      if (!(await this.#remover.file(path, as, seen, looks))) return;
       tally.deleted++;
       tally.file('delete', path);
     });
   }
+}
+
+/** Some of the deletions, spread over all of them, and so over the folders. */
+function sampleOf(deletes: readonly Delete[]): ReadonlySet<Delete> {
+  const step = Math.max(1, deletes.length / filesLookedAt);
+  const chosen = new Set<Delete>();
+  for (let at = 0; at < deletes.length; at += step) chosen.add(deletes[Math.floor(at)] as Delete);
+  return chosen;
 }

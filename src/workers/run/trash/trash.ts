@@ -61,7 +61,8 @@ export class Trash implements OldFiles {
     try {
       await this.#eachFolder(path, async (target): Promise<Kept> => {
         try {
-          await this.#side.rename(from, target, false, this.#signal);
+          const isIt = seen && ((there: Stat) => agrees(there, seen));
+          await this.#side.rename(from, target, false, this.#signal, isIt);
           if (seen !== undefined) await this.#lookAt({ from, target, path, seen });
           return 'kept';
         } catch (error) {

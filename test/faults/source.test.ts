@@ -43,6 +43,24 @@ describe('row 15: what a user without rights cannot read or write', () => {
     expect(sameTree(scene.here(), scene.there())).toBe(true);
   });
 
+  test('a folder that it may read and not enter: 3, not taken for an empty one', async ({
+    scene,
+  }) => {
+    scene.writeThere({ 'locked/a': 'a', c: 'c' });
+    scene.writeHere({ 'locked/a': 'old a', 'locked/b': 'b', gone: 'gone' });
+    scene.mirrored({ label: './data', folder: scene.here() });
+    await turn(scene, 'down').jobs({ delete: { max: '100%' } });
+    chmodSync(scene.there('locked'), 0o444);
+    const { code, report, stderr } = await scene.run();
+    chmodSync(scene.there('locked'), 0o755);
+    expect(code).toBe(3);
+    expect(stderr).toContain(
+      `locked: archive:${scene.place}: the folder can't be listed: permission denied`,
+    );
+    expect(report.files).toMatchObject({ copied: 1, deleted: 0, failed: 1 });
+    expect(readTree(scene.here())).toMatchObject({ 'locked/a': 'old a', 'locked/b': 'b' });
+  });
+
   test.for(['push', 'mirror'])(
     'a root it cannot write to, %s: 3, each path named',
     async (op, { scene }) => {

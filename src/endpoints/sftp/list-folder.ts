@@ -7,7 +7,7 @@ import { each } from '../../core/at-once.js';
 import type { Entry } from '../../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../../core/errors.js';
 import type { SftpChannel } from './client/channel.js';
-import { isTyped, type RawEntry } from './client/wire.js';
+import { dotsAlone, isTyped, type RawEntry } from './client/wire.js';
 import type { HandleLimit } from './handle-limit.js';
 import type { Quirks } from './quirks.js';
 import { withKind } from './stat.js';
@@ -50,20 +50,32 @@ export interface Listing {
 /** All entries of the folder at a path on the server, by `first` READDIRs at once, then by `readdirsAhead`. */
 export async function readFolder(listing: Listing, at: string, first: number): Promise<RawEntry[]> {
   const { quirks, signal } = listing;
-  if (!quirks.expects('readdirsAhead')) {
-    const listed = await readAhead(listing, at, first);
-    if (listed !== undefined) return listed;
+  let listed = quirks.expects('readdirsAhead') ? undefined : await readAhead(listing, at, first);
+  if (listed === undefined) {
     signal.throwIfAborted();
+    listed = await readOneByOne(listing, at);
+    quirks.saw('readdirsAhead');
   }
-  const listed = await readOneByOne(listing, at);
-  quirks.saw('readdirsAhead');
+  if (listed.length === 0 && listed !== dotsAlone) await checkEntered(listing, at);
   return listed;
+}
+
+/**
+ * Throws if a folder that seems empty can't be entered. OpenSSH lists a folder that may be read and not
+ * entered without error, and leaves out every name that it can't look at, `.` and `..` too.
+ */
+async function checkEntered({ channel, signal }: Listing, at: string): Promise<void> {
+  await channel.lstat(`${at}/.`, signal).catch((error) => {
+    const { kind, code } = asFerryError(error);
+    if (endsRun(kind) || code === 'EACCES') throw error;
+  });
 }
 
 /** Reads with several READDIRs in flight; undefined if the answers don't add up to one listing. */
 function readAhead(listing: Listing, at: string, first: number): Promise<RawEntry[] | undefined> {
   return withFolder(listing, at, async (next) => {
     const batches: RawEntry[][] = [];
+    let dots = false;
     const bounds = new Bounds();
     for (let ahead = first; ; ahead = readdirsAhead) {
       const answers = await Promise.all(
@@ -76,10 +88,11 @@ function readAhead(listing: Listing, at: string, first: number): Promise<RawEntr
         else {
           if (ended && names.length > 0) return undefined;
           bounds.count(names);
+          if (names === dotsAlone) dots = true;
           if (names.length > 0) batches.push(names);
         }
       }
-      if (ended) return joined(batches);
+      if (ended) return batches.length === 0 && dots ? dotsAlone : joined(batches);
     }
   });
 }
@@ -88,12 +101,14 @@ function readAhead(listing: Listing, at: string, first: number): Promise<RawEntr
 function readOneByOne(listing: Listing, at: string): Promise<RawEntry[]> {
   return withFolder(listing, at, async (next) => {
     const byName = new Map<string, RawEntry>();
+    let dots = false;
     const bounds = new Bounds();
     for (let names = await next(); names !== undefined; names = await next()) {
       bounds.count(names);
+      if (names === dotsAlone) dots = true;
       for (const entry of names) byName.set(entry.name, entry);
     }
-    return [...byName.values()];
+    return byName.size === 0 && dots ? dotsAlone : [...byName.values()];
   });
 }
 

@@ -205,6 +205,9 @@ export interface RawEntry extends RawStat {
   readonly problem?: string;
 }
 
+/** What `readEntries` returns of an answer that holds `.` or `..` alone. */
+export const dotsAlone: RawEntry[] = [];
+
 /** NAME (draft-ietf-secsh-filexfer-02 §7) as the reply to READDIR, without `.` and `..`. A name that could lead outside the folder is a hostile-peer error. */
 export function readEntries(reader: Reader): RawEntry[] {
   const count = reader.u32();
@@ -230,7 +233,7 @@ export function readEntries(reader: Reader): RawEntry[] {
         : { name, ...stat, problem },
     );
   }
-  return entries;
+  return count > 0 && entries.length === 0 ? dotsAlone : entries;
 }
 
 /** Whether the server sent the entry's type. */

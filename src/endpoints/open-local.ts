@@ -4,7 +4,9 @@ import path from 'node:path';
 import { FerryError } from '../core/errors.js';
 import type { Location } from '../core/job.js';
 import { escapeText } from '../core/text.js';
-import { openLocal } from './local/local.js';
+import type { Endpoint } from './endpoint.js';
+import { FolderHandles, fdPaths, openFolder } from './local/folder-handles.js';
+import { type LocalSide, openLocal } from './local/local.js';
 import { notAFolder, type Side, type SideRole } from './side.js';
 
 export async function openLocalSide(
@@ -12,55 +14,117 @@ export async function openLocalSide(
   role: SideRole,
   ahead: boolean,
 ): Promise<Side> {
-  const there = await fs.stat(location.path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-    throw new FerryError('io', `${location.label} can't be read (${error.code})`, {
-      hint: 'check the permissions of the folders above it',
-      cause: error,
-    });
-  });
-  if (there === undefined)
+  const { label } = location;
+  const found = await findRoot(location);
+  if (found === 'missing')
     return role === 'from' ? missingSource(location) : missingDestination(location);
-  const real = await fs.realpath(location.path);
-  const isFolder = there.isDirectory();
-  if (!isFolder && role === 'to') throw notAFolder(location);
-  const root = isFolder ? real : path.dirname(real);
-  const { endpoint, listAhead } = openLocal(root, location.label);
-  if (ahead && isFolder) listAhead();
-  return {
-    endpoint,
-    only: isFolder ? undefined : path.basename(real),
-    makeRoot: async () => {},
-    elsewhere,
-  };
+  const { only, ...root } = found;
+  if (only !== undefined && role === 'to') {
+    root.folders.close();
+    throw notAFolder(location);
+  }
+  const local = openLocal(root, label);
+  if (ahead && only === undefined) local.listAhead();
+  return sideOf(local, only);
+}
+
+/** The root's folder, opened once: what is at its path later counts for nothing. */
+async function findRoot(location: Location) {
+  try {
+    return await openRoot(location.path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return 'missing';
+    if (code === 'ENOTDIR') return findFile(location);
+    throw unreadable(location, error);
+  }
+}
+
+/** The folder of a root that is one file. */
+async function findFile(location: Location) {
+  try {
+    const real = await fs.realpath(location.path);
+    return { ...(await openRoot(path.dirname(real))), only: path.basename(real) };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
+    throw unreadable(location, error);
+  }
+}
+
+/** A folder as a root, links followed, and its real path. */
+async function openRoot(at: string) {
+  if (fdPaths === undefined) {
+    const real = await fs.realpath(at);
+    if (!(await fs.stat(real)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
+    return { path: real, folders: new FolderHandles(real), only: undefined };
+  }
+  const fd = await openFolder(at);
+  const folders = new FolderHandles(at, fd);
+  return { path: await fs.readlink(`${fdPaths}/${fd}`), folders, only: undefined };
+}
+
+function unreadable(location: Location, error: unknown): FerryError {
+  const { code } = error as NodeJS.ErrnoException;
+  return new FerryError('io', `${location.label} can't be read (${code})`, {
+    hint: 'check the permissions of the folders above it',
+    cause: error,
+  });
 }
 
 function missingSource({ path: root, label }: Location): Side {
-  const { endpoint } = openLocal(root, label);
-  return { endpoint, only: undefined, makeRoot: async () => {}, elsewhere };
+  const local = openLocal({ path: root, folders: new FolderHandles(root) }, label);
+  return sideOf(local, undefined);
 }
 
 async function missingDestination(location: Location): Promise<Side> {
   const above = path.dirname(location.path);
-  const parent = await fs.realpath(above).catch(() => {
+  const parent = await openRoot(above).catch(() => {
     throw new FerryError(
       'config',
       `the folder ${escapeText(above)}, where ${escapeText(location.label)} would be created, does not exist`,
       { hint: 'create it, or mount what should be there' },
     );
   });
-  const root = path.join(parent, path.basename(location.path));
-  const { endpoint } = openLocal(root, location.label);
-  return {
-    endpoint,
-    only: undefined,
+  const name = path.basename(location.path);
+  // the parent stays in hand, and the root is opened through it
+  const at = parent.folders.rootPath().replace(/\.$/, name);
+  const root = { path: path.join(parent.path, name), folders: new FolderHandles(at) };
+  return sideOf(openLocal(root, location.label), undefined, {
     makeRoot: async () => {
-      await fs.mkdir(root, { recursive: true });
+      await fs.mkdir(at, { recursive: true });
     },
-    elsewhere,
-  };
+    close: async () => parent.folders.close(),
+  });
 }
 
-function elsewhere(root: string, label: string) {
-  return openLocal(root, label).endpoint;
+interface OwnSteps {
+  readonly makeRoot: () => Promise<void>;
+  /** Called when the side's endpoint is closed. */
+  readonly close: () => Promise<void>;
+}
+
+const noSteps: OwnSteps = { makeRoot: async () => {}, close: async () => {} };
+
+function sideOf(local: LocalSide, only: string | undefined, steps = noSteps): Side {
+  const { reach, moveTo } = local;
+  const others: Endpoint[] = [];
+  const close = async () => {
+    for (const { close } of [local.endpoint, ...others]) await close();
+    await steps.close();
+  };
+  return {
+    endpoint: { ...local.endpoint, close },
+    only,
+    makeRoot: steps.makeRoot,
+    reach,
+    elsewhere(root, label) {
+      const { endpoint } = openLocal({ path: root, folders: new FolderHandles(root) }, label);
+      others.push(endpoint);
+      return endpoint;
+    },
+    moveTo: async (other, from, to, signal) => {
+      if (other.reach !== undefined) await moveTo(other.reach, from, to, signal);
+    },
+  };
 }

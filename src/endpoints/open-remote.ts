@@ -73,11 +73,19 @@ async function resolveSide(
     endpoint: open(root, location.label, isFile ? undefined : listing),
     only: isFile ? posix.basename(real) : undefined,
     elsewhere: (at, label) => open(at, label),
+    reach: undefined,
+    moveTo: ({ endpoint }, from, to, ...rest) =>
+      open('/', location.label).rename(below(root, from), below(endpoint.root, to), false, ...rest),
     makeRoot: async (abort) => {
       if (kind === 'folder') return;
       await makeFolders(open('/', location.label), root.slice(1), base.slice(1), abort);
     },
   };
+}
+
+/** The path below `/` of what is below a root. */
+function below(root: string, path: string): string {
+  return posix.join(root, path).slice(1);
 }
 
 /**

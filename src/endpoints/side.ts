@@ -1,8 +1,10 @@
 /** One side of a job once it is open, and what local and remote sides have in common when they open. */
+import type { Stat } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Location } from '../core/job.js';
 import { escapeText } from '../core/text.js';
 import type { Endpoint } from './endpoint.js';
+import type { Reach } from './local/folder-handles.js';
 
 /** The source (`from`) or the destination (`to`) of a job. */
 export type SideRole = 'from' | 'to';
@@ -13,8 +15,21 @@ export interface Side {
   readonly only: string | undefined;
   /** Creates the missing folders of a destination's root, but neither a remote's `root` nor a local root's parent. */
   makeRoot(signal: AbortSignal): Promise<void>;
-  /** The same side with another absolute root. */
+  /** The same side with another absolute root; closed with this one's endpoint. */
   elsewhere(root: string, label: string): Endpoint;
+  /**
+   * Renames a file of this side to a free name on another side of the same machine. If the reply is lost,
+   * `isOurs` says whether what is at the new name is the file, as in `Endpoint.rename`.
+   */
+  moveTo(
+    other: Side,
+    from: string,
+    to: string,
+    signal: AbortSignal,
+    isOurs: (there: Stat) => boolean,
+  ): Promise<void>;
+  /** How a local side's paths are reached; undefined for a remote one. */
+  readonly reach: Reach | undefined;
 }
 
 /** The error for a destination that is a file. */

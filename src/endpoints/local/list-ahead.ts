@@ -1,5 +1,5 @@
 /** Lists a tree before it is asked for, until the first question, or until there is enough. */
-import type { Entry } from '../../core/entry.js';
+import { type Entry, join } from '../../core/entry.js';
 
 /** It ends once this many folders are listed and not yet asked for, or they hold this many entries in all. */
 const mostFolders = 512;
@@ -54,7 +54,7 @@ export class ListAhead {
           this.#running--;
           this.#entries += entries.length;
           for (const { name, kind } of entries)
-            if (kind === 'folder') this.#coming.push(`${path === '/' ? '' : path}/${name}`);
+            if (kind === 'folder') this.#coming.push(join(path, name));
           this.#next();
         },
         () => {

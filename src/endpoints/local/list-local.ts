@@ -5,6 +5,7 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import type { Entry, Kind, Stat } from '../../core/entry.js';
 import { Listed } from '../listed.js';
+import type { FolderHandles } from './folder-handles.js';
 
 export interface FlatListing {
   /** Joined with NUL, which no name can contain. */
@@ -34,12 +35,20 @@ export function toStat(stats: Stats): Stat {
   };
 }
 
-/** Lists a folder; throws the system's error. An entry that disappears meanwhile is left out. */
-export function listFlat(path: string): FlatListing {
-  const found = readdirSync(path);
+/** Lists the folder at a relative path; throws the system's error. An entry that disappears meanwhile is left out. */
+export function listFlat(folders: FolderHandles, path: string): FlatListing {
+  const folder = folders.take(path);
+  try {
+    return listIn(folder.prefix);
+  } finally {
+    folders.give(folder);
+  }
+}
+
+function listIn(prefix: string): FlatListing {
+  const found = readdirSync(prefix);
   const names: string[] = [];
   const numbers = new Float64Array(found.length * 4);
-  const prefix = path === '/' ? '/' : `${path}/`;
   for (const name of found) {
     const at = names.length * 4;
     const stats = lstatSync(prefix + name, { throwIfNoEntry: false });

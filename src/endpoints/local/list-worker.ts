@@ -1,16 +1,20 @@
 /** A thread that lists local folders, so that a large tree is listed while this process works on the network. */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
+import { FolderHandles } from './folder-handles.js';
 import { type FlatListing, listFlat } from './list-local.js';
 
 export type ListAnswer =
   | { readonly flat: FlatListing }
   | { readonly error: { readonly message: string; readonly code?: string } };
 
+/** The thread's own handles, from one on the root. */
+const folders = new FolderHandles(workerData as string);
+
 parentPort?.on('message', (paths: readonly string[]) => {
   const buffers: ArrayBuffer[] = [];
   const answers = paths.map((path): ListAnswer => {
     try {
-      const flat = listFlat(path);
+      const flat = listFlat(folders, path);
       buffers.push(flat.numbers.buffer as ArrayBuffer);
       return { flat };
     } catch (error) {

@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Entry } from '../../core/entry.js';
+import type { FolderHandles } from './folder-handles.js';
 import { ListAhead } from './list-ahead.js';
 import { listFlat, toEntries } from './list-local.js';
 import type { ListAnswer } from './list-worker.js';
@@ -37,13 +38,18 @@ export class Lister {
   /** Listings by the thread, in the order in which it answers. */
   readonly #pending: PendingListing[] = [];
   readonly #ahead = new ListAhead((path) => this.#list(path), foldersAhead);
+  readonly #folders: FolderHandles;
 
-  /** Begins to list a tree before anybody asks, while a connection is being made. */
-  ahead(path: string): void {
-    this.#ahead.start(path);
+  constructor(folders: FolderHandles) {
+    this.#folders = folders;
   }
 
-  /** The folder's entries; rejects with the system's error. */
+  /** Begins to list the whole tree before anybody asks, while a connection is being made. */
+  ahead(): void {
+    this.#ahead.start('');
+  }
+
+  /** The entries of the folder at a relative path; rejects with the system's error. */
   list(path: string): Promise<Entry[]> {
     return this.#ahead.take(path) ?? this.#list(path);
   }
@@ -61,7 +67,7 @@ export class Lister {
     await new Promise((next) => setImmediate(next));
     if (this.#closed) throw new Error(closedMessage);
     if (this.#entriesListed < entriesBeforeThread || this.#failed) {
-      const entries = toEntries(listFlat(path));
+      const entries = toEntries(listFlat(this.#folders, path));
       this.#entriesListed += entries.length;
       return entries;
     }
@@ -92,6 +98,7 @@ export class Lister {
 
   #start(): Worker {
     const thread = new Worker(new URL('./list-worker.js', import.meta.url), {
+      workerData: this.#folders.rootPath(),
       resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
     });
     thread.on('message', (answers: readonly ListAnswer[]) => {

@@ -21,13 +21,16 @@ const messages: Readonly<Record<string, string>> = {
   EXDEV: 'it is on another file system',
 };
 
+/** Node names the call and its path, which here is that of a folder's handle. */
+const callAndPath = /, [a-z]+ '.*$/s;
+
 /** The system's error as an `io` error with the entry's path; a FerryError is returned unchanged. */
 export function localError(error: unknown, path: string): FerryError {
   if (error instanceof FerryError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   return new FerryError(
     'io',
-    messages[code ?? ''] ?? message,
+    messages[code ?? ''] ?? message.replace(callAndPath, ''),
     present({ path, cause: error, code }),
   );
 }

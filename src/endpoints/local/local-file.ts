@@ -1,10 +1,10 @@
 /** Open files on this machine, and small ones that are read or finished as a whole. */
 import fs, { constants } from 'node:fs';
 import type { Stat } from '../../core/entry.js';
-import { confine } from '../confine.js';
 import type { Ending, Handle, OpenMode, WholeFile } from '../endpoint.js';
 import { ignoreRefusal } from '../set-stat-refusal.js';
 import type { DiskPace } from './disk-pace.js';
+import type { Reach } from './folder-handles.js';
 import type { FsCalls } from './fs-calls.js';
 import { toStat } from './list-local.js';
 import { localError } from './local-error.js';
@@ -27,16 +27,16 @@ export class LocalFile implements Handle {
   readonly #call: FsCalls;
   readonly #fd: number;
   readonly #path: string;
-  readonly #root: string;
+  readonly #reach: Reach;
   #closing: Promise<void> | undefined;
 
-  /** `root` is that of the endpoint, for the paths that `copyFrom` gets. */
-  constructor(pace: DiskPace, call: FsCalls, fd: number, path: string, root: string) {
+  /** `reach` is the endpoint's, for the paths that `copyFrom` gets. */
+  constructor(pace: DiskPace, call: FsCalls, fd: number, path: string, reach: Reach) {
     this.#pace = pace;
     this.#call = call;
     this.#fd = fd;
     this.#path = path;
-    this.#root = root;
+    this.#reach = reach;
   }
 
   read(buffer: Buffer, position: number, signal: AbortSignal): Promise<number> {
@@ -68,10 +68,10 @@ export class LocalFile implements Handle {
   }
 
   async copyFrom(path: string, bytes: number, signal: AbortSignal): Promise<Stat> {
-    const source = confine(this.#root, path);
-    signal.throwIfAborted();
+    const from = await this.#reach(path, signal, (real) =>
+      this.#call.open(real, openFlags.read, 0),
+    );
     try {
-      const from = await this.#call.open(source, openFlags.read, 0);
       try {
         const buffer = Buffer.allocUnsafeSlow(Math.min(copyStepBytes, Math.max(1, bytes)));
         for (let at = 0; at < bytes; ) {

@@ -1,23 +1,36 @@
 /** An Endpoint on this machine's file system. */
 
-import { confine } from '../confine.js';
+import { nameOf, parentOf } from '../../core/entry.js';
+import { FerryError } from '../../core/errors.js';
+import { refuseEscape } from '../confine.js';
 import type { Capabilities, Endpoint } from '../endpoint.js';
 import { DiskPace } from './disk-pace.js';
-import { createCalls, type FsCalls } from './fs-calls.js';
+import type { Folder, FolderHandles, Reach } from './folder-handles.js';
+import { createCalls } from './fs-calls.js';
 import { toStat } from './list-local.js';
 import { Lister } from './lister.js';
 import { localError } from './local-error.js';
 import { LocalFile, openFlags, readHere, readInSteps } from './local-file.js';
+import { renameNew, setAttributes } from './local-steps.js';
 
 export interface LocalSide {
   readonly endpoint: Endpoint;
   /** Begins to list the whole tree now; a folder's first `list` may then be as old as this call. */
   readonly listAhead: () => void;
+  readonly reach: Reach;
+  /** Renames a file to a free name on another local side. */
+  readonly moveTo: (there: Reach, from: string, to: string, signal: AbortSignal) => Promise<void>;
 }
 
-/** `root` is an absolute, resolved path; it need not exist yet. */
-export function openLocal(root: string, label: string): LocalSide {
-  const lister = new Lister();
+export interface LocalRoot {
+  /** The root's real path, for messages. */
+  readonly path: string;
+  readonly folders: FolderHandles;
+}
+
+/** The root need not exist yet. */
+export function openLocal({ path: root, folders }: LocalRoot, label: string): LocalSide {
+  const lister = new Lister(folders);
   const pace = new DiskPace();
   const call = createCalls(pace);
   const can: Capabilities = {
@@ -38,99 +51,95 @@ export function openLocal(root: string, label: string): LocalSide {
     requestsAtOnce: Number.POSITIVE_INFINITY,
   };
 
-  /** Runs one call on a path: confines the path, checks the signal, gives errors the path. */
-  const on = async <T>(
-    path: string,
-    signal: AbortSignal,
-    operation: (real: string) => Promise<T>,
-  ): Promise<T> => {
-    const real = confine(root, path);
+  const reach: Reach = async (path, signal, operation) => {
+    refuseEscape(root, path);
     signal.throwIfAborted();
-    try {
-      return await operation(real);
-    } catch (error) {
-      throw localError(error, path);
+    const above = parentOf(path);
+    const name = path === '' ? '.' : nameOf(path);
+    for (let again = false; ; again = true) {
+      let folder: Folder | undefined;
+      try {
+        folder = folders.inHand(above) ?? (await folders.takeBy(call.open, above));
+        return await operation(folder.prefix + name);
+      } catch (error) {
+        if (again || !isExhausted(error) || !folders.keepLess()) throw localError(error, path);
+      } finally {
+        if (folder !== undefined) folders.give(folder);
+      }
     }
+  };
+
+  const rename = async (from: string, to: string, replace: boolean, signal: AbortSignal) => {
+    const renameTo = (source: string, real: string) =>
+      replace ? call.rename(source, real) : renameNew(call, source, real);
+    refuseEscape(root, from);
+    const above = parentOf(to);
+    await reach(to, signal, (real) =>
+      parentOf(from) === above
+        ? renameTo(real.slice(0, real.length - nameOf(to).length) + nameOf(from), real)
+        : reach(from, signal, (source) => renameTo(source, real)),
+    );
+    folders.forget(from);
+    folders.forget(to);
   };
 
   const endpoint: Endpoint = {
     label,
     root,
     can,
-    list: (folder, signal) => on(folder, signal, (real) => lister.list(real)),
+    async list(folder, signal) {
+      refuseEscape(root, folder);
+      signal.throwIfAborted();
+      try {
+        return await lister.list(folder);
+      } catch (error) {
+        throw localError(error, folder);
+      }
+    },
     stat: (path, signal) =>
-      on(path, signal, async (real) => {
-        try {
-          return toStat(await call.lstat(real));
-        } catch (error) {
-          const { code } = error as NodeJS.ErrnoException;
-          if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-          throw error;
-        }
+      reach(path, signal, call.lstat).then(toStat, (error: FerryError) => {
+        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+        throw error;
       }),
     open: (path, mode, permissions, signal) =>
-      on(path, signal, (real) =>
+      reach(path, signal, (real) =>
         call
           .open(real, openFlags[mode], permissions & 0o777)
-          .then((fd) => new LocalFile(pace, call, fd, path, root)),
+          .then((fd) => new LocalFile(pace, call, fd, path, reach)),
       ),
     readWhole: (path, target, signal) =>
-      on(path, signal, (real) => pace.call(readHere, readInSteps, call, real, target)),
+      reach(path, signal, (real) => pace.call(readHere, readInSteps, call, real, target)),
     mkdir: (path, permissions, signal) =>
-      on(path, signal, (real) => call.mkdir(real, permissions & 0o1777)),
-    rename: (from, to, replace, signal) =>
-      on(to, signal, async (real) => {
-        const source = confine(root, from);
-        if (replace) await call.rename(source, real);
-        else await renameNew(call, source, real);
-      }),
-    link: (from, to, signal) =>
-      on(to, signal, async (real) => {
-        await call.link(confine(root, from), real);
+      reach(path, signal, (real) => call.mkdir(real, permissions & 0o1777)),
+    rename,
+    async link(from, to, signal) {
+      refuseEscape(root, from);
+      return reach(to, signal, async (real) => {
+        await reach(from, signal, (source) => call.link(source, real));
         return toStat(await call.lstat(real));
-      }),
+      });
+    },
     setStat: (path, attributes, signal) =>
-      on(path, signal, async (real) => {
-        const there = await call.lstat(real);
-        if (there.isSymbolicLink()) throw withCode('ELOOP');
-        if (attributes.mode !== undefined) await call.chmod(real, attributes.mode & 0o1777);
-        if (attributes.mtime !== undefined)
-          await call.utimes(real, attributes.mtime, attributes.mtime);
-      }),
-    remove: (path, signal) => on(path, signal, (real) => call.unlink(real)),
-    rmdir: (path, signal) => on(path, signal, (real) => call.rmdir(real)),
-    readlink: (path, signal) => on(path, signal, (real) => call.readlink(real)),
-    symlink: (target, path, signal) => on(path, signal, (real) => call.symlink(target, real)),
-    close: () => lister.close(),
+      reach(path, signal, (real) => setAttributes(call, real, attributes)),
+    remove: (path, signal) => reach(path, signal, call.unlink),
+    rmdir: (path, signal) => reach(path, signal, call.rmdir).then(() => folders.forget(path)),
+    readlink: (path, signal) => reach(path, signal, call.readlink),
+    symlink: (target, path, signal) => reach(path, signal, (real) => call.symlink(target, real)),
+    async close() {
+      await lister.close();
+      folders.close();
+    },
   };
-  return { endpoint, listAhead: () => lister.ahead(root) };
+  return {
+    endpoint,
+    listAhead: () => lister.ahead(),
+    reach,
+    moveTo: (there, from, to, signal) =>
+      there(to, signal, (real) => reach(from, signal, (source) => renameNew(call, source, real))),
+  };
 }
 
-/** Renames only if `to` does not exist. rename(2) always replaces and a hard link never does, so a file is linked first. */
-async function renameNew(call: FsCalls, from: string, to: string): Promise<void> {
-  const stats = await call.lstat(from);
-  if (stats.isDirectory()) {
-    // a folder can't be linked, but rename(2) replaces only an empty one
-    await renameIfFree(call, from, to);
-    return;
-  }
-  try {
-    await call.link(from, to);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw error;
-    // this file system has no hard links
-    await renameIfFree(call, from, to);
-    return;
-  }
-  await call.unlink(from);
-}
-
-async function renameIfFree(call: FsCalls, from: string, to: string): Promise<void> {
-  if (await call.lstat(to).catch(() => undefined)) throw withCode('EEXIST');
-  await call.rename(from, to);
-}
-
-function withCode(code: string): Error {
-  return Object.assign(new Error(), { code });
+/** Whether no more files may be open. */
+function isExhausted(error: unknown): boolean {
+  return error instanceof FerryError && (error.code === 'EMFILE' || error.code === 'ENFILE');
 }

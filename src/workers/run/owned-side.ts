@@ -10,6 +10,10 @@ export function ownedSide(side: Side, isOurs: () => boolean): Side {
     ...side,
     endpoint: ownedEndpoint(side.endpoint, isOurs),
     elsewhere: (root, label) => ownedEndpoint(elsewhere(root, label), isOurs),
+    async moveTo(other, from, to, ...rest) {
+      assertOurs(isOurs, to);
+      return side.moveTo(other, from, to, ...rest);
+    },
     async makeRoot(signal) {
       assertOurs(isOurs, '');
       return makeRoot(signal);

@@ -193,7 +193,7 @@ async function carryOut(
       ...sides,
       trash,
       pool,
-      archive: archive?.endpoint,
+      archive,
       tally,
       emit,
       signal,

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { FolderHandles } from '../../../src/endpoints/local/folder-handles.js';
 import { Lister } from '../../../src/endpoints/local/lister.js';
 import { temporaryFolder } from '../../kit/files/temporary.js';
 
@@ -10,21 +11,21 @@ const folders = 100;
 const files = 50;
 
 let root: string;
-const folder = (i: number) => join(root, `d${i}`);
+const folder = (i: number) => `d${i}`;
 
 beforeAll(async () => {
   root = await temporaryFolder();
   for (let i = 0; i < folders; i++) {
-    mkdirSync(folder(i));
-    for (let f = 0; f < files; f++) writeFileSync(join(folder(i), `${i}-${f}`), '');
+    mkdirSync(join(root, folder(i)));
+    for (let f = 0; f < files; f++) writeFileSync(join(root, folder(i), `${i}-${f}`), '');
   }
 });
 
 test('each answer is that of its own folder, also next to folders that can not be listed', async () => {
-  const lister = new Lister();
+  const lister = new Lister(new FolderHandles(root));
   for (let i = 0; i < folders; i++) await lister.list(folder(i)); // from here on the thread lists
   const asked = Array.from({ length: folders }, (_, i) =>
-    lister.list(i % 7 === 3 ? join(root, `gone${i}`) : folder(i)),
+    lister.list(i % 7 === 3 ? `gone${i}` : folder(i)),
   );
   for (const [i, outcome] of (await Promise.allSettled(asked)).entries())
     if (i % 7 === 3)
@@ -40,12 +41,12 @@ test('each answer is that of its own folder, also next to folders that can not b
 });
 
 test('close rejects pending and later listings, and late answers of the thread reach nobody', async () => {
-  const lister = new Lister();
+  const lister = new Lister(new FolderHandles(root));
   for (let i = 0; i < folders; i++) await lister.list(folder(i));
   const before = Array.from({ length: folders }, (_, i) => lister.list(folder(i)));
   await before[0];
   const closing = lister.close();
-  const after = Array.from({ length: folders }, () => lister.list(root));
+  const after = Array.from({ length: folders }, () => lister.list(''));
   const outcomes = await Promise.allSettled([...before, ...after]);
   await closing;
   for (const [i, outcome] of outcomes.slice(0, folders).entries())

@@ -38,7 +38,7 @@ export function createAfter(
   job: Job,
   source: Side,
   context: CopyContext,
-  archive?: Endpoint,
+  archive?: Side,
 ): AfterAction | undefined {
   const { after } = job;
   if (after.kind === 'keep') return undefined;
@@ -92,9 +92,8 @@ export function createAfter(
   }
 
   async function move(from: string, path: string, seen: Seen): Promise<'handled' | 'grown'> {
-    const to = archive as Endpoint;
+    const { endpoint: to } = archive as Side;
     await makeFolders(to, parentOf(path), 0o777, made, signal);
-    const whole = source.elsewhere('/', side.label);
     const sameSide = job.from.remote?.name === (job.after as { to: Job['to'] }).to.remote?.name;
     for (let n = 0; n < namesTried; n++) {
       const name = n === 0 ? path : join(parentOf(path), `${nameOf(path)}.${n}`);
@@ -102,7 +101,7 @@ export function createAfter(
       if (sameSide) {
         try {
           const isIt = (there: Stat) => there.size === seen.size && there.mtime === seen.mtime;
-          await whole.rename(absolute(side, from), absolute(to, name), false, signal, isIt);
+          await source.moveTo(archive as Side, from, name, signal, isIt);
           await lookAt(to, name, from, seen);
           return 'handled';
         } catch (error) {
@@ -166,9 +165,4 @@ function sameIdentity(a: Seen, b: Seen): boolean {
 
 function goneFrom(path: string): FerryError {
   return new FerryError('io', 'it is gone from the source', { path, code: 'ENOENT' });
-}
-
-/** An entry's path below `/`. */
-function absolute(side: Endpoint, path: string): string {
-  return join(side.root.slice(1), path).replace(/\/$/, '');
 }

@@ -8,7 +8,6 @@ import { asFerryError, FerryError } from '../../../core/errors.js';
 import type { Emit } from '../../../core/events.js';
 import type { Job } from '../../../core/job.js';
 import { count, escapeText } from '../../../core/text.js';
-import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { SessionPool } from '../../../endpoints/sftp/pool.js';
 import type { Side } from '../../../endpoints/side.js';
 import { withheld } from '../../../jobs/plan/guard.js';
@@ -41,7 +40,7 @@ export interface TransferRequest {
   /** The pool whose sessions are used: runs on one pool share a remote's bandwidth. */
   readonly pool: SessionPool;
   /** The side that `after: archive` moves files to. */
-  readonly archive: Endpoint | undefined;
+  readonly archive: Side | undefined;
   readonly tally: Tally;
   readonly emit: Emit;
   readonly signal: AbortSignal;

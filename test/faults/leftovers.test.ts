@@ -1,17 +1,6 @@
 /** Row 61 of docs/faults.md, through the built CLI: temporary files that earlier runs and other writers left. */
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  cpSync,
-  linkSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { hostileTest as test } from '../kit/base.js';
@@ -152,52 +141,6 @@ describe('row 61: temporary files of others', () => {
 });
 
 describe('row 61: a leftover that somebody changed is never published', () => {
-  test('a hole, a second name, a link: it is written anew', async ({ scene, hostile }) => {
-    const content = randomBytes(40 * MiB, 7);
-    scene.writeThere({ big: content }, { mtime: then });
-    await scene.jobs({ operation: 'pull', from: `archive:${scene.place}`, to: './data' });
-    scene.writeHere({});
-    await killedRun(scene, hostile, ({ type, offset }) => type === 'READ' && offset > 38 * MiB);
-    const [name = ''] = parts(scene.here());
-    const [part, safe, outside] = [scene.here(name), join(scene.cwd, 'safe'), join(scene.cwd, 'o')];
-    expect(statSync(part).size).toBeGreaterThan(33 * MiB);
-    renameSync(part, safe);
-
-    const ways: Readonly<Record<string, () => void>> = {
-      nothing: () => copyFileSync(safe, part),
-      'a hole': () => {
-        copyFileSync(safe, part);
-        execFileSync('fallocate', ['--punch-hole', '--offset=0', '--length=65536', part]);
-      },
-      'a second name': () => {
-        copyFileSync(safe, outside);
-        linkSync(outside, part);
-      },
-      'a link': () => {
-        copyFileSync(safe, outside);
-        symlinkSync(outside, part);
-      },
-    };
-    for (const [what, change] of Object.entries(ways)) {
-      rmSync(outside, { force: true });
-      rmSync(scene.here(), { recursive: true });
-      scene.writeHere({});
-      change();
-      const before = hostile.requests.length;
-      expect((await scene.run()).code, what).toBe(0);
-      const reads = hostile.requests.slice(before).filter(({ type }) => type === 'READ');
-      expect(
-        reads.some(({ offset }) => offset === 0),
-        what,
-      ).toBe(what !== 'nothing');
-      expect(readFileSync(scene.here('big')).equals(content), what).toBe(true);
-      expect(statSync(scene.here('big')).nlink, what).toBe(1);
-      expect(parts(scene.here()), what).toEqual([]);
-      if (what.startsWith('a second') || what === 'a link')
-        expect(readFileSync(outside).equals(readFileSync(safe)), what).toBe(true);
-    }
-  });
-
   test('a link on a server: it goes, and what it leads to is not touched', async ({
     scene,
     hostile,

@@ -12,7 +12,9 @@ import type { Handle } from '../../../endpoints/endpoint.js';
 export const resumeWindowBytes = 32 * 1024 * 1024;
 
 /** Bytes of a file between two requests to put it on the other side's disk, so that a power cut there leaves no hole below. */
-const flushEveryBytes = 64 * 1024 * 1024;
+const flushEveryBytes = { first: 8 * 1024 * 1024, least: 4 * 1024 * 1024, most: 64 * 1024 * 1024 };
+/** The next request is for as many bytes as should take this long: meanwhile a server answers nothing else, and a slow disk must not look like a dead one. */
+const flushWithinMs = 2000;
 
 /** Bytes moved in one request if both sides allow as many. */
 export const largestChunkBytes = 255 * 1024;
@@ -56,7 +58,8 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
   const acknowledged = new Map<number, number>();
   let hashed = move.start;
   let prefix = move.start;
-  let flushAt = move.start + flushEveryBytes;
+  let flushEvery = flushEveryBytes.first;
+  let flushAt = move.start + flushEvery;
   let flushed: Promise<void> | undefined;
   let failure: unknown;
   let running = 0;
@@ -89,15 +92,22 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
     failure ??= error;
   };
 
-  /** Nothing waits for it but the end of a file that is to be on the disk anyway: such an error may be told only once. */
+  /** One at a time. Nothing waits for it but the end of a file that is to be on the disk anyway: its error may be told only once. */
   const flush = () => {
-    flushAt = prefix + flushEveryBytes;
-    const flushing = to.flush?.(signal);
-    flushed = move.fsync
-      ? Promise.all([flushed, flushing?.catch(fail)]).then(() => {})
-      : flushing?.catch(() => {
-          flushAt = Number.POSITIVE_INFINITY;
-        });
+    const began = performance.now();
+    const asked = prefix;
+    flushAt = Number.POSITIVE_INFINITY;
+    flushed = to.flush?.(signal).then(
+      () => {
+        const { least, most } = flushEveryBytes;
+        const took = Math.max(1, performance.now() - began);
+        flushEvery = Math.min(most, Math.max(least, (flushEvery * flushWithinMs) / took));
+        flushAt = asked + flushEvery;
+      },
+      (error) => {
+        if (move.fsync) fail(error);
+      },
+    );
   };
 
   const one = async (position: number, length: number) => {

@@ -175,6 +175,10 @@ class Transfer {
     const { removed, failure } = await this.#leftovers.clear(
       ({ mark, size }) => tally.failed === 0 || mark === undefined || !mayResume(size),
     );
+    // no copy is left to go on with what this run has left, either: its source vanished
+    if (tally.failed === 0)
+      for (const path of [...this.#context.leftovers.values()].flat())
+        this.#context.orphans.add(path);
     if (removed > 0)
       emit({
         event: 'notice',

@@ -1,7 +1,7 @@
 /** Moving a file in chunks between two handles of the tests' own making. */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Budget } from '../../../../src/core/at-once.js';
 import { FerryError } from '../../../../src/core/errors.js';
 import type { Handle } from '../../../../src/endpoints/endpoint.js';
@@ -234,13 +234,31 @@ describe('the destination is asked to put a large file on its disk', () => {
     }).done;
   };
 
-  test('at every 64 MiB, and nothing waits for it', async () => {
+  const counted = async (flush: () => Promise<void>) => {
     let asked = 0;
     await large(() => {
       asked++;
-      return new Promise(() => {});
+      return flush();
     }, false);
-    expect(asked).toBe(3);
+    return asked;
+  };
+
+  test('soon, then at every 64 MiB', async () => {
+    expect(await counted(async () => {})).toBe(3);
+  });
+
+  test('more often where the disk is slow, so that each time is short', async () => {
+    let ms = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+      ms += 10_000;
+      return ms;
+    });
+    onTestFinished(() => clock.mockRestore());
+    expect(await counted(async () => {})).toBeGreaterThan(20);
+  });
+
+  test('and nothing waits for it', async () => {
+    expect(await counted(() => new Promise(() => {}))).toBe(1);
   });
 
   test('a failure is one only if the file is to be on the disk', async () => {

@@ -114,24 +114,6 @@ describe('row 20: the source is changed while it is read', () => {
   );
 
   hostileTest.for(cases)(
-    '%s, %s once: sent whole in the same run',
-    async ([way, kind], { scene, hostile }) => {
-      const { source, target, eye } = await prepare(scene, way, kind);
-      let n = 0;
-      hostile.behave = (asked) => {
-        if (n === 0 && isReading(way, asked)) write(source('big'), kind, ++n);
-        return 'normal';
-      };
-      const { code, report, stderr } = await scene.run();
-      expect((await eye.stop()).wrong).toEqual([]);
-      expect(code, stderr).toBe(0);
-      expect(n).toBe(1);
-      expect(report.files).toMatchObject({ copied: 2, deleted: 1 });
-      expect(sameTree(source(), target())).toBe(true);
-    },
-  );
-
-  hostileTest.for(cases)(
     '%s, %s again and again: `changed`, later whole',
     async ([way, kind], { scene, hostile }) => {
       const { source, target, eye } = await prepare(scene, way, kind);

@@ -20,6 +20,9 @@ import { fingerprint } from '../fingerprint.js';
 /** Who keeps the mark. */
 type Keeper = 'destination' | 'state';
 
+/** Tries to write the mark: a new file is not made again by itself after the connection was lost. */
+const triesToWrite = 4;
+
 const marksFolder = join(reservedFolder, 'mirrored');
 
 /** What a mark is named by. */
@@ -83,15 +86,18 @@ export class FirstContact {
     if (keeper === 'destination' && this.#isThere === undefined) return undefined;
     if (keeper === 'state' && !this.#matters) return undefined;
     if (await this.#look(signal)) return this.#remember('destination');
-    try {
-      await this.#write(run, signal);
-    } catch (thrown) {
-      signal.throwIfAborted();
-      const error = asFerryError(thrown);
-      if (endsRun(error.kind)) throw error;
-      return this.#remember('state');
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#write(run, signal);
+        return this.#remember('destination');
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const error = asFerryError(thrown);
+        if (error.kind === 'network' && attempt < triesToWrite) continue;
+        if (endsRun(error.kind)) throw error;
+        return this.#remember('state');
+      }
     }
-    return this.#remember('destination');
   }
 
   #recall(): Promise<Keeper | undefined> {

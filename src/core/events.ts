@@ -78,8 +78,10 @@ export interface FailureEnd {
  * What a run that succeeded could not guarantee. `live`: of a file that grew while it was read, all that it
  * held when it was opened was taken, and no more. `skip`: a file that arrived at the destination between
  * the last look and the rename may have been replaced, although the job says `existing: skip`.
+ * `confinement`: nothing could show that a side's paths lie below its root, since the server has no REALPATH or
+ * this machine no /proc.
  */
-export type NotGuaranteed = 'live' | 'skip';
+export type NotGuaranteed = 'confinement' | 'live' | 'skip';
 
 /** How one target of a run ended. */
 export interface TargetEnd

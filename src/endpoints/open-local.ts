@@ -116,6 +116,7 @@ function sideOf(local: LocalSide, only: string | undefined, steps = noSteps): Si
   return {
     endpoint: { ...local.endpoint, close },
     only,
+    isConfined: fdPaths !== undefined,
     makeRoot: steps.makeRoot,
     reach,
     elsewhere(root, label) {

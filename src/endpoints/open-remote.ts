@@ -6,7 +6,16 @@ import { FerryError } from '../core/errors.js';
 import type { Location } from '../core/job.js';
 import type { Remote } from '../core/remote.js';
 import type { Endpoint } from './endpoint.js';
-import { baseOf, checkBase, kindOf, resolved, unreachable } from './remote-root.js';
+import {
+  baseOf,
+  checkBase,
+  kindOf,
+  leadsOut,
+  liesIn,
+  resolved,
+  resolveMissing,
+  unreachable,
+} from './remote-root.js';
 import type { RawEntry } from './sftp/client/wire.js';
 import { readdirsAhead, readFolder } from './sftp/list-folder.js';
 import type { SessionPool } from './sftp/pool.js';
@@ -62,7 +71,12 @@ async function resolveSide(
   const kind = await wantedKind.catch((error) => {
     throw unreachable(location, remote, error);
   });
-  const real = kind === undefined ? wanted : await resolved(wanted, resolving, location);
+  const found =
+    kind === undefined
+      ? await resolveMissing(channel, base, wanted, resolving, signal)
+      : await resolved(wanted, resolving, location);
+  const real = found.path;
+  if (remote.root !== undefined && !liesIn(base, real)) throw leadsOut(location, remote, real);
   const isFile = kind !== undefined && kind !== 'folder';
   if (isFile && role === 'to') throw notAFolder(location);
   const root = isFile ? posix.dirname(real) : real;
@@ -72,6 +86,7 @@ async function resolveSide(
   return {
     endpoint: open(root, location.label, isFile ? undefined : listing),
     only: isFile ? posix.basename(real) : undefined,
+    isConfined: found.isSure,
     elsewhere: (at, label) => open(at, label),
     reach: undefined,
     moveTo: ({ endpoint }, from, to, ...rest) =>

@@ -53,21 +53,84 @@ export async function checkBase(
       });
 }
 
+/** A side's path, and whether REALPATH has followed the links in it. */
+interface Resolved {
+  readonly path: string;
+  readonly isSure: boolean;
+}
+
 /** The canonical path of a side; as it is written, where the server has no REALPATH. Errors: `hostile-peer` if it is not absolute. */
 export async function resolved(
   wanted: string,
   resolving: Promise<string>,
   { label }: Location,
-): Promise<string> {
+): Promise<Resolved> {
   const real = await resolving.catch((error) => {
-    if (codeOf(error) === 'ENOTSUP') return wanted;
+    if (codeOf(error) === 'ENOTSUP') return undefined;
     throw error;
   });
-  if (real.startsWith('/')) return real;
+  if (real === undefined) return { path: wanted, isSure: false };
+  if (real.startsWith('/')) return { path: real, isSure: true };
   throw new FerryError(
     'hostile-peer',
     `${label}: the server resolved it to "${escapeText(real)}"`,
     { hint: 'REALPATH must answer with an absolute path; check the server' },
+  );
+}
+
+/**
+ * The same for a path at which nothing is yet: the nearest folder above it that exists is resolved, no
+ * further up than `base`. It costs one round trip, and none right below `base`.
+ */
+export async function resolveMissing(
+  channel: SftpChannel,
+  base: string,
+  wanted: string,
+  resolving: Promise<string>,
+  signal: AbortSignal,
+): Promise<Resolved> {
+  // a link may lead to where nothing is yet
+  const told = await resolving.catch((error) => (codeOf(error) === 'ENOTSUP' ? undefined : ''));
+  if (told?.startsWith('/') && !liesIn(base, told)) return { path: told, isSure: true };
+  const above: string[] = [];
+  for (let at = posix.dirname(wanted); at !== base && at !== '/'; at = posix.dirname(at))
+    above.push(at);
+  const found = await Promise.all(above.map((at) => resolveFolder(channel, at, signal)));
+  const nearest = found.findIndex((one) => one !== undefined);
+  const { path, isSure } = found[nearest] ?? { path: base, isSure: told !== undefined };
+  return { path: posix.join(path, posix.relative(above[nearest] ?? base, wanted)), isSure };
+}
+
+/** Where a folder really is; undefined if nothing is there. */
+async function resolveFolder(
+  channel: SftpChannel,
+  at: string,
+  signal: AbortSignal,
+): Promise<Resolved | undefined> {
+  const resolving = channel.realpath(at, signal);
+  resolving.catch(() => {});
+  try {
+    if ((await kindOf(channel, at, signal)) === undefined) return undefined;
+    return { path: await resolving, isSure: true };
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return { path: at, isSure: false };
+  }
+}
+
+/** Whether a canonical path is `base` or below it. */
+export function liesIn(base: string, path: string): boolean {
+  return path === base || path.startsWith(base.endsWith('/') ? base : `${base}/`);
+}
+
+/** The error for a side that a link leads out of its remote's root. */
+export function leadsOut({ label }: Location, { name, host }: Remote, real: string): FerryError {
+  return new FerryError(
+    'refused',
+    `${escapeText(label)} leads out of the root of remote ${name}: on ${escapeText(host)} a link in it leads to ${escapeText(real)}`,
+    {
+      hint: 'nothing was read or changed; check who made that link, or set `root` to a folder that holds both',
+    },
   );
 }
 

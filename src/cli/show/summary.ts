@@ -44,6 +44,8 @@ export function summaryLine(report: Report): string {
   if (report.notGuaranteed?.includes('live')) line += ', growing files as of when they were opened';
   if (report.notGuaranteed?.includes('skip'))
     line += ', existing files kept as of one look before each rename';
+  if (report.notGuaranteed?.includes('confinement'))
+    line += ', links on the way to its folders not ruled out';
   if (report.attempt > 1) line += `, attempt ${report.attempt}`;
   return line;
 }

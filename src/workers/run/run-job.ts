@@ -141,7 +141,10 @@ async function carryOut(
     const destination = readOnly?.side ?? found;
     const archive =
       job.after.kind === 'archive' ? await open(job.after.to, 'to', false) : undefined;
-    refuseOverlap(job, source, destination);
+    if (!opened.every(({ isConfined }) => isConfined)) tally.notGuaranteed.add('confinement');
+    refuseOverlap([job.from, source], [job.to, destination]);
+    if (job.after.kind === 'archive' && archive !== undefined)
+      refuseOverlap([job.from, source], [job.after.to, archive]);
     const facts = await recallSides(job, source, destination, state);
     for (const { sentences } of facts)
       for (const message of sentences) emit({ event: 'notice', level: 'info', message });
@@ -299,13 +302,14 @@ function noteTimes({ noted }: StoredTimes, destination: Side, emit: Emit): void 
 }
 
 /** Refuses a root that contains the other one: the run would copy its own copies. Loading jobs.yml checks this too, but cannot see links. */
-function refuseOverlap(job: Job, source: Side, destination: Side): void {
-  if (job.from.remote?.name !== job.to.remote?.name) return;
-  const [a, b] = [source.endpoint.root, destination.endpoint.root].map((root) => `${root}/`);
-  if ((a as string).startsWith(b as string) || (b as string).startsWith(a as string))
+function refuseOverlap(...sides: readonly [Location, Side][]): void {
+  const [from, to] = sides.map(([location]) => location) as [Location, Location];
+  if (from.remote?.name !== to.remote?.name) return;
+  const [a, b] = sides.map(([, { endpoint }]) => `${endpoint.root}/`) as [string, string];
+  if (a.startsWith(b) || b.startsWith(a))
     throw new FerryError(
       'config',
-      `${job.from.label} and ${job.to.label} overlap: one contains the other`,
+      `${from.label} and ${to.label} overlap: one contains the other`,
       {
         hint: 'name two folders that do not contain each other',
       },

@@ -16,6 +16,7 @@ import type { Endpoint } from '../../../endpoints/endpoint.js';
 import { mirroredFile } from '../../../state/layout.js';
 import { writeWhole } from '../../../state/write-whole.js';
 import { fingerprint } from '../fingerprint.js';
+import { makeFolders } from '../trash/own-folders.js';
 
 /** Who keeps the mark. */
 type Keeper = 'destination' | 'state';
@@ -129,8 +130,7 @@ export class FirstContact {
   /** Writes the mark whole: under another name first. */
   async #write(run: string, signal: AbortSignal): Promise<void> {
     const { destination, job } = this.#contact;
-    for (const folder of [reservedFolder, marksFolder])
-      await makeFolder(destination, folder, signal);
+    await makeFolders(destination, marksFolder, 0o777, new Map(), signal);
     const data = Buffer.from(
       `${JSON.stringify({ job: job.name, from: job.from.label, to: job.to.label, run })}\n`,
     );
@@ -172,14 +172,6 @@ async function readKeeper(file: string): Promise<Keeper | undefined> {
   } catch {
     return undefined;
   }
-}
-
-/** Makes a folder of ours unless it exists; a link or a file of its name is an error. */
-async function makeFolder(side: Endpoint, path: string, signal: AbortSignal): Promise<void> {
-  await side.mkdir(path, 0o777, signal).catch(async (thrown) => {
-    const error = asFerryError(thrown);
-    if (endsRun(error.kind) || (await side.stat(path, signal))?.kind !== 'folder') throw error;
-  });
 }
 
 async function remove(side: Endpoint, path: string, signal: AbortSignal): Promise<void> {

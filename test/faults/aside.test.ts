@@ -1,4 +1,5 @@
 /** Row 60 of docs/faults.md, through the built CLI: what an interrupted replacement left aside. */
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { hostileTest, test } from '../kit/base.js';
@@ -136,6 +137,28 @@ describe('row 60: the run is killed while the old entry is aside', () => {
     },
   );
 });
+
+hostileTest(
+  'a name that is taken while its old file is aside: 3, and what is left aside is in nobody’s way later',
+  async ({ scene, hostile }) => {
+    hostile.extensions = {};
+    scene.writeHere({ a: 'new' }, { mtime: 1_700_000_000 });
+    scene.writeThere({ a: 'old' }, { mtime: 1_600_000_000 });
+    await scene.jobs({ operation: 'push' });
+    hostile.behave = (asked) => {
+      // the old file is aside by now
+      if (asked.to.endsWith('/a') && !readdirSync(scene.there()).includes('a'))
+        writeFileSync(scene.there('a'), 'theirs');
+      return 'normal';
+    };
+    expect((await scene.run()).code).toBe(3);
+    hostile.behave = () => 'normal';
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there()).a).toBe('new');
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ a: 'new' });
+  },
+);
 
 describe('row 60: what another writer set aside', () => {
   test('is left to it, until it has been there for a day', async ({ scene }) => {

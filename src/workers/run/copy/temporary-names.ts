@@ -36,16 +36,24 @@ const suffixes = 36 ** 8;
 // process is improbable. A system call for each name would cost more than the rest of a small file.
 let next = -1;
 
-/** Eight characters in base 36. */
-function uniqueSuffix(): string {
+/** A number below `suffixes`, another one each time. */
+function unique(): number {
   if (next < 0) next = randomBytes(6).readUIntBE(0, 6);
   next = (next + 1) % suffixes;
-  return next.toString(36).padStart(8, '0');
+  return next;
 }
 
-/** The path an old entry is moved to while it is replaced in several steps. */
-export function asidePath(path: string, mark: string): string {
-  return ours(path, `${mark}.ferryold`);
+/** Eight characters in base 36. */
+function uniqueSuffix(): string {
+  return unique().toString(36).padStart(8, '0');
+}
+
+/**
+ * A new path to which this writer moves an old entry while it is replaced in several steps: what an earlier
+ * run left aside may still be there, and would be in the way under the same name.
+ */
+export function asidePath(path: string, writer: string): string {
+  return ours(path, `${writer}${unique().toString(16).padStart(12, '0')}.ferryold`);
 }
 
 /** Names may have at most 255 bytes nearly everywhere; a longer one is replaced by its hash. */

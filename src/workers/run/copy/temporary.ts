@@ -210,10 +210,10 @@ async function replaceInSteps(
   context: CopyContext,
   toTrash: boolean,
 ): Promise<void> {
-  const { temporary, mark } = complete;
+  const { temporary } = complete;
   const { path, destination: old } = final;
-  const { destination, signal, trash } = context;
-  const aside = asidePath(path, mark);
+  const { destination, signal, trash, writer } = context;
+  const aside = asidePath(path, writer);
   const isAside = old !== undefined && (await setAside(path, aside, old, context));
   const putBack = async () => {
     if (isAside && !signal.aborted)

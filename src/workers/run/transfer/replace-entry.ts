@@ -10,7 +10,7 @@ import { agrees } from '../copy/agrees.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { beforePublishing, type Staged, stageFile } from '../copy/copy-file.js';
 import { publish } from '../copy/temporary.js';
-import { asidePath, markOf } from '../copy/temporary-names.js';
+import { asidePath } from '../copy/temporary-names.js';
 import type { Tally } from '../tally.js';
 import type { EntryWriter } from './entry-writer.js';
 import type { Remover } from './remover.js';
@@ -30,8 +30,7 @@ export async function replaceEntry(path: string, plan: Plan, parts: ReplaceParts
   const old = plan.deletes.find((action) => action.path === path);
   const entry = plan.copies.find((action) => action.path === path);
   if (old === undefined) throw new FerryError('defect', 'nothing to replace', { path });
-  const mark = markOf(context.writer, [path, context.rules.start]);
-  const aside = asidePath(path, mark);
+  const aside = asidePath(path, context.writer);
 
   const began = performance.now();
   // a new file is complete beside the old entry before the old one is touched

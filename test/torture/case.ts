@@ -40,6 +40,9 @@ const quirks = [
   'linkWithoutEffect',
   'handleDroppedAtEnd',
   'fewNames',
+  'noOrder',
+  'fewHandles',
+  'fewHandlesDenied',
 ] as const;
 export type Quirk = (typeof quirks)[number];
 
@@ -56,10 +59,15 @@ export interface Server {
 /** What becomes of one request. */
 export interface Fault {
   readonly side: 'source' | 'destination';
-  readonly type: RequestType | 'any';
+  readonly type: RequestType | 'any' | 'rename';
   /** Which request of this type, from 0. */
   readonly nth: number;
-  readonly what: 'cut' | 'cut-after-doing' | 'fail' | 'denied' | 'missing';
+  readonly what:
+    | ('cut' | 'cut-after-doing' | 'fail' | 'denied' | 'missing')
+    /** A rename is cut, and its temporary file is gone. */
+    | 'taken'
+    /** The answer is OK, and nothing was done. */
+    | 'untrue';
   /** Whether further requests of this type for the same path are refused, too, until the run ends. */
   readonly lasts: boolean;
 }
@@ -68,9 +76,12 @@ export interface Fault {
 export interface Change extends Content {
   readonly side: 'source' | 'destination';
   readonly path: string;
-  /** Before which request, over all of the run, from 0. */
+  /** Before which request of this type, on any side, from 0. */
+  readonly type: RequestType | 'any' | 'rename';
   readonly nth: number;
   readonly act: 'write' | 'append' | 'cut' | 'remove' | 'folder';
+  /** The path is that which the request is about, if it is about one. */
+  readonly isThere: boolean;
 }
 
 interface Options {
@@ -88,6 +99,8 @@ interface Options {
   /** Whether somebody said yes to the deletions of a first contact. */
   readonly approved: boolean;
   readonly maxFiles: number;
+  readonly live: readonly string[];
+  readonly isDry: boolean;
 }
 
 export interface Case {
@@ -109,7 +122,7 @@ const path = fc.oneof(
     .tuple(fc.constantFrom('f', 'skip', 'a', 'f/g'), fc.constantFrom(...names))
     .map(([folder, name]) => `${folder}/${name}`),
 );
-const size = fc.constantFrom(0, 1, 300, 700, 1500);
+const size = fc.constantFrom(0, 1, 300, 700, 5000);
 
 const content = (letters: string) =>
   fc.record({
@@ -164,6 +177,11 @@ const options: fc.Arbitrary<Options> = fc.record({
   deleteAll: mostly(true, false),
   approved: mostly(true, false),
   maxFiles: fc.constantFrom(0, 1),
+  live: mostly<string[]>([], ['b', '*.txt']),
+  isDry: fc.oneof(
+    { weight: 15, arbitrary: fc.constant(false) },
+    { weight: 1, arbitrary: fc.constant(true) },
+  ),
 });
 
 export const allExtensions = [
@@ -183,62 +201,118 @@ const server: fc.Arbitrary<Server> = fc.record({
 });
 
 const side = fc.constantFrom('source' as const, 'destination' as const);
-const faultTypes: readonly Fault['type'][] = [
-  ...(['any', 'OPEN', 'READ', 'WRITE', 'CLOSE', 'LSTAT', 'FSTAT', 'FSETSTAT', 'SETSTAT'] as const),
-  ...(['OPENDIR', 'READDIR', 'REMOVE', 'MKDIR', 'RMDIR', 'RENAME', 'EXTENDED'] as const),
-];
-const fault: fc.Arbitrary<Fault> = fc
-  .record({
-    side,
-    type: fc.constantFrom(...faultTypes),
-    nth: fc.nat(4),
-    what: fc.constantFrom<Fault['what'][]>('cut', 'cut-after-doing', 'fail', 'denied', 'missing'),
-    lasts: fc.boolean(),
-  })
-  // any request may be cut; what may be refused is named
-  .map((it) => (it.type === 'any' ? { ...it, nth: 4 + it.nth * 9, what: cutOf(it.what) } : it))
-  // a stat that denies what is there is a lie, not a fault
-  .map((it) => (it.what === 'missing' && !mayMiss.has(it.type) ? { ...it, what: 'fail' } : it));
+type What = Fault['what'];
 
-const cutOf = (what: Fault['what']): Fault['what'] => (what === 'cut' ? 'cut' : 'cut-after-doing');
-const mayMiss: ReadonlySet<Fault['type']> = new Set(['OPENDIR', 'READDIR', 'SETSTAT', 'FSETSTAT']);
+/** A fault of one of these types that does one of these things. */
+const faultOf = (types: readonly Fault['type'][], whats: readonly What[], most = 2) =>
+  fc.record({
+    side,
+    type: fc.constantFrom(...types),
+    nth: fc.nat(most),
+    what: fc.constantFrom(...whats),
+    lasts: fc.boolean(),
+  });
+
+const refusals: readonly What[] = ['fail', 'denied'];
+const cuts: readonly What[] = ['cut', 'cut-after-doing'];
+const fault: fc.Arbitrary<Fault> = fc.oneof(
+  // the first requests of a run are its login
+  { weight: 3, arbitrary: faultOf(['any'], cuts, 50).map((it) => ({ ...it, nth: it.nth + 4 })) },
+  {
+    weight: 4,
+    arbitrary: faultOf(
+      ['OPEN', 'READ', 'WRITE', 'CLOSE', 'LSTAT', 'FSTAT', 'MKDIR', 'RMDIR', 'EXTENDED'],
+      [...refusals, ...cuts],
+    ),
+  },
+  // a stat that denies what is there would be a lie, no fault
+  { weight: 2, arbitrary: faultOf(['OPENDIR', 'READDIR'], [...refusals, 'missing']) },
+  { weight: 1, arbitrary: faultOf(['SETSTAT', 'FSETSTAT'], [...refusals, ...cuts, 'missing']) },
+  { weight: 3, arbitrary: faultOf(['rename'], [...refusals, ...cuts, 'taken', 'untrue'], 3) },
+  { weight: 2, arbitrary: faultOf(['REMOVE'], [...refusals, ...cuts, 'untrue']) },
+);
+
+/** When something happens to a side is most interesting. */
+const moments: Readonly<Record<Change['side'], readonly Change['type'][]>> = {
+  source: ['READ', 'READ', 'OPEN', 'FSTAT', 'WRITE', 'CLOSE'],
+  destination: ['LSTAT', 'REMOVE', 'rename', 'OPEN', 'CLOSE', 'OPENDIR'],
+};
+
+const changeOf = (at: Change['side']) =>
+  fc.record({
+    side: fc.constant(at),
+    path,
+    pick: fc.nat(9),
+    when: fc.oneof(
+      fc.record({ type: fc.constant('any' as const), nth: fc.integer({ min: 6, max: 45 }) }),
+      fc.record({ type: fc.constantFrom(...moments[at]), nth: fc.nat(3) }),
+    ),
+    isThere: fc.boolean(),
+    act: fc.constantFrom<Change['act'][]>('write', 'write', 'append', 'cut', 'remove', 'folder'),
+    content: content('-'),
+  });
 
 /** Each change has a letter of its own. */
 const changes = fc
-  .array(
-    fc.record({
-      side,
-      path,
-      nth: fc.integer({ min: 6, max: 45 }),
-      act: fc.constantFrom<Change['act'][]>('write', 'write', 'append', 'cut', 'remove', 'folder'),
-      content: content('-'),
-    }),
-    { maxLength: 3 },
-  )
+  .array(fc.oneof(changeOf('source'), changeOf('destination')), { minLength: 1, maxLength: 3 })
   .map((list) =>
-    list.map(
-      ({ content, ...rest }, n): Change => ({ ...rest, ...content, letter: 'XYZ'[n] as string }),
-    ),
+    list.map(({ content, when, pick, ...rest }, n) => ({
+      change: { ...rest, ...when, ...content, letter: 'XYZ'[n] as string } satisfies Change,
+      pick,
+    })),
   );
 
 const none = <T>(some: fc.Arbitrary<T[]>) => fc.oneof(fc.constant([] as T[]), some);
+
+/** What the destination has of a source's file: nothing, the same, another that looks the same, an older, another one. */
+const copied = fc.constantFrom('none', 'none', 'same', 'twin', 'older', 'other', 'other');
+
+/** A destination that shares some paths with the source. */
+function relatedTo(source: readonly Node[], how: readonly string[], own: readonly Node[]): Node[] {
+  const shared = source.flatMap((node, n): Node[] => {
+    const { mtime, size } = node;
+    switch (how[n % how.length]) {
+      case 'same':
+        return [node];
+      case 'twin':
+        return [{ ...node, letter: 'x' }];
+      case 'older':
+        return [{ ...node, letter: 'x', mtime: (mtime + 1) % 3 }];
+      case 'other':
+        return [{ ...node, letter: 'y', size: size + 1, mtime: (mtime + 2) % 3 }];
+      default:
+        return [];
+    }
+  });
+  const taken = new Set(shared.map((node) => node.path));
+  return grow([...shared, ...own.filter((node) => !taken.has(node.path))]);
+}
 
 export const anyCase: fc.Arbitrary<Case> = fc
   .record({
     shape: fc.constantFrom<Case['shape'][]>('up', 'up', 'down', 'down', 'across', 'within'),
     operation: fc.constantFrom<Case['operation'][]>('transfer', 'mirror'),
     source: tree('abc'),
-    destination: tree('abcxy'),
+    own: tree('abcxy'),
+    how: fc.array(copied, { minLength: 1, maxLength: 5 }),
     options,
     server,
     faults: none(fc.array(fault, { minLength: 1, maxLength: 4 })),
     changes: none(changes),
   })
-  .map(sensible);
+  .map(({ changes, own, how, ...rest }) => {
+    const drawn = { ...rest, destination: relatedTo(rest.source, how, own) };
+    const paths = [...drawn.destination, ...drawn.source].map((node) => node.path);
+    const aimed = changes.map(({ change, pick }) => ({
+      ...change,
+      path: paths[pick] ?? change.path,
+    }));
+    return sensible({ ...drawn, changes: aimed });
+  });
 
 /** Leaves out what no rule decides. */
 function sensible(drawn: Case): Case {
-  const { options, server } = drawn;
+  const { options, server, operation } = drawn;
   // a file that is reached by two paths leaves the source once the first is done
   const isReachedTwice = options.symlinks === 'follow' && options.after !== 'keep';
   // without any type a link looks like what it leads to, which may change in the middle of a run
@@ -249,5 +323,11 @@ function sensible(drawn: Case): Case {
     source: withoutLinks(drawn.source),
     destination: withoutLinks(drawn.destination),
     options: isReachedTwice ? { ...options, after: 'keep' } : options,
+    // an answer that is no truth is noticed where the source is given up for it
+    faults: drawn.faults.map((it) =>
+      it.what === 'untrue' && (isReachedTwice || options.after === 'keep' || operation === 'mirror')
+        ? { ...it, what: 'fail' }
+        : it,
+    ),
   };
 }

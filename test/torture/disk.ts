@@ -15,6 +15,13 @@ export function wordOf(path: string): Word {
   return stat.isFile() ? letters(fs.readFileSync(path, 'latin1')) : 'special';
 }
 
+/** The same of a path below a root; nothing is there behind a link. */
+export function wordBelow(root: string, path: string): Word {
+  for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1))
+    if (statOf(join(root, path.slice(0, at)))?.isDirectory() !== true) return 'none';
+  return wordOf(join(root, path));
+}
+
 /** Undefined also where what is above is no folder. */
 function statOf(path: string): fs.Stats | undefined {
   try {
@@ -75,6 +82,12 @@ export function grow(root: string, nodes: readonly Node[]): void {
     if (kind === 'folder') fs.mkdirSync(at, { recursive: true });
     else if (kind === 'link') fs.symlinkSync(linkTargets[size % linkTargets.length] as string, at);
     else write(at, letter.repeat(size), mtimes[mtime] as number);
+  }
+  // folders are part of a plan's digest, which a case has again when it is played again
+  for (const name of fs.readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    const at = join(root, name);
+    const isFolder = fs.lstatSync(at).isDirectory();
+    if (isFolder) fs.utimesSync(at, mtimes[0] as number, mtimes[0] as number);
   }
 }
 

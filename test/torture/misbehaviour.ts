@@ -1,6 +1,7 @@
 /** What the drawn server does to each request: its quirks for good, its faults once, counted by requests. */
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { isOurs } from '../../src/core/entry.js';
 import { limitsReply, statusCode, statusReply } from '../../src/test-server/sftp-server.js';
 import type { Asked, Behave, Behaviour } from '../kit/servers/hostile-folder.js';
 import { isRename, oneOf } from '../kit/servers/hostile-replies.js';
@@ -18,6 +19,30 @@ const isExtension = (asked: Asked, name: string) =>
 
 const exclusive = 32;
 const latest = 0x7fff_ffff;
+
+/** With `concurrent`: a WRITE is done after what was sent after it. */
+const slowWrites = async ({ type }: Asked): Promise<'normal'> => {
+  if (type === 'WRITE') for (let i = 0; i < 3; i++) await new Promise((next) => setImmediate(next));
+  return 'normal';
+};
+
+/** At most so many open handles a channel; a further one is refused by this code. */
+function fewHandles(most: number, refuse: number): Behave {
+  const open = new Map<number, number>();
+  return (asked) => {
+    const { type, channel } = asked;
+    const now = open.get(channel) ?? 0;
+    if (type === 'CLOSE') open.set(channel, now - 1);
+    if (type !== 'OPEN' && type !== 'OPENDIR') return 'normal';
+    if (now >= most) return { refuse, message: 'too many' };
+    return {
+      alter: (reply) => {
+        if (reply[4] === 102) open.set(channel, (open.get(channel) ?? 0) + 1);
+        return reply;
+      },
+    };
+  };
+}
 
 /** Ways of a server that stay. `root` is the served folder. */
 const ways: Readonly<Record<Quirk, (root: string) => Behave>> = {
@@ -50,6 +75,9 @@ const ways: Readonly<Record<Quirk, (root: string) => Behave>> = {
     isExtension(asked, 'hardlink') ? statusReply(asked.id, statusCode.OK) : 'normal',
   handleDroppedAtEnd: dropsHandleAtEnd,
   fewNames: twoNames,
+  noOrder: () => slowWrites,
+  fewHandles: () => fewHandles(3, statusCode.FAILURE),
+  fewHandlesDenied: () => fewHandles(6, statusCode.PERMISSION_DENIED),
 };
 
 export function waysOf({ quirks, most }: Server, root: string): Behave {
@@ -63,6 +91,21 @@ const refusals = {
   denied: statusCode.PERMISSION_DENIED,
   missing: statusCode.NO_SUCH_FILE,
 } as const;
+
+/** Whether a request is of the type that a fault or change waits for. */
+export function isOf(type: Fault['type'], asked: Asked): boolean {
+  return type === 'any' || type === asked.type || (type === 'rename' && isRename(asked));
+}
+
+/** The path below a side that a request is about: its final name if it has a temporary one. */
+export function pathOf({ at, path, to }: Asked): string | undefined {
+  for (const name of [at, path, to]) {
+    const found = /^\/(?:source|destination)\/(.+)$/.exec(name)?.[1];
+    if (found === undefined || found.startsWith('.ferryline')) continue;
+    return found.replace(/(^|\/)\.([^/]+)\.[0-9a-f]{16,}\.[^/]*$/, '$1$2');
+  }
+  return undefined;
+}
 
 interface Waiting {
   readonly fault: Fault;
@@ -78,7 +121,11 @@ export class Faults {
   /** Those that have happened, with their request. */
   readonly done: { readonly fault: Fault; readonly asked: Asked }[] = [];
 
-  constructor(faults: readonly Fault[]) {
+  readonly #take: (path: string) => void;
+
+  /** `take` removes a file by its path on the server. */
+  constructor(faults: readonly Fault[], take: (path: string) => void) {
+    this.#take = take;
     this.#left = faults.map((fault) => ({ fault, before: 0 }));
   }
 
@@ -87,7 +134,7 @@ export class Faults {
     let chosen: Behaviour = 'normal';
     for (const left of [...this.#left]) {
       const { fault } = left;
-      if (fault.side !== side || (fault.type !== 'any' && fault.type !== asked.type)) continue;
+      if (fault.side !== side || !isOf(fault.type, asked)) continue;
       // the run's beginning asks for the limits; a server that refuses them does not offer them
       if (fault.type === 'EXTENDED' && isExtension(asked, 'limits')) continue;
       const isAgain = left.at?.type === asked.type && left.at.path === asked.at;
@@ -96,12 +143,24 @@ export class Faults {
       if (!fault.lasts) this.#left.splice(this.#left.indexOf(left), 1);
       left.at = { type: asked.type, path: asked.at };
       this.done.push({ fault, asked });
-      chosen =
-        fault.what === 'cut' || fault.what === 'cut-after-doing'
-          ? fault.what
-          : { refuse: refusals[fault.what], message: 'a drawn fault' };
+      chosen = this.#behaviourOf(fault, asked);
     }
     return chosen;
+  }
+
+  #behaviourOf({ what }: Fault, asked: Asked): Behaviour {
+    switch (what) {
+      case 'cut':
+      case 'cut-after-doing':
+        return what;
+      case 'untrue':
+        return statusReply(asked.id, statusCode.OK);
+      case 'taken':
+        if (isRename(asked) && isOurs(asked.path.split('/').at(-1) ?? '')) this.#take(asked.path);
+        return 'cut';
+      default:
+        return { refuse: refusals[what], message: 'a drawn fault' };
+    }
   }
 
   end(): void {

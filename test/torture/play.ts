@@ -2,7 +2,7 @@
 import type { Asked } from '../kit/servers/hostile-folder.js';
 import type { Case } from './case.js';
 import { change } from './disk.js';
-import { Faults } from './misbehaviour.js';
+import { Faults, isOf, pathOf } from './misbehaviour.js';
 import { Watch } from './watch.js';
 import { type Ended, type SideName, World } from './world.js';
 
@@ -39,20 +39,24 @@ export async function play(drawn: Case): Promise<Played> {
 }
 
 async function playIn(world: World, drawn: Case): Promise<Played> {
-  const faults = new Faults(drawn.faults);
+  const faults = new Faults(drawn.faults, (path) => world.take(path));
   const watch = new Watch(world, drawn, faults);
-  const changes = drawn.changes.map((it, n) => ({ it, n }));
-  let requests = 0;
+  const changes = drawn.changes.map((it, n) => ({ it, n, before: 0 }));
   let made = 0;
-  const before = (side: SideName, asked: Asked) => {
-    watch.look(asked);
-    const now = requests++;
-    for (const one of changes.filter(({ it }) => it.nth === now)) {
-      const root = one.it.side === 'source' ? world.source : world.destination;
-      if (!change(root, one.it, one.n)) continue;
-      watch.changed(one.it);
+  const changeAt = (asked: Asked) => {
+    for (const one of [...changes]) {
+      if (!isOf(one.it.type, asked) || one.before++ < one.it.nth) continue;
+      changes.splice(changes.indexOf(one), 1);
+      const path = (one.it.isThere ? pathOf(asked) : undefined) ?? one.it.path;
+      const aimed = { ...one.it, path };
+      if (!change(world[aimed.side], aimed, one.n)) continue;
+      watch.changed(aimed);
       made++;
     }
+  };
+  const before = (side: SideName, asked: Asked) => {
+    watch.look(asked);
+    if (asked.type !== 'INIT') changeAt(asked);
     return faults.at(side, asked);
   };
   world.before = (side, asked) => {
@@ -70,7 +74,7 @@ async function playIn(world: World, drawn: Case): Promise<Played> {
   let last: Ended | undefined;
   for (let run = 0; run <= runsToConverge && watch.wrong.length === 0; run++) {
     watch.begin();
-    last = await world.run({ approved: true, deleteAll: true });
+    last = await world.run({ approved: true, deleteAll: true, isDry: false });
     watch.ended(last);
     if (watch.isIdle(last)) break;
   }

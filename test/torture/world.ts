@@ -39,6 +39,7 @@ jobs: { job: { operation: push, from: ./a, to: one:b } }`,
 export interface Ended {
   readonly report: Report;
   readonly events: readonly RunEvent[];
+  readonly isDry: boolean;
 }
 
 export class World {
@@ -53,6 +54,8 @@ export class World {
   readonly #base: string;
   readonly #case: Case;
   readonly #serve: Readonly<Record<'one' | 'two', ReturnType<typeof hostileFolder>>>;
+  /** Whether the run has made its plan: nothing is listed any more. */
+  isPlanned = false;
   #runs = 0;
 
   constructor(drawn: Case) {
@@ -81,9 +84,16 @@ export class World {
     fs.rmSync(this.#base, { recursive: true, force: true });
   }
 
+  /** Removes a file, by its path on a server. */
+  take(path: string): void {
+    for (const name of ['one', 'two']) fs.rmSync(join(this.#base, name, path), { force: true });
+  }
+
   /** One run, as `ferryline run` makes it. */
   async run(over: Partial<Case['options']> = {}): Promise<Ended> {
     const events: RunEvent[] = [];
+    this.isPlanned = false;
+    const { isDry, approved } = { ...this.#case.options, ...over };
     const { isOpenSsh, channels } = this.#case.server;
     const pool = new SessionPool({
       connect: (remote, log, signal) =>
@@ -98,14 +108,17 @@ export class World {
         run: `20260101T00000${this.#runs++}Z-torture0`,
         trigger: 'manual',
         attempt: 1,
-        emit: (event) => void events.push(event),
+        emit: (event) => {
+          events.push(event);
+          if (event.event === 'plan') this.isPlanned = true;
+        },
         signal: new AbortController().signal,
         pool,
         state: join(this.#base, 'state'),
-        dryRun: false,
-        deletionsApproved: { ...this.#case.options, ...over }.approved,
+        dryRun: isDry,
+        deletionsApproved: approved,
       });
-      return { report, events };
+      return { report, events, isDry };
     } finally {
       await pool.close();
     }
@@ -123,7 +136,7 @@ export class World {
         const drawn = this.before(this.#sideOf(name, asked), asked);
         return drawn === 'normal' ? usual(asked) : drawn;
       },
-      concurrent: false,
+      concurrent: server.quirks.includes('noOrder'),
       extensions: Object.fromEntries([...extensions, ...more].map((it) => [it, '1'])),
     };
     return hostileFolder(root, self, ({ type, at, id, channel }) => {
@@ -155,7 +168,7 @@ export class World {
     const base = example.jobs.get('job') as Job;
     const transfer = shape === 'down' ? 'pull' : 'push';
     const isMirror = operation === 'mirror';
-    const { approved: _, ...plain } = rest;
+    const { approved: _, isDry: __, ...plain } = rest;
     return {
       ...base,
       ...plain,

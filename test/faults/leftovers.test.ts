@@ -148,6 +148,8 @@ describe('row 61: a leftover that somebody changed is never published', () => {
     scene.writeHere({ big: randomBytes(9 * MiB) }, { mtime: then });
     await scene.jobs();
     expect((await scene.run()).code).toBe(0);
+    const flushes = hostile.requests.filter(({ extension }) => extension === 'fsync@openssh.com');
+    expect(flushes).toHaveLength(1);
     const found = temporaryOf(hostile, scene.place);
     const outside = join(scene.cwd, 'outside');
     writeFileSync(outside, randomBytes(40 * MiB));

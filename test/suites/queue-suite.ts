@@ -13,6 +13,7 @@ import type { Permit } from '../../src/core/permit.js';
 import { present } from '../../src/core/present.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../../src/core/request.js';
 import { type Consumer, consume } from '../../src/queue/consume.js';
+import { installationOf } from '../../src/queue/installation.js';
 import { openPauses, type Pauses } from '../../src/queue/pauses.js';
 import { openPermits } from '../../src/queue/permits.js';
 import { openRunQueue, type RunQueue } from '../../src/queue/runs.js';
@@ -358,6 +359,14 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect((await second.newest()).get(job)).toBe(slot + 60_000);
       await Promise.all(sides.map((side) => side.close()));
       expect(decided.map((one) => one.slot).sort()).toEqual([slot, slot + 60_000]);
+    });
+
+    test('all processes are one installation, from the first moment', async () => {
+      const ids = await Promise.all(
+        [...kit.stores, ...kit.stores].map((store) => installationOf(store, onError)),
+      );
+      expect(new Set(ids).size).toBe(1);
+      expect(await installationOf(kit.stores[1], onError)).toBe(ids[0]);
     });
 
     test('a signal reaches the other processes', async () => {

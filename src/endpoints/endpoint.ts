@@ -24,10 +24,12 @@ export interface Capabilities {
   readonly atomicReplace: boolean;
   /** Called where `atomicReplace` was refused for a file, and replacing it in steps has worked. */
   readonly replaceRefused?: () => void;
-  /** Whether the side was seen to say that it removed what is still there. */
+  /** Whether the side was seen to say that it removed what is still there, or renamed what was not. */
   readonly removalsLie?: boolean;
+  readonly renamesLie?: boolean;
   /** Called where that was seen. */
   readonly removalLied?: () => void;
+  readonly renameLied?: () => void;
   /** Granularity of stored mtimes, seconds (1e-9, 1, 2 …). */
   readonly mtimePrecision: number;
   /** How it was found to store mtimes; undefined: as given, so far. */

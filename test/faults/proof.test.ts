@@ -2,7 +2,7 @@
  * Rows 54, 56, 57 and 75 of docs/faults.md, through the built CLI: what is destroyed is looked at again
  * first, and what is called done is proven.
  */
-import { rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { statusCode, statusReply } from '../../src/test-server/sftp-server.js';
 import { hostileTest as test } from '../kit/base.js';
@@ -81,6 +81,33 @@ describe('row 54: the source stays until its bytes are proven', () => {
     expect(code).toBe(3);
     expect(report.failures.map(({ path }: { path: string }) => path).sort()).toEqual(['a', 'b']);
     expect(readTree(scene.here())).toEqual({ a: 'new', b: 'new' });
+  });
+
+  test('a push without `after`, too: 3 for every file, none counted; remembered', async ({
+    scene,
+    hostile,
+  }) => {
+    const many = Array.from({ length: 30 }, (_, n) => `f${n}`);
+    const all = (text: string) => Object.fromEntries(many.map((name) => [name, text]));
+    for (const lies of ['free', 'taken'] as const) {
+      const names = lies === 'free' ? many : many.slice(0, 15);
+      scene.writeHere(all('new'), { mtime: then });
+      scene.writeThere(lies === 'free' ? {} : { ...all('old'), f0: 'old' }, {
+        mtime: 1_500_000_000,
+      });
+      if (lies === 'taken') for (const name of many.slice(15)) rmSync(scene.there(name));
+      await scene.jobs({ operation: 'push' });
+      hostile.behave = (asked) =>
+        isRename(asked) && existsSync(`${hostile.folder}${asked.to}`) === (lies === 'taken')
+          ? statusReply(asked.id, statusCode.OK)
+          : 'normal';
+      const { code, report } = await scene.run();
+      const { copied, failed } = report.files;
+      expect([code, copied, failed]).toEqual([3, many.length - names.length, names.length]);
+      hostile.behave = () => 'normal';
+      expect((await scene.run()).report.files).toMatchObject({ copied: names.length, failed: 0 });
+    }
+    expect((await scene.run('-v')).stderr).toContain('says OK to renames and does nothing');
   });
 
   test('a REMOVE that is answered OK and not done: 3', async ({ scene, hostile }) => {

@@ -21,6 +21,10 @@ export function capabilitiesOf(
       return quirks.expects('removal');
     },
     removalLied: () => quirks.saw('removal'),
+    get renamesLie() {
+      return quirks.expects('rename');
+    },
+    renameLied: () => quirks.saw('rename'),
     mtimePrecision: 1,
     setStat: features.ordered ? 'pipelined' : 'handle',
     clockOffset: 0,

@@ -11,6 +11,7 @@ const texts = {
     'offers posix-rename and refuses it; old files are set aside before they are replaced',
   exclusive: 'refuses exclusive creation; names are looked up before they are created',
   disorder: 'carries out requests in another order; each waits for the one before it',
+  rename: 'says OK to renames and does nothing; each one is looked at',
   removal: 'says OK to removals and removes nothing; each one is looked at',
 } as const;
 
@@ -29,6 +30,7 @@ const expectedAfter: Readonly<Record<Quirk, number>> = {
   readdirsAhead: 3,
   posixRename: 3,
   exclusive: 3,
+  rename: 3,
   removal: 3,
   // a request that overtakes another one can put data into the wrong file
   disorder: 1,

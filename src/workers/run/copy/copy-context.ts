@@ -48,6 +48,8 @@ export interface CopyContext {
   readonly times: StoredTimes | undefined;
   /** Whether the destination's RENAME refuses an existing name, once a file with `existing: skip` has found out. */
   readonly freeNames?: { refuses: Promise<boolean> | undefined };
+  /** Whether the first rename to a free name, and the first to a taken one, did what the server said; absent: each is looked at. */
+  readonly firstNames?: { free?: Promise<boolean>; taken?: Promise<boolean> };
   /** Whether each rename is looked at, since more than the copy depends on it (`after`). */
   readonly looks?: boolean;
   /** Records what the run can't guarantee. */

@@ -8,6 +8,7 @@ import { resumeWindowBytes } from './chunks.js';
 import { sameContent } from './content.js';
 import type { CopyContext, CopyRequest } from './copy-context.js';
 import { takeFreeName } from './free-name.js';
+import { giveAndLook } from './look-at-name.js';
 import { asidePath, temporaryPath } from './temporary-names.js';
 
 /** Bytes: an interrupted copy of a larger file is resumed, of a smaller one started again. */
@@ -116,8 +117,7 @@ export async function publish(
 ): Promise<void> {
   const { temporary, mark } = complete;
   try {
-    await giveName(complete, final, context);
-    await lookAt(complete, final, context);
+    await giveAndLook(complete, final, context, () => giveName(complete, final, context));
   } catch (thrown) {
     const error = isGone(thrown) ? noTemporary(final.path, thrown) : thrown;
     const canRetry = error instanceof FerryError && error.kind === 'network';
@@ -176,18 +176,6 @@ function isOurs(
     const { source, destination, signal } = context;
     return from !== undefined && sameContent(source, from, destination, path, signal);
   };
-}
-
-/** Looks at the final name where more depends on it, or where the server is not known to be true: it may say OK and rename nothing. */
-async function lookAt({ stored }: Complete, { path }: FinalEntry, context: CopyContext) {
-  const { destination, signal, looks } = context;
-  if (!looks || stored === undefined || destination.can.roundTrip === 0) return;
-  const there = await destination.stat(path, signal);
-  if (there !== undefined && agrees(there, stored)) return;
-  throw new FerryError('io', 'the server says that it renamed the file, but it is not there', {
-    path,
-    hint: 'nothing else was done with it; check the server',
-  });
 }
 
 function isGone(error: unknown): boolean {

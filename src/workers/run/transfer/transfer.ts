@@ -97,6 +97,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     times: request.times,
     trash: request.trash,
     freeNames: { refuses: undefined },
+    firstNames: {},
     looks: request.job.after.kind !== 'keep',
     notGuaranteed: (what) => request.tally.notGuaranteed.add(what),
   };

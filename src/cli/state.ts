@@ -3,11 +3,12 @@
  * belongs to the command's jobs.yml. What the folder holds is state/layout.ts.
  */
 import { constants, readFileSync } from 'node:fs';
-import { access, mkdir, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { FerryError } from '../core/errors.js';
 import type { Config } from '../core/job.js';
 import { count, escapeText } from '../core/text.js';
 import { daemonOf } from '../state/lock.js';
+import { makeFolder } from '../state/make-folder.js';
 import { checkRecord, claimFolder, readRecord } from '../state/record.js';
 import { holdsState, migrateShared } from '../state/shared-folder.js';
 import { noConfig } from './config-file.js';
@@ -37,7 +38,7 @@ const machineState = '/var/lib/ferryline';
  */
 export async function useState(context: Context, config: Config): Promise<string> {
   const { folder, isDefault } = await placeOf(context.environment, config);
-  await makeFolder(folder, context.environment, config.file);
+  await makeOwn(folder, context.environment, config.file);
   const isOurs = (job: string) => config.jobs.has(job);
   return claim(folder, config.file, isDefault ? isOurs : undefined, context);
 }
@@ -45,7 +46,7 @@ export async function useState(context: Context, config: Config): Promise<string
 /** The state folder of ad hoc runs. Errors: as above. */
 export async function useAdHocState(context: Context): Promise<string> {
   const folder = adHocStateFolder(context.environment);
-  await makeFolder(folder, context.environment, undefined);
+  await makeOwn(folder, context.environment, undefined);
   const isDefault = environmentStateFolder(context.environment) === undefined;
   return claim(folder, undefined, isDefault ? isAdHoc : undefined, context);
 }
@@ -172,7 +173,7 @@ async function ownerIn(file: string, environment: Environment): Promise<Owner> {
   return { file, stateDir: stateDirOf(text, { file, env, home, readFile }) };
 }
 
-async function makeFolder(
+async function makeOwn(
   folder: string,
   environment: Environment,
   config: string | undefined,
@@ -181,18 +182,23 @@ async function makeFolder(
   if (owner !== undefined && owner !== environment.uid)
     throw belongsToOther(folder, owner, environment, config);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (thrown) {
     throw new FerryError(
       'config',
-      `the state folder ${escapeText(folder)} can't be written: ${(thrown as Error).message}`,
+      `the state folder ${escapeText(folder)} can't be written: ${inWords(thrown as Error)}`,
       {
         cause: thrown,
         hint: 'name a folder of your own, on a local disk, in FERRYLINE_STATE_DIR or as `stateDir` in jobs.yml',
       },
     );
   }
+}
+
+/** The system's error without its code and call: `read-only file system`. */
+function inWords({ message }: Error): string {
+  return escapeText(/^E[A-Z0-9]+: (.*?), \w+ '/.exec(message)?.[1] ?? message);
 }
 
 /** Checks that an existing folder is not another jobs.yml's. A folder that can't be read is not checked. */

@@ -3,10 +3,12 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { FerryError } from '../core/errors.js';
 import type { Location } from '../core/job.js';
+import { present } from '../core/present.js';
 import { escapeText } from '../core/text.js';
 import type { Endpoint } from './endpoint.js';
 import { FolderHandles, fdPaths, openFolder } from './local/folder-handles.js';
 import { type LocalSide, openLocal } from './local/local.js';
+import { localError } from './local/local-error.js';
 import { notAFolder, type Side, type SideRole } from './side.js';
 
 export async function openLocalSide(
@@ -25,7 +27,7 @@ export async function openLocalSide(
   }
   const local = openLocal(root, label);
   if (ahead && only === undefined) local.listAhead();
-  return sideOf(local, only);
+  return sideOf(local, root, only);
 }
 
 /** The root's folder, opened once: what is at its path later counts for nothing. */
@@ -66,20 +68,24 @@ async function openRoot(at: string) {
 
 function unreadable(location: Location, error: unknown): FerryError {
   const { code } = error as NodeJS.ErrnoException;
-  return new FerryError('io', `${location.label} can't be read (${code})`, {
-    hint: 'check the permissions of the folders above it',
+  const { message } = localError(error, '');
+  return new FerryError('io', `${escapeText(location.label)} can't be read: ${message}`, {
+    ...present({ code }),
+    hint: 'check on this machine that this user may enter it and each folder above it',
     cause: error,
   });
 }
 
-function missingSource({ path: root, label }: Location): Side {
-  const local = openLocal({ path: root, folders: new FolderHandles(root) }, label);
-  return sideOf(local, undefined);
+function missingSource({ path: at, label }: Location): Side {
+  const root = { path: at, folders: new FolderHandles(at) };
+  const local = openLocal(root, label);
+  return sideOf(local, root, undefined);
 }
 
 async function missingDestination(location: Location): Promise<Side> {
   const above = path.dirname(location.path);
-  const parent = await openRoot(above).catch(() => {
+  const parent = await openRoot(above).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw unreadable(location, error);
     throw new FerryError(
       'config',
       `the folder ${escapeText(above)}, where ${escapeText(location.label)} would be created, does not exist`,
@@ -90,12 +96,41 @@ async function missingDestination(location: Location): Promise<Side> {
   // the parent stays in hand, and the root is opened through it
   const at = parent.folders.rootPath().replace(/\.$/, name);
   const root = { path: path.join(parent.path, name), folders: new FolderHandles(at) };
-  return sideOf(openLocal(root, location.label), undefined, {
+  return sideOf(openLocal(root, location.label), root, undefined, {
     makeRoot: async () => {
-      await fs.mkdir(at, { recursive: true });
+      await fs.mkdir(at).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw notMade(location, error);
+      });
     },
     close: async () => parent.folders.close(),
   });
+}
+
+function notMade({ label }: Location, error: NodeJS.ErrnoException): FerryError {
+  const { message, code } = localError(error, '');
+  return new FerryError('io', `${escapeText(label)} can't be created: ${message}`, {
+    ...present({ code }),
+    hint: 'check that the folder above it exists on this machine, and that this user may write to it',
+    cause: error,
+  });
+}
+
+/** What has become of a root. */
+async function lost(at: string, folders: FolderHandles): Promise<string | undefined> {
+  const now = await fs.stat(at).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw localError(error, '');
+  });
+  if (now === undefined) return 'is gone';
+  if (!now.isDirectory()) return 'is no folder any more';
+  // not through the folder, which need not be enterable
+  const { dev, ino } = await fs.stat(folders.rootPath().replace(/\/\.$/, ''));
+  return now.dev === dev && now.ino === ino ? undefined : 'is another folder now';
+}
+
+interface Root {
+  readonly path: string;
+  readonly folders: FolderHandles;
 }
 
 interface OwnSteps {
@@ -106,7 +141,12 @@ interface OwnSteps {
 
 const noSteps: OwnSteps = { makeRoot: async () => {}, close: async () => {} };
 
-function sideOf(local: LocalSide, only: string | undefined, steps = noSteps): Side {
+function sideOf(
+  local: LocalSide,
+  { path: at, folders }: Root,
+  only: string | undefined,
+  steps = noSteps,
+): Side {
   const { reach, moveTo } = local;
   const others: Endpoint[] = [];
   const close = async () => {
@@ -118,6 +158,7 @@ function sideOf(local: LocalSide, only: string | undefined, steps = noSteps): Si
     only,
     isConfined: fdPaths !== undefined,
     makeRoot: steps.makeRoot,
+    lost: () => lost(at, folders),
     reach,
     elsewhere(root, label) {
       const { endpoint } = openLocal({ path: root, folders: new FolderHandles(root) }, label);

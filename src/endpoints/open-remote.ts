@@ -12,6 +12,7 @@ import {
   kindOf,
   leadsOut,
   liesIn,
+  notMade,
   resolved,
   resolveMissing,
   unreachable,
@@ -89,11 +90,19 @@ async function resolveSide(
     isConfined: found.isSure,
     elsewhere: (at, label) => open(at, label),
     reach: undefined,
+    lost: async (abort) => {
+      const now = await open('/', location.label).stat(root.slice(1), abort);
+      if (now === undefined) return 'is gone';
+      return now.kind === 'folder' ? undefined : 'is no folder any more';
+    },
     moveTo: ({ endpoint }, from, to, ...rest) =>
       open('/', location.label).rename(below(root, from), below(endpoint.root, to), false, ...rest),
     makeRoot: async (abort) => {
       if (kind === 'folder') return;
-      await makeFolders(open('/', location.label), root.slice(1), base.slice(1), abort);
+      const whole = open('/', location.label);
+      await makeFolders(whole, root.slice(1), base.slice(1), abort).catch((error) => {
+        throw notMade(location, remote, error);
+      });
     },
   };
 }

@@ -172,15 +172,17 @@ async function kindByOpening(
 
 /** The error for a side that can't be looked at. */
 export function unreachable({ label }: Location, { host }: Remote, error: unknown): unknown {
-  if (!(error instanceof FerryError) || error.kind !== 'io') return error;
-  return new FerryError(
-    'io',
-    `${escapeText(label)} can't be looked at on ${escapeText(host)}: ${error.message}`,
-    {
-      hint: error.hint ?? mayEnter,
-      ...(error.code === undefined ? {} : { code: error.code }),
-      cause: error,
-    },
+  const what = `${escapeText(label)} can't be looked at on ${escapeText(host)}`;
+  return because(what, error, mayEnter);
+}
+
+/** The error for a side whose folder can't be made. */
+export function notMade({ label }: Location, { host }: Remote, error: unknown): unknown {
+  const what = `${escapeText(label)} can't be created on ${escapeText(host)}`;
+  return because(
+    what,
+    error,
+    'check there that what is above it are folders that this user may write to',
   );
 }
 
@@ -189,13 +191,16 @@ function rootError(remote: Remote, error: unknown): unknown {
   const code = codeOf(error);
   if (code === undefined) return error;
   if (code === 'ENOENT' || code === 'ENOTDIR') return noRoot(remote);
-  const { message, hint } = error as FerryError;
   const refused = code === 'EACCES' ? 'entered' : 'looked at';
-  return new FerryError('io', `${rootOf(remote)} can't be ${refused}: ${message}`, {
-    hint: hint ?? mayEnter,
-    code,
-    cause: error,
-  });
+  return because(`${rootOf(remote)} can't be ${refused}`, error, mayEnter);
+}
+
+/** A refusal as an error that says what it concerns; any other error as it is. */
+function because(what: string, error: unknown, hint: string): unknown {
+  const code = codeOf(error);
+  if (code === undefined) return error;
+  const { message, hint: own = hint } = error as FerryError;
+  return new FerryError('io', `${what}: ${message}`, { hint: own, code, cause: error });
 }
 
 function noRoot(remote: Remote): FerryError {

@@ -30,6 +30,8 @@ export interface Side {
     signal: AbortSignal,
     isOurs: (there: Stat) => boolean,
   ): Promise<void>;
+  /** What has become of its root since it was opened, if that is no longer there: `is gone`. A server does not show that another folder has its name. */
+  lost(signal: AbortSignal): Promise<string | undefined>;
   /** How a local side's paths are reached; undefined for a remote one. */
   readonly reach: Reach | undefined;
 }

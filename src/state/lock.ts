@@ -11,11 +11,12 @@
  * no name.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { link, mkdir, readdir, unlink } from 'node:fs/promises';
+import { link, readdir, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { FerryError } from '../core/errors.js';
 import { lockFolder, locksFolder } from './layout.js';
+import { makeFolder } from './make-folder.js';
 import { openSocketFolder, type SocketFolder } from './socket-path.js';
 
 export interface Lock {
@@ -85,7 +86,7 @@ async function acquire(state: string, what: string, who: string, busy: BusyError
   const folder = folderOf(state, what);
   let sockets: SocketFolder | undefined;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     sockets = await openSocketFolder(folder);
     return await take(folder, sockets, busy);
   } catch (thrown) {

@@ -6,7 +6,7 @@
  * are copied by job; doubts and server facts are copied whole, since each names what it is about. A
  * migration that is killed goes on with the next one: nothing is removed before it is in its new place.
  */
-import { copyFile, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
@@ -23,6 +23,7 @@ import {
   transferLogFile,
 } from './layout.js';
 import { acquireDaemonLock, anyHolderOf, type Lock } from './lock.js';
+import { makeFolder } from './make-folder.js';
 import { writeWhole } from './write-whole.js';
 
 export interface Migration {
@@ -171,7 +172,7 @@ async function copyEntries(
 async function copyFolder(from: string, to: string): Promise<void> {
   const names = await namesIn(from);
   if (names.length === 0) return;
-  await mkdir(to, { recursive: true, mode: 0o700 });
+  await makeFolder(to);
   for (const name of names)
     if (!(await exists(join(to, name)))) await copyFile(join(from, name), join(to, name));
 }
@@ -179,7 +180,7 @@ async function copyFolder(from: string, to: string): Promise<void> {
 /** Moves a file or folder, if it exists. */
 async function moveFile(from: string, to: string): Promise<void> {
   if (!(await exists(from))) return;
-  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(to));
   await rename(from, to);
 }
 

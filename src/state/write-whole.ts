@@ -1,7 +1,8 @@
 /** The one way to replace a file in the state folder. */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from './make-folder.js';
 
 /** A temporary file older than this is what a killed process left, and is removed. */
 const leftoverAfterMs = 24 * 60 * 60 * 1000;
@@ -47,7 +48,7 @@ async function viaTemporary(
   publish: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const folder = dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   if (!tidied.has(folder)) {
     tidied.add(folder);
     await removeLeftovers(folder);

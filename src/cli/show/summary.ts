@@ -56,11 +56,16 @@ export function failureLines({ failures, failuresOmitted }: Report): string[] {
     .slice(0, failuresShown)
     .map(
       ({ target, path, kind, message }) =>
-        `${ofTarget(target)}${escapeText(path)}: ${terminalSafe(message)} (${kind})`,
+        `${ofTarget(target)}${ofPath(path)}${terminalSafe(message)} (${kind})`,
     );
   const more = failures.length + failuresOmitted - lines.length;
   if (more > 0) lines.push(`and ${grouped(more)} more`);
   return lines;
+}
+
+/** `d/a: `; a root's own message says which root it is. */
+function ofPath(path: string): string {
+  return path === '' ? '' : `${escapeText(path)}: `;
 }
 
 /** `web1:www: `, where a job has several targets. */

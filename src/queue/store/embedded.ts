@@ -7,8 +7,9 @@
  *     damaged       exists once a query has found damage, which it names
  *     damaged-TIME/ a database that was set aside
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../state/make-folder.js';
 import { checkDatabase, mustBeWritable, notWritable } from './check-folder.js';
 import { makeDatabase } from './make-database.js';
 import { openPglite } from './pglite.js';
@@ -30,7 +31,7 @@ export async function openFolder(folder: string, options: FolderOptions): Promis
   const database = join(folder, 'pglite');
   const clean = join(folder, 'clean');
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
   } catch (error) {
     throw notWritable(folder, error as NodeJS.ErrnoException);
   }

@@ -3,6 +3,7 @@ import { chmod, mkdir, rename, rm, unlink } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { basename, join } from 'node:path';
 import { controlSocket, newControlSocketFolder } from '../../state/layout.js';
+import { makeFolder } from '../../state/make-folder.js';
 import { openSocketFolder } from '../../state/socket-path.js';
 
 /** Its name while it is made: closing a server makes Node remove the name it was bound to, which must not be the one in use. */
@@ -27,7 +28,7 @@ export async function reachControlSocket(state: string): Promise<Reach> {
  */
 export async function listenPrivately(server: Server, state: string): Promise<() => Promise<void>> {
   const path = controlSocket(state);
-  await mkdir(state, { recursive: true, mode: 0o700 });
+  await makeFolder(state);
   // Only its owner may enter this folder; the socket is made in it and then moved to its name.
   const nursery = newControlSocketFolder(state);
   await rm(nursery, { recursive: true, force: true });

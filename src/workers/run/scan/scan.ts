@@ -235,11 +235,13 @@ class Scanner {
   /** An unreadable folder takes its subtree out of the plan, and with it all deletions. */
   #addUnreadable(task: FolderTask, { side, error }: UnreadableFolder): void {
     this.#request.signal.throwIfAborted();
-    const { kind, message } = failureOf(error);
+    const { kind, message, code } = failureOf(error);
+    const where = side.can.roundTrip > 0 ? 'there' : 'on this machine';
+    const hint = code === 'EACCES' ? `; check ${where} that this user may read and enter it` : '';
     this.#gathered.failures.push({
       path: task.path,
       kind,
-      message: `${side.label}: the folder can't be listed: ${message}`,
+      message: `${side.label}: the folder can't be listed: ${message}${hint}`,
     });
     this.#keep(deletedPath(task));
   }

@@ -4,7 +4,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import { all, Budget, each } from '../../../core/at-once.js';
-import { asFerryError, FerryError } from '../../../core/errors.js';
+import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Emit } from '../../../core/events.js';
 import type { Job } from '../../../core/job.js';
 import { count, escapeText } from '../../../core/text.js';
@@ -111,6 +111,35 @@ export async function transfer(request: TransferRequest): Promise<void> {
   }
 }
 
+/**
+ * Throws if a root is no longer there: what has failed has failed because of that. A local destination is
+ * looked at in any case, since its files went into the folder that was opened, wherever that is now.
+ */
+async function checkRoots(
+  { source, destination, tally, plan }: TransferRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const wrote = plan.mkdirs.length + plan.copies.length > 0;
+  const isLocal = destination.reach !== undefined;
+  const sides = [
+    ['source', source, tally.failed > 0],
+    ['destination', destination, wrote && (tally.failed > 0 || isLocal)],
+  ] as const;
+  for (const [role, side, asked] of sides) {
+    const what = asked ? await side.lost(signal).catch(ignoreIo) : undefined;
+    if (what === undefined) continue;
+    const label = escapeText(side.endpoint.label);
+    throw new FerryError('io', `the ${role} ${label} ${what}; it was there when the run began`, {
+      hint: 'find out who moved, removed or unmounted it, then run the job again',
+    });
+  }
+}
+
+function ignoreIo(error: unknown): undefined {
+  if (endsRun(asFerryError(error).kind)) throw error;
+  return undefined;
+}
+
 /** Removes temporary files that cannot be resumed. After a lost connection they stay, for a later run to remove. */
 async function clearOrphans(context: CopyContext, orphans: ReadonlySet<string>): Promise<void> {
   if (orphans.size === 0) return;
@@ -162,6 +191,7 @@ class Transfer {
     await each(plan.equal, smallRequestsAtOnce, (equal) => this.#applyAfter(equal));
     this.#noteHeld();
     if (wholeMirror && tally.vanished > 0) await this.#checkSource();
+    await checkRoots(this.#request, signal);
     await this.#deleteAll(replaced);
     await writer.setFolderModes(() => true);
     if (tally.failed === 0 && !onlyFolders) await this.#prune();

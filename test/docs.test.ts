@@ -163,6 +163,28 @@ test('what the Dockerfile copies is there, and let in by .dockerignore', () => {
   expect(rest.sort()).toEqual(copied.map((source) => `!${source}`).sort());
 });
 
+/** The tests that a page names, as `file › name`. */
+const namedIn = (text: string) =>
+  [...text.matchAll(/`(test\/[^`]+)`/g)].map(([, name = '']) => name);
+
+// A name is the first argument of test or describe, a row of a table of names, or a key of one.
+const isNamed = (source: string, name: string) => {
+  const quoted = ["'", '"', '`'].map(
+    (quote) => quote + name.replaceAll("'", quote === "'" ? "\\'" : "'") + quote,
+  );
+  return quoted.some((text) => new RegExp(`[([]\\s*${escaped(text)}`).test(source));
+};
+
+/** The tests that a page names and that are not there; folders and helpers are none. */
+function missingTests(page: string): string[] {
+  const tests = page.replaceAll(/`test\/(?:kit\/[^`]*|docs\.test\.ts|[\w-]+\/)`/g, '');
+  return namedIn(tests).filter((full) => {
+    const [file = '', ...names] = full.split(' › ');
+    if (names.length === 0 || !existsSync(join(project, file))) return true;
+    return !names.every((name) => isNamed(read(file), name));
+  });
+}
+
 describe('docs/faults.md', () => {
   const page = read('docs/faults.md');
   const [table = '', invariants = ''] = page.split(/^## What holds at every moment$/m);
@@ -171,8 +193,6 @@ describe('docs/faults.md', () => {
     .split(/^### /m)
     .slice(1)
     .map((text) => ({ row: Number.parseInt(text, 10), text }));
-  const namedIn = (text: string) =>
-    [...text.matchAll(/`(test\/[^`]+)`/g)].map(([, name = '']) => name);
   const isOwed = (text: string) => /^Not tested yet: [\s\S]*?planned with \S/m.test(text);
 
   test('has each row once, in order', () => {
@@ -186,23 +206,8 @@ describe('docs/faults.md', () => {
     expect(held.map((text) => namedIn(text).length > 0)).toEqual(Array(11).fill(true));
   });
 
-  // A name is the first argument of test or describe, a row of a table of names, or a key of one.
-  const isNamed = (source: string, name: string) => {
-    const quoted = ["'", '"', '`'].map(
-      (quote) => quote + name.replaceAll("'", quote === "'" ? "\\'" : "'") + quote,
-    );
-    return quoted.some((text) => new RegExp(`[([]\\s*${escaped(text)}`).test(source));
-  };
-
   test('names tests that exist', () => {
-    const missing = namedIn(
-      page.replaceAll(/`test\/kit\/[^`]*`/g, '').replaceAll('`test/docs.test.ts`', ''),
-    ).filter((full) => {
-      const [file = '', ...names] = full.split(' › ');
-      if (names.length === 0 || !existsSync(join(project, file))) return true;
-      return !names.every((name) => isNamed(read(file), name));
-    });
-    expect(missing).toEqual([]);
+    expect(missingTests(page)).toEqual([]);
   });
 
   test('names every test that is called after a row, in that row', () => {
@@ -217,6 +222,20 @@ describe('docs/faults.md', () => {
       ({ row, name }) => !namedIn(rows[row - 1]?.text ?? '').includes(name),
     );
     expect(unnamed).toEqual([]);
+  });
+});
+
+describe('docs/reliability.md', () => {
+  const page = read('docs/reliability.md');
+  const promises = (page.split(/^## /m)[1] ?? '').split(/^\*\*/m).slice(1);
+
+  test('has tests for each promise', () => {
+    expect(promises.length).toBeGreaterThan(10);
+    expect(promises.filter((text) => namedIn(text).length === 0)).toEqual([]);
+  });
+
+  test('names tests that exist', () => {
+    expect(missingTests(page)).toEqual([]);
   });
 });
 

@@ -79,7 +79,8 @@ export interface Change extends Content {
   /** Before which request of this type, on any side, from 0. */
   readonly type: RequestType | 'any' | 'rename';
   readonly nth: number;
-  readonly act: 'write' | 'append' | 'cut' | 'remove' | 'folder';
+  /** `swap`: a folder of this machine gives way to a link that leads out of the root. */
+  readonly act: 'write' | 'append' | 'cut' | 'remove' | 'folder' | 'swap';
   /** The path is that which the request is about, if it is about one. */
   readonly isThere: boolean;
 }
@@ -248,7 +249,9 @@ const changeOf = (at: Change['side']) =>
       fc.record({ type: fc.constantFrom(...moments[at]), nth: fc.nat(3) }),
     ),
     isThere: fc.boolean(),
-    act: fc.constantFrom<Change['act'][]>('write', 'write', 'append', 'cut', 'remove', 'folder'),
+    act: fc.constantFrom<Change['act'][]>(
+      ...(['write', 'write', 'append', 'cut', 'remove', 'folder', 'swap'] as const),
+    ),
     content: content('-'),
   });
 

@@ -102,35 +102,51 @@ function replace(at: string, text: string, mtime: number): void {
   fs.renameSync(`${at}~`, at);
 }
 
-/** Does what somebody else does at a side, where it can be done; `nth` tells changes apart by their mtimes. */
-export function change(
-  root: string,
-  { path, side, act, letter, size, mtime }: Change,
-  nth: number,
-): boolean {
-  const at = join(root, path);
+/** Does what somebody else does at a side, and returns the path that it changed; `nth` tells changes apart by their mtimes. */
+export function change(root: string, drawn: Change, nth: number): string | undefined {
+  const { path, act } = drawn;
+  const [top = path] = path.split('/');
+  try {
+    if (act === 'swap') return swap(root, top, nth) ? top : undefined;
+    // not behind a link, and not below a file
+    const parent = dirname(path);
+    if (parent !== '.' && !['folder', 'none'].includes(wordBelow(root, parent))) return undefined;
+    if (statOf(join(root, top))?.isSymbolicLink() && top !== path) return undefined;
+    return changeAt(join(root, path), drawn, nth) ? path : undefined;
+  } catch {
+    return undefined; // a file is where a folder would have to be
+  }
+}
+
+/** Puts a link that leads out of the root in the place of a folder. */
+function swap(root: string, folder: string, nth: number): boolean {
+  const at = join(root, folder);
+  if (wordOf(at) !== 'folder') return false;
+  fs.renameSync(at, join(root, `../away-${nth}`));
+  fs.symlinkSync('../canary', at);
+  return true;
+}
+
+function changeAt(at: string, { side, act, letter, size, mtime }: Change, nth: number): boolean {
   const there = wordOf(at);
+  if (act === 'remove') {
+    if (there === 'none' || there === 'folder') return false;
+    fs.unlinkSync(at);
+    return true;
+  }
+  if (act === 'folder') {
+    if (there === 'folder') return false;
+    if (there !== 'none') fs.unlinkSync(at);
+    fs.mkdirSync(at, { recursive: true });
+    return true;
+  }
+  if (there === 'folder' || there === 'link') return false;
   const when = (mtimes[mtime] as number) + 30_000 * (nth + 1);
   const put = side === 'source' ? write : replace;
-  try {
-    if (act === 'remove') {
-      if (there !== 'none' && there !== 'folder') fs.unlinkSync(at);
-      return there !== 'none' && there !== 'folder';
-    }
-    if (act === 'folder') {
-      if (there === 'folder') return false;
-      if (there !== 'none') fs.unlinkSync(at);
-      fs.mkdirSync(at, { recursive: true });
-      return true;
-    }
-    if (there === 'folder' || there === 'link') return false;
-    const old = there === 'none' ? '' : fs.readFileSync(at, 'latin1');
-    fs.mkdirSync(dirname(at), { recursive: true });
-    if (act === 'write') put(at, letter.repeat(size), when);
-    else if (act === 'append') put(at, old + letter.repeat(size), when);
-    else put(at, old.slice(0, old.length / 2), when);
-    return true;
-  } catch {
-    return false; // a file is where a folder would have to be
-  }
+  const old = there === 'none' ? '' : fs.readFileSync(at, 'latin1');
+  fs.mkdirSync(dirname(at), { recursive: true });
+  if (act === 'write') put(at, letter.repeat(size), when);
+  else if (act === 'append') put(at, old + letter.repeat(size), when);
+  else put(at, old.slice(0, old.length / 2), when);
+  return true;
 }

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Asked } from '../kit/servers/hostile-folder.js';
 import type { Fault } from './case.js';
-import { found, isFile } from './disk.js';
+import { found, isFile, wordOf } from './disk.js';
 import { changesMtimes, isInScope } from './rules.js';
 import type { View } from './view.js';
 import type { Ended } from './world.js';
@@ -169,13 +169,20 @@ function checkUntouched(view: View): void {
       view.say('4 deletions', `refused or dry, but ${path} is new`);
 }
 
-/** 5: nothing outside was touched. */
+/** What `letters` makes of the canaries' bytes. */
+const secret = 's1e1c1r1e1t1';
+
+/** 5: nothing outside was changed, and no byte of it arrived anywhere. */
 function checkCanaries(view: View): void {
-  for (const canary of view.world.canaries) {
+  const { source, destination, archive, canaries } = view.world;
+  for (const canary of canaries) {
     const names = fs.readdirSync(canary).join();
-    if (names !== 'secret' || fs.readFileSync(join(canary, 'secret'), 'utf8') !== 'secret')
-      view.say('5 confinement', `${canary} was changed`);
+    if (names !== 'secret' || wordOf(join(canary, 'secret')) !== secret)
+      view.say('5 confinement', `${canary} was changed: ${names}`);
   }
+  for (const root of [source, destination, archive])
+    for (const [path, { word }] of found(root))
+      if (word === secret) view.say('5 confinement', `${path} holds what was outside`);
 }
 
 /** 10: what the report says. */

@@ -17,6 +17,8 @@ export interface Played {
   readonly wrong: readonly string[];
   /** Faults that happened and changes that were made. */
   readonly events: number;
+  /** The plan of the first run, and the faults that it met: the same whenever the case is played. */
+  readonly traces: readonly string[];
 }
 
 /** Plays a case from a fresh place to its end. */
@@ -27,7 +29,7 @@ export async function play(drawn: Case): Promise<Played> {
     timer = setTimeout(() => {
       const last = world.requests.slice(-40).join(', ');
       const wrong = `9 bounded: no end after ${world.requests.length} requests: ${last}`;
-      resolve({ wrong: [wrong], events: 0 });
+      resolve({ wrong: [wrong], events: 0, traces: [] });
     }, deadlineMs);
   });
   try {
@@ -48,9 +50,11 @@ async function playIn(world: World, drawn: Case): Promise<Played> {
       if (!isOf(one.it.type, asked) || one.before++ < one.it.nth) continue;
       changes.splice(changes.indexOf(one), 1);
       const path = (one.it.isThere ? pathOf(asked) : undefined) ?? one.it.path;
-      const aimed = { ...one.it, path };
-      if (!change(world[aimed.side], aimed, one.n)) continue;
-      watch.changed(aimed);
+      const { side } = one.it;
+      const act = one.it.act === 'swap' && !world.isLocal(side) ? 'remove' : one.it.act;
+      const changed = change(world[side], { ...one.it, act, path }, one.n);
+      if (changed === undefined) continue;
+      watch.changed({ side, path: changed });
       made++;
     }
   };
@@ -68,7 +72,13 @@ async function playIn(world: World, drawn: Case): Promise<Played> {
     }
   };
   watch.begin();
-  watch.ended(await world.run());
+  const first = await world.run();
+  watch.ended(first);
+  const plans = first.events.filter((event) => event.event === 'plan');
+  const traces = [
+    ...plans.map(({ digest }) => digest),
+    ...faults.done.map(({ fault, asked }) => `${fault.what} ${asked.type} ${pathOf(asked)}`),
+  ];
   faults.end();
   changes.length = 0;
   let last: Ended | undefined;
@@ -79,5 +89,5 @@ async function playIn(world: World, drawn: Case): Promise<Played> {
     if (watch.isIdle(last)) break;
   }
   if (last !== undefined && watch.wrong.length === 0) watch.converged(last);
-  return { wrong: watch.wrong, events: made + faults.done.length };
+  return { wrong: watch.wrong, events: made + faults.done.length, traces };
 }

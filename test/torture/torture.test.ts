@@ -10,14 +10,20 @@ import { asked } from './settings.js';
 
 const { seed, path, milliseconds } = asked(60_000);
 
+/** One case of so many is played twice, to see that it is the same again. */
+const playedAgainEach = 40;
+
 test('any two trees, any job, any server', { timeout: milliseconds + 120_000 }, async () => {
   let cases = 0;
   let met = 0;
   const property = fc.asyncProperty(anyCase, async (drawn) => {
     cases++;
-    const { wrong, events } = await play(drawn);
+    const { wrong, events, traces } = await play(drawn);
     met += events;
     expect(wrong).toEqual([]);
+    if (cases % playedAgainEach !== 0) return;
+    const again = await play(drawn);
+    expect(['11 replay', again.traces]).toEqual(['11 replay', traces]);
   });
   await fc
     .assert(property, {

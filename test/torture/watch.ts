@@ -95,7 +95,7 @@ export class Watch {
     const now = view.now('destination', path);
     if (isFile(now)) {
       if (course.destination.has(now) || course.source.has(now)) return;
-      const follows = view.drawn.options.symlinks === 'follow' && course.source.has('link');
+      const follows = view.drawn.options.symlinks === 'follow' && view.isLinked(path);
       if (follows && [...view.courses.values()].some(({ source }) => source.has(now))) return;
       view.say('1 atomic view', `${path} is ${now} at the destination`);
     } else if (now === 'none' && this.#mustStand(path, course))
@@ -109,7 +109,8 @@ export class Watch {
     const ours = view.source.get(path)?.word ?? 'none';
     if (course.sourceChanged || course.destinationChanged || !isFile(was) || !isFile(ours))
       return false;
-    if (view.hasConflict() || !isInScope(view.drawn, path)) return false;
+    if (view.hasConflict() || view.isUnderChange(path) || !isInScope(view.drawn, path))
+      return false;
     return replacesAtOnce(view.drawn) || !view.stands(path, was);
   }
 

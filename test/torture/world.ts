@@ -80,6 +80,10 @@ export class World {
     return this.#case.shape !== 'down';
   }
 
+  isLocal(side: SideName): boolean {
+    return places[this.#case.shape][side] === 'near';
+  }
+
   end(): void {
     fs.rmSync(this.#base, { recursive: true, force: true });
   }

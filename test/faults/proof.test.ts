@@ -233,6 +233,27 @@ describe('row 56: the connection is cut at the rename, and the temporary file is
     expect((await scene.run()).code).toBe(3);
     expect(hostile.requests.filter(({ type }) => type === 'WRITE')).toHaveLength(1);
   });
+
+  test('existing: skip, while it is found out whether RENAME replaces: 3, nothing published', async ({
+    scene,
+    hostile,
+  }) => {
+    hostile.extensions = {};
+    scene.writeHere({ a: 'NEW' }, { mtime: then });
+    scene.writeThere({ b: 'b' });
+    await scene.jobs({ operation: 'push', existing: 'skip' });
+    let cut = false;
+    hostile.behave = (asked) => {
+      if (!isRename(asked) || cut) return 'normal';
+      cut = true;
+      rmSync(`${hostile.folder}${asked.path}`);
+      return 'cut';
+    };
+    expect((await scene.run()).code).toBe(3);
+    expect(readTree(scene.there())).toEqual({ b: 'b' });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ a: 'NEW', b: 'b' });
+  });
 });
 
 describe('row 57: something arrives or changes at the destination after the scan', () => {

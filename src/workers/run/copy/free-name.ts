@@ -61,7 +61,8 @@ function renameRefuses(file: NewFile, context: CopyContext): Promise<boolean> {
 }
 
 /** Renames the temporary file to another name of ours that exists, and back if that was not refused. */
-async function probe({ temporary, path, mark }: NewFile, context: CopyContext): Promise<boolean> {
+async function probe(file: NewFile, context: CopyContext): Promise<boolean> {
+  const { temporary, path, mark, stored } = file;
   const { destination: side, rules, signal, orphans } = context;
   const taken = temporaryPath(path, mark, rules.start);
   orphans.add(taken);
@@ -74,6 +75,10 @@ async function probe({ temporary, path, mark }: NewFile, context: CopyContext): 
   }
   const refused = (await side.stat(temporary, signal)) !== undefined;
   if (!refused) {
+    // unless it is the complete file, somebody took that: an empty one of ours must not be published
+    const there = await side.stat(taken, signal);
+    if (stored !== undefined && (there === undefined || !agrees(there, stored)))
+      throw new FerryError('io', 'the complete file is gone', { path, code: 'ENOENT' });
     await side.rename(taken, temporary, false, signal);
     orphans.delete(taken);
     return false;

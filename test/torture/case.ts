@@ -326,9 +326,11 @@ function sensible(drawn: Case): Case {
     source: withoutLinks(drawn.source),
     destination: withoutLinks(drawn.destination),
     options: isReachedTwice ? { ...options, after: 'keep' } : options,
-    // an answer that is no truth is noticed where the source is given up for it
+    // a rename that is no truth is noticed where the source is given up for it
     faults: drawn.faults.map((it) =>
-      it.what === 'untrue' && (isReachedTwice || options.after === 'keep' || operation === 'mirror')
+      it.what === 'untrue' &&
+      it.type !== 'REMOVE' &&
+      (isReachedTwice || options.after === 'keep' || operation === 'mirror')
         ? { ...it, what: 'fail' }
         : it,
     ),

@@ -23,8 +23,10 @@ export function checkEnd(view: View, end: Ended): void {
   checkSources(view);
   if (end.report.exitCode === 7 || end.isDry) checkUntouched(view);
   if (end.isDry) return;
-  if (end.report.exitCode === 0) checkTruth(view);
-  else checkReason(view, end);
+  if (end.report.exitCode === 0) {
+    checkTruth(view);
+    checkGone(view);
+  } else checkReason(view, end);
 }
 
 /** Both sides agree, and there was nothing left to do. */
@@ -59,6 +61,18 @@ function checkTruth(view: View): void {
     const stored = Math.floor(fs.lstatSync(join(view.world.destination, path)).mtimeMs / 1000);
     if (sent !== stored)
       view.say('2 truthful success', `${path} has the mtime ${stored}, not ${sent}`);
+  }
+}
+
+/** 2: a mirror that ended with 0 has deleted what only the destination had. */
+function checkGone(view: View): void {
+  if (view.drawn.operation !== 'mirror' || view.hasConflict()) return;
+  for (const [path, { word }] of view.destination) {
+    const { source, sourceChanged, destinationChanged } = view.course(path);
+    if (!isFile(word) || sourceChanged || destinationChanged || [...source].some(isFile)) continue;
+    if (!isInScope(view.drawn, path) || view.isUnderChange(path) || view.isLinked(path)) continue;
+    if (isFile(view.now('destination', path)))
+      view.say('2 truthful success', `${path} is still at the destination`);
   }
 }
 

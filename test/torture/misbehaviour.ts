@@ -102,9 +102,14 @@ export function pathOf({ at, path, to }: Asked): string | undefined {
   for (const name of [at, path, to]) {
     const found = /^\/(?:source|destination)\/(.+)$/.exec(name)?.[1];
     if (found === undefined || found.startsWith('.ferryline')) continue;
-    return found.replace(/(^|\/)\.([^/]+)\.[0-9a-f]{16,}\.[^/]*$/, '$1$2');
+    return finalName(found);
   }
   return undefined;
+}
+
+/** The final name of what has a temporary one, or is aside. */
+export function finalName(path: string): string {
+  return path.replace(/(^|\/)\.([^/]+)\.[0-9a-f]{16,}\.[^/]*$/, '$1$2');
 }
 
 interface Waiting {

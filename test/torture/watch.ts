@@ -6,7 +6,7 @@ import type { Asked } from '../kit/servers/hostile-folder.js';
 import type { Case, Change } from './case.js';
 import { found, isFile } from './disk.js';
 import { checkConverged, checkEnd, isIdle } from './ends.js';
-import { changesSomething, type Faults } from './misbehaviour.js';
+import { changesSomething, type Faults, finalName } from './misbehaviour.js';
 import { isInScope, lookEqual, replacesAtOnce } from './rules.js';
 import { type Course, View } from './view.js';
 import type { Ended, World } from './world.js';
@@ -30,10 +30,14 @@ export class Watch {
     const view = this.#view;
     view.run++;
     view.source = found(this.#world.source);
-    view.destination = found(this.#world.destination);
+    const ours: string[] = [];
+    view.destination = found(this.#world.destination, ours);
     view.faultsBefore = view.faults.done.length;
     view.courses = new Map();
     for (const path of [...view.source.keys(), ...view.destination.keys()]) view.course(path);
+    // what an earlier run left aside may get its name back
+    for (const path of ours.filter((name) => name.endsWith('.ferryold')))
+      view.course(finalName(path)).destination.add(view.now('destination', path));
     this.#noteTwins();
   }
 

@@ -154,6 +154,52 @@ describe('row 66: a root that can not be used', () => {
   );
 });
 
+describe('row 66: a root on a disk that fails or is used up', () => {
+  hostileTest('on the server: 3, in words', async ({ scene, hostile }) => {
+    scene.writeHere({ a: 'a' });
+    await scene.jobs({ operation: 'push' });
+    hostile.behave = ({ type }) => (type === 'WRITE' ? { refuse: 15 } : 'normal');
+    const full = await scene.cli(['run', 'job']);
+    expect([full.code, full.stderr]).toEqual([
+      3,
+      expect.stringContaining('the quota on the server is used up'),
+    ]);
+    const error = { refuse: 4, message: 'Input/output error' };
+    hostile.behave = ({ type }) => (type === 'OPENDIR' ? error : 'normal');
+    const { code, stderr } = await scene.cli(['run', 'job']);
+    const why = `archive:${scene.place}: the folder can't be listed: the server reports only "failure" ("Input/output error")`;
+    expect([code, stderr]).toEqual([3, expect.stringContaining(why)]);
+  });
+
+  test.for([
+    [
+      'getdents64',
+      'EIO',
+      "./data: the folder can't be listed: a disk of this machine reports an input/output error",
+    ],
+    ['pwrite64', 'EDQUOT', 'a: the disk quota on this machine is used up'],
+  ] as const)('here, %s says %s: 3, in words', async ([calls, error, words], { scene }) => {
+    scene.writeThere({ a: 'a'.repeat(100_000) });
+    scene.writeHere({ kept: 'kept' });
+    await scene.jobs({ ...down, from: `archive:${scene.place}` });
+    const data = scene.here();
+    const on = calls === 'getdents64' ? ['-P', data] : [];
+    const wrap = [
+      'strace',
+      '-f',
+      '-qq',
+      '-o',
+      '/dev/null',
+      ...on,
+      '-e',
+      `inject=${calls}:error=${error}`,
+    ];
+    const { code, stderr } = await scene.cli(['run', 'job'], { wrap });
+    expect([code, stderr]).toEqual([3, expect.stringContaining(words)]);
+    expect(readTree(data)).toEqual({ kept: 'kept' });
+  });
+});
+
 describe('row 66: a state folder that can not be', () => {
   test('is refused in words, and nothing hangs', async ({ scene }) => {
     scene.writeHere({ a: 'a' });

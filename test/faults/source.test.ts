@@ -3,11 +3,20 @@
  * server shows a test when a file is being read, so that the test can interfere at that moment.
  * Row 21 is in vanished.test.ts; more of rows 15, 22, 23 and 24 is in e2e/deletions.test.ts.
  */
-import { chmodSync, mkdirSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { hostileTest, test } from '../kit/base.js';
 import { lookOn } from '../kit/files/onlooker.js';
-import { readTree, sameTree } from '../kit/files/tree.js';
+import { readTree, sameTree, writeTree } from '../kit/files/tree.js';
 import { type Scene, turn, type Way, ways } from '../kit/scene.js';
 import { listingFails } from '../kit/servers/hostile-replies.js';
 import type { Asked } from '../kit/servers/hostile-server.js';
@@ -141,6 +150,8 @@ describe('row 20: the source is changed while it is read', () => {
 });
 
 describe('row 22: the source is missing or empty', () => {
+  const all = { delete: { max: '100%' } };
+
   test.for(['missing', 'empty'])(
     'on the server, %s: 7, nothing deleted',
     async (state, { scene }) => {
@@ -151,6 +162,41 @@ describe('row 22: the source is missing or empty', () => {
       expect(code).toBe(7);
       expect(report).toMatchObject({ error: { kind: 'refused' }, files: { deleted: 0 } });
       expect(readTree(scene.here())).toEqual({ a: 'a', 'b/c': 'c' });
+    },
+  );
+
+  test.for([
+    ['push', './data', (scene: Scene) => `archive:${scene.place}/to`],
+    ['mirror', './data', (scene: Scene) => `archive:${scene.place}/to`],
+    ['pull', 'archive', () => './to'],
+    ['mirror', 'archive', () => './to'],
+    ['push', 'archive', (scene: Scene) => `archive:${scene.place}/to`],
+    ['mirror', 'archive', (scene: Scene) => `archive:${scene.place}/to`],
+  ] as const)(
+    '%s from %s: missing is 7, a folder where its file system was is empty, and nothing is deleted',
+    async ([operation, side, toOf], { scene }) => {
+      const isHere = side !== 'archive';
+      const to = toOf(scene);
+      const target = to === './to' ? join(scene.cwd, 'to') : scene.there('to');
+      scene.writeThere({ 'to/kept': 'kept', 'from/a': 'a' });
+      scene.writeHere({ a: 'a' });
+      if (to === './to') writeTree(target, { kept: 'kept' });
+      scene.mirrored({ label: to, folder: target });
+      const from = isHere ? side : `archive:${scene.place}/from`;
+      await scene.jobs({ operation, from, to, ...(operation === 'mirror' && all) });
+      const source = isHere ? scene.here() : scene.there('from');
+      renameSync(source, `${source}.mounted`);
+      const missing = await scene.run();
+      expect([missing.code, missing.report.error.kind], missing.stderr).toEqual([7, 'refused']);
+      // the mount point that is left
+      mkdirSync(source);
+      const empty = await scene.run();
+      expect(empty.code, empty.stderr).toBe(operation === 'mirror' ? 7 : 0);
+      expect(readTree(target)).toMatchObject({ kept: 'kept' });
+      rmSync(source, { recursive: true });
+      renameSync(`${source}.mounted`, source);
+      const { code, report } = await scene.run();
+      expect([code, report.files.copied]).toEqual([0, 1]);
     },
   );
 

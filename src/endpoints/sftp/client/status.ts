@@ -12,7 +12,7 @@ const statusCodes: Readonly<Record<number, readonly [code: string, words: string
   5: ['EINVAL', 'the server rejects this request or name'],
   8: ['ENOTSUP', 'the server does not support'],
   11: ['EEXIST', 'something with this name exists'],
-  12: ['EROFS', 'read-only file system'],
+  12: ['EROFS', 'the file system on the server is read-only'],
   14: ['ENOSPC', 'no space left on the server'],
   15: ['EDQUOT', 'the quota on the server is used up'],
   18: ['ENOTEMPTY', 'the folder is not empty'],

@@ -59,11 +59,11 @@ async function openRoot(at: string) {
   if (fdPaths === undefined) {
     const real = await fs.realpath(at);
     if (!(await fs.stat(real)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
-    return { path: real, folders: new FolderHandles(real), only: undefined };
+    return { path: real, folders: new FolderHandles(real, real), only: undefined };
   }
   const fd = await openFolder(at);
-  const folders = new FolderHandles(at, fd);
-  return { path: await fs.readlink(`${fdPaths}/${fd}`), folders, only: undefined };
+  const real = await fs.readlink(`${fdPaths}/${fd}`);
+  return { path: real, folders: new FolderHandles(at, real, fd), only: undefined };
 }
 
 function unreadable(location: Location, error: unknown): FerryError {
@@ -77,7 +77,7 @@ function unreadable(location: Location, error: unknown): FerryError {
 }
 
 function missingSource({ path: at, label }: Location): Side {
-  const root = { path: at, folders: new FolderHandles(at) };
+  const root = { path: at, folders: new FolderHandles(at, at) };
   const local = openLocal(root, label);
   return sideOf(local, root, undefined);
 }
@@ -95,7 +95,8 @@ async function missingDestination(location: Location): Promise<Side> {
   const name = path.basename(location.path);
   // the parent stays in hand, and the root is opened through it
   const at = parent.folders.rootPath().replace(/\.$/, name);
-  const root = { path: path.join(parent.path, name), folders: new FolderHandles(at) };
+  const real = path.join(parent.path, name);
+  const root = { path: real, folders: new FolderHandles(at, real) };
   return sideOf(openLocal(root, location.label), root, undefined, {
     makeRoot: async () => {
       await fs.mkdir(at).catch((error: NodeJS.ErrnoException) => {
@@ -161,7 +162,7 @@ function sideOf(
     lost: () => lost(at, folders),
     reach,
     elsewhere(root, label) {
-      const { endpoint } = openLocal({ path: root, folders: new FolderHandles(root) }, label);
+      const { endpoint } = openLocal({ path: root, folders: new FolderHandles(root, root) }, label);
       others.push(endpoint);
       return endpoint;
     },

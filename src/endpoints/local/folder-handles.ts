@@ -6,6 +6,7 @@
  */
 import fs, { constants } from 'node:fs';
 import { nameOf, parentOf } from '../../core/entry.js';
+import { QuietWay } from './quiet-way.js';
 
 /** Folders kept open; the one that was opened first is closed for a further one. */
 const mostKept = 256;
@@ -36,6 +37,12 @@ export type Reach = <T>(
   operation: (real: string) => Promise<T>,
 ) => Promise<T>;
 
+/** A root for another thread. */
+export interface RootAt {
+  readonly at: string;
+  readonly text: string;
+}
+
 interface Held extends Folder {
   /** Undefined where handles are no paths. */
   readonly fd: number | undefined;
@@ -51,23 +58,41 @@ type Open = (path: string, flags: number, mode: number) => Promise<number>;
 
 export class FolderHandles {
   readonly #rootAt: string;
+  readonly #text: string;
+  readonly #way = new QuietWay();
   /** By path, in the order in which they were opened; the folders above a kept one are kept, too. */
   readonly #kept = new Map<string, Held>();
   /** Folders that are being opened. */
   readonly #opening = new Map<string, Promise<Folder>>();
   #closed = false;
 
-  /** `rootAt` is the absolute path of the root, which is opened when it is first needed unless `fd` is a handle on it. */
-  constructor(rootAt: string, fd?: number) {
+  /**
+   * `rootAt` is an absolute path of the root, which is opened when it is first needed unless `fd` is a
+   * handle on it; `text` is its real path.
+   */
+  constructor(rootAt: string, text: string, fd?: number) {
     this.#rootAt = rootAt;
+    this.#text = text;
     if (fd !== undefined) this.give(this.#keep('', { fd, prefix: `${fdPaths}/${fd}/` }, undefined));
   }
 
-  /** A path to the root for another thread, good until `close`; the root must have been in hand. */
+  /** A path to the root, good until `close`. */
   rootPath(): string {
     const root = this.take('');
     this.give(root);
     return `${root.prefix}.`;
+  }
+
+  /** For another thread: how to reach the same root, good until `close`. */
+  forThread(): RootAt {
+    return { at: this.rootPath(), text: this.#text };
+  }
+
+  /** Lists a folder in hand by its text, if nothing was changed on the way to it meanwhile; else undefined. */
+  listQuietly<T>(path: string, folder: Folder, listAt: (prefix: string) => T): T | undefined {
+    if (fdPaths === undefined) return undefined;
+    const root = this.#text === '/' ? '' : this.#text;
+    return this.#way.list(path === '' ? this.#text : `${root}/${path}`, folder.prefix, listAt);
   }
 
   /** The folder at a relative path, if it is in hand; give it back after use. */

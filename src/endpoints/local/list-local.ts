@@ -35,18 +35,23 @@ export function toStat(stats: Stats): Stat {
   };
 }
 
+/** Below this many entries, the look at the way to a folder costs more than it saves. */
+const fewEntries = 16;
+
 /** Lists the folder at a relative path; throws the system's error. An entry that disappears meanwhile is left out. */
 export function listFlat(folders: FolderHandles, path: string): FlatListing {
   const folder = folders.take(path);
   try {
-    return listIn(folder.prefix);
+    const names = readdirSync(folder.prefix);
+    const lookAt = (prefix: string) => lookAtEach(names, prefix);
+    const quick = names.length < fewEntries ? undefined : folders.listQuietly(path, folder, lookAt);
+    return quick ?? lookAt(folder.prefix);
   } finally {
     folders.give(folder);
   }
 }
 
-function listIn(prefix: string): FlatListing {
-  const found = readdirSync(prefix);
+function lookAtEach(found: readonly string[], prefix: string): FlatListing {
   const names: string[] = [];
   const numbers = new Float64Array(found.length * 4);
   for (const name of found) {

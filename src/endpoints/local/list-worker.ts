@@ -1,6 +1,6 @@
 /** A thread that lists local folders, so that a large tree is listed while this process works on the network. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { FolderHandles } from './folder-handles.js';
+import { FolderHandles, type RootAt } from './folder-handles.js';
 import { type FlatListing, listFlat } from './list-local.js';
 
 export type ListAnswer =
@@ -8,7 +8,8 @@ export type ListAnswer =
   | { readonly error: { readonly message: string; readonly code?: string } };
 
 /** The thread's own handles, from one on the root. */
-const folders = new FolderHandles(workerData as string);
+const { at, text } = workerData as RootAt;
+const folders = new FolderHandles(at, text);
 
 parentPort?.on('message', (paths: readonly string[]) => {
   const buffers: ArrayBuffer[] = [];

@@ -98,7 +98,7 @@ export class Lister {
 
   #start(): Worker {
     const thread = new Worker(new URL('./list-worker.js', import.meta.url), {
-      workerData: this.#folders.rootPath(),
+      workerData: this.#folders.forThread(),
       resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
     });
     thread.on('message', (answers: readonly ListAnswer[]) => {

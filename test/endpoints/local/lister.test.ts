@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 
 test('each answer is that of its own folder, also next to folders that can not be listed', async () => {
-  const lister = new Lister(new FolderHandles(root));
+  const lister = new Lister(new FolderHandles(root, root));
   for (let i = 0; i < folders; i++) await lister.list(folder(i)); // from here on the thread lists
   const asked = Array.from({ length: folders }, (_, i) =>
     lister.list(i % 7 === 3 ? `gone${i}` : folder(i)),
@@ -41,7 +41,7 @@ test('each answer is that of its own folder, also next to folders that can not b
 });
 
 test('close rejects pending and later listings, and late answers of the thread reach nobody', async () => {
-  const lister = new Lister(new FolderHandles(root));
+  const lister = new Lister(new FolderHandles(root, root));
   for (let i = 0; i < folders; i++) await lister.list(folder(i));
   const before = Array.from({ length: folders }, (_, i) => lister.list(folder(i)));
   await before[0];

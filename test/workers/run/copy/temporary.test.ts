@@ -31,7 +31,7 @@ async function copied(leave: (part: string, sound: string, outside: string) => v
     outside: content.subarray(0, 34 * MiB),
   });
   const [source, destination] = [from, to].map(
-    (path) => openLocal({ path, folders: new FolderHandles(path) }, path).endpoint,
+    (path) => openLocal({ path, folders: new FolderHandles(path, path) }, path).endpoint,
   ) as [Endpoint, Endpoint];
   const before = await source.stat('big', signal);
   if (before === undefined) throw new Error('the source is gone');

@@ -62,7 +62,7 @@ export const stateEntries: readonly StateEntry[] = [
   },
   {
     path: 'servers/HOST_PORT_USER.json',
-    holds: 'what runs found out about a server: its quirks, its clock',
+    holds: 'what runs found out about a server: its times, which names are one',
     writtenBy: 'runs',
   },
   {

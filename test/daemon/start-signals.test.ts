@@ -12,18 +12,16 @@ import type { Redis } from '../kit/servers/redis.js';
 const processesAtOnce = 3;
 
 /**
- * A module that has Node write a line when main.js asks for program.js, which it does right after its
- * first lines: before these, during Node's own start, no program can hold a signal back.
+ * A module that writes a line when main.js reads command.js, which it does right after its first lines:
+ * before these, during Node's own start, no program can hold a signal back.
  */
-const resolveHook = `
-import { writeSync } from 'node:fs';
-export function resolve(name, context, next) {
-  if (name === './program.js') writeSync(2, 'our code runs\\n');
-  return next(name, context);
-}`;
 const preload = `
-import { register } from 'node:module';
-register(${JSON.stringify(dataUrl(resolveHook))});`;
+import fs from 'node:fs';
+const read = fs.readFileSync;
+fs.readFileSync = (file, ...more) => {
+  if (String(file).endsWith('/command.js')) fs.writeSync(2, 'our code runs\\n');
+  return read(file, ...more);
+};`;
 
 function dataUrl(module: string): string {
   return `data:text/javascript,${encodeURIComponent(module)}`;

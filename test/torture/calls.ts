@@ -35,6 +35,13 @@ export function straceOf(
   ];
 }
 
+/** The calls into which something was injected: the nth of each thread, so that one may be Node's own. */
+export function injectedIn(file: string): string[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line.endsWith('(INJECTED)'));
+}
+
 /** The traced calls that `isOfData` picks by their text, in order, each once however many threads made it. */
 export function callsIn(file: string, isOfData: (text: string) => boolean): Call[] {
   const counts = new Map<string, number>();

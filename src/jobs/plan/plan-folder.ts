@@ -110,8 +110,9 @@ function planTwins(folder: Folder, group: Twin): void {
     planEntry(folder, first, other);
     return;
   }
-  // the name that the destination lists may be that of another entry of the source
-  const mayBeIt = isSingle && !source.some(({ name }) => name === other?.name);
+  // the name that the destination lists may be that of another entry of the source, which is out of scope
+  const mayBeIt =
+    isSingle && !source.some((it) => it !== first && sameButForm(it.name, other?.name ?? ''));
   if (mayBeIt && other !== undefined && sameName(folder, group) === 'one')
     planEntry(folder, first, respelled(other, first.name));
   else collide(folder, group, ours);

@@ -83,11 +83,10 @@ export function grow(root: string, nodes: readonly Node[]): void {
     else if (kind === 'link') fs.symlinkSync(linkTargets[size % linkTargets.length] as string, at);
     else write(at, letter.repeat(size), mtimes[mtime] as number);
   }
-  // folders are part of a plan's digest, which a case has again when it is played again
+  // folders and links are part of a plan's digest, which a case has again when it is played again
   for (const name of fs.readdirSync(root, { recursive: true, encoding: 'utf8' })) {
     const at = join(root, name);
-    const isFolder = fs.lstatSync(at).isDirectory();
-    if (isFolder) fs.utimesSync(at, mtimes[0] as number, mtimes[0] as number);
+    if (!fs.lstatSync(at).isFile()) fs.lutimesSync(at, mtimes[0] as number, mtimes[0] as number);
   }
 }
 

@@ -8,6 +8,7 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { attributesReply, type NameLine, nameReply } from '../../src/test-server/sftp-server.js';
 import { isRoot } from '../kit/account.js';
 import { hostileTest, test } from '../kit/base.js';
 import { ferryline, type JsonEvent, writeJobs } from '../kit/daemons/cli.js';
@@ -26,7 +27,7 @@ const changes = (asked: Asked) =>
 describe('row 32: names that a server lists', () => {
   /** The same listing in every folder below `/in`, and whatever is opened for reading is there. */
   const lists =
-    (namesIn: (folder: string) => readonly (string | Buffer)[]): Behave =>
+    (namesIn: (folder: string) => readonly (string | Buffer | NameLine)[]): Behave =>
     async (asked) => {
       if (asked.type === 'OPEN' && asked.flags === 1)
         return { instead: { ...asked, path: '/served', to: '' } };
@@ -34,7 +35,10 @@ describe('row 32: names that a server lists', () => {
       return behaviours.get(asked.at)?.(asked) ?? remember(asked.at, namesIn)(asked);
     };
   let behaviours: Map<string, Behave>;
-  const remember = (folder: string, namesIn: (folder: string) => readonly (string | Buffer)[]) => {
+  const remember = (
+    folder: string,
+    namesIn: (folder: string) => readonly (string | Buffer | NameLine)[],
+  ) => {
     const behave = listing(namesIn(folder));
     behaviours.set(folder, behave);
     return behave;
@@ -65,26 +69,36 @@ describe('row 32: names that a server lists', () => {
     expect(count).toBeGreaterThan(100);
   });
 
+  const kinds = { file: 0o100644, folder: 0o040755, link: 0o120777 };
+
   test.for([
-    ['pull', 'from'],
-    ['mirror', 'from'],
-    ['push', 'to'],
-    ['mirror', 'to'],
+    ['pull', 'from', 'file'],
+    ['mirror', 'from', 'folder'],
+    ['push', 'to', 'link'],
+    ['mirror', 'both', 'file'],
   ] as const)(
-    'that are impossible, %s with the server as `%s`: 9 each',
+    'that are impossible, %s with the server as `%s`, each a %s: 9 each',
     { timeout: 120_000 },
-    async ([operation, side], { hostile }) => {
+    async ([operation, side, kind], { hostile }) => {
       const { cwd, outside } = await surroundings(hostile);
       const jobs: Record<string, object> = {};
       escapes.forEach((_, i) => {
         const here = `./deep/er/roots/${i}`;
         writeTree(join(cwd, here), { mine: 'mine' });
         mkdirSync(join(hostile.folder, 'in', `${i}`), { recursive: true });
-        const [from, to] = side === 'from' ? [`archive:in/${i}`, here] : [here, `archive:in/${i}`];
-        jobs[`j${i}`] = { operation, from, to, delete: { max: '100%' } };
+        const there = `archive:in/${i}`;
+        const from = side === 'to' ? here : there;
+        const to = side === 'from' ? here : side === 'both' ? `archive:in/${1000 + i}` : there;
+        const more =
+          operation === 'mirror' ? { delete: { max: '100%' } } : { after: 'delete', settle: false };
+        jobs[`j${i}`] = { operation, from, to, symlinks: 'preserve', ...more };
       });
       await writeJobs(cwd, { remotes: { archive: remoteIn(hostile) }, jobs });
-      hostile.behave = lists((folder) => [escapes[Number(folder.slice(4))] as string, 'fine']);
+      const line = (name = '') => ({
+        name: Buffer.from(name).toString('latin1'),
+        attributes: { size: 3, mode: kinds[kind], mtime: 1_700_000_000 },
+      });
+      hostile.behave = lists((folder) => [line(escapes[Number(folder.slice(4)) % 1000]), 'fine']);
       const before = outside();
       const asked = hostile.requests.length;
 
@@ -102,6 +116,49 @@ describe('row 32: names that a server lists', () => {
       });
       expect(outside()).toEqual(before);
       expect(hostile.requests.slice(asked).filter(changes)).toEqual([]);
+    },
+  );
+
+  test.for(['pull', 'mirror'])(
+    'what links lead to, %s: none leads out of the root, nothing outside is read or written',
+    { timeout: 120_000 },
+    async (operation, { hostile }) => {
+      const { cwd, outside } = await surroundings(hostile);
+      mkdirSync(join(hostile.folder, 'in'), { recursive: true });
+      const root = join(cwd, 'deep/er/roots/0');
+      writeTree(root, { mine: 'mine' });
+      const targets = [...escapes, ...dots, '../0/../canary/x', 'fine', 'l0', ''];
+      const link = (_: string, i: number) => ({
+        name: `l${i}`,
+        attributes: { size: 3, mode: kinds.link, mtime: 1_700_000_000 },
+      });
+      const asks = lists(() => [...targets.map(link), 'fine']);
+      hostile.behave = (asked) => {
+        const i = /\/l(\d+)$/.exec(asked.path)?.[1];
+        if (i === undefined) return asks(asked);
+        if (asked.type === 'LSTAT') return attributesReply(asked.id, link('', 0).attributes);
+        if (asked.type !== 'READLINK') return asks(asked);
+        const name = Buffer.from(targets[Number(i)] ?? '').toString('latin1');
+        return nameReply(asked.id, [{ name, attributes: {} }]);
+      };
+      const before = outside();
+      for (const symlinks of ['preserve', 'follow', 'skip']) {
+        const job = { operation, from: 'archive:in', to: './deep/er/roots/0', symlinks };
+        await writeJobs(cwd, { remotes: { archive: remoteIn(hostile) }, jobs: { job } });
+        const { code, stderr } = await ferryline(['run', 'job', '--json'], { cwd });
+        expect([0, 3, 7, 9], stderr.slice(-1000)).toContain(code);
+        expect(outside()).toEqual(before);
+        for (const made of Object.values(readTree(root))) {
+          if (made === null || typeof made === 'string') continue;
+          const { link: target } = made as { link: string };
+          expect(join(root, target).startsWith(`${root}/`) && !target.startsWith('/'), target).toBe(
+            true,
+          );
+        }
+        expect(readTree(root)).toMatchObject({ mine: 'mine' });
+      }
+      const led = hostile.requests.filter(({ path }) => /canary|passwd|\.ssh/.test(path));
+      expect(led.filter(({ path }) => !path.startsWith('/in/'))).toEqual([]);
     },
   );
 

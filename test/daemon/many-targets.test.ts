@@ -42,9 +42,10 @@ test('a target that fails is tried again by itself', async ({ sshd, redis, scene
   const of = (event: string) => log.events.filter((one) => one.event === event);
   expect(of('plan').map(({ target }) => target)).toEqual([`web1:${scene.place}/web1`]);
   expect(of('run')).toHaveLength(3);
+  expect(await daemon.stop()).toBe(0);
+  // written in time, not at once
   const transfers = readFileSync(`${scene.cwd}/.state/transfers.log`, 'utf8');
   expect(JSON.parse(transfers)).toMatchObject({ remote: 'web1', target: of('plan')[0]?.target });
-  expect(await daemon.stop()).toBe(0);
 }, 60_000);
 
 test('six targets behind a jump host that allows two logins', async ({

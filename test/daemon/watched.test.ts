@@ -162,8 +162,9 @@ test('a pull into a watched folder pushes whole files only, and never a temporar
     (await ended(scene)).some(({ job, files: { copied } }) => job === 'out' && copied > 0),
   );
   expect(readdirSync(scene.there('out')).sort()).toEqual(names.sort());
-  const log = readFileSync(join(scene.cwd, '.state/transfers.log'), 'utf8');
-  expect(log).not.toContain('ferrypart');
+  const log = join(scene.cwd, '.state/transfers.log');
+  await eventually(() => existsSync(log));
+  expect(readFileSync(log, 'utf8')).not.toContain('ferrypart');
   expect((await ended(scene)).filter(({ files: done }) => done.failed > 0)).toEqual([]);
 }, 60_000);
 

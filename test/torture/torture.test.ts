@@ -8,7 +8,7 @@ import { anyCase } from './case.js';
 import { play } from './play.js';
 import { asked } from './settings.js';
 
-const { seed, path, milliseconds } = asked(60_000);
+const { seed, path, milliseconds, isLong } = asked(60_000);
 
 /** One case of so many is played twice, to see that it is the same again. */
 const playedAgainEach = 40;
@@ -29,7 +29,7 @@ test('any two trees, any job, any server', { timeout: milliseconds + 120_000 }, 
     .assert(property, {
       seed,
       ...(path === undefined ? {} : { path }),
-      numRuns: 1e9,
+      numRuns: isLong || path !== undefined ? 1e9 : 1000,
       interruptAfterTimeLimit: milliseconds,
     })
     .finally(() => {

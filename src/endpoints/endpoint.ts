@@ -105,7 +105,7 @@ export interface Handle {
    * tell.
    */
   cutTo?(bytes: number, signal: AbortSignal): Promise<boolean>;
-  /** Puts what is written so far on the side's disk if `can.fsync`; absent where a later `cutTo` tells what a power cut took. */
+  /** Puts what is written so far on the side's disk if `can.fsync`; absent where a later `cutTo` finds what a power cut took. */
   flush?(signal: AbortSignal): Promise<void>;
   /** Closes the handle; rejects if the side reports that data was not stored. */
   close(): Promise<void>;

@@ -15,6 +15,17 @@ const then = 1_600_000_000;
 const withoutParts = (folder: string) =>
   Object.fromEntries(Object.entries(readTree(folder)).filter(([path]) => !path.includes('.ferry')));
 
+/** The first rename finds its temporary file gone, and its answer is lost with the connection. */
+function takenAndCut(folder: string): Behave {
+  let cut = false;
+  return (asked) => {
+    if (!isRename(asked) || cut) return 'normal';
+    cut = true;
+    rmSync(`${folder}${asked.path}`);
+    return 'cut';
+  };
+}
+
 /** Acts once, before the first request that `when` picks. */
 function onceBefore(when: (asked: Asked) => boolean, act: () => void): Behave {
   let done = false;
@@ -206,13 +217,7 @@ describe('row 56: the connection is cut at the rename, and the temporary file is
       scene.writeHere({ a: 'NEW' }, { mtime: then });
       scene.writeThere({ a: 'old' }, { mtime });
       await scene.jobs({ operation: 'push', compare: 'checksum', after: 'delete' });
-      let cut = false;
-      hostile.behave = (asked) => {
-        if (!isRename(asked) || cut) return 'normal';
-        cut = true;
-        rmSync(`${hostile.folder}${asked.path}`);
-        return 'cut';
-      };
+      hostile.behave = takenAndCut(hostile.folder);
       const { code, report } = await scene.run();
       expect(code).toBe(3);
       expect(report.files).toMatchObject({ copied: 0, failed: 1 });
@@ -242,13 +247,7 @@ describe('row 56: the connection is cut at the rename, and the temporary file is
     scene.writeHere({ a: 'NEW' }, { mtime: then });
     scene.writeThere({ b: 'b' });
     await scene.jobs({ operation: 'push', existing: 'skip' });
-    let cut = false;
-    hostile.behave = (asked) => {
-      if (!isRename(asked) || cut) return 'normal';
-      cut = true;
-      rmSync(`${hostile.folder}${asked.path}`);
-      return 'cut';
-    };
+    hostile.behave = takenAndCut(hostile.folder);
     expect((await scene.run()).code).toBe(3);
     expect(readTree(scene.there())).toEqual({ b: 'b' });
     expect((await scene.run()).code).toBe(0);

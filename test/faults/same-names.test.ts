@@ -86,7 +86,7 @@ describe('row 53: a side that ignores case', () => {
   });
 });
 
-test('row 53: a server that tells case apart: found out once it matters, 0', async ({
+test('row 53: a server that distinguishes case: found out once it matters, 0', async ({
   scene,
   hostile,
 }) => {

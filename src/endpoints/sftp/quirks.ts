@@ -44,7 +44,7 @@ export class Quirks {
   readonly #sightings = new Map<Quirk, Sighting>();
   #changed = false;
 
-  /** `log` receives a sentence about each quirk from which on it is expected; `now` tells the time, ms since the epoch. */
+  /** `log` receives a sentence about each quirk from which on it is expected; `now` returns the time, ms since the epoch. */
   constructor(log: (text: string) => void, now: () => number = Date.now) {
     this.#log = log;
     this.#now = now;

@@ -88,7 +88,7 @@ function groupUp<S extends Named, D extends Named>(
   return [...groups.values()];
 }
 
-/** A group's entries by their names in NFC: as a side sees them that tells case apart. */
+/** A group's entries by their names in NFC: as a side sees them that distinguishes case. */
 export function byForm<S extends Named, D extends Named>(group: Group<S, D>): Group<S, D>[] {
   const { key, source, destination } = group;
   const names = new Set([...source, ...destination].map(({ name }) => composed(name)));
@@ -104,6 +104,11 @@ export function byForm<S extends Named, D extends Named>(group: Group<S, D>): Gr
 /** Whether two names differ in Unicode form at most. */
 export function sameButForm(a: string, b: string): boolean {
   return composed(a) === composed(b);
+}
+
+/** A destination's entry under the source's name where they differ in Unicode form alone, which no rename changes. */
+export function respelled<E extends Named>(entry: E, name: string): E {
+  return sameButForm(entry.name, name) ? { ...entry, name } : entry;
 }
 
 /** The name in NFC. ASCII names, the common case, are NFC already. */

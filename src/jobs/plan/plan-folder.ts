@@ -5,8 +5,9 @@
  * Most entries of most runs are equal, so their path is short and leaves nothing but a count.
  */
 import { byBytes, type Entry, isOurs, join } from '../../core/entry.js';
+import { applyComparison } from './apply-comparison.js';
 import { settleAside } from './aside.js';
-import { type Comparison, compareFiles, mayReplace } from './compare.js';
+import { compareFiles, mayReplace } from './compare.js';
 import type { Scope } from './filter.js';
 import {
   type Descent,
@@ -19,7 +20,7 @@ import {
   snapshotOf,
   type Undecided,
 } from './folder-types.js';
-import { byForm, type Group, pairUp, sameButForm } from './pair.js';
+import { byForm, type Group, pairUp, respelled, sameButForm } from './pair.js';
 import type { Mkdir } from './plan.js';
 
 /** The folder being planned: its listings, the rules, and the plan so far. */
@@ -63,7 +64,7 @@ export function planFolder(pair: FolderPair, scope: Scope, rules: PlanRules): Fo
 
 type Twin = Group<SourceEntry, DestinationEntry>;
 
-/** Plans names that fold together: a change of case, two files that the destination tells apart, an entry listed twice, or a collision. */
+/** Plans names that fold together: a change of case, two files that are two to the destination, an entry listed twice, or a collision. */
 function planGroup(folder: Folder, group: Twin): void {
   if (group.source.length === 0) {
     // the destination's own entries may fold together
@@ -75,7 +76,7 @@ function planGroup(folder: Folder, group: Twin): void {
     return;
   }
   const kinds = byForm(group);
-  // a destination that lists two of them has shown that it tells case apart
+  // a destination that lists two of them has shown that it distinguishes case
   const listed = kinds.filter(({ destination }) => destination.length > 0).length;
   const ours = group.source.filter((entry) => !isOut(folder, entry, entry));
   const matters = kinds.length > 1 && (listed > 0 || ours.length > 1);
@@ -138,11 +139,6 @@ function collide(folder: Folder, group: Twin, ours: readonly SourceEntry[]): voi
       kind: 'conflict',
       message: `its name collides with "${names.find((it) => it !== name)}": ${why}`,
     });
-}
-
-/** The destination's entry under the source's name where they differ in Unicode form alone, which no rename changes. */
-function respelled(entry: DestinationEntry, name: string): DestinationEntry {
-  return sameButForm(entry.name, name) ? { ...entry, name } : entry;
 }
 
 function namesOf(entries: readonly Entry[]): string[] {
@@ -352,7 +348,7 @@ function planBoth(
   // `after` acts only on what is proven: size and mtime alone may be those of another file
   if (result.is === 'undecided' || (result.is === 'equal' && rules.listEqual))
     plan.undecided.push(both);
-  else apply(plan, both, result, rules);
+  else applyComparison(plan, both, result, rules);
 }
 
 function planLinks(
@@ -374,36 +370,6 @@ function planLinks(
       rename: join(pair.path, destination.name),
     });
   else plan.unchanged++;
-}
-
-/** Adds the action that follows from comparing two files; `readAt` is when the reading of their bytes began, ms since the epoch. */
-export function apply(
-  plan: Pick<FolderPlan, 'actions' | 'equal' | 'unchanged'>,
-  { path, from, source, destination, rename }: Undecided,
-  result: Comparison,
-  rules: Pick<PlanRules, 'listEqual'>,
-  readAt?: number,
-): void {
-  const change = {
-    path,
-    source: snapshotOf(source),
-    destination: snapshotOf(destination),
-    ...(rename === undefined ? {} : { rename }),
-  };
-  if (result.is === 'different')
-    plan.actions.push({ action: 'copy', from, reason: result.reason, ...change });
-  else if (result.is === 'attrs' || (result.is === 'equal' && rename !== undefined))
-    plan.actions.push({ action: 'attrs', ...change });
-  else {
-    plan.unchanged++;
-    if (rules.listEqual && result.is === 'equal')
-      plan.equal.push({
-        path,
-        from,
-        source: change.source,
-        ...(readAt === undefined ? {} : { readAt }),
-      });
-  }
 }
 
 /** Plans an entry where the destination has one of another kind, or one whose name is out of scope. */

@@ -1,6 +1,7 @@
 /** The plan of two trees under a job's rules, one row for each rule. Rows are meant to be read aloud. */
 import { describe, expect, test } from 'vitest';
-import { apply, planFolder } from '../../../src/jobs/plan/plan-folder.js';
+import { applyComparison } from '../../../src/jobs/plan/apply-comparison.js';
+import { planFolder } from '../../../src/jobs/plan/plan-folder.js';
 import {
   linesOf,
   planTrees,
@@ -506,7 +507,7 @@ test('pairs whose bytes must be compared stay undecided, and a change of case is
   };
   const plan = planFolder(pair, scope, rules);
   expect(plan).toMatchObject({ actions: [], unchanged: 0, undecided: [{ path: 'd/A' }] });
-  for (const open of plan.undecided) apply(plan, open, { is: 'equal' }, rules);
+  for (const open of plan.undecided) applyComparison(plan, open, { is: 'equal' }, rules);
   expect(plan.actions).toMatchObject([{ action: 'attrs', path: 'd/A', rename: 'd/a' }]);
 });
 

@@ -8,6 +8,7 @@ import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Operation } from '../../../core/events.js';
 import { present } from '../../../core/present.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
+import { applyComparison } from '../../../jobs/plan/apply-comparison.js';
 import { type Comparison, decide, mayReplace } from '../../../jobs/plan/compare.js';
 import type { Scope } from '../../../jobs/plan/filter.js';
 import type { FolderPlan, PlanRules, Undecided } from '../../../jobs/plan/folder-types.js';
@@ -21,7 +22,6 @@ import {
   type Skip,
   sealPlan,
 } from '../../../jobs/plan/plan.js';
-import { apply } from '../../../jobs/plan/plan-folder.js';
 import { memoryFor, sameContent } from '../copy/content.js';
 import type { Leftover } from '../remembered/seen-leftovers.js';
 import { mayBeGone, provenGone } from '../vanished.js';
@@ -192,7 +192,7 @@ class Scanner {
       const known = { size: ours.size, pass: passOf?.() };
       const isSame = await sameContent(source, from, destination, pair.at ?? path, signal, known);
       if (isSame) onSame?.(path, readAt);
-      apply(folder, pair, this.#decide(isSame, pair), rules, readAt);
+      applyComparison(folder, pair, this.#decide(isSame, pair), rules, readAt);
     } catch (error) {
       signal.throwIfAborted();
       const { kind, message } = failureOf(error);

@@ -369,6 +369,15 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(await installationOf(kit.stores[1], onError)).toBe(ids[0]);
     });
 
+    test("the store's clock is one for all processes", async () => {
+      const [first, second] = kit.stores;
+      const readings: number[] = [];
+      for (const store of [first, second, first, second]) readings.push(await store.now());
+      expect(readings).toEqual(readings.toSorted((a, b) => a - b));
+      // The servers of these tests run on this machine.
+      expect(Math.abs((await first.now()) - Date.now())).toBeLessThan(60_000);
+    });
+
     test('a signal reaches the other processes', async () => {
       const sides = await Promise.all(kit.stores.map((store) => openSignals(store, onError)));
       const [first, second] = sides as [(typeof sides)[0], (typeof sides)[0]];

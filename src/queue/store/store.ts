@@ -19,6 +19,8 @@ export interface Store {
   readonly backend: any;
   /** Rejects when the store can't be used at the moment. */
   ping(): Promise<void>;
+  /** Its clock, ms since the epoch: what orders things between processes goes by it, never by a machine's own. */
+  now(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -70,6 +72,7 @@ async function openEmbedded({ folder, ...options }: StoreOptions): Promise<Store
     ping: async () => {
       await pool.query('SELECT 1');
     },
+    now: async () => Date.now(),
     close: () => pool.end(),
   };
 }
@@ -118,6 +121,10 @@ async function openPostgres({ url: written, onTrouble }: StoreOptions): Promise<
     options: () => shared,
     backend: createCompleteBackend,
     ping,
+    async now() {
+      const sql = 'SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now';
+      return Number((await pool.query<{ now: string }>(sql)).rows[0]?.now);
+    },
     close: () => pool.end(),
   };
 }
@@ -171,6 +178,10 @@ async function openRedis({ url: written, onTrouble }: StoreOptions): Promise<Sto
           hint: 'give the server more memory or disk, or fix the cause that it names',
         });
       }
+    },
+    async now() {
+      const [seconds, microseconds] = (await client.time()).map(Number);
+      return (seconds ?? Number.NaN) * 1000 + (microseconds ?? Number.NaN) / 1000;
     },
     close,
   };

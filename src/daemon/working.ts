@@ -75,6 +75,7 @@ export class Working {
         worker: name,
         concurrency: concurrency * inHandPerRun,
         carryOut: (assignment) => this.worker.carryOut(assignment),
+        onEnded: (run) => void queue.signals.send('ended', { run }).catch(() => {}),
         onGivenUp: (request, why) => void history.keep(this.#giveUp(request, why)),
         onError(error) {
           // an outage is reported once, by the queue

@@ -13,6 +13,8 @@ export interface ConsumerOptions {
   /** Runs taken at once, including those that wait for a permit. */
   readonly concurrency: number;
   readonly carryOut: (assignment: Assignment) => Promise<AttemptEnd>;
+  /** Called when a run's entry has ended. */
+  readonly onEnded: (run: string) => void;
   /** Called for a run that is given up because its workers died too often; it has no report yet. */
   readonly onGivenUp: (request: RunRequest, why: string) => void;
   readonly onError: (error: Error) => void;
@@ -90,7 +92,9 @@ export function consume(store: Store, options: ConsumerOptions): Consumer {
     store.backend,
   );
   worker.on('error', options.onError);
+  worker.on('completed', (entry) => options.onEnded(entry.id as string));
   worker.on('failed', (entry, error) => {
+    if (entry?.finishedOn !== undefined) options.onEnded(entry.id as string);
     // Other errors belong to a single attempt, or to a run that is no longer ours.
     if (entry === undefined || !/stalled more than/.test(error.message)) return;
     options.onGivenUp(entry.data, error.message);

@@ -77,11 +77,13 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       worker: string,
       carryOut: (assignment: Assignment) => Promise<AttemptEnd>,
       view = 0,
+      onEnded: (run: string) => void = () => {},
     ): Consumer => {
       const consumer = consume(kit.stores[view] as Store, {
         worker,
         concurrency: 10,
         carryOut,
+        onEnded,
         onGivenUp: () => {},
         onError,
       });
@@ -100,12 +102,19 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect([run, joined]).toEqual([asked.run, undefined]);
       expect((await queue.find(run))?.state).toBe('waiting');
       const seen: Assignment[] = [];
-      work(worker, async (assignment) => {
-        seen.push(assignment);
-        expect(assignment.isOurs()).toBe(true);
-        return { next: 'end', report: report(assignment.request) };
-      });
-      await until(() => ended.has(run));
+      const told: string[] = [];
+      work(
+        worker,
+        async (assignment) => {
+          seen.push(assignment);
+          expect(assignment.isOurs()).toBe(true);
+          return { next: 'end', report: report(assignment.request) };
+        },
+        0,
+        (one) => told.push(one),
+      );
+      await until(() => ended.has(run) && told.length > 0);
+      expect(told).toEqual([run]);
       expect(seen.map((one) => [one.request, one.attempt])).toEqual([[asked, 1]]);
       const found = await other.find(run).then(async (view) => {
         if (view !== undefined) return view;
@@ -378,16 +387,23 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(Math.abs((await first.now()) - Date.now())).toBeLessThan(60_000);
     });
 
-    test('a signal reaches the other processes', async () => {
+    test('a signal reaches every process once, its sender at once', async () => {
       const sides = await Promise.all(kit.stores.map((store) => openSignals(store, onError)));
       const [first, second] = sides as [(typeof sides)[0], (typeof sides)[0]];
-      const heard: string[] = [];
-      second.on('cancel', ({ run }) => heard.push(run));
-      await first.send('cancel', { run: 'r1' });
+      const here: string[] = [];
+      const there: string[] = [];
+      first.on('cancel', ({ run }) => here.push(run));
+      second.on('cancel', (message) => there.push(JSON.stringify(message)));
+      const first1 = first.send('cancel', { run: 'r1' });
+      expect(here).toEqual(['r1']);
+      await first1;
       await first.send('wanted', { permit: 'p' });
       await first.send('cancel', { run: 'r2' });
-      await until(() => heard.length === 2);
-      expect(heard).toEqual(['r1', 'r2']);
+      await until(() => there.length === 2);
+      await second.send('cancel', { run: 'r3' });
+      await until(() => here.length === 3);
+      expect(here).toEqual(['r1', 'r2', 'r3']);
+      expect(there).toEqual(['r1', 'r2', 'r3'].map((run) => JSON.stringify({ run })));
       await Promise.all(sides.map((side) => side.close()));
     });
 

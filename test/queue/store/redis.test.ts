@@ -36,6 +36,7 @@ test('a worker that began while Redis was away takes runs once it is back', asyn
         resolve(request.run);
         return { next: 'retry', why: 'that it was taken is enough', after: 60_000 };
       },
+      onEnded: () => {},
       onGivenUp: () => {},
       onError: () => {},
     });

@@ -43,10 +43,13 @@ export interface RunFlags extends RuleFlags {
   readonly alone?: boolean;
 }
 
-export interface AdHocFlags extends RunFlags {
+/** How to reach an ssh host that is no remote of jobs.yml. */
+export interface HostFlags {
   readonly identity?: string;
   readonly port?: number;
 }
+
+export interface AdHocFlags extends RunFlags, HostFlags {}
 
 /** Verbs that take several jobs. */
 export const jobsArgument = "names of jobs, or patterns such as 'web-*'";
@@ -183,6 +186,13 @@ function modesFrom(text: string | undefined): unknown {
 
 function afterFrom(text: string | undefined): unknown {
   return text?.startsWith('archive=') ? { archive: text.slice('archive='.length) } : text;
+}
+
+/** Adds the flags for an ssh host. */
+export function addHostFlags(command: Command): Command {
+  return command
+    .option('-i, --identity <key>', 'private key file for the ssh host')
+    .option('-P, --port <port>', 'port of the ssh host', wholeNumber('-P', 1, 65_535));
 }
 
 /** Parses a flag's whole number from `least` to `most`. Errors: `config`. */

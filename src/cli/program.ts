@@ -11,6 +11,7 @@ import type { Context, Wrap } from './context.js';
 import { addDaemonVerbs } from './daemon-verbs.js';
 import {
   type AdHocFlags,
+  addHostFlags,
   addRuleFlags,
   allFlag,
   formerFlag,
@@ -24,6 +25,7 @@ import { Output, type OutputOptions, type Verbosity } from './show/output.js';
 import { typedFlags } from './typed-command.js';
 import type { ApplyFlags } from './verbs/apply.js';
 import type { CheckFlags } from './verbs/check.js';
+import type { LsFlags } from './verbs/ls.js';
 import type { PlanFlags } from './verbs/plan.js';
 import type { RestoreFlags } from './verbs/restore.js';
 import type { SchemaFlags } from './verbs/schema.js';
@@ -240,16 +242,28 @@ function addAdHocVerbs(program: Command, wrap: Wrap): void {
         '<to>',
         'a local path, [user@]host:path, sftp://[user@]host[:port]/path, or REMOTE:path',
       )
-      .description(description)
-      .option('-i, --identity <key>', 'private key file for the ssh host')
-      .option('-P, --port <port>', 'port of the ssh host', wholeNumber('-P', 1, 65_535));
-    addRuleFlags(addRunFlags(command)).action(
+      .description(description);
+    addRuleFlags(addRunFlags(addHostFlags(command))).action(
       wrap(async (context, flags: AdHocFlags, from: string, to: string) => {
         const { adHoc } = await import('./verbs/ad-hoc.js');
         return adHoc(verb as keyof typeof verbs, from, to, flags, context);
       }),
     );
   }
+  addHostFlags(
+    program
+      .command('ls')
+      .argument('<place>', 'REMOTE:path, [user@]host:path or sftp://[user@]host[:port]/path')
+      .description('list a folder on a server'),
+  )
+    .option('-l, --long', 'with mode, size and time of the last change')
+    .option('-R, --recursive', 'with everything below it')
+    .action(
+      wrap(async (context, flags: LsFlags, place: string) => {
+        const { ls } = await import('./verbs/ls.js');
+        return ls(place, flags, context);
+      }),
+    );
 }
 
 const aloneFlag = [

@@ -8,6 +8,7 @@ import { jobNamed, readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { overridesFrom, type RuleFlags } from '../flags.js';
 import { openPool } from '../run-jobs.js';
+import { timeText } from '../show/time-text.js';
 import { lookAtState } from '../state.js';
 
 export async function explain(
@@ -66,10 +67,4 @@ function statText(stat: Stat | undefined): string {
   if (stat.mtime !== undefined) facts.push(timeText(stat.mtime));
   if (stat.mode !== undefined) facts.push(stat.mode.toString(8).padStart(4, '0'));
   return facts.join(', ');
-}
-
-/** Whole seconds, as they are compared; a time outside the calendar is shown as a number. */
-function timeText(mtime: number): string {
-  const date = new Date(Math.floor(mtime) * 1000);
-  return Number.isNaN(date.getTime()) ? `mtime ${mtime}` : date.toISOString().replace('.000Z', 'Z');
 }

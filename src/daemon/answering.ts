@@ -89,7 +89,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
 
 function aboutDaemon({ version, roles, inUse }: AnsweringParts) {
   const startedAt = new Date().toISOString();
-  return (): Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses'> => ({
+  return (): Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses' | 'workers' | 'warnings'> => ({
     pid: process.pid,
     version,
     startedAt,

@@ -7,8 +7,10 @@
  *     watches ───────────┼─▶ runs queue ─▶ worker ─▶ runJob ─▶ report
  *     control socket ────┘ answering.ts    working.ts
  */
+import { hostname } from 'node:os';
 import { FerryError } from '../core/errors.js';
 import { type Config, partsOf } from '../core/job.js';
+import type { WorkerPresence } from '../core/known-worker.js';
 import { newRunId } from '../core/run-id.js';
 import type { RootLog } from '../observe/log.js';
 import { runListener } from '../observe/run-listener.js';
@@ -86,6 +88,7 @@ async function assemble(
   const lock = await acquireDaemonLock(state);
   opened.push({ close: () => lock.release() });
   const recovery = new Recovery();
+  const startedAt = new Date().toISOString();
   log.info('opening the queue', { queue: storeKind(options.config.queue), state });
   const queue = await openQueueOf(options, recovery, broken);
   opened.push(queue);
@@ -106,6 +109,7 @@ async function assemble(
   // All parts exist: from here on they are connected, then started.
   const parts: Parts = { queue, inUse, jobPauses, working, starting, answering };
   connect(parts, log);
+  await queue.workers.begin(() => presenceOf(options, parts, startedAt));
   await inUse.apply();
   if (roles.includes('worker')) working.begin();
   starting.begin();
@@ -168,7 +172,19 @@ function connect(parts: Parts, log: RootLog): void {
   inUse.follow((config) => starting.use(config));
   inUse.follow((config) => working.use(config));
   inUse.follow(() => jobPauses.look());
+  inUse.follow(() => void queue.workers.tell());
   jobPauses.begin((job) => starting.resumed(job));
+}
+
+/** What the other processes on the queue know of this one. */
+function presenceOf(
+  { version, roles, names }: DaemonOptions,
+  { inUse, working }: Parts,
+  startedAt: string,
+): WorkerPresence {
+  const { digest } = inUse;
+  const runs = working.worker.active().map(({ run }) => run);
+  return { host: hostname(), pid: process.pid, version, roles, names, digest, runs, startedAt };
 }
 
 /** After an outage: brings pauses and schedules back to the queue, and looks for what was missed. Never rejects. */

@@ -1,7 +1,9 @@
 /** jobs.yml as the running daemon has it: reloaded on request, and handed to the parts of the daemon that work by it. */
+import { homedir } from 'node:os';
 import type { Config, Job } from '../core/job.js';
 import type { RootLog } from '../observe/log.js';
 import { type Redact, redactor } from '../observe/redact.js';
+import { configDigest } from './config-digest.js';
 
 export interface JobsInUseOptions {
   readonly config: Config;
@@ -23,6 +25,7 @@ export class JobsInUse {
   readonly #followers: Follower[] = [];
   #config: Config;
   #redact: Redact;
+  #digest: string | undefined;
   #loadedAt = new Date();
   #error: string | undefined;
   #closed = false;
@@ -40,6 +43,12 @@ export class JobsInUse {
 
   get loadedAt(): Date {
     return this.#loadedAt;
+  }
+
+  /** What it means, as a hash (config-digest.ts). */
+  get digest(): string {
+    this.#digest ??= configDigest(this.#config, homedir(), this.#redact);
+    return this.#digest;
   }
 
   /** Why the current jobs.yml was rejected; undefined if it is the one in use. */
@@ -106,6 +115,7 @@ export class JobsInUse {
     this.#loadedAt = new Date();
     this.#error = undefined;
     this.#redact = redactor(next.secrets);
+    this.#digest = undefined;
     try {
       await this.apply();
     } catch (error) {

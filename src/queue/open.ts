@@ -1,6 +1,7 @@
 /** A process's queue: the store, and everything kept in it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFerryError } from '../core/errors.js';
+import type { KnownWorker } from '../core/known-worker.js';
 import { formatDuration } from '../core/text.js';
 import { rememberQueueInstallation } from '../state/installation.js';
 import { queueFolder } from '../state/layout.js';
@@ -11,6 +12,7 @@ import { openRunQueue, type RunQueue } from './runs.js';
 import { openSignals, type Signals } from './signals.js';
 import { openSlots, type Slots } from './slots.js';
 import { openStore, type Store } from './store/store.js';
+import { openWorkers, type Workers } from './workers.js';
 
 export interface OpenQueueOptions {
   readonly url: string;
@@ -36,6 +38,9 @@ export interface OpenQueue {
   readonly permits: Permits;
   readonly signals: Signals;
   readonly pauses: Pauses;
+  readonly workers: Workers;
+  /** The processes of daemons that work on this queue, this one too; one silent for 60 s is none. Errors: `network`. */
+  knownWorkers(): Promise<KnownWorker[]>;
   /** Why the store can't be reached; undefined while it can. */
   trouble(): string | undefined;
   close(): Promise<void>;
@@ -62,6 +67,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   if (installation !== undefined) await rememberQueueInstallation(state, installation);
   const runs = openRunQueue(store, onTrouble);
   const slots = openSlots(store, onTrouble);
+  const workers = openWorkers(store, onTrouble);
   const signals = await openSignals(store, onTrouble).catch(failed);
   const pauses = await openPauses({ store, state, onError: onTrouble, onWarning }).catch(failed);
   const permits = openPermits(store, {
@@ -81,12 +87,14 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     permits,
     signals,
     pauses,
+    workers,
+    knownWorkers: () => workers.known(),
     trouble: () => outages.trouble,
     async close() {
       outages.ignore();
       clearInterval(ping);
       await permits.close();
-      await Promise.allSettled([slots.close(), runs.close(), signals.close(), pauses.close()]);
+      await Promise.allSettled([workers, slots, runs, signals, pauses].map((part) => part.close()));
       await store.close();
     },
   };

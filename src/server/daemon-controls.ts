@@ -3,6 +3,7 @@ import { aborted } from '../core/abort.js';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
+import { warningsOfWorkers } from '../core/known-worker.js';
 import { argumentsOf, type Pause, reasonOfPause, viewOfPause } from '../core/pause.js';
 import type { Permit } from '../core/permit.js';
 import { present } from '../core/present.js';
@@ -29,7 +30,7 @@ export interface DaemonControlsParts {
   /** The names of the remotes of jobs.yml. */
   readonly remotes: () => Iterable<string>;
   /** What `status` says about the daemon itself. */
-  readonly about: () => Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses'>;
+  readonly about: () => Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses' | 'workers' | 'warnings'>;
   /** Ms since the epoch. */
   readonly nextSlot: (job: string) => number | undefined;
   readonly watchState: (job: string) => WatchView;
@@ -173,7 +174,9 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
 
     async status() {
       const message = queue.trouble();
-      const live = message === undefined ? await runs.list(0) : [];
+      const [live, workers] =
+        message === undefined ? await Promise.all([runs.list(0), queue.knownWorkers()]) : [[]];
+      const warnings = workers && warningsOfWorkers(workers, parts.jobs().values());
       const jobs = [...parts.jobs().values()].map((job) => jobView(job, live, parts));
       return {
         ...parts.about(),
@@ -184,6 +187,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
         },
         jobs: await Promise.all(jobs),
         pauses: queue.pauses.holding().map(viewOfPause),
+        ...present({ workers, warnings: warnings?.length ? warnings : undefined }),
       };
     },
   };

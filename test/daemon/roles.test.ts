@@ -76,6 +76,14 @@ test('a front that schedules, watches and answers, and two workers, one of them 
       roles,
       queue: { kind: 'redis', state: 'up' },
     });
+  const known = (await front.cli('status', '--json')).events[0] as JsonEvent;
+  expect(known.workers.map((one: JsonEvent) => [one.pid, one.roles, one.names])).toEqual([
+    [daemons[0]?.pid, ['scheduler', 'watcher', 'api'], []],
+    [daemons[1]?.pid, ['worker'], []],
+    [daemons[2]?.pid, ['worker'], ['web-1']],
+  ]);
+  expect(new Set(known.workers.map((one: JsonEvent) => one.digest)).size).toBe(1);
+  expect(known.warnings).toBeUndefined();
   const here = await named.cli('logs', run);
   expect([here.code, here.stdout]).toEqual([0, expect.stringContaining('routed')]);
   for (const flags of [[], ['-f']]) {
@@ -83,6 +91,11 @@ test('a front that schedules, watches and answers, and two workers, one of them 
     expect(there.code).toBe(2);
     expect(there.stderr).toContain(report.worker);
   }
+  // The one that jobs ask for ends in order: it is not known any more, and nobody takes their runs.
+  expect(await daemons.pop()?.stop()).toBe(0);
+  const { workers, warnings } = (await front.cli('status', '--json')).events[0] as JsonEvent;
+  expect(workers.length).toBe(2);
+  expect(warnings).toEqual([expect.stringContaining('worker web-1: runs of routed wait')]);
   for (const daemon of daemons) expect(await daemon.stop()).toBe(0);
   // The front has them all without anybody else's help.
   const kept = endedRuns(await front.runs()).map((one) => one.job);

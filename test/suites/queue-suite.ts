@@ -20,6 +20,7 @@ import { openRunQueue, type RunQueue } from '../../src/queue/runs.js';
 import { openSignals } from '../../src/queue/signals.js';
 import { openSlots, type SlotRequest } from '../../src/queue/slots.js';
 import type { Store } from '../../src/queue/store/store.js';
+import { openWorkers, unknownAfterMs } from '../../src/queue/workers.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
 export interface QueueKit {
@@ -385,6 +386,34 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(readings).toEqual(readings.toSorted((a, b) => a - b));
       // The servers of these tests run on this machine.
       expect(Math.abs((await first.now()) - Date.now())).toBeLessThan(60_000);
+    });
+
+    test('a process is known to all until it ends, or is silent for a minute; what was removed comes again', async () => {
+      const [here, there] = kit.stores;
+      const later = { ...there, now: async () => (await there.now()) + unknownAfterMs };
+      const presence = (pid: number) => () => ({
+        ...{ host: 'h', pid, version: '1', roles: ['worker'], names: ['n'], digest: 'd' },
+        ...{ runs: [`run-${pid}`], startedAt: `2026-11-24T02:00:0${pid}.000Z` },
+      });
+      const [first, second, last] = [here, there, later].map((store) =>
+        openWorkers(store, onError),
+      );
+      if (first === undefined || second === undefined || last === undefined) throw new Error();
+      await second.begin(presence(2));
+      await first.begin(presence(1));
+      const pids = async (workers = first) => (await workers.known()).map(({ pid }) => pid);
+      // An embedded store has one process.
+      const both = here.kind === 'embedded' ? [1] : [1, 2];
+      expect(await pids()).toEqual(both);
+      expect((await first.known())[0]).toMatchObject(presence(1)());
+      expect(await pids(last)).toEqual([]);
+      expect(await pids()).toEqual(both.slice(here.kind === 'embedded' ? 0 : 2));
+      await Promise.all([first.tell(), second.tell()]);
+      expect(await pids()).toEqual(both);
+      await second.close();
+      await second.tell();
+      expect(await pids()).toEqual([1]);
+      await Promise.all([first.close(), last.close()]);
     });
 
     test('a signal reaches every process once, its sender at once', async () => {

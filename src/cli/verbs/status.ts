@@ -1,7 +1,9 @@
 /** `ferryline status`: the daemon, its queue, and a line for each job. */
+import type { KnownWorker } from '../../core/known-worker.js';
 import type { PauseView } from '../../core/pause.js';
 import type { JobView } from '../../core/request.js';
 import { formatDuration, terminalSafe } from '../../core/text.js';
+import { allRoles } from '../../daemon/roles.js';
 import type { DaemonStatus } from '../../server/control/controls.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
@@ -36,7 +38,24 @@ export function statusLines(status: DaemonStatus, now: Date): string[] {
     for (const line of config.error.split('\n')) lines.push(`        ${terminalSafe(line)}`);
   }
   for (const pause of status.pauses ?? []) lines.push(`paused  ${pauseText(pause, now)}`);
-  return [...lines, '', ...jobLines(jobs, now)];
+  for (const warning of status.warnings ?? []) lines.push(`warning ${terminalSafe(warning)}`);
+  // An embedded queue has this process only.
+  const workers = queue.kind === 'embedded' ? [] : workerLines(status.workers ?? [], now);
+  return [...lines, '', ...workers, ...jobLines(jobs, now)];
+}
+
+/** The processes on the queue, one a line, and an empty line after them. */
+function workerLines(workers: readonly KnownWorker[], now: Date): string[] {
+  if (workers.length === 0) return [];
+  const rows = workers.map(({ host, pid, version, roles, names, runs, startedAt }) => [
+    `${terminalSafe(host)}:${pid}`,
+    version,
+    roles.length === allRoles.length ? 'all' : roles.join(','),
+    names.length === 0 ? '-' : names.join(','),
+    String(runs.length),
+    localTime(startedAt, now),
+  ]);
+  return [...tableLines([['process', 'version', 'roles', 'names', 'runs', 'since'], ...rows]), ''];
 }
 
 /** `remote archive until 14:00, since 09:12 by ann@web-1: disks are replaced`. */

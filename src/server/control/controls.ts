@@ -4,6 +4,7 @@
  */
 import { FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
+import type { KnownWorker } from '../../core/known-worker.js';
 import type { PauseDetails, PauseScope, PauseView } from '../../core/pause.js';
 import type { JobView, RunView, SkippedSlot } from '../../core/request.js';
 import { escapeText } from '../../core/text.js';
@@ -30,6 +31,10 @@ export interface DaemonStatus {
   readonly jobs: readonly JobView[];
   /** The pauses that hold, whether or not they hold a job. Absent in answers of earlier versions. */
   readonly pauses?: readonly PauseView[];
+  /** The processes on the queue, this one too; absent while the queue is out of reach, and in answers of earlier versions. */
+  readonly workers?: readonly KnownWorker[];
+  /** What an operator should know: processes that differ, jobs that nobody takes. Absent: nothing. */
+  readonly warnings?: readonly string[];
 }
 
 /** The run that serves a request; `joined` if it had been asked for before. */

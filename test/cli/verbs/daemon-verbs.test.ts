@@ -303,6 +303,32 @@ describe('status', () => {
     expect(stdout).toContain('\nno jobs\n');
   });
 
+  test('lists the processes on a shared queue, and what is wrong with them', async () => {
+    const worker = {
+      ...{ id: 'i', host: 'web\u001b', pid: 7, version: '9.8.7', roles: ['worker'], digest: 'd' },
+      ...{ names: ['web-1', 'web-2'], runs: ['r1', 'r2'] },
+      ...{ startedAt: at('02:00:00'), seenAt: at('02:00:00') },
+    };
+    const front = { ...worker, host: 'front', roles: ['scheduler', 'api'], names: [], runs: [] };
+    await daemon({
+      status: async () =>
+        statusOf({
+          queue: { kind: 'redis', state: 'up' },
+          workers: [front, worker],
+          warnings: ['no known process is worker web-3'],
+        }),
+    });
+    const { stdout } = await run('status');
+    expect(stdout.split('\n').slice(4, -2)).toEqual([
+      'warning no known process is worker web-3',
+      '',
+      'process    version  roles          names        runs  since',
+      'front:7    9.8.7    scheduler,api  -            0     Nov 24 02:00',
+      'web\\x1b:7  9.8.7    worker         web-1,web-2  2     Nov 24 02:00',
+      '',
+    ]);
+  });
+
   test('--json is one event', async () => {
     await daemon({ status: async () => statusOf({ jobs }) });
     const { code, events } = await run('status', '--json');

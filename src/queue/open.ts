@@ -159,6 +159,7 @@ async function connect(
         folder,
         onTrouble: onStoreTrouble,
         onWarning,
+        onNote,
         onBroken,
       });
       connected = true;

@@ -6,6 +6,8 @@ import type { ConnectionOptions, QueueBaseOptions, QueueOptions } from 'bullmq';
 import { FerryError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import { parseQueueUrl } from '../../core/queue-url.js';
+import { formatDuration } from '../../core/text.js';
+import { mostApartMs, ServerClock } from './server-clock.js';
 
 export type StoreKind = 'embedded' | 'redis' | 'postgres';
 
@@ -21,6 +23,8 @@ export interface Store {
   ping(): Promise<void>;
   /** Its clock, ms since the epoch: what orders things between processes goes by it, never by a machine's own. */
   now(): Promise<number>;
+  /** The same clock without asking: as it was when it was last read, and the time since. Pings read it. */
+  clock(): number;
   close(): Promise<void>;
 }
 
@@ -37,6 +41,7 @@ export interface StoreOptions {
   /** Called with each trouble of a connection, and with undefined when it works again. */
   readonly onTrouble: (trouble: Error | undefined) => void;
   readonly onWarning: (message: string) => void;
+  readonly onNote?: (message: string) => void;
   /** Called once when an embedded store can't be used any more; opening it again helps. */
   readonly onBroken?: (why: string) => void;
 }
@@ -73,16 +78,20 @@ async function openEmbedded({ folder, ...options }: StoreOptions): Promise<Store
       await pool.query('SELECT 1');
     },
     now: async () => Date.now(),
+    clock: Date.now,
     close: () => pool.end(),
   };
 }
 
-async function openPostgres({ url: written, onTrouble }: StoreOptions): Promise<Store> {
-  const [{ default: pg }, { runMigrations }, { createCompleteBackend }] = await Promise.all([
-    import('pg'),
-    import('bullmq'),
-    import('./complete-events.js'),
-  ]);
+async function openPostgres(options: StoreOptions): Promise<Store> {
+  const { url: written, onTrouble } = options;
+  const [{ default: pg }, { runMigrations }, { createCompleteBackend }, { withClock }] =
+    await Promise.all([
+      import('pg'),
+      import('bullmq'),
+      import('./complete-events.js'),
+      import('./clocked-backend.js'),
+    ]);
   const pool = new pg.Pool({
     connectionString: urlOf(written),
     options: '-c search_path=bullmq',
@@ -95,9 +104,17 @@ async function openPostgres({ url: written, onTrouble }: StoreOptions): Promise<
   // Every object of BullMQ listens for errors.
   pool.setMaxListeners(0);
   pool.on('error', onTrouble);
+  const now = async () => {
+    const sql = 'SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now';
+    return Number((await pool.query<{ now: string }>(sql)).rows[0]?.now);
+  };
+  let connected = false;
+  const clock = new ServerClock(now, (difference) => {
+    if (connected) sayApart(options, difference, 'it takes no runs until both agree again');
+  });
   const ping = async () => {
     try {
-      await pool.query('SELECT 1');
+      await clock.read();
       onTrouble(undefined);
     } catch (error) {
       throw unreachable(error as Error);
@@ -105,6 +122,15 @@ async function openPostgres({ url: written, onTrouble }: StoreOptions): Promise<
   };
   try {
     await ping();
+    if (clock.isApart())
+      throw new FerryError(
+        'config',
+        `${clock.difference()}: it would take runs from other workers`,
+        {
+          hint: `set both by a time server, such as with \`timedatectl set-ntp true\`; they may differ by ${formatDuration(mostApartMs)}`,
+        },
+      );
+    connected = true;
     const client = await pool.connect();
     try {
       await runMigrations(client);
@@ -119,17 +145,16 @@ async function openPostgres({ url: written, onTrouble }: StoreOptions): Promise<
   return {
     kind: 'postgres',
     options: () => shared,
-    backend: createCompleteBackend,
+    backend: withClock(createCompleteBackend, clock),
     ping,
-    async now() {
-      const sql = 'SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now';
-      return Number((await pool.query<{ now: string }>(sql)).rows[0]?.now);
-    },
+    now,
+    clock: () => clock.now(),
     close: () => pool.end(),
   };
 }
 
-async function openRedis({ url: written, onTrouble }: StoreOptions): Promise<Store> {
+async function openRedis(options: StoreOptions): Promise<Store> {
+  const { url: written, onTrouble } = options;
   const { Redis } = await import('ioredis');
   const client = new Redis(urlOf(written), {
     lazyConnect: true,
@@ -143,6 +168,13 @@ async function openRedis({ url: written, onTrouble }: StoreOptions): Promise<Sto
     connection.on('ready', () => onTrouble(undefined));
   };
   watch(client);
+  const now = async () => {
+    const [seconds = Number.NaN, microseconds = Number.NaN] = (await client.time()).map(Number);
+    return seconds * 1000 + microseconds / 1000;
+  };
+  const clock = new ServerClock(now, (difference) =>
+    sayApart(options, difference, "slots come by the server's"),
+  );
   const close = async () => {
     for (const copy of copies) copy.disconnect();
     client.disconnect();
@@ -152,6 +184,7 @@ async function openRedis({ url: written, onTrouble }: StoreOptions): Promise<Sto
     // Copies connect by themselves: BullMQ gives up for good on one that it must connect when that fails.
     client.options.lazyConnect = false;
     await refuseEviction(client);
+    await clock.read();
   } catch (error) {
     await close();
     throw error;
@@ -172,6 +205,7 @@ async function openRedis({ url: written, onTrouble }: StoreOptions): Promise<Sto
       // A write, since it fails like the queue's own while the memory or the disk is full.
       try {
         await client.set('ferryline-pulse', '1', 'PX', 60_000);
+        await clock.read();
       } catch (error) {
         throw new FerryError('network', `Redis takes no writes: ${(error as Error).message}`, {
           cause: error,
@@ -179,12 +213,20 @@ async function openRedis({ url: written, onTrouble }: StoreOptions): Promise<Sto
         });
       }
     },
-    async now() {
-      const [seconds, microseconds] = (await client.time()).map(Number);
-      return (seconds ?? Number.NaN) * 1000 + (microseconds ?? Number.NaN) / 1000;
-    },
+    now,
+    clock: () => clock.now(),
     close,
   };
+}
+
+/** Says that the machine's clock and the server's differ, and what follows; undefined: that they agree again. */
+function sayApart(
+  { onWarning, onNote }: StoreOptions,
+  difference: string | undefined,
+  consequence: string,
+): void {
+  if (difference !== undefined) onWarning(`${difference}: ${consequence}`);
+  else onNote?.("this machine's clock and that of the queue's server agree again");
 }
 
 /** As the libraries read it: in a password as people write it they would find a host. */

@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type Job, Queue, Worker } from 'bullmq';
 import pg from 'pg';
-import { expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { openSignals } from '../../../src/queue/signals.js';
 import { openStore } from '../../../src/queue/store/store.js';
+import { builtModule } from '../../kit/built.js';
 import { startPostgres } from '../../kit/servers/postgres.js';
 import { queueSuite } from '../../suites/queue-suite.js';
 
@@ -42,6 +46,121 @@ test('an event whose transaction commits after that of a later event is not miss
   await store.close();
   await postgres.stop();
 });
+
+describe('a machine whose clock is not that of the server', () => {
+  test('is refused, with both times, when it is over 2 s off', async () => {
+    const postgres = await startPostgres();
+    for (const [shift, how] of [
+      [
+        90_000,
+        /^this machine's clock, \S+ \S+ UTC, is 1 min \d+ s ahead of that of the queue's server, \S+ \S+ UTC: /,
+      ],
+      [-90_000, / is 1 min \d+ s behind that of the queue's server, /],
+    ] as const) {
+      const machine = await startMachine(postgres.url, shift);
+      expect(await machine.opened).toEqual({ kind: 'config', message: expect.stringMatching(how) });
+      machine.stop();
+    }
+    const near = await startMachine(postgres.url, 1000);
+    expect(await near.opened).toBeUndefined();
+    near.stop();
+    await postgres.stop();
+  }, 60_000);
+
+  test('takes nothing and frees no lock while it is off, keeps its own, and says so once', async () => {
+    const postgres = await startPostgres();
+    const store = await openAt(postgres.url);
+    const name = 'ferryline-runs-clocks';
+    const entries = new Queue(name, store.options(), store.backend);
+    const worker = new Worker(name, null, { ...store.options(), autorun: false }, store.backend);
+    await entries.add('run', {}, { jobId: 'held' });
+    const held = (await worker.getNextJob('ours', { block: false })) as Job;
+    await worker.extendJobLocks(['held'], ['ours'], 15_000);
+    await entries.add('run', {}, { jobId: 'next' });
+
+    const machine = await startMachine(postgres.url, 0);
+    expect(await machine.opened).toBeUndefined();
+    const search = '(await worker.backend.moveStalledJobsToWait())';
+    await machine.run('shift = 60_000');
+    expect(await machine.run('(await worker.getNextJob("theirs", { block: false }))?.id')).toBe(
+      undefined,
+    );
+    // One search marks, a later one takes.
+    for (let n = 0; n < 3; n++) expect(await machine.run(search)).toEqual([]);
+    expect(await held.getState()).toBe('active');
+    expect(await machine.run('said')).toEqual([
+      expect.stringMatching(/ahead of .*: it takes no runs until both agree again$/),
+    ]);
+
+    await machine.run('shift = 0');
+    expect(await machine.run(search)).toEqual([]);
+    expect(await machine.run('said.length')).toBe(2);
+    expect(await machine.run('said[1]')).toMatch(/agree again/);
+    expect(await machine.run('(await worker.getNextJob("theirs", { block: false })).id')).toBe(
+      'next',
+    );
+    await machine.run('shift = -60_000');
+    await machine.run('worker.extendJobLocks(["next"], ["theirs"], 15_000)');
+    const backend = (
+      worker as unknown as { backend: { moveStalledJobsToWait(): Promise<string[]> } }
+    ).backend;
+    for (let n = 0; n < 3; n++) expect(await backend.moveStalledJobsToWait()).toEqual([]);
+    expect(await machine.run('said.length')).toBe(3);
+    machine.stop();
+    await worker.close();
+    await entries.close();
+    await store.close();
+    await postgres.stop();
+  }, 60_000);
+});
+
+/** A process with a clock of its own that opens the store, with a worker of the queue `ferryline-runs-clocks`. */
+async function startMachine(url: string, shift: number) {
+  const program = `
+    let shift = ${shift};
+    const Real = Date;
+    globalThis.Date = class extends Real {
+      constructor(...given) { if (given.length === 0) super(Date.now()); else super(...given); }
+      static now() { return Real.now() + shift; }
+    };
+    const { openStore } = await import(${JSON.stringify(await builtModule('queue/store/store.ts'))});
+    const { Worker } = await import('bullmq');
+    const said = [];
+    const say = (message) => said.push(message);
+    let worker;
+    try {
+      const store = await openStore({ url: ${JSON.stringify(url)}, folder: '', onTrouble() {}, onWarning: say, onNote: say });
+      const options = { ...store.options(), autorun: false, stalledInterval: 1 };
+      worker = new Worker('ferryline-runs-clocks', null, options, store.backend);
+      await worker.waitUntilReady();
+      process.send({});
+    } catch ({ kind, message }) {
+      process.send({ answer: { kind, message } });
+    }
+    process.on('message', async (code) => {
+      try { process.send({ answer: await eval('(async () => (' + code + '))()') }); }
+      catch (error) { process.send({ answer: String(error) }); }
+    });`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const ended = once(child, 'exit').then(([code]) => [{ answer: `ended with ${code}` }]);
+  const answer = async () => {
+    const [message] = await Promise.race([once(child, 'message'), ended]);
+    return (message as { answer?: unknown }).answer;
+  };
+  return {
+    /** Why the store was not opened. */
+    opened: answer(),
+    async run(code: string) {
+      const answered = answer();
+      child.send(code);
+      return answered;
+    },
+    stop: () => child.kill('SIGKILL'),
+  };
+}
 
 function openAt(url: string) {
   return openStore({ url, folder: '', onTrouble: () => {}, onWarning: () => {} });

@@ -1,17 +1,9 @@
 /** Run ids such as `20261124T020000Z-0gk3f97c`: the second, its milliseconds, then a random part. Sorted as text they are sorted by time. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 /** A new id for a run that starts now (`now`: ms since the epoch). */
 export function newRunId(now: number): string {
   return runId(now, randomBytes(3).toString('hex'));
-}
-
-/**
- * The id of the run that follows another one; the same for all who request it, in every process.
- * `since` is when that other run was put in the queue (ms since the epoch).
- */
-export function followerId(run: string, since: number): string {
-  return runId(since + 1, createHash('sha256').update(run).digest('hex').slice(0, 6));
 }
 
 function runId(at: number, random: string): string {

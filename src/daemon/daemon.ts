@@ -156,7 +156,7 @@ interface Parts {
 function connect(parts: Parts, log: RootLog): void {
   const { queue, inUse, jobPauses, working, starting, answering } = parts;
   const { runs, pauses, signals } = queue;
-  runs.onEnded((run) => {
+  signals.on('ended', ({ run }) => {
     answering.ended(run);
     starting.ended(run);
   });
@@ -190,7 +190,9 @@ function presenceOf(
 /** After an outage: brings pauses and schedules back to the queue, and looks for what was missed. Never rejects. */
 async function recover(parts: Parts, log: RootLog): Promise<void> {
   const { queue, inUse, jobPauses, starting, answering } = parts;
-  await queue.pauses.sync().catch((error: Error) => log.warn(error.message));
+  const warn = (error: Error) => log.warn(error.message);
+  await queue.runs.refill().catch(warn);
+  await queue.pauses.sync().catch(warn);
   jobPauses.look();
   await inUse.applyInTime();
   starting.rescan();

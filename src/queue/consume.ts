@@ -5,7 +5,7 @@ import type { Report } from '../core/events.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
 import { answered } from './answered.js';
 import { keepHold, lockMs, stalledCheckMs } from './holds.js';
-import { runsQueueName } from './runs.js';
+import { runsQueueName } from './run-queues.js';
 import type { Store } from './store/store.js';
 
 export interface ConsumerOptions {

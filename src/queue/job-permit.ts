@@ -7,7 +7,7 @@ import { answered } from './answered.js';
 import { lockMs, stalledCheckMs } from './holds.js';
 import { installationOf } from './installation.js';
 import { openPermits, type Permits } from './permits.js';
-import { runsQueueName } from './runs.js';
+import { runsQueueName } from './run-queues.js';
 import { openSignals } from './signals.js';
 import { openStore } from './store/store.js';
 

@@ -65,10 +65,10 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   const installation =
     store.kind === 'embedded' ? undefined : await installationOf(store, onTrouble).catch(failed);
   if (installation !== undefined) await rememberQueueInstallation(state, installation);
-  const runs = openRunQueue(store, onTrouble);
   const slots = openSlots(store, onTrouble);
   const workers = openWorkers(store, onTrouble);
   const signals = await openSignals(store, onTrouble).catch(failed);
+  const runs = await openRunQueue(store, signals, onTrouble).catch(failed);
   const pauses = await openPauses({ store, state, onError: onTrouble, onWarning }).catch(failed);
   const permits = openPermits(store, {
     onWanted: (permit) => void signals.send('wanted', { permit }).catch(() => {}),

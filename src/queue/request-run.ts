@@ -1,13 +1,12 @@
 /**
- * Puts a request for a run in its queue, where requests that ask for the same come together: a job
- * has at most one whole run that waits and one that is active. BullMQ deduplicates by the job's
- * name, and keeps a request made while a run is active until that run has ended. Runs limited to
- * folders have a deduplication id of their own.
+ * Puts a request for a run in its queue, as an entry of its own: no entry has a deduplication id,
+ * which a request sent twice after a broken connection would tie to a run that has ended. Requests
+ * come together by looking: one that needs no run of its own joins a run of its job that covers it
+ * and has not begun. Two processes that look at the same moment may make two runs.
  */
 import type { Job as Entry, Queue } from 'bullmq';
 import type { Report } from '../core/events.js';
 import type { RunRequest } from '../core/request.js';
-import { followerId } from '../core/run-id.js';
 import { answered } from './answered.js';
 
 /** What entries take from the job's definition. */
@@ -21,66 +20,53 @@ export interface RunRules {
 /** The run that serves a request. */
 export interface QueuedRun {
   readonly run: string;
-  /**
-   * The run that existed already. `waiting`: it serves this request too. `active`: the run that
-   * serves this request follows it; a request that can't follow a run must be made again.
-   */
-  readonly joined?: { readonly run: string; readonly state: 'waiting' | 'active' };
+  /** Whether it was in the queue already. */
+  readonly joined: boolean;
+}
+
+/** A run that has not ended. */
+export interface UnfinishedRun {
+  readonly request: RunRequest;
+  readonly state: 'waiting' | 'delayed' | 'active';
+  /** Whether a worker has begun it: an attempt may have looked at files that changed since. */
+  readonly began: boolean;
 }
 
 /** Ended entries kept in a queue, for restarts and lists; the reports themselves are in the state folder. */
 const endedKept = { count: 1000 };
-/** A request is made again when a run began or ended meanwhile; after this many times it counts as joined. */
-const mostTries = 10;
 
-export async function requestRun(
+export async function addRun(
   queue: Queue<RunRequest, Report>,
   request: RunRequest,
   attempts: number,
-  whenActive: 'follow' | 'drop',
-): Promise<QueuedRun> {
-  const whole = request.folders === undefined;
-  const id = whole ? request.job : `${request.job}.watch`;
-  const follows = whole && whenActive === 'follow';
-  for (let tries = 1; ; tries++) {
-    const before = await activeUnder(queue, id);
-    const since = before?.timestamp ?? 0;
-    // All requests made while a run is active get the same follower id, so whichever one BullMQ keeps serves them all.
-    const follower = follows && before !== undefined && followerId(before.id as string, since);
-    const run = follower || request.run;
-    const entry = await answered(
-      queue.add(
-        'run',
-        { ...request, run },
-        {
-          jobId: run,
-          attempts,
-          backoff: { type: 'ferryline' },
-          stackTraceLimit: 1,
-          removeOnComplete: endedKept,
-          removeOnFail: endedKept,
-          deduplication: { id, keepLastIfActive: follows },
-        },
-      ),
-    );
-    const existing = entry.id ?? run;
-    if (existing === request.run) return { run };
-    if (existing === before?.id) return { run, joined: { run: existing, state: 'active' } };
-    const state = await answered(queue.getJobState(existing));
-    if (state === 'waiting' || state === 'delayed')
-      return { run: existing, joined: { run: existing, state: 'waiting' } };
-    // It began or ended during this request, so it may not have seen what the request is about.
-    if (!follows || tries === mostTries) return { run, joined: { run: existing, state: 'active' } };
-  }
+): Promise<void> {
+  await answered(
+    queue.add('run', request, {
+      jobId: request.run,
+      attempts,
+      backoff: { type: 'ferryline' },
+      stackTraceLimit: 1,
+      removeOnComplete: endedKept,
+      removeOnFail: endedKept,
+    }),
+  );
 }
 
-/** The active run that a new one with this deduplication id would have to wait for. */
-async function activeUnder(
-  queue: Queue<RunRequest, Report>,
-  id: string,
-): Promise<Entry<RunRequest, Report> | undefined> {
-  const run = await answered(queue.getDeduplicationJobId(id));
-  if (run === null || run === undefined) return undefined;
-  if ((await answered(queue.getJobState(run))) !== 'active') return undefined;
-  return answered(queue.getJob(run));
+/** The run of an entry, unless it has ended. Errors: `network`. */
+export async function unfinishedRun(
+  entry: Entry<RunRequest, Report>,
+): Promise<UnfinishedRun | undefined> {
+  if (entry.finishedOn !== undefined) return undefined;
+  const state = await answered(entry.getState());
+  if (state !== 'waiting' && state !== 'delayed' && state !== 'active') return undefined;
+  const began = state === 'active' || entry.attemptsMade > 0 || entry.stalledCounter > 0;
+  return { request: entry.data, state, began };
+}
+
+/** Whether an unfinished run will do what a request asks for. */
+export function serves({ request, began }: UnfinishedRun, wanted: RunRequest): boolean {
+  if (began || request.cancelled === true) return false;
+  if (request.folders === undefined) return true;
+  const { folders } = request;
+  return wanted.folders?.every((folder) => folders.includes(folder)) ?? false;
 }

@@ -7,21 +7,37 @@
  *
  * How a request becomes an entry, or joins one, is in request-run.ts.
  */
-import { type Job as Entry, Queue, QueueEvents } from 'bullmq';
-import type { Report } from '../core/events.js';
 import { present } from '../core/present.js';
 import type { RunRequest, RunView } from '../core/request.js';
 import { answered } from './answered.js';
-import { type QueuedRun, type RunRules, requestRun } from './request-run.js';
-import { keepEvents, type Store } from './store/store.js';
+import {
+  addRun,
+  type QueuedRun,
+  type RunRules,
+  serves,
+  type UnfinishedRun,
+  unfinishedRun,
+} from './request-run.js';
+import { type OpenedQueue, type RunEntry, RunQueues } from './run-queues.js';
+import type { Signals } from './signals.js';
+import type { Store } from './store/store.js';
+import { UnfinishedRuns } from './unfinished.js';
 
 export interface RunQueue {
   /**
-   * Puts a request in the queue; resolves when it is stored. While a whole run of the job is active,
-   * one more whole run is kept to follow it, unless `whenActive` is `drop`. A run limited to folders
-   * is never kept: `joined` says that it must be requested again. Errors: `network`.
+   * Puts a request in the queue, or finds a run of its job that has not begun and will do the same;
+   * resolves when it is stored. Errors: `network`.
    */
-  request(request: RunRequest, rules: RunRules, whenActive?: 'follow' | 'drop'): Promise<QueuedRun>;
+  request(request: RunRequest, rules: RunRules): Promise<QueuedRun>;
+  /**
+   * Puts a request in the queue as a run of its own, unless `reason` has an answer for one of the
+   * job's unfinished runs, of which it is asked about the newest first; resolves to that answer.
+   */
+  requestUnless<T>(
+    request: RunRequest,
+    rules: RunRules,
+    reason: (other: UnfinishedRun) => T | undefined,
+  ): Promise<T | undefined>;
   /** A run that is in the queue: waiting, active, or ended not long ago. */
   find(run: string): Promise<RunView | undefined>;
   /** The waiting and active runs, and the newest ended ones: at most `ended` of each queue. */
@@ -32,26 +48,80 @@ export interface RunQueue {
   wake(jobs: ReadonlySet<string>): Promise<void>;
   /** Removes a run that has not begun; false when it has, or does not exist. */
   remove(run: string): Promise<boolean>;
-  /** Includes the queues of workers of these names from now on. */
-  watchWorkers(names: Iterable<string>): void;
-  /** Calls `listener` with the id of each run that has ended, in whichever process. */
-  onEnded(listener: (run: string) => void): void;
+  /** Includes the queues of workers of these names from now on. Errors: `network`. */
+  watchWorkers(names: Iterable<string>): Promise<void>;
+  /** Looks which runs have not ended: signals may have been missed. Errors: `network`. */
+  refill(): Promise<void>;
   close(): Promise<void>;
 }
 
-export function runsQueueName(worker: string | undefined): string {
-  return worker === undefined ? 'ferryline-runs' : `ferryline-runs-${worker}`;
-}
-
-export function openRunQueue(store: Store, onError: (error: Error) => void): RunQueue {
+/** Resolves once it is known which runs have not ended. Errors: `network`. */
+export async function openRunQueue(
+  store: Store,
+  signals: Pick<Signals, 'send' | 'on'>,
+  onError: (error: Error) => void,
+): Promise<RunQueue> {
   const queues = new RunQueues(store, onError);
-  return {
-    async request(request, rules, whenActive = 'follow') {
-      return requestRun(queues.open(rules.worker), request, rules.attempts, whenActive);
+  const known = new UnfinishedRuns();
+  signals.on('requested', ({ run, job, worker }) => {
+    queues.open(worker);
+    known.add({ run, job, worker });
+  });
+  signals.on('ended', ({ run }) => known.ended(run));
+
+  const find = async (run: string): Promise<RunEntry | undefined> => {
+    const place = known.placeOf(run);
+    const first = place === undefined ? [] : [queues.open(place.worker)];
+    for (const { queue } of new Set([...first, ...queues.all()])) {
+      const entry = await answered(queue.getJob(run));
+      if (entry !== undefined) return entry;
+    }
+    return undefined;
+  };
+
+  const fill = async (opened: readonly OpenedQueue[]) => {
+    const names = new Set(opened.map(({ worker }) => worker));
+    const before = known.all().filter(({ worker }) => names.has(worker));
+    const listed = [];
+    for (const { worker, queue } of opened)
+      for (const { run, job } of await unfinishedOf(queue)) listed.push({ run, job, worker });
+    known.fill(before, listed);
+  };
+
+  const inTurn = new Turns();
+  const runs: RunQueue = {
+    async request(request, rules) {
+      const other = await runs.requestUnless(request, rules, (unfinished) =>
+        serves(unfinished, request) ? unfinished.request.run : undefined,
+      );
+      return { run: other ?? request.run, joined: other !== undefined };
+    },
+
+    requestUnless(request, rules, reason) {
+      return inTurn.take(request.job, async () => {
+        for (const { run, worker } of known.ofJob(request.job)) {
+          const entry = await answered(queues.open(worker).queue.getJob(run));
+          const other = entry && (await unfinishedRun(entry));
+          if (other === undefined) {
+            known.ended(run);
+            continue;
+          }
+          const answer = reason(other);
+          if (answer !== undefined) return answer;
+        }
+        const { queue } = await queues.openForRequests(rules.worker);
+        await addRun(queue, request, rules.attempts);
+        const { run, job } = request;
+        known.add({ run, job, worker: rules.worker });
+        // Workers look by themselves, too: a request that was stored does not fail for a lost signal.
+        const message = { run, job, ...present({ worker: rules.worker }) };
+        void signals.send('requested', message).catch(onError);
+        return undefined;
+      });
     },
 
     async find(run) {
-      const entry = await queues.find(run);
+      const entry = await find(run);
       if (entry === undefined) return undefined;
       // An ended run stays ended: no second question to the store.
       const ended = entry.finishedOn !== undefined;
@@ -60,14 +130,8 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
 
     async list(ended) {
       const views: RunView[] = [];
-      for (const queue of queues.all()) {
-        // Active ones are read twice, since a run may become active between the readings.
-        const unfinished = new Map<string, RunView>();
-        for (const state of ['active', 'waiting', 'delayed', 'active'] as const) {
-          for (const entry of await answered(queue.getJobs([state])))
-            if (entry !== undefined) unfinished.set(entry.data.run, viewOf(entry, state));
-        }
-        views.push(...unfinished.values());
+      for (const { queue } of queues.all()) {
+        views.push(...(await unfinishedOf(queue)));
         if (ended === 0) continue;
         for (const entry of await answered(queue.getJobs(['completed', 'failed'], 0, ended - 1)))
           if (entry !== undefined) views.push(viewOf(entry, 'completed'));
@@ -76,12 +140,12 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
     },
 
     async markCancelled(run) {
-      const entry = await queues.find(run);
+      const entry = await find(run);
       if (entry !== undefined) await answered(entry.updateData({ ...entry.data, cancelled: true }));
     },
 
     async wake(jobs) {
-      for (const queue of queues.all())
+      for (const { queue } of queues.all())
         for (const entry of await answered(queue.getJobs(['delayed'])))
           if (entry !== undefined && jobs.has(entry.data.job))
             await answered(entry.promote()).catch(async (error) => {
@@ -91,12 +155,13 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
     },
 
     async remove(run) {
-      const entry = await queues.find(run);
+      const entry = await find(run);
       if (entry === undefined) return false;
       const state = await answered(entry.getState());
       if (state !== 'waiting' && state !== 'delayed') return false;
       try {
         await answered(entry.remove());
+        known.ended(run);
         return true;
       } catch (error) {
         // A worker may just have taken it.
@@ -105,73 +170,47 @@ export function openRunQueue(store: Store, onError: (error: Error) => void): Run
       }
     },
 
-    watchWorkers(names) {
-      for (const name of names) queues.open(name);
+    async watchWorkers(names) {
+      const fresh = [...new Set(names)].filter((name) => !queues.isOpen(name));
+      await fill(fresh.map((name) => queues.open(name)));
     },
-    onEnded: (listener) => queues.onEnded(listener),
+
+    async refill() {
+      await queues.openKnown();
+      await fill(queues.all());
+    },
     close: () => queues.close(),
   };
+  await runs.refill();
+  return runs;
 }
 
-/** The opened queues of runs, each with a listener for the runs that end. */
-class RunQueues {
-  readonly #store: Store;
-  readonly #onError: (error: Error) => void;
-  readonly #opened = new Map<string, { queue: Queue<RunRequest, Report>; events: QueueEvents }>();
-  readonly #endListeners = new Set<(run: string) => void>();
+/** The runs of a queue that have not ended. */
+async function unfinishedOf(queue: OpenedQueue['queue']): Promise<RunView[]> {
+  const found = new Map<string, RunView>();
+  // A run may change its state between the readings: each of its ways ends in one that is read again.
+  for (const state of ['active', 'waiting', 'delayed', 'waiting', 'active'] as const)
+    for (const entry of await answered(queue.getJobs([state])))
+      if (entry !== undefined) found.set(entry.data.run, viewOf(entry, state));
+  return [...found.values()];
+}
 
-  constructor(store: Store, onError: (error: Error) => void) {
-    this.#store = store;
-    this.#onError = onError;
-    this.open(undefined);
-  }
+/** One task of each key at a time, in the order in which they came. */
+class Turns {
+  readonly #last = new Map<string, Promise<unknown>>();
 
-  /** The queue of the workers of that name. */
-  open(worker: string | undefined): Queue<RunRequest, Report> {
-    const name = runsQueueName(worker);
-    const known = this.#opened.get(name);
-    if (known !== undefined) return known.queue;
-    const queue = new Queue<RunRequest, Report>(
-      name,
-      { ...this.#store.options(), ...keepEvents(2000) },
-      this.#store.backend,
-    );
-    const events = new QueueEvents(name, this.#store.options(true), this.#store.backend);
-    queue.on('error', this.#onError);
-    events.on('error', this.#onError);
-    const ended = ({ jobId }: { jobId: string }) => {
-      for (const listener of this.#endListeners) listener(jobId);
+  take<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const turn = (this.#last.get(key) ?? Promise.resolve()).then(task, task);
+    this.#last.set(key, turn);
+    const leave = () => {
+      if (this.#last.get(key) === turn) this.#last.delete(key);
     };
-    events.on('completed', ended);
-    events.on('failed', ended);
-    this.#opened.set(name, { queue, events });
-    return queue;
-  }
-
-  *all(): Generator<Queue<RunRequest, Report>> {
-    for (const { queue } of this.#opened.values()) yield queue;
-  }
-
-  async find(run: string): Promise<Entry<RunRequest, Report> | undefined> {
-    for (const queue of this.all()) {
-      const entry = await answered(queue.getJob(run));
-      if (entry !== undefined) return entry;
-    }
-    return undefined;
-  }
-
-  onEnded(listener: (run: string) => void): void {
-    this.#endListeners.add(listener);
-  }
-
-  async close(): Promise<void> {
-    await Promise.allSettled(
-      [...this.#opened.values()].flatMap(({ queue, events }) => [events.close(), queue.close()]),
-    );
+    turn.then(leave, leave);
+    return turn;
   }
 }
 
-function viewOf(entry: Entry<RunRequest, Report>, state: string): RunView {
+function viewOf(entry: RunEntry, state: string): RunView {
   const { run, job, trigger, slot } = entry.data;
   const report = entry.returnvalue ?? undefined;
   const unfinished = state === 'active' || state === 'waiting' || state === 'delayed';

@@ -78,9 +78,8 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     if (pause !== undefined) throw isPaused(name, pause);
     const request: RunRequest = { run: parts.newRunId(), job: name, trigger: 'manual' };
     const rules = { worker: starts.worker, attempts: starts.retry.attempts };
-    const { run, joined } = await runs.request(request, rules);
-    if (joined?.state === 'active') ends.follows(run, joined.run);
-    return { run, joined: joined !== undefined, ...present({ opensAt: opensAt(job) }) };
+    const queued = await runs.request(request, rules);
+    return { ...queued, ...present({ opensAt: opensAt(job) }) };
   };
 
   /** For a run by hand: a login's permit is waited for, a job's is free or not. */
@@ -128,7 +127,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       }
       if (view.state !== 'active' && (await runs.remove(run))) {
         await reports.cancelled(view);
-        ends.ended(run);
+        await signals.send('ended', { run });
         return { was: 'waiting' };
       }
       if (parts.cancelHere(run)) return { was: 'active' };

@@ -12,15 +12,11 @@ export interface RunEndsParts {
 
 /** A run is looked at again after this time: the message of its end may have been lost. */
 const lookAgainMs = 2000;
-/** Requests behind active runs that are remembered; the oldest are forgotten. */
-const mostFollowers = 1000;
 
 export class RunEnds {
   readonly #parts: RunEndsParts;
   /** Called with each run that ends. */
   readonly #listeners = new Set<(run: string) => void>();
-  /** Runs that the queue keeps back until an active one has ended, with that one. */
-  readonly #activeBefore = new Map<string, string>();
 
   constructor(parts: RunEndsParts) {
     this.#parts = parts;
@@ -31,22 +27,8 @@ export class RunEnds {
     for (const listener of [...this.#listeners]) listener(run);
   }
 
-  /** `run` enters the queue only when the run `active` has ended. */
-  follows(run: string, active: string): void {
-    this.#activeBefore.set(run, active);
-    if (this.#activeBefore.size > mostFollowers)
-      this.#activeBefore.delete(this.#activeBefore.keys().next().value as string);
-  }
-
   /** Resolves with the report of the run's last attempt once it has ended; undefined when nobody knows the run. Rejects with the signal's reason. */
   async endOf(run: string, signal: AbortSignal): Promise<Report | undefined> {
-    const active = this.#activeBefore.get(run);
-    if (active !== undefined && (await this.#parts.find(run)) === undefined)
-      await this.#endOf(active, signal);
-    return this.#endOf(run, signal);
-  }
-
-  async #endOf(run: string, signal: AbortSignal): Promise<Report | undefined> {
     for (;;) {
       signal.throwIfAborted();
       // listens before it looks, so that an end in between is not missed

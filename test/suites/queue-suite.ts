@@ -17,7 +17,7 @@ import { installationOf } from '../../src/queue/installation.js';
 import { openPauses, type Pauses } from '../../src/queue/pauses.js';
 import { openPermits } from '../../src/queue/permits.js';
 import { openRunQueue, type RunQueue } from '../../src/queue/runs.js';
-import { openSignals } from '../../src/queue/signals.js';
+import { openSignals, type Signals } from '../../src/queue/signals.js';
 import { openSlots, type SlotRequest } from '../../src/queue/slots.js';
 import type { Store } from '../../src/queue/store/store.js';
 import { openWorkers, unknownAfterMs } from '../../src/queue/workers.js';
@@ -44,6 +44,9 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
     let queue: RunQueue;
     let other: RunQueue;
     let ended: Map<string, number>;
+    /** The runs that the other side has heard of. */
+    const requested = new Set<string>();
+    let signals: readonly [Signals, Signals];
     const errors: Error[] = [];
     const onError = (error: Error) => {
       errors.push(error);
@@ -51,14 +54,18 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
 
     beforeAll(async () => {
       kit = await start();
-      queue = openRunQueue(kit.stores[0], onError);
-      other = openRunQueue(kit.stores[1], onError);
+      const [here, there] = kit.stores;
+      signals = [await openSignals(here, onError), await openSignals(there, onError)];
+      queue = await openRunQueue(here, signals[0], onError);
+      other = await openRunQueue(there, signals[1], onError);
       ended = new Map();
-      queue.onEnded((run) => ended.set(run, (ended.get(run) ?? 0) + 1));
+      signals[1].on('requested', ({ run }) => requested.add(run));
+      signals[0].on('ended', ({ run }) => ended.set(run, (ended.get(run) ?? 0) + 1));
     }, 120_000);
     afterAll(async () => {
       await queue?.close();
       await other?.close();
+      await Promise.all((signals ?? []).map((one) => one.close()));
       await kit?.stop();
     }, 60_000);
     beforeEach(() => {
@@ -78,13 +85,12 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       worker: string,
       carryOut: (assignment: Assignment) => Promise<AttemptEnd>,
       view = 0,
-      onEnded: (run: string) => void = () => {},
     ): Consumer => {
       const consumer = consume(kit.stores[view] as Store, {
         worker,
         concurrency: 10,
         carryOut,
-        onEnded,
+        onEnded: (run) => void signals[view as 0 | 1].send('ended', { run }).catch(onError),
         onGivenUp: () => {},
         onError,
       });
@@ -100,98 +106,147 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       const worker = fresh('worker');
       const asked = request(fresh());
       const { run, joined } = await queue.request(asked, { worker, attempts: 1 });
-      expect([run, joined]).toEqual([asked.run, undefined]);
+      expect([run, joined]).toEqual([asked.run, false]);
       expect((await queue.find(run))?.state).toBe('waiting');
       const seen: Assignment[] = [];
-      const told: string[] = [];
-      work(
-        worker,
-        async (assignment) => {
-          seen.push(assignment);
-          expect(assignment.isOurs()).toBe(true);
-          return { next: 'end', report: report(assignment.request) };
-        },
-        0,
-        (one) => told.push(one),
-      );
-      await until(() => ended.has(run) && told.length > 0);
-      expect(told).toEqual([run]);
-      expect(seen.map((one) => [one.request, one.attempt])).toEqual([[asked, 1]]);
-      const found = await other.find(run).then(async (view) => {
-        if (view !== undefined) return view;
-        other.watchWorkers([worker]);
-        return other.find(run);
+      work(worker, async (assignment) => {
+        seen.push(assignment);
+        expect(assignment.isOurs()).toBe(true);
+        return { next: 'end', report: report(assignment.request) };
       });
-      expect(found).toMatchObject({ state: 'ended', outcome: 'succeeded', report: { run } });
+      await until(() => ended.has(run));
+      expect(ended.get(run)).toBe(1);
+      expect(seen.map((one) => [one.request, one.attempt])).toEqual([[asked, 1]]);
+      expect(await other.find(run)).toMatchObject({
+        state: 'ended',
+        outcome: 'succeeded',
+        report: { run },
+      });
       expect(await queue.list(10)).toContainEqual(expect.objectContaining({ run }));
     });
 
-    test('a burst makes one run that waits and one that follows, never two at once', async () => {
-      const worker = fresh('worker');
-      const job = fresh();
-      const waiting = await queue.request(request(job), { worker, attempts: 1 });
-      const more = await queue.request(request(job), { worker, attempts: 1 });
-      expect(more).toEqual({ run: waiting.run, joined: { run: waiting.run, state: 'waiting' } });
-      const ran: string[] = [];
-      let atOnce = 0;
-      let most = 0;
+    /** A consumer whose runs end when `go` is called. */
+    const workOnceToldTo = (worker: string) => {
+      const taken: string[] = [];
       let go = () => {};
       const gate = new Promise<void>((open) => {
         go = open;
       });
-      const carryOut = async ({ request: { run }, request: asked }: Assignment) => {
-        most = Math.max(most, ++atOnce);
-        ran.push(run);
-        await gate;
-        atOnce--;
-        return { next: 'end', report: report(asked) } as const;
-      };
-      work(worker, carryOut, 0);
-      work(worker, carryOut, 1);
-      await until(() => ran.length === 1);
-      const ask = (asker: RunQueue) => asker.request(request(job), { worker, attempts: 1 });
-      const answers = [await ask(queue), await ask(other)];
-      answers.push(...(await Promise.all([queue, other, queue, other].map(ask))));
-      const next = answers[0]?.run ?? '';
-      for (const answer of answers)
-        expect(answer).toEqual({ run: next, joined: { run: waiting.run, state: 'active' } });
-      go();
-      await until(() => ended.has(next));
-      expect(ran).toEqual([waiting.run, next]);
-      expect(await queue.find(next)).toMatchObject({ state: 'ended', report: { run: next } });
-      expect(most).toBe(1);
-      const later = await ask(queue);
-      expect(later.joined).toBeUndefined();
-      await until(() => ended.has(later.run));
-      expect(ran).toEqual([waiting.run, next, later.run]);
-    });
-
-    test('a slot does not follow an active run; a run of some folders runs beside it, and none is kept to follow that one', async () => {
-      const worker = fresh('worker');
-      const job = fresh();
-      let go = () => {};
-      const gate = new Promise<void>((open) => {
-        go = open;
-      });
-      const ran: string[] = [];
       work(worker, async ({ request: asked }) => {
-        ran.push(asked.run);
+        taken.push(asked.run);
         await gate;
         return { next: 'end', report: report(asked) };
       });
-      const rules = { worker, attempts: 1 };
-      const first = await queue.request(request(job), rules);
-      const watch = await queue.request(request(job, { folders: ['a'] }), rules);
-      expect(watch.joined).toBeUndefined();
-      await until(() => ran.length === 2);
-      const slot = await queue.request(request(job), rules, 'drop');
-      expect(slot.joined).toEqual({ run: first.run, state: 'active' });
-      const second = await queue.request(request(job, { folders: ['b'] }), rules);
-      expect(second.joined).toEqual({ run: watch.run, state: 'active' });
+      return { taken, go };
+    };
+
+    test('requests join the run that has not begun; behind one that has, a run is in the queue at once', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      const ask = (asker: RunQueue) => asker.request(request(job), { worker, attempts: 1 });
+      const first = await ask(queue);
+      expect(first.joined).toBe(false);
+      await until(() => requested.has(first.run));
+      const joined = { run: first.run, joined: true };
+      expect(await Promise.all([queue, other, queue].map(ask))).toEqual([joined, joined, joined]);
+      const { taken, go } = workOnceToldTo(worker);
+      await until(() => taken.length === 1);
+      const burst = await Promise.all(Array.from({ length: 400 }, () => ask(queue)));
+      const runs = new Set(burst.map(({ run }) => run));
+      // The consumer of this test takes ten at once, and one more waits.
+      expect(runs.size).toBeLessThanOrEqual(10);
+      expect(runs).not.toContain(first.run);
+      for (const run of runs) expect(await queue.find(run)).toBeDefined();
       go();
-      await until(() => ended.has(first.run) && ended.has(watch.run));
-      await until(async () => (await queue.list(0)).every((view) => view.job !== job));
-      expect(ran.length).toBe(2);
+      await until(() => [...runs].every((run) => ended.has(run)));
+      expect(taken.toSorted()).toEqual([first.run, ...runs].toSorted());
+      expect([...runs].map((run) => ended.get(run))).toEqual([...runs].map(() => 1));
+    }, 60_000);
+
+    test('what is requested behind a run can be listed, and survives the cancel of that run', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      let attempts = 0;
+      work(worker, async () => {
+        attempts++;
+        return { next: 'retry', after: 3_600_000, why: 'not yet' };
+      });
+      const first = await queue.request(request(job), { worker, attempts: 3 });
+      await until(async () => (await queue.find(first.run))?.state === 'delayed');
+      const second = await queue.request(request(job), { worker, attempts: 3 });
+      expect([second.joined, second.run === first.run]).toEqual([false, false]);
+      const listed = (await other.list(0)).filter((view) => view.job === job);
+      expect(listed.map(({ run }) => run).sort()).toEqual([first.run, second.run].sort());
+      expect(await other.remove(first.run)).toBe(true);
+      await until(
+        async () => attempts === 2 && (await queue.find(second.run))?.state === 'delayed',
+      );
+      expect(await queue.remove(second.run)).toBe(true);
+    });
+
+    test('a request sent twice, over a broken connection, or for a run that has ended, holds up no later one', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      const asked = request(job, { trigger: 'rescan' });
+      work(worker, async ({ request: one }) => ({ next: 'end', report: report(one) }));
+      await queue.request(asked, { worker, attempts: 1 });
+      await until(() => ended.has(asked.run));
+      await queue.request(asked, { worker, attempts: 1 });
+      const later = await queue.request(request(job, { trigger: 'rescan' }), {
+        worker,
+        attempts: 1,
+      });
+      expect(later.joined).toBe(false);
+      await until(() => ended.has(later.run));
+      expect(ended.get(asked.run)).toBe(1);
+    });
+
+    test('a run of some folders is served by one of the whole tree or of the same folders, and serves no other', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      const rules = { worker, attempts: 1 };
+      const ask = (folders?: readonly string[]) =>
+        queue.request(request(job, present({ folders })), rules);
+      const some = await ask(['a', 'b']);
+      expect(await ask(['b'])).toEqual({ run: some.run, joined: true });
+      expect((await ask(['b', 'c'])).joined).toBe(false);
+      const whole = await ask();
+      expect(whole.joined).toBe(false);
+      expect(await ask(['d'])).toEqual({ run: whole.run, joined: true });
+      expect(await ask()).toEqual({ run: whole.run, joined: true });
+    });
+
+    test('what a reason says of an unfinished run keeps a request out; the others are asked about first to last', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      const rules = { worker, attempts: 1 };
+      const { taken, go } = workOnceToldTo(worker);
+      const slot = request(job, { slot: '2026-01-01T00:00:00.000Z', trigger: 'schedule' });
+      expect(await queue.requestUnless(slot, rules, () => 'never asked')).toBeUndefined();
+      await until(() => taken.length === 1);
+      const next = request(job, { trigger: 'schedule' });
+      const why = await queue.requestUnless(next, rules, (unfinished) =>
+        unfinished.request.slot === undefined ? undefined : unfinished.state,
+      );
+      expect(why).toBe('active');
+      expect(await queue.find(next.run)).toBeUndefined();
+      go();
+      await until(() => ended.has(slot.run));
+      expect(await queue.requestUnless(next, rules, () => 'in the way')).toBeUndefined();
+      await until(() => ended.has(next.run));
+    });
+
+    test('a process that comes later knows the runs that wait, for whichever worker', async () => {
+      const worker = fresh('nobody');
+      const job = fresh();
+      const first = await queue.request(request(job), { worker, attempts: 1 });
+      const later = await openRunQueue(kit.stores[1], signals[1], onError);
+      expect((await later.list(0)).map(({ run }) => run)).toContain(first.run);
+      expect(await later.request(request(job), { worker, attempts: 1 })).toEqual({
+        run: first.run,
+        joined: true,
+      });
+      await later.close();
     });
 
     test('a run is tried again after the wait that its worker asks for, at most as often as it may', async () => {
@@ -269,9 +324,8 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       const { run } = await queue.request(request(job), { worker, attempts: 1 });
       await until(async () => taken === 1 && (await queue.find(run))?.state === 'delayed');
       const more = await queue.request(request(job), { worker, attempts: 1 });
-      expect(more).toEqual({ run, joined: { run, state: 'waiting' } });
+      expect(more).toEqual({ run, joined: true });
       await queue.wake(new Set([fresh()]));
-      other.watchWorkers([worker]);
       await other.wake(new Set([job]));
       await queue.wake(new Set([job]));
       await until(async () => taken > 1 && (await queue.find(run))?.state === 'delayed');
@@ -287,7 +341,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(await queue.find(run)).toBeUndefined();
       expect(await queue.remove(run)).toBe(false);
       const again = await queue.request(request(job), { worker, attempts: 1 });
-      expect(again.joined).toBeUndefined();
+      expect(again.joined).toBe(false);
       work(worker, async ({ request: asked }) => {
         expect(await queue.remove(asked.run)).toBe(false);
         return { next: 'end', report: report(asked) };

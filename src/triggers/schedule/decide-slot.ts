@@ -2,8 +2,9 @@
 import type { Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import { type Pause, reasonOfPause } from '../../core/pause.js';
-import type { SlotEnd } from '../../core/request.js';
+import type { RunRequest, SlotEnd } from '../../core/request.js';
 import { isOpen, outsideWindow } from '../../core/window.js';
+import { serves, type UnfinishedRun } from '../../queue/request-run.js';
 import type { RunQueue } from '../../queue/runs.js';
 import type { DecideSlot } from '../../queue/slots.js';
 
@@ -17,13 +18,10 @@ export interface SlotParts {
   readonly hasReport: (run: string) => Promise<boolean>;
 }
 
-/** A request is made again when the run in its way has just ended; after this many times that run counts as active. */
-const mostTries = 10;
-
 /**
  * A slot makes a run of its own unless there is a reason against it. It is skipped while the run of
- * an earlier slot is active, as a timer would do. While another run is active, the slot's run is kept
- * to follow it, since that run may have begun too early to see the slot's files.
+ * an earlier slot has not ended, as a timer would do. While another run is active, the slot's run
+ * waits for its end, since that run may have begun too early to see the slot's files.
  */
 export function slotDecider(parts: SlotParts): DecideSlot {
   const { runs } = parts;
@@ -43,22 +41,25 @@ export function slotDecider(parts: SlotParts): DecideSlot {
       return { end: 'ran', run };
 
     const trigger: Trigger = request.how === 'due' ? 'schedule' : 'catch-up';
-    const wanted = { run, job: job.name, trigger, slot: new Date(request.slot).toISOString() };
+    const slot = new Date(request.slot).toISOString();
+    const wanted: RunRequest = { run, job: job.name, trigger, slot };
     const { worker, retry } = job.starts;
     const rules = { worker, attempts: retry.attempts };
-    const skippedFor = (waiting: string) =>
-      skipped(`run ${waiting} was waiting already and does the same`);
-    for (let tries = 0; ; tries++) {
-      const { joined } = await runs.request(wanted, rules, 'drop');
-      if (joined === undefined) return { end: 'ran', run };
-      if (joined.state === 'waiting') return skippedFor(joined.run);
-      const before = await runs.find(joined.run);
-      // A run that has just ended is no longer in the way.
-      if (before?.state !== 'active' && tries < mostTries) continue;
-      if (before?.trigger === 'schedule' || before?.trigger === 'catch-up')
-        return skipped(`run ${joined.run} of an earlier slot was still active`);
-      const behind = (await runs.request(wanted, rules)).joined;
-      return behind?.state === 'waiting' ? skippedFor(behind.run) : { end: 'ran', run };
-    }
+    const inTheWay = await runs.requestUnless(wanted, rules, (other) =>
+      reasonToSkip(other, wanted),
+    );
+    if (inTheWay === undefined || inTheWay === run) return { end: 'ran', run };
+    return skipped(inTheWay);
   };
+}
+
+/** Why an unfinished run of the job keeps a slot from a run of its own. */
+function reasonToSkip(other: UnfinishedRun, wanted: RunRequest): string | undefined {
+  const { run, slot } = other.request;
+  if (run === wanted.run) return run;
+  if (serves(other, wanted)) return `run ${run} was waiting already and does the same`;
+  if (slot === undefined) return undefined;
+  return other.state === 'active'
+    ? `run ${run} of an earlier slot was still active`
+    : `run ${run} of an earlier slot was still to be tried again`;
 }

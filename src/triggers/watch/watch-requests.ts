@@ -1,6 +1,7 @@
 /**
- * Turns what a watch reports into requests for runs. A folder is forgotten only when a run that was
- * requested after its change, and covers it, has succeeded; until then it is requested again.
+ * Turns what a watch reports into requests for runs. A folder, or the whole tree, is forgotten only
+ * when a run that began after the change, and covers it, has succeeded; until then it is requested
+ * again. What a person stopped (a cancelled or refused run of ours) waits for the next whole look.
  */
 import { parentOf } from '../../core/entry.js';
 import type { Report } from '../../core/events.js';
@@ -27,18 +28,24 @@ const longestQueueRetryMs = 60_000;
 /** Between two checks whether a run has ended, in case `ended` is not called. */
 const checkRunEveryMs = 10_000;
 
+/** A run that is waited for, and what it is to do. */
+interface Awaited extends QueuedRun {
+  /** Undefined: the whole tree. */
+  readonly folders: readonly string[] | undefined;
+}
+
 export class WatchRequests {
   readonly #options: WatchRequestsOptions;
   /** Folders to request. */
   readonly #pending = new Set<string>();
   /** Whether to request the whole tree. */
   #wholeTree = false;
-  /** The run that is waited for, and the folders requested with it. */
-  #awaited: { readonly run: string; readonly folders: readonly string[] } | undefined;
+  /** At most one run for folders and one for the whole tree is waited for; what comes meanwhile is requested when it has ended. */
+  readonly #awaited = new Map<'folders' | 'tree', Awaited>();
   #requesting = false;
   /** Requests in a row that the queue did not take. */
   #refusals = 0;
-  /** Runs in a row that did not do all their folders. */
+  /** Runs in a row that left something undone. */
   #failures = 0;
   readonly #timers = new Set<NodeJS.Timeout>();
   #stopped = false;
@@ -61,7 +68,8 @@ export class WatchRequests {
 
   /** Must be called when a run has ended, any run. */
   ended(run: string): void {
-    if (this.#awaited?.run === run) void this.#checkAwaited();
+    for (const awaited of this.#awaited.values())
+      if (awaited.run === run) void this.#checkEnd(awaited);
   }
 
   stop(): void {
@@ -73,13 +81,15 @@ export class WatchRequests {
     if (this.#requesting || this.#stopped || this.#options.isPaused()) return;
     this.#requesting = true;
     try {
-      if (this.#pending.size > mostFolders) {
-        this.#pending.clear();
-        this.#wholeTree = true;
+      while (this.#isDue('tree') || this.#isDue('folders')) {
+        if (this.#pending.size > mostFolders) {
+          this.#pending.clear();
+          this.#wholeTree = true;
+        }
+        if (this.#isDue('tree')) await this.#request(undefined);
+        if (this.#isDue('folders')) await this.#request([...this.#pending].sort());
+        this.#refusals = 0;
       }
-      if (this.#wholeTree) await this.#requestWholeTree();
-      if (this.#pending.size > 0 && this.#awaited === undefined) await this.#requestFolders();
-      this.#refusals = 0;
     } catch (error) {
       this.#options.onError(error as Error);
       const delay = Math.min(queueRetryMs * 2 ** this.#refusals++, longestQueueRetryMs);
@@ -87,57 +97,53 @@ export class WatchRequests {
     } finally {
       this.#requesting = false;
     }
-    if (this.#wholeTree) return;
-    if (this.#pending.size > 0 && this.#awaited === undefined && this.#refusals === 0)
-      void this.#requestPending();
   }
 
-  async #requestWholeTree(): Promise<void> {
-    this.#wholeTree = false;
-    await this.#options.request(undefined).catch((error) => {
-      this.#wholeTree = true;
+  #isDue(what: 'folders' | 'tree'): boolean {
+    const isWanted = what === 'tree' ? this.#wholeTree : this.#pending.size > 0;
+    return isWanted && !this.#awaited.has(what) && !this.#stopped;
+  }
+
+  async #request(folders: readonly string[] | undefined): Promise<void> {
+    if (folders === undefined) this.#wholeTree = false;
+    else this.#pending.clear();
+    const queued = await this.#options.request(folders).catch((error) => {
+      this.#again(folders);
       throw error;
     });
+    const awaited = { ...queued, folders };
+    this.#awaited.set(folders === undefined ? 'tree' : 'folders', awaited);
+    void this.#checkEnd(awaited);
   }
 
-  async #requestFolders(): Promise<void> {
-    const folders = [...this.#pending].sort();
-    this.#pending.clear();
-    const putBack = () => {
-      for (const folder of folders) this.#pending.add(folder);
-    };
-    const { run, joined } = await this.#options.request(folders).catch((error) => {
-      putBack();
-      throw error;
-    });
-    // A run of other folders is in the way: these are requested when it has ended.
-    if (joined !== undefined) putBack();
-    this.#awaited = { run: joined?.run ?? run, folders: joined === undefined ? folders : [] };
-    void this.#checkAwaited();
+  /** Notes what is to be requested. */
+  #again(folders: readonly string[] | undefined): void {
+    if (folders === undefined) this.#wholeTree = true;
+    else for (const folder of folders) this.#pending.add(folder);
   }
 
-  /** If the awaited run has ended, requests again what it left undone. */
-  async #checkAwaited(): Promise<void> {
-    const awaited = this.#awaited;
-    if (awaited === undefined || this.#stopped) return;
+  /** If a run that is waited for has ended, requests again what it left undone. */
+  async #checkEnd(awaited: Awaited): Promise<void> {
+    const what = awaited.folders === undefined ? 'tree' : 'folders';
+    if (this.#stopped) return;
     let end: Report | 'lost' | undefined;
     try {
       end = await this.#options.endOf(awaited.run);
     } catch {
       // The queue is unreachable: it is asked again later.
     }
-    if (this.#awaited !== awaited) return;
+    if (this.#awaited.get(what) !== awaited) return;
     if (end === undefined) {
-      this.#later(checkRunEveryMs, () => void this.#checkAwaited());
+      this.#later(checkRunEveryMs, () => void this.#checkEnd(awaited));
       return;
     }
-    this.#awaited = undefined;
-    const again = undone(end, awaited.folders);
-    if (again.length === 0) this.#failures = 0;
+    this.#awaited.delete(what);
+    const left = undone(end, awaited);
+    if (left === 'nothing') this.#failures = 0;
     else {
       const { backoff, maxBackoff } = this.#options.retry;
       this.#later(Math.min(backoff * 2 ** this.#failures++, maxBackoff), () => {
-        for (const folder of again) this.#pending.add(folder);
+        this.#again(left.folders);
         void this.#requestPending();
       });
     }
@@ -154,16 +160,22 @@ export class WatchRequests {
   }
 }
 
-/** The folders that an ended run left undone. */
-function undone(end: Report | 'lost', folders: readonly string[]): readonly string[] {
-  if (end === 'lost') return folders;
-  if (end.outcome === 'succeeded') return [];
-  // A cancelled run is not repeated; the next look at the whole tree finds what it left.
-  if (end.outcome === 'cancelled') return [];
+/** What an ended run left undone. */
+function undone(
+  end: Report | 'lost',
+  { folders, joined }: Awaited,
+): Pick<Awaited, 'folders'> | 'nothing' {
+  if (end === 'lost') return { folders };
+  if (end.outcome === 'succeeded') return 'nothing';
+  // Somebody stopped it, and the next look at the whole tree finds what it left. One that we only joined was stopped for another reason.
+  if (end.outcome === 'cancelled' && !joined) return 'nothing';
+  if (end.outcome === 'refused' && folders === undefined) return 'nothing';
   const paths = end.failures.map(({ path }) => path);
   const named =
+    folders !== undefined &&
     end.error === undefined &&
     end.failuresOmitted === 0 &&
+    paths.length > 0 &&
     !paths.some((path) => path.includes(secretMark));
-  return named ? [...new Set(paths.map(parentOf))] : folders;
+  return { folders: named ? [...new Set(paths.map(parentOf))] : folders };
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { consume } from '../../../src/queue/consume.js';
 import { openRunQueue } from '../../../src/queue/runs.js';
+import { openSignals } from '../../../src/queue/signals.js';
 import { openStore } from '../../../src/queue/store/store.js';
 import { startRedis } from '../../kit/servers/redis.js';
 import { queueSuite } from '../../suites/queue-suite.js';
@@ -41,11 +42,13 @@ test('a worker that began while Redis was away takes runs once it is back', asyn
       onError: () => {},
     });
   });
-  const runs = openRunQueue(store, () => {});
   await redis.restart();
+  const signals = await openSignals(store, () => {});
+  const runs = await openRunQueue(store, signals, () => {});
   const request = { run: 'r1', job: 'job', trigger: 'manual' } as const;
   await runs.request(request, { worker: undefined, attempts: 2 });
   expect(await taken).toBe('r1');
+  await signals.close();
   await store.close();
   await redis.stop();
 });

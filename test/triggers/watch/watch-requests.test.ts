@@ -10,7 +10,7 @@ async function askedFor(folders: readonly string[], paths: readonly string[]) {
     retry: { backoff: 1, maxBackoff: 1 },
     async request(some) {
       asked.push(some);
-      return { run: `${asked.length}` };
+      return { run: `${asked.length}`, joined: false };
     },
     async endOf(run) {
       if (run !== '1') return undefined;

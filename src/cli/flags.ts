@@ -122,7 +122,7 @@ const formerFlags: Readonly<Record<string, string>> = {
 };
 
 /** The error for a flag with another name in ferryline. */
-export function formerFlag(flag: string, ours: string): FerryError {
+function formerFlag(flag: string, ours: string): FerryError {
   return new FerryError('config', `there is no ${flag.split(' ')[0]}; use ${ours} instead`);
 }
 
@@ -186,6 +186,28 @@ function modesFrom(text: string | undefined): unknown {
 
 function afterFrom(text: string | undefined): unknown {
   return text?.startsWith('archive=') ? { archive: text.slice('archive='.length) } : text;
+}
+
+export const aloneFlag = [
+  '--alone',
+  'without the queue, which keeps runs of a job apart and logins within maxSessions',
+] as const;
+
+/** Adds the flags of a run. */
+export function addRunFlags(command: Command): Command {
+  return command
+    .option('-n, --dry-run', 'print what would be done, and change nothing')
+    .option(...aloneFlag)
+    .option(
+      '--attempts <number>',
+      'most attempts, including the first (default: 1)',
+      wholeNumber('--attempts', 1, 1000),
+    )
+    .addOption(
+      new Option('--retries <number>').hideHelp().argParser(() => {
+        throw formerFlag('--retries', '--attempts, which includes the first one,');
+      }),
+    );
 }
 
 /** Adds the flags for an ssh host. */

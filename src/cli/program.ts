@@ -3,29 +3,28 @@
  * `--help` and `--version` need no other file.
  */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
 import { terminalSafe } from '../core/text.js';
 import { homeFolder } from '../ssh/ssh-config/home-folder.js';
 import type { Context, Wrap } from './context.js';
 import { addDaemonVerbs } from './daemon-verbs.js';
 import {
-  type AdHocFlags,
-  addHostFlags,
   addRuleFlags,
+  addRunFlags,
   allFlag,
-  formerFlag,
+  aloneFlag,
   jobsArgument,
   type RuleFlags,
   type RunFlags,
   wholeNumber,
 } from './flags.js';
 import { packageFolder } from './own-files.js';
+import { addDoctor, addServerVerbs } from './server-verbs.js';
 import { Output, type OutputOptions, type Verbosity } from './show/output.js';
 import { typedFlags } from './typed-command.js';
 import type { ApplyFlags } from './verbs/apply.js';
 import type { CheckFlags } from './verbs/check.js';
-import type { LsFlags } from './verbs/ls.js';
 import type { PlanFlags } from './verbs/plan.js';
 import type { RestoreFlags } from './verbs/restore.js';
 import type { SchemaFlags } from './verbs/schema.js';
@@ -33,7 +32,7 @@ import type { TrustFlags } from './verbs/trust-target.js';
 import { workingFolder } from './working-folder.js';
 
 /** Verbs planned for a later version. */
-const laterVerbs = ['doctor', 'rollback', 'releases'];
+const laterVerbs = ['rollback', 'releases'];
 
 /** Verbs of earlier drafts and of other tools, each with the verb to use. */
 const formerVerbs: Readonly<Record<string, string>> = {
@@ -102,8 +101,8 @@ function build(wrap: Wrap): Command {
     .exitOverride();
   addRunVerbs(program, wrap);
   addDaemonVerbs(program, wrap);
-  addAdHocVerbs(program, wrap);
   addOtherVerbs(program, wrap);
+  addServerVerbs(program, wrap);
   for (const name of laterVerbs)
     refuse(program, wrap, name, `ferryline ${name} is not in this version`);
   for (const [name, ours] of Object.entries(formerVerbs))
@@ -227,68 +226,9 @@ function addRestore(program: Command, wrap: Wrap): void {
     );
 }
 
-function addAdHocVerbs(program: Command, wrap: Wrap): void {
-  program.commandsGroup('Without jobs.yml:');
-  const verbs = {
-    push: 'copy a local folder or file to a server',
-    pull: 'copy a folder or file from a server',
-    mirror: 'make TO equal to FROM: copy, and delete what FROM lacks',
-  } as const;
-  for (const [verb, description] of Object.entries(verbs)) {
-    const command = program
-      .command(verb)
-      .argument('<from>')
-      .argument(
-        '<to>',
-        'a local path, [user@]host:path, sftp://[user@]host[:port]/path, or REMOTE:path',
-      )
-      .description(description);
-    addRuleFlags(addRunFlags(addHostFlags(command))).action(
-      wrap(async (context, flags: AdHocFlags, from: string, to: string) => {
-        const { adHoc } = await import('./verbs/ad-hoc.js');
-        return adHoc(verb as keyof typeof verbs, from, to, flags, context);
-      }),
-    );
-  }
-  addHostFlags(
-    program
-      .command('ls')
-      .argument('<place>', 'REMOTE:path, [user@]host:path or sftp://[user@]host[:port]/path')
-      .description('list a folder on a server'),
-  )
-    .option('-l, --long', 'with mode, size and time of the last change')
-    .option('-R, --recursive', 'with everything below it')
-    .action(
-      wrap(async (context, flags: LsFlags, place: string) => {
-        const { ls } = await import('./verbs/ls.js');
-        return ls(place, flags, context);
-      }),
-    );
-}
-
-const aloneFlag = [
-  '--alone',
-  'without the queue, which keeps runs of a job apart and logins within maxSessions',
-] as const;
-
-function addRunFlags(command: Command): Command {
-  return command
-    .option('-n, --dry-run', 'print what would be done, and change nothing')
-    .option(...aloneFlag)
-    .option(
-      '--attempts <number>',
-      'most attempts, including the first (default: 1)',
-      wholeNumber('--attempts', 1, 1000),
-    )
-    .addOption(
-      new Option('--retries <number>').hideHelp().argParser(() => {
-        throw formerFlag('--retries', '--attempts, which includes the first one,');
-      }),
-    );
-}
-
 function addOtherVerbs(program: Command, wrap: Wrap): void {
   program.commandsGroup('Set up:');
+  addDoctor(program, wrap, version());
   program
     .command('init')
     .description('write a first jobs.yml')

@@ -33,6 +33,7 @@ test('before a verb is known, only the command line itself is loaded', () => {
     'cli/main.ts',
     'cli/own-files.ts',
     'cli/program.ts',
+    'cli/server-verbs.ts',
     'cli/show/block.ts',
     'cli/show/output.ts',
     'cli/show/style.ts',

@@ -52,13 +52,14 @@ describe('usage', () => {
       'The daemon:',
       '\n  start ',
       '\n  status ',
+      'Set up:',
+      '\n  doctor ',
       'Without jobs.yml:',
       '\n  push ',
     ];
     const places = order.map((text) => stdout.indexOf(text));
     expect(places).toEqual([...places].sort((a, b) => a - b));
     expect(places).not.toContain(-1);
-    expect(stdout).not.toMatch(/^ {2}doctor/m);
   });
 
   test.each([
@@ -78,14 +79,11 @@ describe('usage', () => {
     expect(result.stderr).toContain(says);
   });
 
-  test.each(['doctor', 'rollback', 'releases'])(
-    '%s is known, and not in this version: 2',
-    async (verb) => {
-      const result = await run(verb, '--roles', 'x');
-      expect(result).toMatchObject({ code: 2, stdout: '' });
-      expect(result.stderr).toContain(`ferryline ${verb} is not in this version`);
-    },
-  );
+  test.each(['rollback', 'releases'])('%s is known, and not in this version: 2', async (verb) => {
+    const result = await run(verb, '--roles', 'x');
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toContain(`ferryline ${verb} is not in this version`);
+  });
 });
 
 describe('configuration', () => {

@@ -45,6 +45,15 @@ const believedForMs = 7 * 86_400_000;
 /** Roots of one server that are remembered; the ones learnt of last. */
 const mostRoots = 200;
 
+/** What probe files have shown of a side. */
+export interface Measured {
+  readonly mtimes?: MtimeHabit | 'exact' | undefined;
+  readonly ignoresCase?: boolean;
+}
+
+/** Probe files count as so many files of a run. */
+const probeFiles = 3;
+
 interface LearntSide {
   readonly remote: Remote | undefined;
   readonly label: string;
@@ -110,6 +119,14 @@ export class SideFacts {
       this.#mtimes = undefined;
   }
 
+  /** Takes in what probe files have shown: how mtimes are stored (`exact`: as given; absent: no habit explains it), whether names differ in case. */
+  measured({ mtimes, ignoresCase }: Measured): void {
+    if (mtimes === 'exact') this.#mtimes = undefined;
+    else if (mtimes !== undefined)
+      this.#mtimes = { habit: mtimes, clockOffset: 0, files: probeFiles, at: Date.now() };
+    if (ignoresCase !== undefined) this.names.ignoresCase = ignoresCase;
+  }
+
   /** Writes what has been learnt since; if the state folder can't be written, later runs learn it again. */
   async keep(): Promise<void> {
     const before = JSON.stringify(this.#with(this.#known, this.#known.roots[this.#side.root]));
@@ -149,7 +166,7 @@ export class SideFacts {
 }
 
 /** Puts what is believed of a side into its `can`. */
-async function recallFacts(state: string, side: LearntSide): Promise<SideFacts> {
+export async function recallFacts(state: string, side: LearntSide): Promise<SideFacts> {
   const { remote } = side;
   const file = remote === undefined ? localFactsFile(state) : serverFactsFile(state, remote);
   return new SideFacts(file, side, await readFacts(file));

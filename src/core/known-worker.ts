@@ -26,12 +26,25 @@ export interface KnownWorker extends WorkerPresence {
   readonly seenAt: string;
 }
 
-/** What an operator should know of the group: other versions, other jobs.yml, jobs that nobody takes. */
+/**
+ * What an operator should know of the group: other versions, other jobs.yml, jobs that nobody takes.
+ * `earlier`: where processes are connected from whose version does not make itself known.
+ */
 export function warningsOfWorkers(
   workers: readonly KnownWorker[],
+  earlier: readonly string[],
   jobs: Iterable<Pick<Job, 'name' | 'starts'>>,
 ): string[] {
-  return [...differences(workers), ...untakenJobs(workers, jobs)];
+  return [...unmarked(earlier), ...differences(workers), ...untakenJobs(workers, jobs)];
+}
+
+function unmarked(earlier: readonly string[]): string[] {
+  if (earlier.length === 0) return [];
+  const places = earlier.filter((place) => place !== '');
+  const where = places.length === 0 ? '' : `, connected from ${few(places)}`;
+  return [
+    `an earlier version of ferryline uses the queue as well${where}; stop it: the two know nothing of each other's runs`,
+  ];
 }
 
 /** `web-1 (process 4711)`. */

@@ -5,6 +5,7 @@ import type { KnownWorker } from '../core/known-worker.js';
 import { formatDuration } from '../core/text.js';
 import { rememberQueueInstallation } from '../state/installation.js';
 import { queueFolder } from '../state/layout.js';
+import { earlierProcesses } from './earlier-processes.js';
 import { installationOf } from './installation.js';
 import { openPauses, type Pauses } from './pauses.js';
 import { openPermits, type Permits } from './permits.js';
@@ -41,6 +42,8 @@ export interface OpenQueue {
   readonly workers: Workers;
   /** The processes of daemons that work on this queue, this one too; one silent for 60 s is none. Errors: `network`. */
   knownWorkers(): Promise<KnownWorker[]>;
+  /** Where processes of builds that don't make themselves known are connected from. Errors: `network`. */
+  earlierProcesses(): Promise<string[]>;
   /** Why the store can't be reached; undefined while it can. */
   trouble(): string | undefined;
   close(): Promise<void>;
@@ -62,8 +65,8 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     await store.close().catch(() => {});
     throw error;
   };
-  const installation =
-    store.kind === 'embedded' ? undefined : await installationOf(store, onTrouble).catch(failed);
+  const id = await installationOf(store, onTrouble).catch(failed);
+  const installation = store.kind === 'embedded' ? undefined : id;
   if (installation !== undefined) await rememberQueueInstallation(state, installation);
   const slots = openSlots(store, onTrouble);
   const workers = openWorkers(store, onTrouble);
@@ -89,6 +92,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     pauses,
     workers,
     knownWorkers: () => workers.known(),
+    earlierProcesses: () => earlierProcesses(store),
     trouble: () => outages.trouble,
     async close() {
       outages.ignore();

@@ -40,7 +40,8 @@ const embedded = new WeakMap<Store, EventEmitter>();
 /** Resolves once signals arrive. Errors: `network`. */
 export async function openSignals(store: Store, onError: (error: Error) => void): Promise<Signals> {
   if (store.kind === 'embedded') return embeddedSignals(store);
-  const name = 'ferryline-signals';
+  // Layout 1's was `ferryline-signals`: its processes are known by listening there.
+  const name = 'ferryline-messages';
   const producer = new QueueEventsProducer(name, store.options(), store.backend);
   const events = new QueueEvents(name, store.options(true), store.backend);
   producer.on('error', onError);

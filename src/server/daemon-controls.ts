@@ -173,9 +173,10 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
 
     async status() {
       const message = queue.trouble();
-      const [live, workers] =
-        message === undefined ? await Promise.all([runs.list(0), queue.knownWorkers()]) : [[]];
-      const warnings = workers && warningsOfWorkers(workers, parts.jobs().values());
+      const [live, group] =
+        message === undefined
+          ? await Promise.all([runs.list(0), groupOf(queue, parts.jobs().values())])
+          : [[], {}];
       const jobs = [...parts.jobs().values()].map((job) => jobView(job, live, parts));
       return {
         ...parts.about(),
@@ -186,10 +187,20 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
         },
         jobs: await Promise.all(jobs),
         pauses: queue.pauses.holding().map(viewOfPause),
-        ...present({ workers, warnings: warnings?.length ? warnings : undefined }),
+        ...group,
       };
     },
   };
+}
+
+/** The processes on the queue, and what is wrong with them. Errors: `network`. */
+async function groupOf(
+  queue: OpenQueue,
+  jobs: Iterable<Job>,
+): Promise<Pick<DaemonStatus, 'workers' | 'warnings'>> {
+  const [workers, earlier] = await Promise.all([queue.knownWorkers(), queue.earlierProcesses()]);
+  const warnings = warningsOfWorkers(workers, earlier, jobs);
+  return { workers, ...(warnings.length > 0 && { warnings }) };
 }
 
 function isPaused(job: string, pause: Pause): FerryError {

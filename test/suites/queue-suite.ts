@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Queue, QueueEvents } from 'bullmq';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Report } from '../../src/core/events.js';
 import { keyOf } from '../../src/core/pause.js';
@@ -13,7 +14,8 @@ import type { Permit } from '../../src/core/permit.js';
 import { present } from '../../src/core/present.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../../src/core/request.js';
 import { type Consumer, consume } from '../../src/queue/consume.js';
-import { installationOf } from '../../src/queue/installation.js';
+import { earlierProcesses } from '../../src/queue/earlier-processes.js';
+import { installationOf, storeLayout } from '../../src/queue/installation.js';
 import { openPauses, type Pauses } from '../../src/queue/pauses.js';
 import { openPermits } from '../../src/queue/permits.js';
 import { openRunQueue, type RunQueue } from '../../src/queue/runs.js';
@@ -431,6 +433,42 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       );
       expect(new Set(ids).size).toBe(1);
       expect(await installationOf(kit.stores[1], onError)).toBe(ids[0]);
+    });
+
+    test('a store of the layout before is taken over, unless a process of that layout uses it; a newer one is refused', async () => {
+      const [store] = kit.stores;
+      const id = await installationOf(store, onError);
+      const marks = new Queue('ferryline-installation', store.options(), store.backend);
+      onTestFinished(() => marks.close());
+      const mark = async (layout?: number) =>
+        (await marks.getJob('installation'))?.updateData({ id, ...present({ layout }) });
+      const marked = async () => (await marks.getJob('installation'))?.data.layout;
+
+      await mark();
+      if (store.kind !== 'embedded') {
+        const earlier = new QueueEvents('ferryline-signals', store.options(true), store.backend);
+        await until(async () => (await earlierProcesses(store)).length === 1);
+        await expect(installationOf(store, onError)).rejects.toMatchObject({
+          kind: 'busy',
+          message: expect.stringMatching(/^1 process of an earlier version .*; its layout is 1, /),
+          hint: expect.stringContaining('stop every daemon of the earlier version'),
+        });
+        expect(await marked()).toBeUndefined();
+        await earlier.close();
+        await until(async () => (await earlierProcesses(store)).length === 0);
+      }
+      // Processes of this build are not taken for earlier ones.
+      const signals = await openSignals(store, onError);
+      expect(await installationOf(store, onError)).toBe(id);
+      expect(await marked()).toBe(storeLayout);
+      await signals.close();
+
+      await mark(storeLayout + 1);
+      await expect(installationOf(store, onError)).rejects.toMatchObject({
+        kind: 'config',
+        message: `the queue has layout ${storeLayout + 1}, made by a newer ferryline; this version knows layouts up to ${storeLayout}`,
+      });
+      await mark(storeLayout);
     });
 
     test("the store's clock is one for all processes", async () => {

@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** A command that starts it: `['prlimit', '--nofile=20']`. */
   readonly wrap?: readonly string[];
+  /** The program's file: that of another build (`buildOf`). */
+  readonly program?: string;
 }
 
 /** One line of `--json`. */
@@ -54,7 +56,12 @@ export function ferryline(args: readonly string[], options: RunOptions = {}): Pr
 export function startFerryline(args: readonly string[], options: RunOptions = {}): Live {
   mustBeBuilt();
   const cwd = options.cwd ?? project;
-  const [command = '', ...words] = [...(options.wrap ?? []), process.execPath, main, ...args];
+  const [command = '', ...words] = [
+    ...(options.wrap ?? []),
+    process.execPath,
+    options.program ?? main,
+    ...args,
+  ];
   const child = spawn(command, words, {
     cwd,
     signal: options.signal,

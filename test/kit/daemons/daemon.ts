@@ -15,6 +15,8 @@ export interface DaemonOptions {
   /** More arguments of `start`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another build's program (`buildOf`). */
+  readonly program?: string;
 }
 
 /** Starts the daemon of a scene and resolves once it has started. */
@@ -22,6 +24,7 @@ export async function startDaemon(scene: Scene, options: DaemonOptions = {}): Pr
   const live = startFerryline(['start', ...(options.args ?? [])], {
     cwd: scene.cwd,
     env: { ...options.env },
+    ...(options.program !== undefined && { program: options.program }),
   });
   running.add(live);
   void live.ended.finally(() => running.delete(live));

@@ -10,6 +10,8 @@ export interface NamedDaemonOptions {
   readonly args?: readonly string[];
   /** A jobs.yml of its own. */
   readonly config?: string;
+  /** Another build's program (`buildOf`). */
+  readonly program?: string;
 }
 
 export interface NamedDaemon extends Daemon {
@@ -48,10 +50,10 @@ export async function startDaemonNamed(
   scene: Scene,
   name: string,
   queue: string,
-  { args = [], config }: NamedDaemonOptions = {},
+  { args = [], config, program }: NamedDaemonOptions = {},
 ): Promise<NamedDaemon> {
   const env = namedDaemonEnv(scene, name, queue, config);
-  const daemon = await startDaemon(scene, { args, env });
+  const daemon = await startDaemon(scene, { args, env, ...(program !== undefined && { program }) });
   onTestFinished(() => daemon.kill9());
   const cli = (args: readonly string[]) => scene.cli(args, { env });
   const runs = async (job?: string) => {

@@ -31,7 +31,7 @@ test('an event whose transaction commits after that of a later event is not miss
   await slow.connect();
   await slow.query('BEGIN');
   await slow.query(
-    `INSERT INTO bullmq.event (queue, event, data, created_at_ms) VALUES ('ferryline-signals', 'cancel', '{"run": "first"}', 0)`,
+    `INSERT INTO bullmq.event (queue, event, data, created_at_ms) VALUES ('ferryline-messages', 'cancel', '{"run": "first"}', 0)`,
   );
   await signals.send('cancel', { run: 'second' });
   await vi.waitFor(() => expect(heard).toEqual(['second']), 5000);

@@ -1,0 +1,55 @@
+/** Another build of ferryline on the same store. The commits are in ../upgrade.json; they are built here. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { test as base, forFile } from '../kit/base.js';
+import { buildOf } from '../kit/daemons/build-of.js';
+import { startFerryline } from '../kit/daemons/cli.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { namedDaemonEnv, startDaemonNamed } from '../kit/daemons/named-daemon.js';
+import { sharedStores, storeForTest } from '../kit/servers/stores.js';
+
+const commits: Record<'withoutMark', string> = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../upgrade.json'), 'utf8'),
+);
+
+const test = base.extend('withoutMark', forFile, () => buildOf(commits.withoutMark));
+
+test.for(sharedStores)(
+  'beside a build that knows no layouts the new one stops, and says how to change over; then it takes over what waits: %s',
+  { timeout: 120_000 },
+  async ([, start], { scene, withoutMark }) => {
+    const { url } = await storeForTest(start);
+    scene.writeHere({ a: 'one' });
+    await scene.jobs({ worker: 'later' });
+    const options = { args: ['--worker', 'earlier'], program: withoutMark };
+    const old = await startDaemonNamed(scene, 'old', url, options);
+    const run = await old.enqueue();
+    const refused = await scene.cli(['start'], { env: namedDaemonEnv(scene, 'new', url) });
+    expect(refused.code).toBe(8);
+    expect(refused.stderr).toMatch(
+      /1 process of an earlier version of ferryline still uses the queue.*; its layout is 1, and this version makes it 2/,
+    );
+    expect(refused.stderr).toContain('stop every daemon of the earlier version, then start this');
+    // A run by hand would not see the other's runs, either.
+    const byHand = startFerryline(['run', 'job'], {
+      cwd: scene.cwd,
+      env: namedDaemonEnv(scene, 'hand', url),
+    });
+    expect((await byHand.ended).code).toBe(8);
+    expect(await old.stop()).toBe(0);
+
+    const now = await startDaemonNamed(scene, 'new', url, { args: ['--worker', 'later'] });
+    expect(await now.endOf(run)).toMatchObject({ outcome: 'succeeded' });
+    const warnings = async () => (await now.cli(['status', '--json'])).events[0]?.warnings;
+    expect(await warnings()).toBeUndefined();
+    // One that is started again by mistake cannot know better, but is seen.
+    const again = await startDaemonNamed(scene, 'old', url, options);
+    expect(await warnings()).toEqual([
+      expect.stringContaining('an earlier version of ferryline uses the queue as well'),
+    ]);
+    await again.stop();
+    await eventually(async () => (await warnings()) === undefined);
+    await now.stop();
+  },
+);

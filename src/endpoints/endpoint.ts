@@ -121,7 +121,17 @@ export interface Endpoint {
   list(folder: string, signal: AbortSignal): Promise<Entry[]>;
   /** The entry at a path, links not followed; undefined if there is none. */
   stat(path: string, signal: AbortSignal): Promise<Stat | undefined>;
-  open(path: string, mode: OpenMode, permissions: number, signal: AbortSignal): Promise<Handle>;
+  /**
+   * Opens a file. `beside` is a handle of any side that the caller has open already: where no more files can be
+   * opened, the call may reject (`isGivingWay`), and the caller closes that handle and begins again.
+   */
+  open(
+    path: string,
+    mode: OpenMode,
+    permissions: number,
+    signal: AbortSignal,
+    beside?: Handle,
+  ): Promise<Handle>;
   /**
    * Reads a file from its beginning until it ends or `target` (at most `can.maxRead` bytes) is full,
    * in as few round trips as the side allows. `target` must not be used until this resolves; after a

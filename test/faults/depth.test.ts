@@ -94,6 +94,34 @@ describe('a server that allows few open files', () => {
     },
   );
 
+  // what keeps one file open and needs another one must not wait for what does the same
+  test.for([
+    ['pull', 3, 'checksum', 0],
+    ['within', 3, 'checksum', 0],
+    ['within', 2, 'size', 0],
+    ['within', 1, 'size', 3],
+  ] as const)(
+    'large files, %s, %i at once, verify: %s: the run ends, with %i',
+    async ([way, most, verify, code], { scene, hostile }) => {
+      const { behave, seen } = atMost(most);
+      const isWithin = way === 'within';
+      const names = Array.from({ length: 12 }, (_, i) => `large-${i}`);
+      scene.writeThere(Object.fromEntries(names.map((name) => [name, randomBytes(150_000, 1)])));
+      await scene.jobs({
+        ...{ operation: isWithin ? 'push' : 'pull', from: `archive:${scene.place}`, verify },
+        to: isWithin ? `archive:${scene.place}-copy` : './data',
+      });
+      hostile.extensions = {};
+      hostile.behave = behave;
+      const ended = await scene.run();
+      expect(ended.code, ended.stderr).toBe(code);
+      expect(ended.report.files).toMatchObject(code === 0 ? { copied: 12 } : { failed: 12 });
+      expect(seen.open).toBe(0);
+      const copy = isWithin ? `${scene.there()}-copy` : scene.here();
+      expect(sameTree(scene.there(), copy)).toBe(code === 0);
+    },
+  );
+
   test.for([
     ['Failure', failure],
     ['Permission denied', denied],

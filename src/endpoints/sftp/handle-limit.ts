@@ -6,15 +6,22 @@
  * the login folder, which surely opens, is tried as well: if that is refused, too, handles are short.
  * Some answer PERMISSION_DENIED, and some limit files alone. So what is refused while as many are open
  * as ever were is asked for once more when one is closed: a limit that gives way then was the reason.
+ *
+ * Of those that keep a handle while they wait for another, one waits at a time, before all others: the rest
+ * give way (../give-way.ts), so that whatever is open is closed in the end.
  */
 import { abortable } from '../../core/abort.js';
 import { FerryError } from '../../core/errors.js';
+import { giveWay } from '../give-way.js';
 import type { SftpChannel } from './client/channel.js';
 
 /** How often an open may fail while other opens succeed before the failure is the file's own. */
 const mostOwnFailures = 3;
 /** With fewer open, PERMISSION_DENIED is never taken for a limit. */
 const leastLimit = 4;
+
+/** Where a caller has another handle, which it keeps while it waits: of this session or not. */
+type Held = 'here' | 'elsewhere';
 
 /** A refusal that may be for want of handles. */
 class Refusal {
@@ -45,23 +52,36 @@ export class HandleLimit {
   #closedWhileJudging = 0;
   /** Refused opens and those that came after them: each goes on when another handle is closed. */
   readonly #waiting: (() => void)[] = [];
+  /** Whether one of them keeps another handle. */
+  #keeperWaits = false;
 
   /** `onShort` is called once, with the number of open handles, when the server opens no more. */
   constructor(onShort: (open: number) => void) {
     this.#onShort = onShort;
   }
 
-  /** Opens something on a channel by `ask`; the caller must call `closed` once for the handle it gets. */
-  open(channel: SftpChannel, ask: () => Promise<Buffer>, signal: AbortSignal): Promise<Buffer> {
-    if (this.#judging || this.#waiting.length > 0)
-      return this.#nextClosed(signal).then(() => this.#openNow(channel, ask, signal));
-    return this.#openNow(channel, ask, signal);
+  /** Opens something on a channel by `ask`; the caller must call `closed` once for the handle it gets. One that has another handle (`held`) may have to give way. */
+  open(
+    channel: SftpChannel,
+    ask: () => Promise<Buffer>,
+    signal: AbortSignal,
+    held?: Held,
+  ): Promise<Buffer> {
+    const isAlone = held === 'here' && this.#open === 1;
+    if (this.#judging || (this.#waiting.length > 0 && !isAlone))
+      return this.#turn(signal, held).then(() => this.#openNow(channel, ask, signal, held));
+    return this.#openNow(channel, ask, signal, held);
   }
 
-  #openNow(channel: SftpChannel, ask: () => Promise<Buffer>, signal: AbortSignal): Promise<Buffer> {
+  #openNow(
+    channel: SftpChannel,
+    ask: () => Promise<Buffer>,
+    signal: AbortSignal,
+    held: Held | undefined,
+  ): Promise<Buffer> {
     const full = this.#begin();
     return ask().then(this.#opened, (error) =>
-      this.#openLater(this.#refused(error, full), channel, ask, signal),
+      this.#openLater(this.#refused(error, full), channel, ask, signal, held),
     );
   }
 
@@ -71,6 +91,7 @@ export class HandleLimit {
     channel: SftpChannel,
     ask: () => Promise<Buffer>,
     signal: AbortSignal,
+    held: Held | undefined,
   ): Promise<Buffer> {
     let waited = false;
     for (let answer: Buffer | Refusal = refusal; ; answer = await this.#ask(ask)) {
@@ -80,7 +101,9 @@ export class HandleLimit {
         if (waited && refusal.full) this.#isShort();
         return answer;
       }
-      if (this.#open > 0) await this.#nextClosed(signal);
+      // the caller's own handle is all there is to wait for
+      if (held === 'here' && this.#open === 1) throw answer.error;
+      if (this.#open > 0) await this.#turn(signal, held);
       waited = true;
     }
   }
@@ -121,10 +144,18 @@ export class HandleLimit {
   #refused(error: unknown, timesFull: number): Refusal {
     this.#open--;
     const full = this.#timesFull > timesFull;
-    if (this.#open > 0 && isBareFailure(error)) return new Refusal(error, full);
-    if (full && this.#held >= leastLimit && isDenied(error)) return new Refusal(error, full);
+    const mayWait = this.#open > 0 && isBareFailure(error);
+    if (mayWait || (full && this.#held >= leastLimit && isDenied(error))) {
+      this.#noteOnlyOne();
+      return new Refusal(error, full);
+    }
     this.#next();
     throw error;
+  }
+
+  /** Lets a waiter that keeps the only open handle ask again: nothing else will be closed. */
+  #noteOnlyOne(): void {
+    if (this.#keeperWaits && this.#open === 1) this.#next();
   }
 
   /** Asks again while the server opens other things: returns a refusal for want of handles, throws one for another reason. */
@@ -150,6 +181,7 @@ export class HandleLimit {
       const released = short ? this.#closedWhileJudging : this.#waiting.length;
       for (let left = released; left > 0; left--) this.#next();
       this.#closedWhileJudging = 0;
+      this.#noteOnlyOne();
     }
     if (answer instanceof Refusal && !short) throw answer.error;
     return answer;
@@ -177,10 +209,21 @@ export class HandleLimit {
   }
 
   /** Resolves when another handle is closed and it is this caller's turn. */
-  #nextClosed(signal: AbortSignal): Promise<void> {
+  async #turn(signal: AbortSignal, held: Held | undefined): Promise<void> {
+    if (held === undefined) return this.#nextClosed(signal, (go) => this.#waiting.push(go));
+    if (this.#keeperWaits) throw giveWay();
+    this.#keeperWaits = true;
+    try {
+      await this.#nextClosed(signal, (go) => this.#waiting.unshift(go));
+    } finally {
+      this.#keeperWaits = false;
+    }
+  }
+
+  #nextClosed(signal: AbortSignal, lineUp: (go: () => void) => void): Promise<void> {
     return abortable<void>(signal, (resolve) => {
       const go = () => resolve();
-      this.#waiting.push(go);
+      lineUp(go);
       return () => this.#waiting.splice(this.#waiting.indexOf(go), 1);
     });
   }

@@ -102,12 +102,16 @@ export class SftpFile implements Handle {
     if (this.#rules.can.fsync) await channel.fsync(handle, signal).catch(this.#failed);
   }
 
+  isCountedBy(handles: OpenedFile['handles']): boolean {
+    return this.#file.handles === handles;
+  }
+
   async copyFrom(path: string, bytes: number, signal: AbortSignal): Promise<Stat> {
     const { channel, handle, handles } = this.#file;
     const at = this.#rules.full(path);
     if (!this.#rules.can.copyData) throw noCopyData(path);
     const open = () => channel.open(at, openFlag.READ, {}, signal);
-    const from = await handles.open(channel, open, signal).catch((error) => {
+    const from = await handles.open(channel, open, signal, 'here').catch((error) => {
       throw withPath(error, path);
     });
     try {

@@ -2,7 +2,7 @@
 import type { Stat } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
 import { confine } from '../confine.js';
-import type { OpenMode, WholeFile } from '../endpoint.js';
+import type { Handle, OpenMode, WholeFile } from '../endpoint.js';
 import type { BareFailure } from './bare-failure.js';
 import type { SftpChannel } from './client/channel.js';
 import { openFlag } from './client/wire.js';
@@ -34,6 +34,7 @@ export interface Files {
     mode: OpenMode,
     permissions: number,
     signal: AbortSignal,
+    beside?: Handle,
   ): Promise<SftpFile>;
   readWhole(
     channel: SftpChannel,
@@ -46,8 +47,9 @@ export interface Files {
 
 export function createFiles({ root, ordered, failure, rules }: FileParts): Files {
   const { quirks } = rules;
-  const open: Files['open'] = async (channel, handles, path, mode, permissions, signal) => {
+  const open: Files['open'] = async (channel, handles, path, mode, permissions, signal, beside) => {
     const at = confine(root, path);
+    const held = beside && placeOf(beside, handles);
     // SFTP v3 can't forbid following a link, so a link is refused before the file is opened
     if (mode === 'update') {
       const there = await statEntry(channel, handles, at, signal);
@@ -56,7 +58,12 @@ export function createFiles({ root, ordered, failure, rules }: FileParts): Files
     }
     const ask = (wanted: number) => {
       const attributes = mode === 'create' ? { mode: permissions } : {};
-      return handles.open(channel, () => channel.open(at, wanted, attributes, signal), signal);
+      return handles.open(
+        channel,
+        () => channel.open(at, wanted, attributes, signal),
+        signal,
+        held,
+      );
     };
     const look = () => statEntry(channel, handles, at, signal);
     const opening = mode === 'create' ? createNew(ask, look, quirks) : ask(flags[mode]);
@@ -101,6 +108,11 @@ export function createFiles({ root, ordered, failure, rules }: FileParts): Files
       }
     },
   };
+}
+
+/** Where a handle is open, as the limit of one session sees it. */
+function placeOf(handle: Handle, handles: HandleLimit): 'here' | 'elsewhere' {
+  return handle instanceof SftpFile && handle.isCountedBy(handles) ? 'here' : 'elsewhere';
 }
 
 /** Creates a file that must not exist. A server that has no exclusive creation is asked what is there first. */

@@ -75,11 +75,11 @@ export function openSftp(place: SftpRoot): Endpoint {
       repeat(path, signal, (channel, handles) => statEntry(channel, handles, full(path), signal)),
 
     // creating is not repeated: copying then begins the whole file again, under a new name
-    open: (path, mode, permissions, signal) =>
+    open: (path, mode, permissions, signal, beside) =>
       repeat(
         path,
         signal,
-        (channel, handles) => files.open(channel, handles, path, mode, permissions, signal),
+        (channel, handles) => files.open(channel, handles, path, mode, permissions, signal, beside),
         mode === 'create' ? 0 : undefined,
       ),
 

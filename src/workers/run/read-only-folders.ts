@@ -39,8 +39,8 @@ export class ReadOnlyFolders {
   #wrap(side: Endpoint): Endpoint {
     return {
       ...side,
-      open: (path, mode, permissions, signal) =>
-        this.#again([path], signal, () => side.open(path, mode, permissions, signal)),
+      open: (path, mode, permissions, signal, beside) =>
+        this.#again([path], signal, () => side.open(path, mode, permissions, signal, beside)),
       mkdir: (path, permissions, signal) =>
         this.#again([path], signal, () => side.mkdir(path, permissions, signal)),
       rename: (from, to, replace, signal, isOurs) =>

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { all } from '../../../core/at-once.js';
 import type { Endpoint, Handle } from '../../../endpoints/endpoint.js';
+import { untilNotGivingWay } from '../../../endpoints/give-way.js';
 import { largestChunkBytes, requestsFor } from './chunks.js';
 
 /** Bytes in flight on each side while a file is hashed. */
@@ -55,10 +56,13 @@ export async function sameContent(
     const same = await sameSmall([a, aPath], [b, bPath], bytes, signal, rules);
     if (same !== undefined) return same;
   }
-  const ours = await a.open(aPath, 'read', 0, signal);
-  const theirs = await b.open(bPath, 'read', 0, signal).catch(async (error) => {
-    await ours.close().catch(() => {});
-    throw error;
+  const [ours, theirs] = await untilNotGivingWay(signal, async () => {
+    const first = await a.open(aPath, 'read', 0, signal);
+    const second = await b.open(bPath, 'read', 0, signal, first).catch(async (error) => {
+      await first.close().catch(() => {});
+      throw error;
+    });
+    return [first, second] as const;
   });
   try {
     return await sameParts(ours, theirs, { ...rules, bytes, atOnce }, signal);
@@ -129,17 +133,19 @@ export function hashOf(data: Buffer): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
-/** The SHA-256 of a whole file, read from its side, hexadecimal. */
+/** The SHA-256 of a whole file, which probably has `bytes` bytes, read from its side, hexadecimal. */
 export async function hashOfFile(
   side: Endpoint,
   path: string,
+  bytes: number,
   signal: AbortSignal,
   pass: ContentRules['pass'],
 ): Promise<string> {
   const handle = await side.open(path, 'read', 0, signal);
   try {
     const size = Math.min(largestChunkBytes, side.can.maxRead);
-    const atOnce = requestsFor(bytesAhead, size);
+    // one byte more than it has is read, so that its end shows
+    const atOnce = Math.min(requestsFor(bytesAhead, size), Math.ceil((bytes + 1) / size));
     const hash = createHash('sha256');
     const buffers = Array.from({ length: atOnce }, () => Buffer.alloc(size));
     for (let at = 0; ; at += size * atOnce) {

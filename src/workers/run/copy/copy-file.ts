@@ -7,6 +7,7 @@
 import type { Attributes, Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Handle } from '../../../endpoints/endpoint.js';
+import { untilNotGivingWay } from '../../../endpoints/give-way.js';
 import { doubtfulUntil } from '../../../jobs/plan/doubt.js';
 import { precisionOf } from '../plan-rules.js';
 import { largestChunkBytes, moveChunks, requestsFor } from './chunks.js';
@@ -76,14 +77,16 @@ export function beforePublishing(
 /** Copies one file to a temporary name at the destination, complete and checked. */
 export async function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
   const { source, destination } = context;
-  if (source === destination && destination.can.copyData) return stageWithin(request, context);
+  const { signal } = context;
+  if (source === destination && destination.can.copyData)
+    return untilNotGivingWay(signal, () => stageWithin(request, context));
   const { size } = request.source;
   // one byte more than its size is requested, so that the only read reaches its end
   if (size !== undefined && size < chunkBytes(context)) {
     const staged = await stageWhole(request, size, context);
     if (staged !== undefined) return staged;
   }
-  return stageChunks(request, context);
+  return untilNotGivingWay(signal, () => stageChunks(request, context));
 }
 
 /** Copies a file that fits into one request, in as few round trips as the sides allow; undefined if it is one that may grow (`live`) and did. */
@@ -108,7 +111,7 @@ async function stageWhole(
     checkSource(before, read.after, false);
     if (read.bytes !== size) throw changed('it holds more or less than its reported size');
     const data = buffer.subarray(0, size);
-    const staged = await stage(request, before, readAt, context, async (target, attributes) => {
+    const staged = await stage(request, { before, readAt }, context, async (target, attributes) => {
       const stored = await finish(target, attributes, size, context, data);
       context.onBytes(size);
       const hash = rules.verify === 'checksum' ? hashOf(data) : undefined;
@@ -126,6 +129,11 @@ async function stageChunks(request: CopyRequest, context: CopyContext): Promise<
   const { source, signal, largeFiles } = context;
   const readAt = Date.now();
   const from = await source.open(request.from, 'read', 0, signal);
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) from.close().catch(() => {}); // it was only read from
+    isOpen = false;
+  };
   try {
     // a local stat is cheap; a remote one costs a round trip, and the scan's stat is as good, unless the file grows
     const mayGrow = context.isLive?.(request.path) === true;
@@ -134,14 +142,15 @@ async function stageChunks(request: CopyRequest, context: CopyContext): Promise<
     const size = sizeOf(before, request);
     await largeFiles.take(1);
     try {
-      return await stage(request, before, readAt, context, (target, attributes) =>
-        sendChunks({ from, target, before, size, attributes, mayGrow }, context),
+      const reading = { before, readAt, beside: from };
+      return await stage(request, reading, context, (target, attributes) =>
+        sendChunks({ from, close, target, before, size, attributes, mayGrow }, context),
       );
     } finally {
       largeFiles.give(1);
     }
   } finally {
-    from.close().catch(() => {}); // it was only read from
+    close();
   }
 }
 
@@ -154,7 +163,7 @@ async function stageWithin(request: CopyRequest, context: CopyContext): Promise<
   const size = sizeOf(before, request);
   await largeFiles.take(1);
   try {
-    return await stage(request, before, readAt, context, async (target, attributes) => {
+    return await stage(request, { before, readAt }, context, async (target, attributes) => {
       checkSource(before, await target.handle.copyFrom(request.from, size, signal), false);
       const stored = await finish(target, attributes, size, context, undefined);
       return { stored, hash: undefined, grew: false };
@@ -188,11 +197,19 @@ interface Sent {
   readonly grew: boolean;
 }
 
+interface Reading {
+  /** The source's attributes before its first byte is read. */
+  readonly before: Stat;
+  /** When reading began, ms since the epoch. */
+  readonly readAt: number;
+  /** The source's handle, if it is open meanwhile. */
+  readonly beside?: Handle;
+}
+
 /** Makes the temporary file, lets `send` fill and finish it, and verifies it. */
 async function stage(
   request: CopyRequest,
-  before: Stat,
-  readAt: number,
+  { before, readAt, beside }: Reading,
   context: CopyContext,
   send: (target: TemporaryFile, attributes: Attributes) => Promise<Sent>,
 ): Promise<Staged> {
@@ -202,7 +219,7 @@ async function stage(
   // a later run must not resume bytes that were read while a change might not show
   const identity = before.identity ?? (mayChangeUnseen(before, context) ? rules.start : undefined);
   const mark = markOf(context.writer, [path, size, before.mtime, identity]);
-  const target = await openTemporary(request, mark, size, context);
+  const target = await openTemporary(request, mark, size, context, beside);
   try {
     const sent = await send(target, attributesFor(before, request.destination, rules.modes));
     const verified =
@@ -245,6 +262,8 @@ function isPassing(error: unknown): boolean {
 
 interface Sending {
   readonly from: Handle;
+  /** Closes it: what follows may need to open another file. */
+  readonly close: () => void;
   readonly target: TemporaryFile;
   /** The source's attributes before its first byte is read. */
   readonly before: Stat;
@@ -255,7 +274,7 @@ interface Sending {
 }
 
 async function sendChunks(sending: Sending, context: CopyContext): Promise<Sent> {
-  const { from, target, before, size, attributes, mayGrow } = sending;
+  const { from, close, target, before, size, attributes, mayGrow } = sending;
   const { signal, rules } = context;
   if (target.start > 0) context.onBytes(target.start);
   let arrived = target.start;
@@ -280,6 +299,7 @@ async function sendChunks(sending: Sending, context: CopyContext): Promise<Sent>
       },
     });
     const grew = checkSource(before, await from.stat(signal), mayGrow);
+    close();
     const stored = await finish(target, attributes, size, context, undefined);
     return { hash, stored, grew };
   } catch (error) {
@@ -331,7 +351,7 @@ async function verify(
   const same =
     sent.hash === undefined
       ? await sameContent(source, request.from, destination, target.path, signal, whole)
-      : sent.hash === (await hashOfFile(destination, target.path, signal, pass));
+      : sent.hash === (await hashOfFile(destination, target.path, size, signal, pass));
   // a server shows no sign of a change whose mtime was put back, so that its file is read once more
   if (same && sent.hash !== undefined && source.can.roundTrip > 0) {
     const again = await sameContent(

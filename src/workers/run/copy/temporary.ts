@@ -2,6 +2,7 @@
 import type { Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Handle } from '../../../endpoints/endpoint.js';
+import { isGivingWay } from '../../../endpoints/give-way.js';
 import type { Snapshot } from '../../../jobs/plan/plan.js';
 import { agrees, changedThere } from './agrees.js';
 import { resumeWindowBytes } from './chunks.js';
@@ -26,12 +27,13 @@ export function mayResume(size: number | undefined): boolean {
   return size !== undefined && size > resumeWindowBytes;
 }
 
-/** Opens a temporary file for `request.path`; resumes an earlier one if possible. */
+/** Opens a temporary file for `request.path`; resumes an earlier one if possible. `beside`: the source's handle, if it is open; see Endpoint's `open`. */
 export async function openTemporary(
   request: CopyRequest,
   mark: string,
   size: number,
   context: CopyContext,
+  beside?: Handle,
 ): Promise<TemporaryFile> {
   const { destination, rules, signal, leftovers } = context;
   const newPath = () => temporaryPath(request.path, mark, rules.start);
@@ -42,7 +44,7 @@ export async function openTemporary(
     let claimed: TemporaryFile | undefined;
     for (const leftover of found)
       if (canResume && claimed === undefined)
-        claimed = await claim({ leftover, mark, size, newPath }, context);
+        claimed = await claim({ leftover, mark, size, newPath, beside }, context);
       else context.orphans.add(leftover);
     if (claimed !== undefined) return claimed;
   }
@@ -51,9 +53,10 @@ export async function openTemporary(
     rules.modes === 'server' || (rules.modes === 'source' && request.source.mode === undefined);
   const permissions = fromUmask ? 0o666 : 0o600;
   const path = newPath();
-  const handle = await destination.open(path, 'create', permissions, signal).catch((error) => {
+  const opening = destination.open(path, 'create', permissions, signal, beside);
+  const handle = await opening.catch((error) => {
     // the file may exist although the reply was lost
-    context.orphans.add(path);
+    if (!isGivingWay(error)) context.orphans.add(path);
     throw error;
   });
   return { path, handle, start: 0 };
@@ -65,11 +68,12 @@ interface Claim {
   /** Bytes of the whole file. */
   readonly size: number;
   readonly newPath: () => string;
+  readonly beside: Handle | undefined;
 }
 
 /** Claims an earlier temporary file, if it is a plain file of usable size, and sound as far as the side can tell; else it becomes an orphan. */
 async function claim(
-  { leftover, mark, size, newPath }: Claim,
+  { leftover, mark, size, newPath, beside }: Claim,
   { destination, signal, leftovers, orphans }: CopyContext,
 ): Promise<TemporaryFile | undefined> {
   let at = leftover;
@@ -80,14 +84,14 @@ async function claim(
       const path = newPath();
       await destination.rename(leftover, path, false, signal);
       at = path;
-      const handle = await destination.open(path, 'update', 0, signal);
+      const handle = await destination.open(path, 'update', 0, signal, beside);
       const start = length - resumeWindowBytes;
       const isSound = (await handle.cutTo?.(start, signal)) ?? true;
       if (isSound) return { path, handle, start };
       await handle.close();
     }
   } catch (error) {
-    if (!(error instanceof FerryError) || error.kind !== 'io') {
+    if (!(error instanceof FerryError) || error.kind !== 'io' || isGivingWay(error)) {
       leftovers.set(mark, [at]); // another try may claim it
       throw error;
     }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { FerryError } from '../core/errors.js';
 import { present } from '../core/present.js';
+import { answerOtherFlags } from './other-tools.js';
 
 /** As commander passes them: text, except for switches. A flag that was not given is undefined. */
 export interface RuleFlags {
@@ -100,30 +101,8 @@ export function addRuleFlags(command: Command): Command {
     group.addOption(new Option(name).hideHelp());
   // commander sets a switch with only a negated form to true by default
   group.setOptionValue('delete', undefined);
-  for (const [flag, ours] of Object.entries(formerFlags))
-    group.addOption(
-      new Option(flag).hideHelp().argParser(() => {
-        throw formerFlag(flag, ours);
-      }),
-    );
+  answerOtherFlags(command);
   return group;
-}
-
-/** Flags of earlier drafts and of other tools, each with the flag to use. */
-const formerFlags: Readonly<Record<string, string>> = {
-  '--keep <value>': '--trash-keep',
-  '--require <value>': '--delete-require',
-  '--backup-dir <value>': '--trash-dir',
-  '--ignore-existing [value]': '--existing skip',
-  '--update [value]': '--existing newer',
-  '--checksum [value]': '--compare checksum',
-  '--transfers <value>': 'maxFiles of the remote',
-  '--chmod <value>': '--modes',
-};
-
-/** The error for a flag with another name in ferryline. */
-function formerFlag(flag: string, ours: string): FerryError {
-  return new FerryError('config', `there is no ${flag.split(' ')[0]}; use ${ours} instead`);
 }
 
 /** The flags as keys of jobs.yml; keys without a flag are absent. */
@@ -202,11 +181,6 @@ export function addRunFlags(command: Command): Command {
       '--attempts <number>',
       'most attempts, including the first (default: 1)',
       wholeNumber('--attempts', 1, 1000),
-    )
-    .addOption(
-      new Option('--retries <number>').hideHelp().argParser(() => {
-        throw formerFlag('--retries', '--attempts, which includes the first one,');
-      }),
     );
 }
 

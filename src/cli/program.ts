@@ -19,6 +19,7 @@ import {
   type RunFlags,
   wholeNumber,
 } from './flags.js';
+import { otherVerbs } from './other-tools.js';
 import { packageFolder } from './own-files.js';
 import { addDoctor, addServerVerbs } from './server-verbs.js';
 import { Output, type OutputOptions, type Verbosity } from './show/output.js';
@@ -33,16 +34,6 @@ import { workingFolder } from './working-folder.js';
 
 /** Verbs planned for a later version. */
 const laterVerbs = ['rollback', 'releases'];
-
-/** Verbs of earlier drafts and of other tools, each with the verb to use. */
-const formerVerbs: Readonly<Record<string, string>> = {
-  retry: 'rerun RUN',
-  sync: 'mirror FROM TO',
-  copy: 'push FROM TO',
-  put: 'push FROM TO',
-  get: 'pull FROM TO',
-  stop: 'cancel RUN',
-};
 
 const exitCodesText = `
 Exit codes: 0 succeeded, 1 bug in ferryline, 2 usage or configuration, 3 incomplete,
@@ -64,7 +55,7 @@ export async function runProgram(
     code = await action(context, command.optsWithGlobals(), ...(given as string[]));
   });
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(unbundled(args), { from: 'user' });
     return code;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : exitCodes.config;
@@ -77,12 +68,22 @@ export async function runProgram(
   }
 }
 
+/** `-nv` as `-n -v`: commander takes a bundle apart only if all its flags are of one command. */
+function unbundled(args: readonly string[]): string[] {
+  const end = args.indexOf('--');
+  return args.flatMap((arg, at) =>
+    /^-[nqvlRfhV]{2,}$/.test(arg) && (end < 0 || at < end)
+      ? [...arg.slice(1)].map((letter) => `-${letter}`)
+      : [arg],
+  );
+}
+
 function build(wrap: Wrap): Command {
   const program = new Command('ferryline')
     .description('Automated sync and transfer jobs over SFTP: push, pull and mirror.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help for ferryline or a command')
-    .helpCommand(false)
+    .helpCommand('help [command]', 'print help for a command')
     .option('-c, --config <file>', 'jobs.yml to use')
     .option('--no-config', 'use no jobs.yml')
     .option('--json', 'print events as JSON lines on stdout, and nothing else')
@@ -104,10 +105,19 @@ function build(wrap: Wrap): Command {
   addOtherVerbs(program, wrap);
   addServerVerbs(program, wrap);
   for (const name of laterVerbs)
-    refuse(program, wrap, name, `ferryline ${name} is not in this version`);
-  for (const [name, ours] of Object.entries(formerVerbs))
+    refuse(program, wrap, name, `\`ferryline ${name}\` is not in this version`);
+  for (const [name, ours] of Object.entries(otherVerbs))
     refuse(program, wrap, name, `there is no \`ferryline ${name}\`; use \`ferryline ${ours}\``);
+  for (const command of program.commands) showUsageAfterError(command);
   return program;
+}
+
+/** After an error in a command's arguments, its usage is shown, too. */
+function showUsageAfterError(command: Command): void {
+  const usage = `usage: ferryline ${command.name()} ${command.usage()}\n`;
+  command.configureOutput({
+    outputError: (text, write) => write(safeLines(text) + usage),
+  });
 }
 
 /** What commander says of a command line, which repeats its words, as lines that are safe on a terminal. */

@@ -31,6 +31,7 @@ test('before a verb is known, only the command line itself is loaded', () => {
     'cli/hangups.ts',
     'cli/load-bundle.ts',
     'cli/main.ts',
+    'cli/other-tools.ts',
     'cli/own-files.ts',
     'cli/program.ts',
     'cli/server-verbs.ts',

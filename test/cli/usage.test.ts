@@ -79,10 +79,43 @@ describe('usage', () => {
     expect(result.stderr).toContain(says);
   });
 
+  test.each([
+    [['sync', 'a', 'b:c'], 'use `ferryline mirror FROM TO`'],
+    [['lsf', 'b:c'], 'use `ferryline ls REMOTE:path`'],
+    [['push', 'a', 'b:c', '--delete'], 'use `ferryline mirror`'],
+    [['mirror', 'a', 'b:c', '-a'], 'there is no --archive; leave it out'],
+    [['push', 'a', 'b:c', '--checksum'], 'use --compare checksum'],
+    [['run', 'j', '--backup-dir', 'x'], 'use --trash-dir'],
+    [['run', 'j', '--retries', '3'], 'use --attempts'],
+    [['push', 'a', 'b:c', '-e', 'ssh'], 'use -i KEY'],
+    [['plan', 'j', '--exclude-from', 'x'], '--ignore-file'],
+  ])("%j is another tool's: 2, with our word", async (args, says) => {
+    const result = await run(...args);
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toContain(says);
+  });
+
+  test('wrong arguments show the usage of the command', async () => {
+    const { stderr } = await run('explain', 'j');
+    expect(stderr).toContain('usage: ferryline explain [options] <job> <path>');
+  });
+
+  test.each([['-nv'], ['-vn'], ['-nqv'], ['-nvv']])('flags in one word: %s', async (flags) => {
+    const { code, stderr } = await run('run', 'j', flags);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('no jobs.yml was found')]);
+  });
+
+  test('help VERB is its --help', async () => {
+    const help = await run('help', 'push');
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    expect(help.stdout).toBe((await run('push', '--help')).stdout);
+    expect(help.stdout).not.toContain('--archive');
+  });
+
   test.each(['rollback', 'releases'])('%s is known, and not in this version: 2', async (verb) => {
     const result = await run(verb, '--roles', 'x');
     expect(result).toMatchObject({ code: 2, stdout: '' });
-    expect(result.stderr).toContain(`ferryline ${verb} is not in this version`);
+    expect(result.stderr).toContain(`\`ferryline ${verb}\` is not in this version`);
   });
 });
 

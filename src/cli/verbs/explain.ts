@@ -1,4 +1,5 @@
 /** `ferryline explain JOB PATH`: prints why a path is transferred or not. workers/run/explain-path.ts decides it. */
+import { existsSync } from 'node:fs';
 import type { Stat } from '../../core/entry.js';
 import { type Job, partsOf } from '../../core/job.js';
 import { present } from '../../core/present.js';
@@ -10,10 +11,11 @@ import { overridesFrom, type RuleFlags } from '../flags.js';
 import { openPool } from '../run-jobs.js';
 import { timeText } from '../show/time-text.js';
 import { lookAtState } from '../state.js';
+import { typedPath } from '../typed-path.js';
 
 export async function explain(
   name: string,
-  path: string,
+  typed: string,
   flags: RuleFlags,
   context: Context,
 ): Promise<number> {
@@ -24,6 +26,7 @@ export async function explain(
     const state = await lookAtState(context, config);
     for (const part of partsOf(job)) {
       const signal = context.stopSignal();
+      const path = typedPath(part, typed, { cwd: context.environment.cwd, exists: existsSync });
       show(part, await explainPath(part, path, { pool, signal, state }), context);
     }
   } finally {

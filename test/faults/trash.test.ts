@@ -90,6 +90,27 @@ describe('row 86: what is replaced is in the trash first', () => {
   );
 
   hostileTest(
+    'neither linked nor moved nor put back at first: another try takes it from where it was set aside',
+    async ({ scene, hostile }) => {
+      hostile.extensions = {};
+      await prepare(scene);
+      let cuts = 0;
+      let refused = 0;
+      hostile.behave = (asked) => {
+        if (!isRename(asked) || !asked.path.endsWith('.ferryold')) return 'normal';
+        if (asked.to.includes(bin)) return cuts++ < 4 ? 'cut' : 'normal';
+        refused++;
+        return { refuse: statusCode.FAILURE, message: 'not now' };
+      };
+      const { code, stderr } = await scene.run();
+      expect(code, stderr).toBe(0);
+      expect(refused).toBeGreaterThan(0);
+      expect(inTrash(scene)).toEqual({ a: [old.a], 'd/b': [old['d/b']] });
+      expect(sameTree(scene.here(), scene.there())).toBe(true);
+    },
+  );
+
+  hostileTest(
     'the server is gone between link and rename: 4, old bytes at both names; the next run goes on',
     async ({ scene, hostile }) => {
       await prepare(scene, {}, { replyTimeout: '1s' });

@@ -18,7 +18,7 @@ export function checkEnd(view: View, end: Ended): void {
   checkReport(view, end);
   checkOutside(view);
   checkDeletions(view);
-  checkReplaced(view);
+  checkReplaced(view, end);
   checkArrived(view, end);
   checkSources(view);
   if (end.report.exitCode === 7 || end.isDry) checkUntouched(view);
@@ -42,6 +42,9 @@ export function checkConverged(view: View, last: Ended): void {
   const ours: string[] = [];
   found(view.world.destination, ours);
   if (ours.length > 0) view.say('9 bounded', `left behind: ${ours.join(', ')}`);
+  for (const { path, word } of view.aside)
+    if (!view.isInTrash(path, word))
+      view.say('3 no loss', `${path} was set aside, and never moved to the trash`);
   if (view.drawn.operation !== 'mirror') return;
   const source = found(view.world.source);
   for (const [path, { word }] of found(view.world.destination))
@@ -115,14 +118,15 @@ function checkDeletions(view: View): void {
   }
 }
 
-/** What a copy replaces is in the trash first. */
-function checkReplaced(view: View): void {
+/** What a copy replaces is in the trash first; a run that could not go on may have left it aside for the next one. */
+function checkReplaced(view: View, { report }: Ended): void {
   if (!view.drawn.options.trash || view.hasConflict()) return;
   for (const [path, word] of view.quietFiles()) {
     const was = view.destination.get(path)?.word ?? 'none';
     if (!isFile(was) || was === word || view.now('destination', path) !== word) continue;
-    if (!view.isInTrash(path, was))
-      view.say('3 no loss', `${path} was replaced, and the old one is not in the trash`);
+    if (view.isInTrash(path, was)) continue;
+    if (report.exitCode !== 0 && view.isAside(path, was)) view.aside.push({ path, word: was });
+    else view.say('3 no loss', `${path} was replaced, and the old one is not in the trash`);
   }
 }
 

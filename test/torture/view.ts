@@ -33,6 +33,8 @@ export class View {
   courses = new Map<string, Course>();
   /** Paths whose two files once looked equal and were not: no run needs to copy them. */
   readonly twins = new Set<string>();
+  /** Old files that a run left aside: a later one has to move them to the trash. */
+  readonly aside: { readonly path: string; readonly word: Word }[] = [];
   /** Faults that had happened before this run. */
   faultsBefore = 0;
   run = 0;
@@ -106,11 +108,15 @@ export class View {
 
   /** Whether the old bytes are beside their name, or in the trash. */
   stands(path: string, was: Word): boolean {
+    return this.isAside(path, was) || this.isInTrash(path, was);
+  }
+
+  isAside(path: string, was: Word): boolean {
     const folder = join(this.world.destination, path, '..');
     const name = path.split('/').at(-1) as string;
     const beside = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
     const asides = beside.filter((it) => it.startsWith(`.${name}.`) && it.endsWith('.ferryold'));
-    return asides.some((it) => wordOf(join(folder, it)) === was) || this.isInTrash(path, was);
+    return asides.some((it) => wordOf(join(folder, it)) === was);
   }
 
   isInTrash(path: string, word: Word): boolean {

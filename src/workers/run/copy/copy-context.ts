@@ -40,6 +40,8 @@ export interface CopyContext {
   readonly leftovers: Map<string, readonly string[]>;
   /** Temporary files that cannot be resumed; they are removed when the run ends. */
   readonly orphans: Set<string>;
+  /** By their final paths, old files that were set aside and could not be put back: another try takes them from there. */
+  readonly leftAside?: Map<string, string>;
   /** Whether a path is that of a file that may grow while it is read (`live`); undefined: none may. */
   readonly isLive: ((path: string) => boolean) | undefined;
   /** Records each copy; undefined where no later run compares it. */

@@ -204,12 +204,13 @@ async function replaceInSteps(
 ): Promise<void> {
   const { temporary } = complete;
   const { path, destination: old } = final;
-  const { destination, signal, trash, writer } = context;
-  const aside = asidePath(path, writer);
-  const isAside = old !== undefined && (await setAside(path, aside, old, context));
+  const { destination, signal, trash } = context;
+  const aside = old === undefined ? undefined : await setAside(path, old, context);
   const putBack = async () => {
-    if (isAside && !signal.aborted)
-      await destination.rename(aside, path, false, signal).catch(() => {});
+    if (aside !== undefined && !signal.aborted)
+      await destination.rename(aside, path, false, signal).catch(() => {
+        context.leftAside?.set(path, aside);
+      });
   };
   try {
     await destination.rename(temporary, path, false, signal, isOurs(complete, final, context));
@@ -217,7 +218,7 @@ async function replaceInSteps(
     await putBack();
     throw error;
   }
-  if (!isAside) return;
+  if (aside === undefined) return;
   if (!toTrash) {
     await destination.remove(aside, signal).catch(() => {});
     return;
@@ -232,20 +233,22 @@ async function replaceInSteps(
   }
 }
 
-/** Resolves to whether there was a file to set aside. */
+/** Resolves to where the old file is now: set aside, or left there by an earlier try; undefined if there is none. */
 async function setAside(
   path: string,
-  aside: string,
   old: Snapshot,
   context: CopyContext,
-): Promise<boolean> {
-  const { destination, signal } = context;
+): Promise<string | undefined> {
+  const { destination, signal, writer, leftAside } = context;
+  const aside = asidePath(path, writer);
   try {
     await destination.rename(path, aside, false, signal, (there) => agrees(there, old));
-    return true;
+    return aside;
   } catch (error) {
     const gone = error instanceof FerryError && error.code === 'ENOENT';
     if (!gone) throw error;
-    return false;
+    const left = leftAside?.get(path);
+    const there = left === undefined ? undefined : await destination.stat(left, signal);
+    return there !== undefined && agrees(there, old) ? left : undefined;
   }
 }

@@ -92,6 +92,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     onBytes: (bytes) => progress.bytes(bytes),
     leftovers: byMark(request.leftovers.own),
     orphans,
+    leftAside: new Map(),
     isLive: request.isLive,
     doubts: request.doubts,
     times: request.times,

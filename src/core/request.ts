@@ -1,8 +1,9 @@
 /** A request for a run, as the queue stores it, and the views of it that `runs` and `status` list. Names only, never a secret or a host. */
 import type { Emit, Operation, Outcome, Report, Trigger } from './events.js';
 import type { PauseView } from './pause.js';
+import type { Payload } from './payload.js';
 
-export interface RunRequest {
+export interface RunRequest extends Payload {
   /** The run's id, made when it was requested. */
   readonly run: string;
   readonly job: string;

@@ -3,8 +3,9 @@ import { hostname } from 'node:os';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Config, Job } from '../core/job.js';
+import { isFromNewer } from '../core/payload.js';
 import type { TakePermit } from '../core/permit.js';
-import type { ListenToRun, RunRequest } from '../core/request.js';
+import type { Assignment, AttemptEnd, ListenToRun, RunRequest } from '../core/request.js';
 import { SessionPool } from '../endpoints/sftp/pool.js';
 import type { RootLog } from '../observe/log.js';
 import { redactEvent } from '../observe/redact.js';
@@ -35,6 +36,8 @@ export interface WorkingParts {
 
 /** Runs in hand for each that is carried out: the others wait for a permit, a lock or their turn. */
 const inHandPerRun = 4;
+/** A request that this version can't read waits so long before whichever worker takes it next. */
+const leftForMs = 5000;
 
 export class Working {
   readonly worker: RunWorker;
@@ -42,6 +45,8 @@ export class Working {
   readonly #parts: WorkingParts;
   readonly #pool: SessionPool;
   #consumers: readonly Consumer[] = [];
+  /** Jobs whose requests only a newer version can read. */
+  readonly #left = new Set<string>();
   /** The jobs and their windows, as of the last `use`. */
   #windows: ReadonlyMap<string, string> = new Map();
 
@@ -74,7 +79,7 @@ export class Working {
       consume(queue.store, {
         worker: name,
         concurrency: concurrency * inHandPerRun,
-        carryOut: (assignment) => this.worker.carryOut(assignment),
+        carryOut: (assignment) => this.#leaveOrCarryOut(assignment),
         onEnded: (run) => void queue.signals.send('ended', { run }).catch(() => {}),
         onGivenUp: (request, why) => void history.keep(this.#giveUp(request, why)),
         onError(error) {
@@ -113,6 +118,19 @@ export class Working {
   /** Ends all sessions. Never rejects. */
   close(): Promise<void> {
     return closeAll([this.logins, this.#pool]);
+  }
+
+  /** A request that only a newer version can read waits for one; which job asks for that is told once. */
+  async #leaveOrCarryOut(assignment: Assignment): Promise<AttemptEnd> {
+    const { job, run } = assignment.request;
+    if (!isFromNewer(assignment.request)) return this.worker.carryOut(assignment);
+    if (!this.#left.has(job)) {
+      this.#left.add(job);
+      this.#parts.log.warn(
+        `${job}: run ${run} was requested by a newer version of ferryline, and is left to a worker of that version`,
+      );
+    }
+    return { next: 'wait', until: Date.now() + leftForMs };
   }
 
   /** Reports a run whose workers died too often, as a run reports its own end. */

@@ -6,6 +6,7 @@
  */
 import type { Job as Entry, Queue } from 'bullmq';
 import type { Report } from '../core/events.js';
+import { isFromNewer, payloadVersion } from '../core/payload.js';
 import type { RunRequest } from '../core/request.js';
 import { answered } from './answered.js';
 
@@ -41,14 +42,18 @@ export async function addRun(
   attempts: number,
 ): Promise<void> {
   await answered(
-    queue.add('run', request, {
-      jobId: request.run,
-      attempts,
-      backoff: { type: 'ferryline' },
-      stackTraceLimit: 1,
-      removeOnComplete: endedKept,
-      removeOnFail: endedKept,
-    }),
+    queue.add(
+      'run',
+      { ...request, v: payloadVersion },
+      {
+        jobId: request.run,
+        attempts,
+        backoff: { type: 'ferryline' },
+        stackTraceLimit: 1,
+        removeOnComplete: endedKept,
+        removeOnFail: endedKept,
+      },
+    ),
   );
 }
 
@@ -65,7 +70,8 @@ export async function unfinishedRun(
 
 /** Whether an unfinished run will do what a request asks for. */
 export function serves({ request, began }: UnfinishedRun, wanted: RunRequest): boolean {
-  if (began || request.cancelled === true) return false;
+  // What a newer build asks for may be something else.
+  if (began || request.cancelled === true || isFromNewer(request)) return false;
   if (request.folders === undefined) return true;
   const { folders } = request;
   return wanted.folders?.every((folder) => folders.includes(folder)) ?? false;

@@ -1,7 +1,10 @@
 /** Another build of ferryline on the same store. The commits are in ../upgrade.json; they are built here. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { Queue } from 'bullmq';
+import { expect, onTestFinished } from 'vitest';
+import { payloadVersion } from '../../src/core/payload.js';
+import { newRunId } from '../../src/core/run-id.js';
 import { test as base, forFile } from '../kit/base.js';
 import { buildOf } from '../kit/daemons/build-of.js';
 import { startFerryline } from '../kit/daemons/cli.js';
@@ -53,3 +56,30 @@ test.for(sharedStores)(
     await now.stop();
   },
 );
+
+test('a request that only a newer build can read is left to one, told once, and never fails', async ({
+  redis,
+  scene,
+}) => {
+  scene.writeHere({ a: 'one' });
+  await scene.jobs({ retry: { attempts: 1 } });
+  const url = redis.database();
+  const daemon = await startDaemonNamed(scene, 'only', url);
+  const queue = new Queue('ferryline-runs', { connection: { url } });
+  onTestFinished(() => queue.close());
+  const request = { job: 'job', trigger: 'manual', v: payloadVersion + 1 };
+  const add = (run = newRunId(Date.now())) =>
+    queue.add('run', { ...request, run }, { jobId: run, backoff: { type: 'ferryline' } });
+  const [first, second] = [await add(), await add()];
+  await daemon.said(/job: run [\w-]+ was requested by a newer version of ferryline, and is left/);
+  await eventually(async () => (await queue.getDelayedCount()) === 2);
+  expect(daemon.stderr().match(/newer version/g)).toHaveLength(1);
+  expect((await daemon.runs()).map(({ state }) => state)).toEqual(['delayed', 'delayed']);
+  // What this build asks for itself runs meanwhile; the others begin once somebody can read them.
+  expect(await daemon.endOf(await daemon.enqueue())).toMatchObject({ outcome: 'succeeded' });
+  for (const entry of [first, second]) {
+    await entry.updateData({ ...request, run: entry.id, v: payloadVersion });
+    expect(await daemon.endOf(entry.id ?? '')).toMatchObject({ outcome: 'succeeded' });
+  }
+  await daemon.stop();
+}, 60_000);

@@ -10,6 +10,7 @@ import { Queue, QueueEvents } from 'bullmq';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Report } from '../../src/core/events.js';
 import { keyOf } from '../../src/core/pause.js';
+import { payloadVersion } from '../../src/core/payload.js';
 import type { Permit } from '../../src/core/permit.js';
 import { present } from '../../src/core/present.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../../src/core/request.js';
@@ -118,7 +119,9 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       });
       await until(() => ended.has(run));
       expect(ended.get(run)).toBe(1);
-      expect(seen.map((one) => [one.request, one.attempt])).toEqual([[asked, 1]]);
+      expect(seen.map((one) => [one.request, one.attempt])).toEqual([
+        [{ ...asked, v: payloadVersion }, 1],
+      ]);
       expect(await other.find(run)).toMatchObject({
         state: 'ended',
         outcome: 'succeeded',

@@ -1,0 +1,17 @@
+/**
+ * The versions of what processes put into the queue for each other, so that builds of different age
+ * work side by side. An addition that older builds can pass over needs no new version.
+ */
+
+export interface Payload {
+  /** The version of its form; absent: 1. */
+  readonly v?: number;
+}
+
+/** Of requests for runs, of slots and of pauses. */
+export const payloadVersion = 1;
+
+/** Whether only a newer build knows how to read it. It is left to such a build, and never fails. */
+export function isFromNewer({ v = 1 }: Payload): boolean {
+  return v > payloadVersion;
+}

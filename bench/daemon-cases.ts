@@ -6,6 +6,7 @@ import type { DaemonScene } from './daemon-scene.js';
 import { soak } from './daemon-soak.js';
 import { watch } from './daemon-watch.js';
 import { fair } from './fair.js';
+import { looking } from './looking.js';
 
 export interface DaemonCase {
   readonly name: string;
@@ -38,6 +39,12 @@ export const daemonCases: readonly DaemonCase[] = [
     name: 'daemon-1000',
     about: '1,000 jobs with schedules, none of them due',
     run: thousand,
+  },
+  {
+    name: 'looking',
+    about:
+      'looking at 5,000 jobs and 100,000 reports: commands as whole processes, one after another, and a probe of the daemon every 10 ms beside them',
+    run: looking,
   },
   {
     name: 'daemon-soak',

@@ -5,9 +5,11 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { request } from 'node:http';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import type { Server } from './server.js';
 
-const main = join(import.meta.dirname, '../../dist/cli/main.js');
+/** What is run as `ferryline`. */
+export const main = join(import.meta.dirname, '../../dist/cli/main.js');
 
 export interface Daemon {
   /** Seconds from its start until it said that it works. */
@@ -15,6 +17,8 @@ export interface Daemon {
   /** Asks the control API; rejects when the answer is no success. */
   ask(method: 'GET' | 'POST', path: string): Promise<unknown>;
   usage(): Usage;
+  /** Has it read jobs.yml again; resolves to the milliseconds until it said that it works by it. */
+  reload(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -49,11 +53,12 @@ export function writeJobs(
     knownHosts: known,
     root: folder,
   };
-  // JSON is YAML.
-  writeFileSync(
-    join(folder, 'jobs.yml'),
-    JSON.stringify({ queue, remotes: { server: remote }, jobs }),
-  );
+  writeFileSync(join(folder, 'jobs.yml'), stringify({ queue, remotes: { server: remote }, jobs }));
+}
+
+/** The environment of a command for the daemon of that folder. */
+export function environmentOf(folder: string): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, HOME: folder, FERRYLINE_STATE_DIR: join(folder, 'state') };
 }
 
 /** Starts the daemon of a folder; resolves when it works. */
@@ -62,7 +67,7 @@ export async function startDaemon(folder: string): Promise<Daemon> {
   const start = performance.now();
   const child = spawn(process.execPath, [main, 'start'], {
     cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, FERRYLINE_STATE_DIR: state },
+    env: environmentOf(folder),
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const endWithUs = () => child.kill('SIGKILL');
@@ -76,6 +81,13 @@ export async function startDaemon(folder: string): Promise<Daemon> {
     seconds,
     ask: (method, path) => ask(join(state, 'control.sock'), method, path),
     usage: () => usageOf(pid),
+    async reload() {
+      const begun = performance.now();
+      const reloaded = says(child, /jobs\.yml was reloaded/);
+      child.kill('SIGHUP');
+      await reloaded;
+      return performance.now() - begun;
+    },
     async stop() {
       child.kill('SIGTERM');
       const [code] = await ended;
@@ -88,13 +100,17 @@ export async function startDaemon(folder: string): Promise<Daemon> {
 function says(child: ChildProcess, pattern: RegExp): Promise<void> {
   let text = '';
   return new Promise((resolve, reject) => {
-    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
-      if (pattern.test(text)) return;
+    const listen = (chunk: string) => {
       text += chunk;
-      if (pattern.test(text)) resolve();
-    });
+      if (!pattern.test(text)) return;
+      child.stderr?.off('data', listen).resume();
+      child.off('error', reject).off('exit', ended);
+      resolve();
+    };
+    const ended = () => reject(new Error(`the daemon ended:\n${text}`));
+    child.stderr?.setEncoding('utf8').on('data', listen);
     child.once('error', reject);
-    child.once('exit', () => reject(new Error(`the daemon ended:\n${text}`)));
+    child.once('exit', ended);
   });
 }
 

@@ -10,13 +10,8 @@ import { serveControl } from '../server/control/server.js';
 import { createDaemonControls } from '../server/daemon-controls.js';
 import { findRunLog } from '../server/find-run-log.js';
 import type { History } from '../state/history.js';
-import {
-  countIdle,
-  type ListOptions,
-  listReports,
-  namesOfRuns,
-  readReport,
-} from '../state/reports.js';
+import type { IndexedReports } from '../state/indexed-reports.js';
+import { namesOfLogs } from '../state/reports.js';
 import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
 import type { JobPauses } from './job-pauses.js';
@@ -32,6 +27,7 @@ export interface AnsweringParts {
   readonly inUse: JobsInUse;
   readonly jobPauses: JobPauses;
   readonly history: History;
+  readonly reports: IndexedReports;
   readonly worker: RunWorker;
   readonly starting: Starting;
   readonly newRunId: () => string;
@@ -102,23 +98,21 @@ function aboutDaemon({ version, roles, inUse }: AnsweringParts) {
   });
 }
 
-function keptReports({ state, history, inUse }: AnsweringParts) {
+function keptReports({ state, history, reports, inUse }: AnsweringParts) {
   return {
-    list: (options: ListOptions) => listReports(state, options),
-    idle: (job: string | undefined, since: string | undefined) => countIdle(state, job, since),
-    read: (run: string) => readReport(state, run),
-    names: () => namesOfRuns(state),
+    ...reports,
+    namesOfLogs: () => namesOfLogs(state),
     cancelled: (request: Parameters<typeof reportOfRequest>[0]) =>
       history.keep(reportOfRequest(request, inUse.jobNamed(request.job), new Cancelled(130))),
   };
 }
 
-function logsOf({ state, queue, worker }: AnsweringParts) {
+function logsOf({ state, queue, worker, reports }: AnsweringParts) {
   const parts = {
     isHere: async (run: string) =>
       existsSync(runLogPath(state, run)) || worker.active().some((request) => request.run === run),
     find: (run: string) => queue.runs.find(run),
-    report: (run: string) => readReport(state, run),
+    report: (run: string) => reports.read(run),
     read: (run: string, follow: boolean, signal: AbortSignal) =>
       readRunLog(state, run, {
         follow,

@@ -19,7 +19,9 @@ import { openTransferLog } from '../observe/transfer-log.js';
 import { type OpenQueue, openQueue } from '../queue/open.js';
 import { storeKind } from '../queue/store/store.js';
 import { createHistory } from '../state/history.js';
+import { indexedReports } from '../state/indexed-reports.js';
 import { acquireDaemonLock } from '../state/lock.js';
+import { RunIndex } from '../state/run-index.js';
 import { type Answering, openAnswering } from './answering.js';
 import { type Closable, closeAll } from './ending.js';
 import { JobPauses } from './job-pauses.js';
@@ -95,10 +97,10 @@ async function assemble(
 
   const records = openRecords(options, inUse);
   opened.push(records);
-  const { history, listen } = records;
+  const { history, reports, listen } = records;
   const newId = () => newRunId(Date.now());
   const jobPauses = new JobPauses({ pauses: queue.pauses, jobs: () => inUse.config.jobs });
-  const shared = { ...options, queue, inUse, jobPauses, history, listen, newRunId: newId };
+  const shared = { ...options, queue, inUse, jobPauses, history, reports, listen, newRunId: newId };
   const working = new Working(shared);
   opened.push(working);
   const starting = await openStarting(shared);
@@ -244,6 +246,7 @@ function openQueueOf(
 function openRecords({ state, log, debug }: DaemonOptions, { jobNamed, redact }: JobsInUse) {
   const onError = (error: Error) => log.warn(error.message);
   const transfers = openTransferLog({ state, redact, onError });
+  const index = new RunIndex({ state, onError });
   const history = createHistory({
     state,
     historyOf: (job) => jobNamed(job)?.history ?? { count: 500 },
@@ -263,7 +266,11 @@ function openRecords({ state, log, debug }: DaemonOptions, { jobNamed, redact }:
     },
     onError,
   });
-  return { history, listen, close: async () => transfers.close() };
+  const close = async () => {
+    transfers.close();
+    await index.close();
+  };
+  return { history, reports: indexedReports(state, index), listen, close };
 }
 
 /** The names of workers that jobs ask for. */

@@ -4,7 +4,7 @@ import type { RunRequest, WatchView } from '../core/request.js';
 import { Scope } from '../jobs/plan/filter.js';
 import type { RootLog } from '../observe/log.js';
 import type { OpenQueue } from '../queue/open.js';
-import { readReport } from '../state/reports.js';
+import type { IndexedReports } from '../state/indexed-reports.js';
 import { slotDecider } from '../triggers/schedule/decide-slot.js';
 import { openHandledSlots } from '../triggers/schedule/handled-slots.js';
 import { Scheduler } from '../triggers/schedule/schedule.js';
@@ -24,6 +24,7 @@ export interface StartingParts {
   readonly queue: OpenQueue;
   readonly inUse: JobsInUse;
   readonly jobPauses: JobPauses;
+  readonly reports: IndexedReports;
   readonly newRunId: () => string;
   readonly log: RootLog;
 }
@@ -49,7 +50,7 @@ export interface Starting {
 
 /** Resolves once it is known which slots were handled before. Errors: the system's for a state folder that can't be read. */
 export async function openStarting(parts: StartingParts): Promise<Starting> {
-  const { state, roles, names, queue, inUse, jobPauses, newRunId, log } = parts;
+  const { state, roles, names, queue, inUse, jobPauses, reports, newRunId, log } = parts;
   const { runs, slots } = queue;
   const handledSlots = await openHandledSlots(state, (error) => log.warn(error.message));
 
@@ -66,7 +67,7 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
     async endOf(run) {
       const view = await runs.find(run);
       if (view !== undefined && view.state !== 'ended') return undefined;
-      return view?.report ?? (await readReport(state, run)) ?? 'lost';
+      return view?.report ?? (await reports.read(run)) ?? 'lost';
     },
     wanted(job) {
       const scope = Scope.of(job.scope, Date.now(), []);
@@ -101,7 +102,7 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
     begin() {
       if (!roles.includes('scheduler')) return;
       const { jobNamed } = inUse;
-      const hasReport = async (run: string) => (await readReport(state, run)) !== undefined;
+      const hasReport = async (run: string) => (await reports.read(run)) !== undefined;
       slots.decide(slotDecider({ runs, jobNamed, pauseOf: jobPauses.of, newRunId, hasReport }));
     },
     nextSlot: (job) => scheduler.next(job),

@@ -1,4 +1,5 @@
 /** What a daemon answers to requests: `Controls` over the queue, the reports that are kept, and the jobs in use. */
+import { setImmediate } from 'node:timers/promises';
 import { aborted } from '../core/abort.js';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
@@ -12,12 +13,16 @@ import { type KnownRun, runsMeant } from '../core/run-id.js';
 import { isOpen, nextEdge } from '../core/window.js';
 import { takeJobPermit } from '../queue/job-permit.js';
 import type { OpenQueue } from '../queue/open.js';
+import type { IndexedReports } from '../state/indexed-reports.js';
+import type { IndexedRun } from '../state/run-line.js';
+import type { RunTable } from '../state/run-table.js';
 import {
   type Controls,
   type DaemonStatus,
   type Enqueued,
   noSuchJob,
   noSuchRun,
+  type ServedControls,
   severalRuns,
 } from './control/controls.js';
 import { pauseControls } from './pause-controls.js';
@@ -43,22 +48,22 @@ export interface DaemonControlsParts {
   readonly onPauses: () => void;
   /** The latest slot of a job after a moment that has passed; both in ms since the epoch. */
   readonly latestSlot: (job: string, after: number) => number | undefined;
-  readonly reports: {
-    list(options: { job?: string; limit: number; idle?: boolean }): Promise<readonly Report[]>;
-    /** How many runs that changed nothing `list` leaves out without `idle`, back to this run. */
-    idle(job: string | undefined, since: string | undefined): Promise<number>;
-    read(run: string): Promise<Report | undefined>;
-    names(): Promise<readonly KnownRun[]>;
+  readonly reports: IndexedReports & {
+    /** The runs of which a log is kept; their jobs are not known. */
+    namesOfLogs(): Promise<readonly KnownRun[]>;
     /** Records a run that was cancelled before it began. */
     cancelled(view: RunView): Promise<void>;
   };
   readonly log: Controls['log'];
 }
 
-export interface DaemonControls extends Controls {
+export interface DaemonControls extends ServedControls {
   /** A run has ended, wherever it was carried out. */
   ended(run: string): void;
 }
+
+/** Jobs of a status that are looked at before others get their turn: some 2 ms. */
+const jobsInTurn = 100;
 
 export function createDaemonControls(parts: DaemonControlsParts): DaemonControls {
   const { queue, reports } = parts;
@@ -90,6 +95,12 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     return takeJobPermit(queue.permits, job, active?.run, signal);
   };
 
+  const queueState = (): DaemonStatus['queue'] => {
+    const message = queue.trouble();
+    const state = message === undefined ? 'up' : 'down';
+    return { kind: queue.store.kind, state, ...present({ message }) };
+  };
+
   return {
     ended: (run) => ends.ended(run),
     enqueue,
@@ -102,7 +113,10 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
 
     async find(name) {
       const queued = queue.trouble() === undefined ? await runs.list(0) : [];
-      const [run, ...more] = runsMeant(name, [...queued, ...(await reports.names())]);
+      const known: KnownRun[] = [...queued, ...(await reports.table()).all()];
+      // Of a run with a log alone the job is not known.
+      const logs = known.some(({ job }) => job === name) ? [] : await reports.namesOfLogs();
+      const [run, ...more] = runsMeant(name, [...known, ...logs]);
       if (run === undefined) throw noSuchRun(name);
       if (more.length > 0) throw severalRuns(name, [run, ...more]);
       return run;
@@ -140,22 +154,24 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     ...pauseControls(parts),
 
     async runs(job, limit, idle) {
-      if (job !== undefined) jobNamed(job);
       // Ended runs are known here; the others only while the queue can be reached.
       const isUp = queue.trouble() === undefined;
-      const [queued, kept, skipped] = await Promise.all([
+      const [queued, kept, skipped, table] = await Promise.all([
         isUp ? runs.list(0) : [],
         reports.list({ ...present({ job }), limit, idle }),
         isUp ? queue.slots.skipped(job, limit) : [],
+        reports.table(),
       ]);
       const live = queued
         .filter((view) => job === undefined || view.job === job)
         .map((view) => withWindow(view, parts.jobs().get(view.job)))
         .sort((a, b) => (a.run < b.run ? 1 : -1));
+      // The runs of a job that was renamed or removed are still there.
+      if (job !== undefined && live.length === 0 && !table.hasJob(job)) jobNamed(job);
       const unfinished = new Set(live.map(({ run }) => run));
       const ended = kept.filter(({ run }) => !unfinished.has(run)).map(viewOf);
       const since = kept.length < limit ? undefined : kept.at(-1)?.run;
-      const hidden = idle ? 0 : await reports.idle(job, since);
+      const hidden = idle ? 0 : table.countIdle(job, since);
       return { runs: [...live, ...ended].slice(0, limit), skipped, ...(hidden > 0 && { hidden }) };
     },
 
@@ -171,21 +187,19 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
 
     log: parts.log,
 
+    queue: queueState,
+
     async status() {
-      const message = queue.trouble();
-      const [live, group] =
-        message === undefined
+      const state = queueState();
+      const [queued, group] =
+        state.state === 'up'
           ? await Promise.all([runs.list(0), groupOf(queue, parts.jobs().values())])
           : [[], {}];
-      const jobs = [...parts.jobs().values()].map((job) => jobView(job, live, parts));
+      const jobs = await jobViews(queued, await reports.table(), parts);
       return {
         ...parts.about(),
-        queue: {
-          kind: queue.store.kind,
-          state: message === undefined ? 'up' : 'down',
-          ...present({ message }),
-        },
-        jobs: await Promise.all(jobs),
+        queue: state,
+        jobs,
         pauses: queue.pauses.holding().map(viewOfPause),
         ...group,
       };
@@ -231,16 +245,36 @@ function windowOf(job: Job): JobView['window'] {
   return { hours: job.window.text, open: isOpen(job, now), ...present({ changesAt }) };
 }
 
-/** A job as `status` lists it; `live` are the runs in the queue. */
-async function jobView(
+/** The jobs as `status` lists them. One of thousands of jobs must not keep other requests waiting. */
+async function jobViews(
+  queued: readonly RunView[],
+  table: RunTable,
+  parts: DaemonControlsParts,
+): Promise<JobView[]> {
+  const live = new Map<string, RunView[]>();
+  for (const view of queued) {
+    const own = live.get(view.job);
+    if (own === undefined) live.set(view.job, [view]);
+    else own.push(view);
+  }
+  const jobs: JobView[] = [];
+  for (const job of parts.jobs().values()) {
+    const [last] = table.newest({ job: job.name, limit: 1, idle: true });
+    jobs.push(jobView(job, live.get(job.name) ?? [], last, parts));
+    if (jobs.length % jobsInTurn === 0) await setImmediate();
+  }
+  return jobs;
+}
+
+/** A job as `status` lists it; `own` are its runs in the queue, `last` the one that ended last. */
+function jobView(
   job: Job,
-  live: readonly RunView[],
-  { reports, nextSlot, watchState, pauseOf }: DaemonControlsParts,
-): Promise<JobView> {
+  own: readonly RunView[],
+  last: IndexedRun | undefined,
+  { nextSlot, watchState, pauseOf }: DaemonControlsParts,
+): JobView {
   const { name, description, operation } = job;
-  const own = live.filter((view) => view.job === name);
   const active = own.filter(({ state }) => state === 'active');
-  const [last] = await reports.list({ job: name, limit: 1 });
   const next = nextSlot(name);
   const pause = pauseOf(name);
   return {

@@ -1,7 +1,8 @@
 /** The reports that a daemon keeps in its state folder: those of its own worker and of workers on other machines. */
 import type { Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
-import { readReport, saveReport } from './reports.js';
+import { readKeptReport } from './report-files.js';
+import { saveReport } from './reports.js';
 
 export interface HistoryOptions {
   /** The state folder. */
@@ -34,7 +35,7 @@ export function createHistory({ state, historyOf, forget, onError }: HistoryOpti
     async copy(report) {
       if (report === undefined) return;
       // A kept report may be of an attempt made here, this one of a later attempt made elsewhere.
-      const kept = await readReport(state, report.run).catch(() => undefined);
+      const kept = await readKeptReport(state, report);
       if (kept?.endedAt !== report.endedAt) await keep(report);
     },
   };

@@ -36,6 +36,11 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'as above',
   },
   {
+    path: 'runs.index',
+    holds: 'a line of JSON for each report; may be deleted: the daemon makes it again',
+    writtenBy: 'the daemon; runs add lines',
+  },
+  {
     path: 'logs/RUN.ndjson',
     holds: 'the log of a run, which `ferryline logs` prints',
     writtenBy: 'the worker that carried it out',
@@ -161,6 +166,11 @@ export function reportFile(state: string, job: string, run: string): string {
 /** The report of a run that changed nothing: known as one without being read. */
 export function idleReportFile(state: string, job: string, run: string): string {
   return join(state, 'runs', job, `${run}.idle.json`);
+}
+
+/** What the reports say in short; index-file.ts has its rules. */
+export function indexFile(state: string): string {
+  return join(state, 'runs.index');
 }
 
 /** The logs of all runs. */

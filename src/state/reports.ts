@@ -2,12 +2,13 @@
  * Reports of runs in STATE/runs/JOB/RUN.json: saved, listed, read. workers/run makes them. Those of
  * runs that changed nothing are in RUN.idle.json, so that they need not be read to be told apart.
  */
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { each } from '../core/at-once.js';
 import { FerryError } from '../core/errors.js';
 import { isIdle, type Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
 import { isRunId, type KnownRun, runTime } from '../core/run-id.js';
+import { addToIndex } from './index-file.js';
 import {
   idleReportFile,
   jobReportsFolder,
@@ -15,6 +16,8 @@ import {
   reportsFolder,
   runLogsFolder,
 } from './layout.js';
+import { type KeptReport, type NamedReport, namedReport, readKeptReport } from './report-files.js';
+import { indexedRun } from './run-line.js';
 import { writeWhole } from './write-whole.js';
 
 export interface ListOptions {
@@ -27,19 +30,8 @@ export interface ListOptions {
   readonly idle?: boolean;
 }
 
-/** What a report's path says of it. */
-interface KeptReport {
-  readonly run: string;
-  readonly job: string;
-}
-
-/** What the name of a report's file says of it. */
-interface NamedReport {
-  readonly run: string;
-  readonly idle: boolean;
-}
-
 const foldersAtOnce = 16;
+const filesAtOnce = 16;
 
 /** Reports of runs that changed nothing that are kept of a job, however long its history: a job that runs every second would fill the disk. */
 const mostIdle = 500;
@@ -67,6 +59,10 @@ export async function saveReport(
   const removed = beyond(kept, history, runTime(run) ?? 0);
   for (const { run: old, idle } of removed)
     await rm((idle ? idleReportFile : reportFile)(state, job, old), { force: true });
+  await addToIndex(state, [
+    indexedRun(report),
+    ...removed.map(({ run: old }) => ({ run: old, job, gone: true as const })),
+  ]);
   return removed.map(({ run }) => run);
 }
 
@@ -96,32 +92,41 @@ function beyond(
   ];
 }
 
-/** The run that a report's file is named for; undefined for any other file. */
-function namedReport(name: string): NamedReport | undefined {
-  const found = /^(.+?)(\.idle)?\.json$/.exec(name);
-  const run = found?.[1] ?? '';
-  return runTime(run) === undefined ? undefined : { run, idle: found?.[2] !== undefined };
-}
-
 /**
  * The newest reports, newest first (ids sort by time). Only the files that their names put among
  * the newest are read. A file that is no whole report, or another run's, is passed over. Rejects
  * with `io` if a folder can't be read.
  */
 export async function listReports(state: string, options: ListOptions): Promise<Report[]> {
-  const { job, limit, idle = true } = options;
+  const { job, idle = true } = options;
   const jobs = await jobFolders(state, job);
+  return newestReports(state, options, (limit, before) =>
+    newestOf(state, jobs, { limit, before, idle }),
+  );
+}
+
+/** The newest reports of runs that `newest` lists: the newest `limit` of those before a run. */
+export async function newestReports(
+  state: string,
+  options: Pick<ListOptions, 'limit' | 'before'>,
+  newest: (limit: number, before: string | undefined) => Promise<readonly KeptReport[]>,
+): Promise<Report[]> {
+  const { limit } = options;
   const found: Report[] = [];
   let { before } = options;
   while (found.length < limit) {
     const wanted = limit - found.length;
-    const newest = await newestOf(state, jobs, { limit: wanted, before, idle });
-    for (const kept of newest) {
-      const report = await readKeptReport(state, kept);
+    const runs = await newest(wanted, before);
+    const reports = new Map<KeptReport, Report | undefined>();
+    await each(runs, filesAtOnce, async (kept) => {
+      reports.set(kept, await readKeptReport(state, kept));
+    });
+    for (const kept of runs) {
+      const report = reports.get(kept);
       if (report !== undefined) found.push(report);
     }
-    if (newest.length < wanted) break;
-    before = newest.at(-1)?.run;
+    if (runs.length < wanted) break;
+    before = runs.at(-1)?.run;
   }
   return found;
 }
@@ -152,11 +157,13 @@ export async function namesOfRuns(state: string): Promise<KnownRun[]> {
     }
   });
   const reported = new Set(found.map(({ run }) => run));
-  for (const file of await namesIn(runLogsFolder(state))) {
-    const run = file.replace(/\.ndjson$/, '');
-    if (isRunId(run) && !reported.has(run)) found.push({ run });
-  }
-  return found;
+  return [...found, ...(await namesOfLogs(state)).filter(({ run }) => !reported.has(run))];
+}
+
+/** Every run of which a log is kept; its job is not known. */
+export async function namesOfLogs(state: string): Promise<KnownRun[]> {
+  const runs = (await namesIn(runLogsFolder(state))).map((file) => file.replace(/\.ndjson$/, ''));
+  return runs.filter(isRunId).map((run) => ({ run }));
 }
 
 /** The report of a run of any job; undefined if none is kept or `run` is no run id. */
@@ -215,32 +222,4 @@ async function namesIn(folder: string): Promise<string[]> {
       cause: error,
     });
   }
-}
-
-async function readKeptReport(
-  state: string,
-  { run, job }: KeptReport,
-): Promise<Report | undefined> {
-  for (const file of [reportFile(state, job, run), idleReportFile(state, job, run)])
-    try {
-      const value: unknown = JSON.parse(await readFile(file, 'utf8'));
-      return isReportOf(value, run, job) ? value : undefined;
-    } catch {
-      // the other name, removed meanwhile, truncated, or not ours
-    }
-  return undefined;
-}
-
-/** Whether a file holds the report its name promises; other fields are not checked. */
-function isReportOf(value: unknown, run: string, job: string): value is Report {
-  if (typeof value !== 'object' || value === null) return false;
-  const report = value as Partial<Report>;
-  return (
-    report.run === run &&
-    report.job === job &&
-    typeof report.outcome === 'string' &&
-    typeof report.startedAt === 'string' &&
-    typeof report.endedAt === 'string' &&
-    typeof report.files === 'object'
-  );
 }

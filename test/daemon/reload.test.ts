@@ -54,6 +54,12 @@ test('jobs come, go and change; an invalid file keeps the one before, and both l
   await jobs({ third: watched });
   process.kill(daemon.pid, 'SIGHUP');
   await eventually(() => existsSync(scene.there('third/a')));
+  // the runs of a job that is gone are shown as before, also by an index that is made again
+  rmSync(join(scene.cwd, '.state/runs.index'));
+  const runs = await scene.cli(['runs', 'second', '--json']);
+  expect(runs.events[0]).toMatchObject({ job: 'second', trigger: 'schedule', state: 'ended' });
+  expect((await scene.cli(['logs', 'second'])).stdout).toContain('second');
+  expect((await scene.cli(['runs', 'first'])).stderr).toContain('there is no job "first"');
   mkdirSync(join(scene.cwd, 'other'));
   await jobs({ third: { ...watched, from: './other' } });
   process.kill(daemon.pid, 'SIGHUP');

@@ -105,6 +105,12 @@ export interface Controls {
   log(run: string, follow: boolean, signal: AbortSignal): AsyncIterable<string>;
 }
 
+/** What a daemon answers on its socket: beside what commands ask for, what probes do. */
+export interface ServedControls extends Controls {
+  /** Whether the queue answers, as far as is known: nobody is asked and nothing is read. */
+  queue(): DaemonStatus['queue'];
+}
+
 /** The hint of an error that interrupts a request: nothing that was acknowledged is lost. */
 export const acknowledgedHint =
   'what it had acknowledged is in its queue; once it runs again, `ferryline runs` shows it';

@@ -17,7 +17,7 @@ import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { asFerryError, FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
-import { acknowledgedHint, type Controls, noSuchJob, noSuchRun } from './controls.js';
+import { acknowledgedHint, noSuchJob, noSuchRun, type ServedControls } from './controls.js';
 import { addPauseRoutes } from './pause-routes.js';
 import { listenPrivately } from './socket.js';
 import { statusOf, toWire } from './wire-error.js';
@@ -43,7 +43,10 @@ const permitPattern = /^(?:job|remote)-[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 const mostPermits = 1000;
 
 /** Listens on STATE/control.sock, mode 0600. The caller holds the state folder's lock. Errors: `io`. */
-export async function serveControl(state: string, controls: Controls): Promise<ControlServer> {
+export async function serveControl(
+  state: string,
+  controls: ServedControls,
+): Promise<ControlServer> {
   const open = new Set<AbortController>();
   const signalOf: SignalOf = ({ env: { outgoing } }) => {
     const controller = new AbortController();
@@ -93,7 +96,10 @@ function isStopping(): FerryError {
   return new FerryError('network', 'the daemon is stopping', { hint: acknowledgedHint });
 }
 
-function controlApp(controls: Controls, signalOf: SignalOf): Hono<{ Bindings: HttpBindings }> {
+function controlApp(
+  controls: ServedControls,
+  signalOf: SignalOf,
+): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   const failed = (context: HttpContext, thrown: unknown) => {
     const body = toWire(thrown);
@@ -109,8 +115,8 @@ function controlApp(controls: Controls, signalOf: SignalOf): Hono<{ Bindings: Ht
   });
 
   app.get('/healthz', (context) => context.json({ alive: true }));
-  app.get('/readyz', async (context) => {
-    const { queue } = await controls.status();
+  app.get('/readyz', (context) => {
+    const queue = controls.queue();
     return context.json({ queue }, queue.state === 'up' ? 200 : 503);
   });
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FerryError } from '../../../src/core/errors.js';
 import type { JobView, RunView } from '../../../src/core/request.js';
 import { openRunLog } from '../../../src/observe/run-log.js';
-import { type Controls, noSuchJob, noSuchRun } from '../../../src/server/control/controls.js';
+import { noSuchJob, noSuchRun, type ServedControls } from '../../../src/server/control/controls.js';
 import { type ControlServer, serveControl } from '../../../src/server/control/server.js';
 import { saveReport } from '../../../src/state/reports.js';
 import { ferryline, startFerryline } from '../../kit/daemons/cli.js';
@@ -33,7 +33,7 @@ afterEach(async () => {
   server = undefined;
 });
 
-async function daemon(given: Partial<Controls>) {
+async function daemon(given: Partial<ServedControls>) {
   const controls = givenControls(given);
   server = await serveControl(state, controls);
   return controls;

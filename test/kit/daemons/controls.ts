@@ -2,14 +2,14 @@
 import { FerryError } from '../../../src/core/errors.js';
 import type { Report } from '../../../src/core/events.js';
 import { keyOf } from '../../../src/core/pause.js';
-import type { Controls, DaemonStatus } from '../../../src/server/control/controls.js';
+import type { DaemonStatus, ServedControls } from '../../../src/server/control/controls.js';
 
-export interface GivenControls extends Controls {
+export interface GivenControls extends ServedControls {
   /** `enqueue nightly` … in the order they came. */
   readonly calls: readonly string[];
 }
 
-export function givenControls(given: Partial<Controls>): GivenControls {
+export function givenControls(given: Partial<ServedControls>): GivenControls {
   const calls: string[] = [];
   const called = <A extends readonly unknown[], R>(name: string, act?: (...args: A) => R) => {
     return (...args: A): R => {
@@ -20,6 +20,7 @@ export function givenControls(given: Partial<Controls>): GivenControls {
   };
   return {
     calls,
+    queue: called('queue', given.queue),
     status: called('status', given.status),
     runs: called('runs', given.runs),
     enqueue: called('enqueue', given.enqueue),

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ErrorKind, exitCodes, FerryError } from '../../../src/core/errors.js';
 import { controlClient } from '../../../src/server/control/client.js';
-import { type Controls, noSuchJob, noSuchRun } from '../../../src/server/control/controls.js';
+import { noSuchJob, noSuchRun, type ServedControls } from '../../../src/server/control/controls.js';
 import { type ControlServer, serveControl } from '../../../src/server/control/server.js';
 import { reachControlSocket } from '../../../src/server/control/socket.js';
 import {
@@ -29,7 +29,7 @@ beforeEach(async () => {
 });
 afterEach(() => Promise.all(servers.map((server) => server.close())));
 
-async function serve(given: Partial<Controls>, folder = state) {
+async function serve(given: Partial<ServedControls>, folder = state) {
   const controls = givenControls(given);
   const server = await serveControl(folder, controls);
   servers.push(server);
@@ -193,7 +193,7 @@ describe('what is asked is handed on, and its answer back', () => {
 
   test('/healthz while it lives, /readyz while the queue is up', async () => {
     let state: 'up' | 'down' = 'up';
-    await serve({ status: async () => statusOf({ queue: { kind: 'redis', state } }) });
+    await serve({ queue: () => ({ kind: 'redis', state }) });
     expect((await ask('GET', '/healthz')).status).toBe(200);
     expect((await ask('GET', '/readyz')).status).toBe(200);
     state = 'down';

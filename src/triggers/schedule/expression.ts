@@ -46,9 +46,8 @@ function createExpression(text: string): Expression {
   const daysOfWeek = new Set(fields.dayOfWeek);
   const hasWords = [...daysOfMonth, ...daysOfWeek].some((value) => typeof value === 'string');
   const matchesWords = hasWords ? dayMatcher(text, times) : undefined;
-  const matchesDay = (midnight: number) => {
-    const date = new Date(midnight);
-    if (!months.has(date.getUTCMonth() + 1)) return false;
+  const matchesDay = (date: Date) => {
+    const midnight = date.getTime();
     if (matchesWords !== undefined) return matchesWords(midnight);
     return daysOfMonth.has(date.getUTCDate()) && daysOfWeek.has(date.getUTCDay());
   };
@@ -56,8 +55,14 @@ function createExpression(text: string): Expression {
   return {
     fixedHour: !(text.split(' ')[2] ?? '').startsWith('*'),
     first(from, until) {
-      for (let midnight = Math.floor(from / dayMs) * dayMs; midnight < until; midnight += dayMs) {
-        if (!matchesDay(midnight)) continue;
+      let next: number;
+      for (let midnight = Math.floor(from / dayMs) * dayMs; midnight < until; midnight = next) {
+        const date = new Date(midnight);
+        const month = date.getUTCMonth();
+        // A month without a match is passed over whole: five years of them cost as much as two months.
+        const isMonth = months.has(month + 1);
+        next = isMonth ? midnight + dayMs : Date.UTC(date.getUTCFullYear(), month + 1, 1);
+        if (!isMonth || !matchesDay(date)) continue;
         const time = firstTime(times, Math.max(0, from - midnight) / 1000);
         if (time === undefined) continue;
         const wall = midnight + time * 1000;

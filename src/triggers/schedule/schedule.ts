@@ -39,6 +39,8 @@ export interface ScheduledJob {
 const lateMs = 60_000;
 /** The longest wait, so that a jump of the clock is noticed; well below `lateMs`, so that a slot just after a suspend is due. */
 const longestWaitMs = 30_000;
+/** A schedule without a slot in the next five years is looked at again after this time. */
+const lookAgainMs = 86_400_000;
 /** Wait before a slot that was rejected is offered again. */
 const retryAfterMs = 5_000;
 
@@ -48,6 +50,13 @@ interface JobState {
   handledUntil: number;
   /** The first slot after `handledUntil`. */
   next: number | undefined;
+  /** What was computed last of its next slot in the window: it holds for moments from `from` up to before `until`. */
+  shown?: {
+    readonly starts: MissedRules;
+    readonly from: number;
+    readonly until: number;
+    readonly slot: number | undefined;
+  };
   /** Its slots are being offered, or one was rejected and waits for the next try. */
   busy: boolean;
 }
@@ -105,7 +114,13 @@ export class Scheduler {
   /** The job's next slot in its window; undefined for a job that is not scheduled, or has no slot in the next five years. */
   next(name: string): number | undefined {
     const job = this.#jobs.get(name);
-    return job && nextOpenSlot(job.starts, Math.max(job.handledUntil, this.#now()));
+    if (job === undefined) return undefined;
+    const { starts, shown } = job;
+    const after = Math.max(job.handledUntil, this.#now());
+    if (shown?.starts === starts && shown.from <= after && after < shown.until) return shown.slot;
+    const slot = nextOpenSlot(starts, after);
+    job.shown = { starts, slot, from: after, until: slot ?? after + lookAgainMs };
+    return slot;
   }
 
   /** Offers no more slots; those already offered go on. */

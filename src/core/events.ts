@@ -144,6 +144,8 @@ export interface Report {
   readonly error?: FailureEnd;
   readonly failures: readonly Failure[];
   readonly failuresOmitted: number;
+  /** Present in what the queue keeps of a report that is larger than it takes; the worker has the whole one. */
+  readonly cut?: true;
   /** Each target's own end, where the job has several; the other fields are sums, and the worst of them. */
   readonly targets?: readonly TargetEnd[];
 }

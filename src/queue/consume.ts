@@ -1,5 +1,6 @@
 /** Takes runs out of a queue and has them carried out, several at once. */
 import { DelayedError, type Job as Entry, WaitingError, Worker } from 'bullmq';
+import { cutReport } from '../core/cut-report.js';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
@@ -61,7 +62,7 @@ export function consume(store: Store, options: ConsumerOptions): Consumer {
         lost: hold.lost,
         isOurs: hold.isOurs,
       });
-      if (end.next === 'end') return end.report;
+      if (end.next === 'end') return cutReport(end.report);
       if (end.next === 'retry') throw new Retry(end.why, end.after);
       if (end.next === 'wait') {
         const until = Math.min(end.until, Date.now() + lookAgainMs);

@@ -38,7 +38,7 @@ export class RunEnds {
         // A report kept here may be of an attempt that others follow: the queue knows better.
         if (view === undefined) return await this.#parts.report(run);
         if (view.state === 'ended') {
-          const report = view.report ?? (await this.#parts.report(run));
+          const report = await this.#wholeOf(view);
           if (report !== undefined) return report;
         }
         await unlessAborted(next.come, signal);
@@ -46,6 +46,14 @@ export class RunEnds {
         next.forget();
       }
     }
+  }
+
+  /** The report of an ended run: the queue's, or the one kept here where the queue has a part of it or none. */
+  async #wholeOf({ run, report }: RunView): Promise<Report | undefined> {
+    if (report !== undefined && report.cut === undefined) return report;
+    const kept = await this.#parts.report(run);
+    // One kept here may be of an earlier attempt.
+    return report !== undefined && kept?.endedAt !== report.endedAt ? report : kept;
   }
 
   /** `come` resolves when the run has ended, or after a while in any case. */

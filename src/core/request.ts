@@ -73,6 +73,8 @@ export interface WatchView {
   readonly watch?: 'watching' | 'polling' | 'degraded';
   /** The file system that is polled because it reports no changes. */
   readonly fileSystem?: string;
+  /** Of a `degraded` watch: which changes it misses, and what to do. */
+  readonly whyDegraded?: string;
 }
 
 /** A job as `status` lists it. */

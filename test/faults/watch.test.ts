@@ -24,7 +24,11 @@ test('too few watches: "degraded", with what to do, and the rescan finds everyth
   await daemon.said(/started: /);
   await daemon.said(/fs\.inotify\.max_user_watches/);
   const { events } = await scene.cli(['status', '--json']);
-  expect(events[0]?.jobs[0]).toMatchObject({ job: 'job', watch: 'degraded' });
+  expect(events[0]?.jobs[0]).toMatchObject({
+    job: 'job',
+    watch: 'degraded',
+    whyDegraded: expect.stringContaining('max_user_watches'),
+  });
   expect((await scene.cli(['status'])).stdout).toContain('degraded');
   for (let n = 0; n < 40; n++) writeFileSync(scene.here(`d${n}/f`), 'changed');
   await eventually(() =>

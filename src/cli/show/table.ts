@@ -29,3 +29,11 @@ export function localTime(iso: string, now: Date): string {
   const day = `${months[date.getMonth()]} ${String(date.getDate()).padStart(2)}`;
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
+
+/** The offset of a zone's clock from UTC, given in ms: `+01:00`. */
+export function offsetText(offset: number): string {
+  const minutes = Math.round(offset / 60_000);
+  const size = Math.abs(minutes);
+  const parts = [Math.floor(size / 60), size % 60].map((n) => String(n).padStart(2, '0'));
+  return `${minutes < 0 ? '-' : '+'}${parts.join(':')}`;
+}

@@ -7,6 +7,7 @@ import { nextOpenSlot, zoneOf } from '../../triggers/schedule/slots.js';
 import { readConfig } from '../config-file.js';
 import type { Context } from '../context.js';
 import { selectJobs } from '../select-jobs.js';
+import { offsetText } from '../show/table.js';
 
 const slotsShown = 5;
 const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
@@ -64,14 +65,11 @@ function wallText(slot: number, zone: Zone, seconds: boolean): string {
   const wall = zone.wall(slot);
   const date = new Date(wall);
   const [day = '', time = ''] = date.toISOString().split('T');
-  const minutes = Math.round((wall - slot) / 60_000);
-  const size = Math.abs(minutes);
-  const offset = [Math.floor(size / 60), size % 60].map((n) => String(n).padStart(2, '0'));
   return [
     weekdays[date.getUTCDay()],
     day,
     time.slice(0, seconds ? 8 : 5),
-    `${minutes < 0 ? '-' : '+'}${offset.join(':')}`,
+    offsetText(wall - slot),
   ].join(' ');
 }
 

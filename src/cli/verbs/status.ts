@@ -3,12 +3,13 @@ import type { KnownWorker } from '../../core/known-worker.js';
 import type { PauseView } from '../../core/pause.js';
 import type { JobView } from '../../core/request.js';
 import { formatDuration, terminalSafe } from '../../core/text.js';
+import { zoneNamed } from '../../core/zone.js';
 import { allRoles } from '../../daemon/roles.js';
 import type { DaemonStatus } from '../../server/control/controls.js';
 import type { Context } from '../context.js';
 import { daemonClient } from '../daemon-client.js';
 import { scopeText } from '../pause-scopes.js';
-import { localTime, tableLines } from '../show/table.js';
+import { localTime, offsetText, tableLines } from '../show/table.js';
 
 export async function status(context: Context): Promise<number> {
   const { output } = context;
@@ -18,6 +19,9 @@ export async function status(context: Context): Promise<number> {
   else for (const line of statusLines(found, now)) output.data(line);
   return 0;
 }
+
+/** Reasons of degraded watches that are shown: a used-up limit has one for each folder. */
+const degradedShown = 5;
 
 /** The width that a line should fit in. */
 const terminalColumns = 80;
@@ -32,16 +36,42 @@ export function statusLines(status: DaemonStatus, now: Date): string[] {
     `roles   ${roles.join(', ')}`,
     `queue   ${queue.kind}, ${queue.state}${why}`,
     `config  ${terminalSafe(config.file)}, read ${localTime(config.loadedAt, now)}`,
+    `times   in ${zoneText(now)}`,
   ];
   if (config.error !== undefined) {
     lines.push('        the current file was rejected:');
     for (const line of config.error.split('\n')) lines.push(`        ${terminalSafe(line)}`);
   }
   for (const pause of status.pauses ?? []) lines.push(`paused  ${pauseText(pause, now)}`);
+  lines.push(...degradedLines(jobs));
   for (const warning of status.warnings ?? []) lines.push(`warning ${terminalSafe(warning)}`);
   // An embedded queue has this process only.
   const workers = queue.kind === 'embedded' ? [] : workerLines(status.workers ?? [], now);
   return [...lines, '', ...workers, ...jobLines(jobs, now)];
+}
+
+/** `Europe/Berlin (UTC+01:00)`: the system's zone, in which times are shown. */
+function zoneText(now: Date): string {
+  const { name, wall } = zoneNamed();
+  return name === 'UTC' ? name : `${name} (UTC${offsetText(wall(now.getTime()) - now.getTime())})`;
+}
+
+/** Why watches miss changes, and of which jobs: a line for each of the first few reasons. */
+function degradedLines(jobs: readonly JobView[]): string[] {
+  const byWhy = new Map<string, string[]>();
+  for (const { job, whyDegraded: why } of jobs) {
+    if (why === undefined) continue;
+    const names = byWhy.get(why);
+    if (names === undefined) byWhy.set(why, [job]);
+    else names.push(job);
+  }
+  const lines = [...byWhy].map(([why, [first, ...more]]) => {
+    const names = more.length === 0 ? `${first} is` : `${first} and ${more.length} more are`;
+    return `watch   ${names} degraded: ${terminalSafe(why)}`;
+  });
+  if (lines.length <= degradedShown) return lines;
+  const rest = `watch   and ${lines.length - degradedShown} more like these; --json has all`;
+  return [...lines.slice(0, degradedShown), rest];
 }
 
 /** The processes on the queue, one a line, and an empty line after them. */

@@ -35,7 +35,8 @@ interface JobWatch {
   readonly watch: Watch;
   readonly requests: WatchRequests;
   state: WatchState;
-  fileSystem: string | undefined;
+  /** As the watch reported it with its state. */
+  why: string | undefined;
 }
 
 export function createWatches(options: WatchesOptions): Watches {
@@ -72,7 +73,7 @@ export function createWatches(options: WatchesOptions): Watches {
       onRescan: () => requests.rescan(),
       onState(state, why) {
         one.state = state;
-        one.fileSystem = state === 'polling' ? why : undefined;
+        one.why = why;
         if (state === 'degraded')
           note('warn', why ?? 'some changes are missed until the next rescan');
         else if (state === 'watching') note('info', `watches ${job.from.label}`);
@@ -80,7 +81,7 @@ export function createWatches(options: WatchesOptions): Watches {
         else note('info', `polls ${job.from.label}, since ${why} reports no changes`);
       },
     });
-    const one: JobWatch = { definition, watch, requests, state: 'watching', fileSystem: undefined };
+    const one: JobWatch = { definition, watch, requests, state: 'watching', why: undefined };
     watches.set(job.name, one);
   };
 
@@ -95,7 +96,11 @@ export function createWatches(options: WatchesOptions): Watches {
     },
     state(job) {
       const found = watches.get(job);
-      return present({ watch: found?.state, fileSystem: found?.fileSystem });
+      return present({
+        watch: found?.state,
+        fileSystem: found?.state === 'polling' ? found.why : undefined,
+        whyDegraded: found?.state === 'degraded' ? found.why : undefined,
+      });
     },
     ended(run) {
       for (const { requests } of watches.values()) requests.ended(run);

@@ -191,6 +191,7 @@ describe('status', () => {
       operation: 'push',
       paused: false,
       watch: 'degraded',
+      whyDegraded: 'raise the limit of inotify',
       waiting: 0,
       active: [],
     },
@@ -212,6 +213,8 @@ describe('status', () => {
     ]);
     expect(lines[3]).toMatch(/^config {2}\/srv\/jobs\.yml, read /);
     expect(lines.slice(4)).toEqual([
+      'times   in UTC',
+      'watch   drop is degraded: raise the limit of inotify',
       '',
       'job              does    next          now       last',
       'nightly-archive  mirror  Nov 24 02:00  -         incomplete Nov 24 02:03',
@@ -228,7 +231,7 @@ describe('status', () => {
   test('says what jobs are for: beside them where there is room, else above', async () => {
     const about = { ...jobs[1], description: 'Orders\u001b[31m' } as JobView;
     await daemon({ status: async () => statusOf({ jobs: [about, jobs[2] as JobView] }) });
-    expect((await run('status')).stdout.split('\n').slice(5)).toEqual([
+    expect((await run('status')).stdout.split('\n').slice(7)).toEqual([
       'job   does  next  now       last  about',
       'drop  push  -     degraded  -     Orders\\x1b[31m',
       'off   pull  -     paused    -',
@@ -240,7 +243,7 @@ describe('status', () => {
       description: 'Archive of the shop; on call: the storage team, then Ms Smith',
     };
     await daemon({ status: async () => statusOf({ jobs: [long, jobs[2] as JobView] }) });
-    expect((await run('status')).stdout.split('\n').slice(5)).toEqual([
+    expect((await run('status')).stdout.split('\n').slice(7)).toEqual([
       'job',
       '  does  next  now       last',
       'drop: Archive of the shop; on call: the storage team, then Ms Smith',
@@ -253,15 +256,34 @@ describe('status', () => {
     expect(events[0]?.jobs[0]).toMatchObject({ description: long.description });
   });
 
+  test('says of a few degraded watches why, and in which zone times are', async () => {
+    const view = jobs[1] as JobView;
+    const views = Array.from({ length: 8 }, (_, n) => ({
+      ...view,
+      job: `drop-${n}`,
+      whyDegraded: `folder ${n < 2 ? 'a' : n} is missed\u001b[31m`,
+    }));
+    await daemon({ status: async () => statusOf({ jobs: views }) });
+    const { stdout } = await ferryline(['status'], { cwd, env: { TZ: 'Africa/Lagos' } });
+    expect(stdout.split('\n').slice(4, 11)).toEqual([
+      'times   in Africa/Lagos (UTC+01:00)',
+      'watch   drop-0 and 1 more are degraded: folder a is missed\\x1b[31m',
+      ...[2, 3, 4, 5].map((n) => `watch   drop-${n} is degraded: folder ${n} is missed\\x1b[31m`),
+      'watch   and 2 more like these; --json has all',
+    ]);
+    const { events } = await run('status', '--json');
+    expect(events[0]?.jobs[7].whyDegraded).toContain('folder 7 is missed');
+  });
+
   test('says what is polled, and why', async () => {
-    const { watch: _, ...job } = jobs[1] as JobView;
+    const { watch: _, whyDegraded: __, ...job } = jobs[1] as JobView;
     const polled = { ...job, watch: 'polling' } as const;
     const views = [
       { ...polled, fileSystem: 'nfs' },
       { ...polled, job: 'asked' },
     ];
     await daemon({ status: async () => statusOf({ jobs: views }) });
-    expect((await run('status')).stdout.split('\n').slice(5)).toEqual([
+    expect((await run('status')).stdout.split('\n').slice(6)).toEqual([
       'job    does  next  now            last',
       'drop   push  -     polling (nfs)  -',
       'asked  push  -     polling        -',
@@ -275,7 +297,7 @@ describe('status', () => {
     const long = { ...jobs[0], job: 'a'.repeat(64) } as JobView;
     await daemon({ status: async () => statusOf({ jobs: [long] }) });
     const { stdout } = await run('status');
-    expect(stdout.split('\n').slice(5)).toEqual([
+    expect(stdout.split('\n').slice(6)).toEqual([
       'job',
       '  does    next          now  last',
       'a'.repeat(64),
@@ -319,7 +341,7 @@ describe('status', () => {
         }),
     });
     const { stdout } = await run('status');
-    expect(stdout.split('\n').slice(4, -2)).toEqual([
+    expect(stdout.split('\n').slice(5, -2)).toEqual([
       'warning no known process is worker web-3',
       '',
       'process    version  roles          names        runs  since',

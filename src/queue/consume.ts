@@ -5,7 +5,7 @@ import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
 import { answered } from './answered.js';
-import { keepHold, lockMs, stalledCheckMs } from './holds.js';
+import { keepHold, lockMs, recordAgainMs, stalledCheckMs } from './holds.js';
 import { runsQueueName } from './run-queues.js';
 import type { Store } from './store/store.js';
 
@@ -83,6 +83,7 @@ export function consume(store: Store, options: ConsumerOptions): Consumer {
       concurrency: options.concurrency,
       lockDuration: lockMs,
       stalledInterval: stalledCheckMs,
+      runRetryDelay: recordAgainMs,
       maxStalledCount: mostWorkerDeaths,
       skipLockRenewal: true,
       settings: {

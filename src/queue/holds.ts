@@ -9,6 +9,8 @@
 export const lockMs = 15_000;
 /** Time between two searches for locks that have expired. */
 export const stalledCheckMs = 5000;
+/** What the end of an entry could not be recorded for lack of a connection is tried again after this time, well within the lock. */
+export const recordAgainMs = 1000;
 /** A number of attempts or stalls that no entry reaches, small enough for every store's integers. */
 export const unlimited = 2_000_000_000;
 const extendEveryMs = lockMs / 3;

@@ -62,30 +62,26 @@ interface PermitStoreOptions {
 /** Errors: `network` when the store can't be reached, `config` for one that must not be used as it is. */
 export async function openPermitStore(options: PermitStoreOptions): Promise<PermitStore> {
   const { url, onWanted, onWarning } = options;
-  /** Errors of the first connection are thrown; those of the last one concern nobody. */
-  let isOpen = false;
-  let isDown = false;
   const onTrouble = (error: Error | undefined) => {
-    if (isOpen && !isDown && error !== undefined) onWarning(`the queue: ${error.message}`);
-    isDown = error !== undefined;
+    if (error !== undefined) onWarning(`the queue: ${error.message}`);
   };
   // Its kind has no folder.
   const store = await openStore({ url, folder: '', onTrouble, onWarning });
+  const onError = (error: Error) => store.suspect(error);
   const failed = async (error: unknown): Promise<never> => {
     await store.close().catch(() => {});
     throw error;
   };
-  const installation = await installationOf(store, onTrouble).catch(failed);
-  const signals = await openSignals(store, onTrouble).catch(failed);
-  isOpen = true;
+  const installation = await installationOf(store, onError).catch(failed);
+  const signals = await openSignals(store, onError).catch(failed);
   signals.on('wanted', ({ permit }) => onWanted(permit));
   const permits = openPermits(store, {
     onWanted: (permit) => void signals.send('wanted', { permit }).catch(() => {}),
-    onError: onTrouble,
+    onError,
   });
   const activeRun = async (job: string, worker: string | undefined) => {
     const queue = new Queue<RunRequest>(runsQueueName(worker), store.options(), store.backend);
-    queue.on('error', onTrouble);
+    queue.on('error', onError);
     try {
       const entries = await answered(queue.getJobs(['active']));
       return entries.find((entry) => entry?.data.job === job)?.data.run;
@@ -100,7 +96,6 @@ export async function openPermitStore(options: PermitStoreOptions): Promise<Perm
       return takeJobPermit(permits, job, await activeRun(job, worker), signal);
     },
     async close() {
-      isOpen = false;
       await permits.close();
       await signals.close();
       await store.close();

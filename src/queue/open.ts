@@ -49,39 +49,28 @@ export interface OpenQueue {
   close(): Promise<void>;
 }
 
-/** After an outage, errors of connections that have not noticed its end are ignored for this time. */
-const ignoreErrorsMs = 4000;
-/** Time between two pings, which find outages and their ends. */
-const pingEveryMs = 5000;
-
-/** Opens the queue. Errors: `network` when it can't be reached for `wait`, `config` for a store that must not be used as it is. */
+/** Opens the queue. Errors: `network` when it can't be reached for `wait`, `auth` for refused credentials, `config` for a store that must not be used as it is. */
 export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   const { state, onWarning } = options;
   const outages = new Outages(options);
-  const onTrouble = (error: Error | undefined) => outages.report(error);
-  const store = await connect(options, onTrouble);
+  const store = await connect(options, (error) => outages.report(error));
+  const onError = (error: Error) => store.suspect(error);
   const failed = async (error: unknown): Promise<never> => {
-    outages.ignore();
     await store.close().catch(() => {});
     throw error;
   };
-  const id = await installationOf(store, onTrouble).catch(failed);
+  const id = await installationOf(store, onError).catch(failed);
   const installation = store.kind === 'embedded' ? undefined : id;
   if (installation !== undefined) await rememberQueueInstallation(state, installation);
-  const slots = openSlots(store, onTrouble);
-  const workers = openWorkers(store, onTrouble);
-  const signals = await openSignals(store, onTrouble).catch(failed);
-  const runs = await openRunQueue(store, signals, onTrouble).catch(failed);
-  const pauses = await openPauses({ store, state, onError: onTrouble, onWarning }).catch(failed);
+  const slots = openSlots(store, onError);
+  const workers = openWorkers(store, onError);
+  const signals = await openSignals(store, onError).catch(failed);
+  const runs = await openRunQueue(store, signals, onError).catch(failed);
+  const pauses = await openPauses({ store, state, onError, onWarning }).catch(failed);
   const permits = openPermits(store, {
     onWanted: (permit) => void signals.send('wanted', { permit }).catch(() => {}),
-    onError: onTrouble,
+    onError,
   });
-  // Postgres clients don't report that they are connected again, and an idle one notices no outage.
-  const ping = setInterval(() => {
-    store.ping().then(() => onTrouble(undefined), onTrouble);
-  }, pingEveryMs);
-  ping.unref();
   return {
     store,
     installation,
@@ -95,8 +84,6 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     earlierProcesses: () => earlierProcesses(store),
     trouble: () => outages.trouble,
     async close() {
-      outages.ignore();
-      clearInterval(ping);
       await permits.close();
       await Promise.allSettled([workers, slots, runs, signals, pauses].map((part) => part.close()));
       await store.close();
@@ -104,12 +91,10 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   };
 }
 
-/** Makes one warning of an outage, whichever and however many connections report it, and one note of its end. */
+/** Makes one warning of an outage, another if its reason becomes a refused login, and one note of its end. */
 class Outages {
   readonly #options: Pick<OpenQueueOptions, 'onNote' | 'onWarning' | 'onBack'>;
   #trouble: string | undefined;
-  #backAt = Number.NEGATIVE_INFINITY;
-  #ignored = false;
 
   constructor(options: Pick<OpenQueueOptions, 'onNote' | 'onWarning' | 'onBack'>) {
     this.#options = options;
@@ -120,29 +105,14 @@ class Outages {
     return this.#trouble;
   }
 
-  /** A connection failed, or (undefined) works. */
   report(error: Error | undefined): void {
-    if (error === undefined) {
-      if (this.#trouble === undefined) return;
-      this.#trouble = undefined;
-      this.#backAt = performance.now();
-      this.#options.onNote('the queue can be reached again');
-      this.#options.onBack();
+    this.#trouble = error?.message;
+    if (error !== undefined) {
+      this.#options.onWarning(`the queue: ${error.message}`);
       return;
     }
-    // Connections may still report the outage that just ended; a new outage is found by the ping.
-    const justBack =
-      this.#trouble === undefined && performance.now() - this.#backAt < ignoreErrorsMs;
-    if (this.#ignored || justBack) return;
-    const message = error.message || (error as NodeJS.ErrnoException).code || String(error);
-    // Clients report every failed attempt; one warning for each outage is enough.
-    if (this.#trouble === undefined) this.#options.onWarning(`the queue: ${message}`);
-    this.#trouble = message;
-  }
-
-  /** The queue is being closed: no error is reported any more. */
-  ignore(): void {
-    this.#ignored = true;
+    this.#options.onNote('the queue can be reached again');
+    this.#options.onBack();
   }
 }
 
@@ -151,23 +121,10 @@ async function connect(
   onTrouble: (error: Error | undefined) => void,
 ): Promise<Store> {
   const until = performance.now() + wait;
-  let connected = false;
-  const onStoreTrouble = (error: Error | undefined) => {
-    if (connected) onTrouble(error);
-  };
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5000)) {
     try {
       const folder = queueFolder(state);
-      const store = await openStore({
-        url,
-        folder,
-        onTrouble: onStoreTrouble,
-        onWarning,
-        onNote,
-        onBroken,
-      });
-      connected = true;
-      return store;
+      return await openStore({ url, folder, onTrouble, onWarning, onNote, onBroken });
     } catch (thrown) {
       const error = asFerryError(thrown);
       const leftMs = until - performance.now();

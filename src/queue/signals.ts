@@ -43,7 +43,7 @@ export async function openSignals(store: Store, onError: (error: Error) => void)
   // Layout 1's was `ferryline-signals`: its processes are known by listening there.
   const name = 'ferryline-messages';
   const producer = new QueueEventsProducer(name, store.options(), store.backend);
-  const events = new QueueEvents(name, store.options(true), store.backend);
+  const events = new QueueEvents(name, store.options(), store.backend);
   producer.on('error', onError);
   events.on('error', onError);
   await answered(firstArrival(producer, events));

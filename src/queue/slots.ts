@@ -6,7 +6,7 @@
 import { Queue, Worker } from 'bullmq';
 import type { SkippedSlot, SlotEnd } from '../core/request.js';
 import { answered } from './answered.js';
-import { lockMs, stalledCheckMs, unlimited } from './holds.js';
+import { lockMs, recordAgainMs, stalledCheckMs, unlimited } from './holds.js';
 import { keepEvents, type Store } from './store/store.js';
 
 export interface SlotRequest {
@@ -72,6 +72,7 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
           concurrency: 20,
           lockDuration: lockMs,
           stalledInterval: stalledCheckMs,
+          runRetryDelay: recordAgainMs,
           maxStalledCount: unlimited,
         },
         store.backend,

@@ -449,7 +449,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
 
       await mark();
       if (store.kind !== 'embedded') {
-        const earlier = new QueueEvents('ferryline-signals', store.options(true), store.backend);
+        const earlier = new QueueEvents('ferryline-signals', store.options(), store.backend);
         await until(async () => (await earlierProcesses(store)).length === 1);
         await expect(installationOf(store, onError)).rejects.toMatchObject({
           kind: 'busy',

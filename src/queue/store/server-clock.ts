@@ -65,3 +65,18 @@ function utc(ms: number): string {
     .replace('T', ' ')
     .replace(/\.\d+Z$/, ' UTC');
 }
+
+interface ClockListener {
+  readonly onWarning: (message: string) => void;
+  readonly onNote?: (message: string) => void;
+}
+
+/** Says that the machine's clock and the server's differ, and what follows; undefined: that they agree again. */
+export function sayApart(
+  { onWarning, onNote }: ClockListener,
+  difference: string | undefined,
+  consequence: string,
+): void {
+  if (difference !== undefined) onWarning(`${difference}: ${consequence}`);
+  else onNote?.("this machine's clock and that of the queue's server agree again");
+}

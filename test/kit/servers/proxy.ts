@@ -29,6 +29,8 @@ export interface Proxy {
   /** Goes silent: nothing passes any more, nothing is closed. */
   pause(): void;
   resume(): void;
+  /** Connections open now stay silent for ever, as behind a router that forgot them; new ones pass. */
+  abandon(): void;
   /** Cuts all connections open now. */
   cut(): void;
   /** Resolves once at least `bytes` have been passed in that direction, over all connections. */
@@ -42,6 +44,7 @@ export async function startProxy(
   rules: LineRules | ((index: number) => LineRules) = {},
 ): Promise<Proxy> {
   const sockets = new Set<Socket>();
+  const abandoned = new WeakSet<Socket>();
   const bytes = { up: 0, down: 0 };
   let connections = 0;
   let gate: { readonly promise: Promise<void>; readonly open: () => void } | undefined;
@@ -54,6 +57,7 @@ export async function startProxy(
     const wait = line.delay === undefined ? 0 : line.delay / 2;
     const send = async (chunk: Buffer) => {
       if (gate !== undefined) await gate.promise;
+      if (abandoned.has(from)) await new Promise(() => {});
       let data = chunk;
       if (flipAt !== undefined && flipAt >= at && flipAt < at + data.length) {
         data = Buffer.from(data);
@@ -138,6 +142,10 @@ export async function startProxy(
     resume() {
       gate?.open();
       gate = undefined;
+    },
+    abandon() {
+      for (const socket of sockets) abandoned.add(socket);
+      proxy.resume();
     },
     cut,
     passed(direction, count) {

@@ -21,7 +21,7 @@ import {
 } from './flags.js';
 import { otherVerbs } from './other-tools.js';
 import { packageFolder } from './own-files.js';
-import { addDoctor, addServerVerbs } from './server-verbs.js';
+import { addDoctor, addInit, addServerVerbs } from './server-verbs.js';
 import { Output, type OutputOptions, type Verbosity } from './show/output.js';
 import { typedFlags } from './typed-command.js';
 import type { ApplyFlags } from './verbs/apply.js';
@@ -239,10 +239,7 @@ function addRestore(program: Command, wrap: Wrap): void {
 function addOtherVerbs(program: Command, wrap: Wrap): void {
   program.commandsGroup('Set up:');
   addDoctor(program, wrap, version());
-  program
-    .command('init')
-    .description('write a first jobs.yml')
-    .action(wrap(async (context) => (await import('./verbs/init.js')).init(context)));
+  addInit(program, wrap);
   program
     .command('validate')
     .description('check jobs.yml')

@@ -1,8 +1,10 @@
 /** The verbs that name a server on the command line. The code of each is loaded when it is called. */
 import type { Command } from 'commander';
+import { present } from '../core/present.js';
 import type { Wrap } from './context.js';
-import { type AdHocFlags, addHostFlags, addRuleFlags, addRunFlags } from './flags.js';
+import { type AdHocFlags, addHostFlags, addRuleFlags, addRunFlags, wholeNumber } from './flags.js';
 import type { DoctorFlags } from './verbs/doctor.js';
+import type { InitFlags } from './verbs/init.js';
 import type { LsFlags } from './verbs/ls.js';
 
 /** Adds the verbs that need no jobs.yml. */
@@ -67,4 +69,38 @@ export function addDoctor(program: Command, wrap: Wrap, version: string): void {
         return doctor(place, flags, context, version);
       }),
     );
+}
+
+/** Adds `init`. */
+export function addInit(program: Command, wrap: Wrap): void {
+  program
+    .command('init')
+    .description('write a first jobs.yml: asks, and tries each answer on the server')
+    .option('--host <host>', 'the server: a name, an address, or a Host of ~/.ssh/config')
+    .option('--user <name>', 'the user there')
+    .option('-P, --port <port>', 'its port', wholeNumber('-P', 1, 65_535))
+    .option('-i, --key <file>', 'private key file, or `agent`')
+    .option('--password-file <file>', 'a file that holds the password')
+    .option('--host-key <SHA256:...>', 'trust only the host key with this fingerprint')
+    .option('--operation <what>', 'push, pull or mirror (default: push)')
+    .option('--from <folder>', 'where files come from')
+    .option('--to <folder>', 'where they go')
+    .option('--schedule <cron>', 'when to run the job, such as "0 2 * * *", or never')
+    .option('--from-rclone [file]', 'take over the sftp remotes of an rclone.conf')
+    .action(
+      wrap(async (context, flags: InitFlags) => {
+        const { init } = await import('./verbs/init.js');
+        return init(ownFlags(flags), context);
+      }),
+    );
+}
+
+/** The command's own flags: commander adds those of every verb. */
+function ownFlags(flags: InitFlags): InitFlags {
+  const { host, user, port, key, passwordFile, hostKey } = flags;
+  const { operation, from, to, schedule, fromRclone } = flags;
+  return present({
+    ...{ host, user, port, key, passwordFile, hostKey },
+    ...{ operation, from, to, schedule, fromRclone },
+  });
 }

@@ -1,5 +1,6 @@
 /** The benchmark's table of ferryline by itself: the long-running one, and the limits it keeps. */
 import { bandwidth } from './bandwidth.js';
+import { chaos } from './daemon-chaos.js';
 import { firstByte } from './daemon-first-byte.js';
 import { idle, thousand } from './daemon-idle.js';
 import type { DaemonScene } from './daemon-scene.js';
@@ -51,6 +52,12 @@ export const daemonCases: readonly DaemonCase[] = [
     about:
       '100 runs a minute for ten minutes, each transferring a file, after 1,100 runs ahead, since 1,000 ended runs are kept in a queue',
     run: soak,
+  },
+  {
+    name: 'daemon-chaos',
+    about:
+      'two schedulers and four workers for ten minutes with kills, flushes, clock steps and silent networks at random: what became of every acknowledged request and every slot',
+    run: chaos,
   },
   {
     name: 'bandwidth',

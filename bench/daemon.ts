@@ -114,9 +114,16 @@ function says(child: ChildProcess, pattern: RegExp): Promise<void> {
   });
 }
 
-function ask(socketPath: string, method: string, path: string): Promise<unknown> {
+/** Asks the daemon of a control socket; rejects when the answer is no success. */
+export function ask(
+  socketPath: string,
+  method: string,
+  path: string,
+  signal?: AbortSignal,
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, method, path, agent: false }, (response) => {
+    const options = { socketPath, method, path, agent: false, ...(signal && { signal }) };
+    const asked = request(options, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {

@@ -17,6 +17,7 @@ const needed: readonly (readonly [file: string, packageName: string])[] = [
   ['/usr/bin/redis-cli', 'redis-tools'],
   ['/usr/lib/postgresql', 'postgresql'],
   ['/usr/bin/psql', 'postgresql-client'],
+  ['/usr/bin/faketime', 'faketime'],
 ];
 
 // No package may start a daemon meanwhile, unless the machine has a policy of its own.

@@ -16,6 +16,8 @@ export interface Store {
   readonly url: string;
   /** Bytes that the queue takes there; `daemon` is the folder of the daemon that uses it. */
   bytes(daemon: string): number;
+  /** Loses everything that is in it, as somebody's FLUSHALL does. */
+  flush(): void;
   stop(): Promise<void>;
 }
 
@@ -27,6 +29,9 @@ export function startStore(name: StoreName, folder: string): Promise<Store> {
     name,
     url: 'embedded',
     bytes: (daemon) => bytesBelow(join(daemon, 'state/queue')),
+    flush() {
+      throw new Error('an embedded queue is its daemon’s alone');
+    },
     stop: async () => {},
   });
 }
@@ -49,6 +54,9 @@ async function startRedis(folder: string): Promise<Store> {
         encoding: 'utf8',
       });
       return Number(info.match(/used_memory_dataset:(\d+)/)?.[1]);
+    },
+    flush() {
+      execFileSync('redis-cli', ['-p', `${port}`, 'flushall'], { stdio: 'ignore' });
     },
     stop,
   };
@@ -90,6 +98,12 @@ async function startPostgres(folder: string): Promise<Store> {
     bytes() {
       const sql = "select pg_database_size('postgres')";
       return Number(execFileSync('psql', [url, '-Atc', sql], { encoding: 'utf8' }));
+    },
+    flush() {
+      const tables =
+        "select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables where schemaname = 'bullmq' and tablename not like '%migration%'";
+      const psql = (sql: string) => execFileSync('psql', [url, '-Atc', sql], { encoding: 'utf8' });
+      psql(`truncate ${psql(tables).trim()}`);
     },
     stop,
   };

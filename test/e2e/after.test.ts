@@ -1,4 +1,5 @@
 /** What happens to a source file once its copy is proven: deleted, or moved to an archive. */
+import { existsSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -41,6 +42,39 @@ describe('push', () => {
     await scene.jobs({ operation: 'push', after: 'delete', exclude: ['*.tmp'] });
     expect((await scene.run()).code).toBe(0);
     expect(readTree(scene.here())).toEqual({ 'c.tmp': 'c', 'sub/': null });
+  });
+
+  test('of links that are followed, each has its copy before what they lead to goes', async ({
+    scene,
+  }) => {
+    scene.writeHere(tree);
+    symlinkSync('a.txt', scene.here('0-first'));
+    symlinkSync('a.txt', scene.here('last'));
+    symlinkSync('sub', scene.here('folder'));
+    await scene.jobs({ operation: 'push', symlinks: 'follow', after: { archive: './sent' } });
+    const { code, report } = await scene.run();
+    expect([code, report.files.copied, report.files.vanished]).toEqual([0, 5, 0]);
+    const links = { '0-first': 'a', last: 'a', 'folder/b.txt': 'bb' };
+    expect(readTree(scene.there())).toEqual({ ...tree, ...links });
+    expect(readTree(join(scene.cwd, 'sent'))).toEqual(tree);
+  });
+
+  test('what a link leads to stays while the link can not be copied', async ({ scene }) => {
+    scene.writeHere(tree);
+    symlinkSync('a.txt', scene.here('link'));
+    symlinkSync('sub', scene.here('folder'));
+    scene.writeThere({ 'link/y': '', folder: 'a file' });
+    await scene.jobs({ operation: 'push', symlinks: 'follow', after: 'delete' });
+    expect((await scene.run()).code).toBe(3);
+    expect(readTree(scene.here())).toMatchObject(tree);
+
+    rmSync(scene.there('link'), { recursive: true });
+    rmSync(scene.there('folder'));
+    const { code, report } = await scene.run();
+    expect([code, report.files.copied]).toEqual([0, 2]);
+    const links = { link: 'a', 'folder/b.txt': 'bb' };
+    expect(readTree(scene.there())).toEqual({ ...tree, ...links });
+    for (const path of Object.keys(tree)) expect(existsSync(scene.here(path))).toBe(false);
   });
 
   test('archive on the same side; a taken name gets .1, then .2', async ({ scene }) => {

@@ -316,8 +316,6 @@ export const anyCase: fc.Arbitrary<Case> = fc
 /** Leaves out what no rule decides. */
 function sensible(drawn: Case): Case {
   const { options, server, operation } = drawn;
-  // a file that is reached by two paths leaves the source once the first is done
-  const isReachedTwice = options.symlinks === 'follow' && options.after !== 'keep';
   // without any type a link looks like what it leads to, which may change in the middle of a run
   const withoutLinks = (nodes: readonly Node[]) =>
     server.quirks.includes('noModes') ? nodes.filter(({ kind }) => kind !== 'link') : nodes;
@@ -325,12 +323,11 @@ function sensible(drawn: Case): Case {
     ...drawn,
     source: withoutLinks(drawn.source),
     destination: withoutLinks(drawn.destination),
-    options: isReachedTwice ? { ...options, after: 'keep' } : options,
     // a rename that is no truth is noticed where the source is given up for it
     faults: drawn.faults.map((it) =>
       it.what === 'untrue' &&
       it.type !== 'REMOVE' &&
-      (isReachedTwice || options.after === 'keep' || operation === 'mirror')
+      (options.after === 'keep' || operation === 'mirror')
         ? { ...it, what: 'fail' }
         : it,
     ),

@@ -51,6 +51,8 @@ export interface Found {
   readonly word: Word;
   readonly size: number;
   readonly mtime: number;
+  /** The path below the root that a link's target is, if it is one. */
+  readonly leadsTo: string | undefined;
 }
 
 /** All entries below a folder by their paths, without ferryline's own; `ours` receives those. */
@@ -66,7 +68,10 @@ export function found(root: string, ours: string[] = []): Map<string, Found> {
       }
       const stat = fs.lstatSync(join(root, path));
       const word = wordOf(join(root, path));
-      entries.set(path, { word, size: stat.size, mtime: stat.mtimeMs / 1000 });
+      const leadsTo = stat.isSymbolicLink()
+        ? join(dirname(path), fs.readlinkSync(join(root, path)))
+        : undefined;
+      entries.set(path, { word, size: stat.size, mtime: stat.mtimeMs / 1000, leadsTo });
       if (stat.isDirectory()) walk(path);
     }
   };
@@ -83,11 +88,21 @@ export function grow(root: string, nodes: readonly Node[]): void {
     else if (kind === 'link') fs.symlinkSync(linkTargets[size % linkTargets.length] as string, at);
     else write(at, letter.repeat(size), mtimes[mtime] as number);
   }
-  // folders and links are part of a plan's digest, which a case has again when it is played again
   for (const name of fs.readdirSync(root, { recursive: true, encoding: 'utf8' })) {
     const at = join(root, name);
-    if (!fs.lstatSync(at).isFile()) fs.lutimesSync(at, mtimes[0] as number, mtimes[0] as number);
+    if (!fs.lstatSync(at).isFile()) date(at);
   }
+}
+
+/** Dates a folder or link, which is part of a plan's digest, so that a case has the same one again when it is played again. */
+function date(at: string): void {
+  fs.lutimesSync(at, mtimes[0] as number, mtimes[0] as number);
+}
+
+/** Dates what is at a path, if it is a folder, and the folders above it. */
+function dateFolders(root: string, path: string): void {
+  for (let at = path; at !== '.'; at = dirname(at))
+    if (wordOf(join(root, at)) === 'folder') date(join(root, at));
 }
 
 function write(at: string, text: string, mtime: number): void {
@@ -111,7 +126,9 @@ export function change(root: string, drawn: Change, nth: number): string | undef
     const parent = dirname(path);
     if (parent !== '.' && !['folder', 'none'].includes(wordBelow(root, parent))) return undefined;
     if (statOf(join(root, top))?.isSymbolicLink() && top !== path) return undefined;
-    return changeAt(join(root, path), drawn, nth) ? path : undefined;
+    if (!changeAt(join(root, path), drawn, nth)) return undefined;
+    dateFolders(root, path);
+    return path;
   } catch {
     return undefined; // a file is where a folder would have to be
   }

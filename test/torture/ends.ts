@@ -21,6 +21,7 @@ export function checkEnd(view: View, end: Ended): void {
   checkReplaced(view, end);
   checkArrived(view, end);
   checkSources(view);
+  checkLinks(view, end);
   if (end.report.exitCode === 7 || end.isDry) checkUntouched(view);
   if (end.isDry) return;
   if (end.report.exitCode === 0) {
@@ -171,6 +172,22 @@ function checkSources(view: View): void {
     const names = ['', '.1', '.2', '.3', '.4'].map((suffix) => path + suffix);
     if (after === 'archive' && !names.some((name) => view.now('archive', name) === word))
       view.say('3 no loss', `${path} left the source and is not in the archive`);
+  }
+}
+
+/** What a link leads to leaves the source only once the link has its copy, too (`symlinks: follow`). */
+function checkLinks(view: View, { report, isDry }: Ended): void {
+  if (view.drawn.options.symlinks !== 'follow' || report.exitCode !== 0 || isDry) return;
+  for (const [path, { word, leadsTo }] of view.source) {
+    const target = leadsTo === undefined ? undefined : view.source.get(leadsTo);
+    if (word !== 'link' || leadsTo === undefined || target === undefined) continue;
+    const courses = [view.course(path), view.course(leadsTo)];
+    const isQuiet = !courses.some((it) => it.sourceChanged || it.destinationChanged);
+    if (!isQuiet || !isFile(target.word) || view.now('source', leadsTo) !== 'none') continue;
+    if (!isInScope(view.drawn, path) || view.isUnderChange(path) || view.destination.has(path))
+      continue;
+    if (view.now('destination', path) !== target.word)
+      view.say('2 truthful success', `${leadsTo} left the source, and ${path} has no copy of it`);
   }
 }
 

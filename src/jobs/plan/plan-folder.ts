@@ -121,7 +121,7 @@ function planTwins(folder: Folder, group: Twin): void {
 
 /** Plans nothing for names that collide. */
 function collide(folder: Folder, group: Twin, ours: readonly SourceEntry[]): void {
-  const { plan, pair, rules } = folder;
+  const { plan, rules } = folder;
   plan.sourceFiles += ours.filter((entry) => isCarried(entry, rules)).length;
   const names = namesOf([...ours, ...group.destination]);
   if (names.length === 1) {
@@ -135,7 +135,7 @@ function collide(folder: Folder, group: Twin, ours: readonly SourceEntry[]): voi
       : 'both would have the same name at the destination';
   for (const name of names)
     plan.conflicts.push({
-      path: join(pair.path, name),
+      ...placeOf(folder, ours.find((entry) => entry.name === name) ?? { name }),
       kind: 'conflict',
       message: `its name collides with "${names.find((it) => it !== name)}": ${why}`,
     });
@@ -282,8 +282,15 @@ function isCarried({ kind }: Entry, { symlinks }: PlanRules): boolean {
 }
 
 /** The source's path of an entry of this folder. */
-function sourcePath(pair: FolderPair, entry: SourceEntry): string {
+function sourcePath(pair: FolderPair, entry: Pick<SourceEntry, 'name' | 'from'>): string {
   return entry.from ?? join(pair.from, entry.name);
+}
+
+/** The path of an entry, and the source's path if that is another one. */
+function placeOf({ pair }: Folder, entry: Pick<SourceEntry, 'name' | 'from'>) {
+  const path = join(pair.path, entry.name);
+  const from = sourcePath(pair, entry);
+  return from === path ? { path } : { path, from };
 }
 
 /** Plans an entry that the destination lacks. */
@@ -387,7 +394,7 @@ function planReplacement(
   const mayDelete = rules.deletes && (isFolder || isCarried(destination, rules));
   if (out || !mayDelete) {
     plan.conflicts.push({
-      path,
+      ...placeOf(folder, source),
       kind: 'conflict',
       message: `the destination has a ${destination.kind}${out ? ' out of scope' : ''} where the source has a ${source.kind}`,
     });

@@ -79,6 +79,8 @@ export type Action = Mkdir | Copy | Link | SetAttributes | Delete | PutBack;
 /** A path that cannot be carried out, because of the entry itself or of another one in its way. */
 export interface PathProblem {
   readonly path: string;
+  /** The source's path where another one is behind it: of a conflict behind a followed link. */
+  readonly from?: string;
   readonly kind: ErrorKind;
   readonly message: string;
 }

@@ -185,7 +185,8 @@ async function carryOut(
     if (sealed !== undefined && plan.digest !== sealed.digest)
       throw drifted(plan.digest, sealed.digest);
     if (refusal !== undefined && sealed?.approved !== true) throw refusal;
-    for (const problem of [...plan.failures, ...plan.conflicts]) tally.fail(problem);
+    for (const { path, kind, message } of [...plan.failures, ...plan.conflicts])
+      tally.fail({ path, kind, message });
     if (context.dryRun) return;
     await archive?.makeRoot(signal);
     await transfer({

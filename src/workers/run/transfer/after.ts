@@ -159,7 +159,8 @@ function isDoubtful(from: string, source: Seen, readAt: number, precision: numbe
   return doubt !== undefined && !doubt.tells && doubt.mtime * 1000 < readAt + datedAheadMs;
 }
 
-function sameIdentity(a: Seen, b: Seen): boolean {
+/** Whether two stats may be of one file: a side may not tell. */
+export function sameIdentity(a: Seen, b: Seen): boolean {
   return a.identity === undefined || b.identity === undefined || a.identity === b.identity;
 }
 

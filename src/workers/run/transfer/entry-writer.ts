@@ -17,6 +17,7 @@ import type { TransferProgress } from '../progress.js';
 import type { Tally } from '../tally.js';
 import { mayBeGone, provenGone, Vanished } from '../vanished.js';
 import type { AfterAction } from './after.js';
+import type { Proven, SharedSources } from './shared-sources.js';
 
 export interface EntryWriterParts {
   readonly job: Job;
@@ -26,6 +27,8 @@ export interface EntryWriterParts {
   /** Aborted with an error that ends the run. */
   readonly stop: AbortController;
   readonly after: AfterAction | undefined;
+  /** Undefined where each source file has one path. */
+  readonly shared: SharedSources | undefined;
 }
 
 /** Requests without file data in flight: mkdir, rename, remove. */
@@ -45,16 +48,18 @@ export class EntryWriter {
   readonly #progress: TransferProgress;
   readonly #stop: AbortController;
   readonly #after: AfterAction | undefined;
+  readonly #shared: SharedSources | undefined;
   /** Folders that exist and do not have their final mode yet. */
   #made: Mkdir[] = [];
 
-  constructor({ job, context, tally, progress, stop, after }: EntryWriterParts) {
+  constructor({ job, context, tally, progress, stop, after, shared }: EntryWriterParts) {
     this.#job = job;
     this.#context = context;
     this.#tally = tally;
     this.#progress = progress;
     this.#stop = stop;
     this.#after = after;
+    this.#shared = shared;
   }
 
   /** Runs the work on one path. An error that concerns only this path is recorded; any other ends the run. */
@@ -148,17 +153,17 @@ export class EntryWriter {
     this.#tally.copy(copy.path, copied, began);
     this.#progress.resize(copied.bytes - (copy.source.size ?? 0));
     // one that grows stays at the source, where the next run finds it
-    if (!copied.grew) await this.handleSource(copy.path, copy.from, copied.source, copied.readAt);
+    if (copied.grew) return;
+    const { path, from } = copy;
+    await this.handleSource(from, { path, seen: copied.source, readAt: copied.readAt });
   }
 
-  /** Does with a source file what the job's `after` says. `seen` is what is proven to be at the destination, read from `readAt` on, ms since the epoch. */
-  async handleSource(
-    path: string,
-    from: string,
-    seen: Pick<Stat, 'size' | 'mtime' | 'identity'>,
-    readAt: number,
-  ): Promise<void> {
+  /** Does with a source file what the job's `after` says, once all paths that lead to it are proven. */
+  async handleSource(from: string, one: Proven): Promise<void> {
     if (this.#after === undefined) return;
+    const all = this.#shared === undefined ? one : this.#shared.done(from, one);
+    if (all === undefined) return;
+    const { path, seen, readAt } = all;
     const { source, signal } = this.#context;
     try {
       const end = await this.#after(path, from, seen, readAt);

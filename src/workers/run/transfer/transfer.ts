@@ -28,6 +28,7 @@ import { EntryWriter, isWritable, smallRequestsAtOnce } from './entry-writer.js'
 import { createRemover, type Remover } from './remover.js';
 import { replaceEntry } from './replace-entry.js';
 import { isUnder, replacedPaths } from './replacements.js';
+import { SharedSources } from './shared-sources.js';
 
 export interface TransferRequest {
   readonly run: string;
@@ -172,7 +173,8 @@ class Transfer {
     this.#leftovers = new LeftoverCleaner(request.leftovers, context);
     this.#remover = createRemover(context.destination, context.trash, context.signal);
     const after = createAfter(job, request.source, context, request.archive);
-    this.#writer = new EntryWriter({ job, context, tally, progress, stop, after });
+    const shared = job.symlinks === 'follow' && after ? new SharedSources(request.plan) : undefined;
+    this.#writer = new EntryWriter({ job, context, tally, progress, stop, after, shared });
   }
 
   async all(): Promise<void> {
@@ -239,7 +241,8 @@ class Transfer {
 
   async #applyAfter({ path, from, source, readAt }: Equal): Promise<void> {
     if (readAt === undefined) return; // its bytes were not compared
-    await this.#writer.guarded(path, () => this.#writer.handleSource(path, from, source, readAt));
+    const proven = { path, seen: source, readAt };
+    await this.#writer.guarded(path, () => this.#writer.handleSource(from, proven));
   }
 
   #noteHeld(): void {

@@ -102,10 +102,13 @@ export function worstExitCode(codes: readonly number[]): number {
 export class Cancelled extends Error {
   /** 128 + the signal's number: 130 SIGINT, 143 SIGTERM. */
   readonly exitCode: 130 | 143;
+  /** Why, where nobody cancelled this run itself. */
+  readonly why: FerryError | undefined;
 
-  constructor(exitCode: 130 | 143) {
-    super('cancelled');
+  constructor(exitCode: 130 | 143, why?: FerryError) {
+    super(why?.message ?? 'cancelled');
     this.name = 'Cancelled';
     this.exitCode = exitCode;
+    this.why = why;
   }
 }

@@ -39,6 +39,8 @@ export type AttemptEnd =
   | { readonly next: 'retry'; readonly after: number; readonly why: string }
   /** Back to the queue, and not again before this moment (ms since the epoch), unless its job changes. */
   | { readonly next: 'wait'; readonly until: number }
+  /** Back to the queue until what it needs may be free: a permit's name, or `lock`. It has not begun. */
+  | { readonly next: 'park'; readonly waitsFor: string }
   /** Back to the queue, since this process is about to end. */
   | { readonly next: 'return' };
 

@@ -34,8 +34,6 @@ export interface WorkingParts {
   readonly log: RootLog;
 }
 
-/** Runs in hand for each that is carried out: the others wait for a permit, a lock or their turn. */
-const inHandPerRun = 4;
 /** A request that this version can't read waits so long before whichever worker takes it next. */
 const leftForMs = 5000;
 
@@ -44,7 +42,7 @@ export class Working {
   readonly logins: Logins;
   readonly #parts: WorkingParts;
   readonly #pool: SessionPool;
-  #consumers: readonly Consumer[] = [];
+  #consumer: Consumer | undefined;
   /** Jobs whose requests only a newer version can read. */
   readonly #left = new Set<string>();
   /** The jobs and their windows, as of the last `use`. */
@@ -59,11 +57,12 @@ export class Working {
     this.worker = new RunWorker({
       pool: this.#pool,
       state,
-      installation: queue.installation,
+      installation: () => queue.installation,
       name: workerName(names),
       logins: this.logins,
-      takePermit,
+      tryPermit: queue.permits.tryTake,
       atOnce: parts.concurrency,
+      onPlace: () => this.#consumer?.look(),
       jobNamed: inUse.jobNamed,
       isPaused: (job) => jobPauses.of(job) !== undefined,
       listen,
@@ -74,20 +73,24 @@ export class Working {
 
   /** Takes runs from the queue from now on. Whoever wants to know of their ends listens before this. */
   begin(): void {
-    const { names, concurrency, queue, history, log } = this.#parts;
-    this.#consumers = [undefined, ...names].map((name) =>
-      consume(queue.store, {
-        worker: name,
-        concurrency: concurrency * inHandPerRun,
-        carryOut: (assignment) => this.#leaveOrCarryOut(assignment),
-        onEnded: (run) => void queue.signals.send('ended', { run }).catch(() => {}),
-        onGivenUp: (request, why) => void history.keep(this.#giveUp(request, why)),
-        onError(error) {
-          // an outage is reported once, by the queue
-          if (queue.trouble() === undefined) log.warn(error.message);
-        },
-      }),
-    );
+    const { names, queue, history, log } = this.#parts;
+    const { signals, permits } = queue;
+    const consumer = consume(queue.store, {
+      workers: [undefined, ...names],
+      takePlace: () => this.worker.takePlace(),
+      carryOut: (assignment) => this.#leaveOrCarryOut(assignment),
+      onEnded: (run) => void signals.send('ended', { run }).catch(() => {}),
+      onGivenUp: (request, why) => void history.keep(this.#giveUp(request, why)),
+      onError(error) {
+        // an outage is reported once, by the queue
+        if (queue.trouble() === undefined) log.warn(error.message);
+      },
+    });
+    this.#consumer = consumer;
+    signals.on('requested', ({ worker }) => {
+      if (worker === undefined || names.includes(worker)) consumer.look();
+    });
+    permits.onReleased((permit) => consumer.released(permit));
   }
 
   /**
@@ -108,7 +111,7 @@ export class Working {
   /** Takes no more runs, and ends or hands back those in hand; with `hurry` at once. Never rejects. */
   drain(hurry: boolean): Promise<void> {
     return drain({
-      consumers: this.#consumers,
+      consumers: this.#consumer === undefined ? [] : [this.#consumer],
       worker: this.worker,
       hurry,
       log: this.#parts.log,

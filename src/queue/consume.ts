@@ -1,18 +1,21 @@
-/** Takes runs out of a queue and has them carried out, several at once. */
-import { DelayedError, type Job as Entry, WaitingError, Worker } from 'bullmq';
+/** Takes runs out of the queues and has them carried out: one for each free place of this process. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Job as Entry, UnrecoverableError } from 'bullmq';
 import { cutReport } from '../core/cut-report.js';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
-import { answered } from './answered.js';
-import { keepHold, lockMs, recordAgainMs, stalledCheckMs } from './holds.js';
+import { Fetcher, type Taken } from './fetcher.js';
+import { type Hold, recordAgainMs, stalledCheckMs } from './holds.js';
+import { Parked } from './parked.js';
 import { runsQueueName } from './run-queues.js';
 import type { Store } from './store/store.js';
 
 export interface ConsumerOptions {
-  readonly worker: string | undefined;
-  /** Runs taken at once, including those that wait for a permit. */
-  readonly concurrency: number;
+  /** Names whose runs are taken; undefined: those that any worker takes. */
+  readonly workers: readonly (string | undefined)[];
+  /** A place for one more run, given back by the function; undefined while there is none. */
+  readonly takePlace: () => (() => void) | undefined;
   readonly carryOut: (assignment: Assignment) => Promise<AttemptEnd>;
   /** Called when a run's entry has ended. */
   readonly onEnded: (run: string) => void;
@@ -22,6 +25,10 @@ export interface ConsumerOptions {
 }
 
 export interface Consumer {
+  /** A run may be there, or a place for one. */
+  look(): void;
+  /** A permit of this name is free. */
+  released(permit: string): void;
   /** Takes no more runs. */
   pause(): Promise<void>;
   /** Takes no more runs; resolves when those in hand have ended or were returned to the queue. */
@@ -32,6 +39,11 @@ export interface Consumer {
 const lookAgainMs = 300_000;
 /** A run whose workers died more often is given up: the run itself may be what kills them. */
 const mostWorkerDeaths = 10;
+/** What calls for a look may be lost between processes; an embedded queue has only one. */
+const lookEveryMs = { redis: 1000, postgres: 1000, embedded: 5000 } as const;
+
+type RunEntry = Entry<RunRequest, Report>;
+type RunFetcher = Fetcher<RunRequest, Report>;
 
 class Retry extends Error {
   readonly afterMs: number;
@@ -42,67 +54,203 @@ class Retry extends Error {
 }
 
 export function consume(store: Store, options: ConsumerOptions): Consumer {
-  let worker: Worker<RunRequest, Report>;
-  const carryOut = async (entry: Entry<RunRequest, Report>, token = ''): Promise<Report> => {
+  return new RunConsumer(store, options);
+}
+
+class RunConsumer implements Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #fetchers: readonly RunFetcher[];
+  readonly #parked = new Parked();
+  readonly #inHand = new Set<Promise<void>>();
+  readonly #timers: NodeJS.Timeout[];
+  /** Whose turn it is to be fetched from first. */
+  #turn = 0;
+  #looking: Promise<void> | undefined;
+  #lookAgain = false;
+  /** When it looks for entries that wait for a moment, ms since the epoch. */
+  #dueAt = Number.POSITIVE_INFINITY;
+  #dueTimer: NodeJS.Timeout | undefined;
+  #paused = false;
+
+  constructor(store: Store, options: ConsumerOptions) {
+    this.#options = options;
+    this.#fetchers = options.workers.map(
+      (worker) =>
+        new Fetcher(store, runsQueueName(worker), {
+          mostDeaths: mostWorkerDeaths,
+          backoff: (error) => (error instanceof Retry ? error.afterMs : 1000),
+          onError: options.onError,
+        }),
+    );
+    this.#timers = [
+      setInterval(() => this.look(), lookEveryMs[store.kind]).unref(),
+      setInterval(() => void this.#returnStalled(), stalledCheckMs).unref(),
+    ];
+    void this.#returnStalled();
+    this.look();
+  }
+
+  look(): void {
+    this.#lookAgain = true;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+      if (this.#lookAgain) this.look();
+    });
+  }
+
+  released(permit: string): void {
+    void this.#parked.released(permit).then(() => this.look());
+  }
+
+  async pause(): Promise<void> {
+    this.#paused = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#dueTimer);
+  }
+
+  async close(): Promise<void> {
+    await this.pause();
+    await this.#looking;
+    while (this.#inHand.size > 0) await Promise.all(this.#inHand);
+    await Promise.all(this.#fetchers.map((fetcher) => fetcher.close()));
+  }
+
+  /** Fetches while there are places and runs. */
+  async #look(): Promise<void> {
+    while (this.#lookAgain) {
+      this.#lookAgain = false;
+      let empty = 0;
+      while (empty < this.#fetchers.length) {
+        const leave = this.#paused ? undefined : this.#options.takePlace();
+        // A place that becomes free makes it look again.
+        if (leave === undefined) return;
+        const fetcher = this.#fetchers[this.#turn++ % this.#fetchers.length] as RunFetcher;
+        if (await this.#fetch(fetcher, leave)) empty = 0;
+        else empty++;
+      }
+    }
+  }
+
+  /** Takes a run from a queue and has it carried out in that place; resolves to whether there was one. */
+  async #fetch(fetcher: RunFetcher, leave: () => void): Promise<boolean> {
+    try {
+      const taken = await fetcher.fetch();
+      if (taken.entry !== undefined) {
+        const work = this.#carry(fetcher, taken, leave).finally(() => this.#inHand.delete(work));
+        this.#inHand.add(work);
+        return true;
+      }
+      this.#lookAt(taken.dueAt);
+    } catch (error) {
+      this.#options.onError(error as Error);
+    }
+    leave();
+    return false;
+  }
+
+  /** Looks when the next entry is due that waits for a moment. */
+  #lookAt(dueAt: number | undefined): void {
+    const now = Date.now();
+    if (dueAt === undefined || dueAt > Math.min(this.#dueAt, now + lookEveryMs.embedded)) return;
+    this.#dueAt = dueAt;
+    clearTimeout(this.#dueTimer);
+    this.#dueTimer = setTimeout(
+      () => {
+        this.#dueAt = Number.POSITIVE_INFINITY;
+        this.look();
+      },
+      Math.max(1, dueAt - now),
+    ).unref();
+  }
+
+  async #returnStalled(): Promise<void> {
+    for (const fetcher of this.#fetchers) {
+      if (this.#paused) return;
+      const found = await fetcher.returnStalled().catch((error: Error) => {
+        this.#options.onError(error);
+        return 0;
+      });
+      if (found > 0) this.look();
+    }
+  }
+
+  /** Never rejects. */
+  async #carry(
+    fetcher: RunFetcher,
+    taken: Taken<RunRequest, Report>,
+    leave: () => void,
+  ): Promise<void> {
+    const { entry, token } = taken;
     const id = entry.id as string;
-    const began = entry.processedOn ?? Date.now();
-    const hold = keepHold(
-      { wall: began, steady: performance.now() - Math.max(0, Date.now() - began) },
-      async () => (await worker.extendJobLocks([id], [token], lockMs)).length === 0,
+    const hold = fetcher.hold(
+      taken,
       () =>
         new FerryError('network', `run ${id} was taken over: its lock in the queue expired`, {
           hint: 'another worker continues it; the queue was unreachable, or this process was stopped',
         }),
     );
     try {
-      const end = await options.carryOut({
+      const end = await this.#endOf(entry, hold);
+      if (end !== undefined) await this.#store(hold, () => this.#move(end, taken, token));
+    } catch (error) {
+      this.#options.onError(error as Error);
+    } finally {
+      hold.drop();
+      leave();
+      this.look();
+    }
+  }
+
+  /** How the attempt ends: undefined if another worker has the run. */
+  async #endOf(entry: RunEntry, hold: Hold): Promise<AttemptEnd | Error | undefined> {
+    if (this.#paused) return { next: 'return' };
+    if (entry.deferredFailure) return new UnrecoverableError(entry.deferredFailure);
+    try {
+      return await this.#options.carryOut({
         request: entry.data,
         attempt: entry.attemptsMade + 1,
         attempts: entry.opts.attempts ?? 1,
         lost: hold.lost,
         isOurs: hold.isOurs,
       });
-      if (end.next === 'end') return cutReport(end.report);
-      if (end.next === 'retry') throw new Retry(end.why, end.after);
-      if (end.next === 'wait') {
-        const until = Math.min(end.until, Date.now() + lookAgainMs);
-        await answered(entry.moveToDelayed(until, token));
-        throw new DelayedError();
-      }
-      await answered(entry.moveToWait(token));
-      throw new WaitingError();
-    } finally {
-      hold.drop();
+    } catch (error) {
+      return hold.isOurs() ? (error as Error) : undefined;
     }
-  };
-  worker = new Worker<RunRequest, Report>(
-    runsQueueName(options.worker),
-    carryOut,
-    {
-      ...store.options(),
-      concurrency: options.concurrency,
-      lockDuration: lockMs,
-      stalledInterval: stalledCheckMs,
-      runRetryDelay: recordAgainMs,
-      maxStalledCount: mostWorkerDeaths,
-      skipLockRenewal: true,
-      settings: {
-        backoffStrategy: (_attempts, _type, error) =>
-          error instanceof Retry ? error.afterMs : 1000,
-      },
-    },
-    store.backend,
-  );
-  worker.on('error', options.onError);
-  worker.on('completed', (entry) => options.onEnded(entry.id as string));
-  worker.on('failed', (entry, error) => {
-    if (entry?.finishedOn !== undefined) options.onEnded(entry.id as string);
-    // Other errors belong to a single attempt, or to a run that is no longer ours.
-    if (entry === undefined || !/stalled more than/.test(error.message)) return;
-    options.onGivenUp(entry.data, error.message);
-  });
-  return {
-    pause: () => worker.pause(true),
-    close: () => worker.close(),
-  };
+  }
+
+  /** Stores how an attempt ended. */
+  async #move(
+    end: AttemptEnd | Error,
+    { entry, since }: Taken<RunRequest, Report>,
+    token: string,
+  ): Promise<void> {
+    const { onEnded, onGivenUp } = this.#options;
+    const id = entry.id as string;
+    if (end instanceof Error) {
+      await entry.moveToFailed(end, token, false);
+      if (end instanceof UnrecoverableError) onGivenUp(entry.data, end.message);
+      if (entry.finishedOn) onEnded(id);
+    } else if (end.next === 'end') {
+      await entry.moveToCompleted(cutReport(end.report), token, false);
+      onEnded(id);
+    } else if (end.next === 'retry') {
+      await entry.moveToFailed(new Retry(end.why, end.after), token, false);
+    } else if (end.next === 'wait') {
+      await entry.moveToDelayed(Math.min(end.until, Date.now() + lookAgainMs), token);
+    } else if (end.next === 'park') {
+      await this.#parked.add(entry, token, end.waitsFor, since.steady);
+    } else await entry.moveToWait(token);
+  }
+
+  /** Stores something of a run, again and again while the store is out of reach and the run is ours. */
+  async #store(hold: Hold, store: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await store();
+      } catch (error) {
+        if (!hold.isOurs()) throw hold.lost.reason ?? error;
+        await sleep(recordAgainMs);
+      }
+    }
+  }
 }

@@ -1,12 +1,12 @@
 /** A job's permit for a run that is not in the queue, such as one by hand: taken at once or not at all. */
 import { Queue } from 'bullmq';
 import { FerryError } from '../core/errors.js';
-import type { Permit } from '../core/permit.js';
+import type { Permit, Permits } from '../core/permit.js';
 import type { RunRequest } from '../core/request.js';
 import { answered } from './answered.js';
 import { lockMs, stalledCheckMs } from './holds.js';
 import { installationOf } from './installation.js';
-import { openPermits, type Permits } from './permits.js';
+import { openPermits } from './permits.js';
 import { runsQueueName } from './run-queues.js';
 import { openSignals } from './signals.js';
 import { openStore } from './store/store.js';
@@ -75,10 +75,7 @@ export async function openPermitStore(options: PermitStoreOptions): Promise<Perm
   const installation = await installationOf(store, onError).catch(failed);
   const signals = await openSignals(store, onError).catch(failed);
   signals.on('wanted', ({ permit }) => onWanted(permit));
-  const permits = openPermits(store, {
-    onWanted: (permit) => void signals.send('wanted', { permit }).catch(() => {}),
-    onError,
-  });
+  const permits = openPermits(store, signals, onError);
   const activeRun = async (job: string, worker: string | undefined) => {
     const queue = new Queue<RunRequest>(runsQueueName(worker), store.options(), store.backend);
     queue.on('error', onError);

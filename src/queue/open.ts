@@ -2,13 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asFerryError } from '../core/errors.js';
 import type { KnownWorker } from '../core/known-worker.js';
+import type { Permits } from '../core/permit.js';
 import { formatDuration } from '../core/text.js';
 import { rememberQueueInstallation } from '../state/installation.js';
 import { queueFolder } from '../state/layout.js';
 import { earlierProcesses } from './earlier-processes.js';
 import { installationOf } from './installation.js';
 import { openPauses, type Pauses } from './pauses.js';
-import { openPermits, type Permits } from './permits.js';
+import { openPermits } from './permits.js';
 import { openRunQueue, type RunQueue } from './runs.js';
 import { openSignals, type Signals } from './signals.js';
 import { openSlots, type Slots } from './slots.js';
@@ -67,10 +68,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   const signals = await openSignals(store, onError).catch(failed);
   const runs = await openRunQueue(store, signals, onError).catch(failed);
   const pauses = await openPauses({ store, state, onError, onWarning }).catch(failed);
-  const permits = openPermits(store, {
-    onWanted: (permit) => void signals.send('wanted', { permit }).catch(() => {}),
-    onError,
-  });
+  const permits = openPermits(store, signals, onError);
   return {
     store,
     installation,

@@ -27,7 +27,11 @@ interface SignalMap {
 export interface Signals {
   /** Resolves when it is stored for the other processes; listeners of this one have heard it before. Errors: `network`. */
   send<K extends keyof SignalMap>(kind: K, message: SignalMap[K]): Promise<void>;
-  on<K extends keyof SignalMap>(kind: K, listener: (message: SignalMap[K]) => void): void;
+  /** `isOurs`: this process sent it. */
+  on<K extends keyof SignalMap>(
+    kind: K,
+    listener: (message: SignalMap[K], isOurs: boolean) => void,
+  ): void;
   close(): Promise<void>;
 }
 
@@ -51,14 +55,14 @@ export async function openSignals(store: Store, onError: (error: Error) => void)
   const from = randomUUID();
   return {
     async send(kind, message) {
-      here.emit(kind, message);
+      here.emit(kind, message, true);
       await answered(producer.publishEvent({ eventName: kind, ...message, from }, messagesKept));
     },
     on(kind, listener) {
       here.on(kind, listener);
       // BullMQ types its own events only; ours carry what `send` gave them.
       (events as unknown as EventEmitter).on(kind, ({ from: sender, ...message }) => {
-        if (sender !== from) listener(message);
+        if (sender !== from) listener(message, false);
       });
     },
     async close() {
@@ -74,7 +78,7 @@ function embeddedSignals(store: Store): Signals {
   const leave: (() => void)[] = [];
   return {
     async send(kind, message) {
-      all.emit(kind, message);
+      all.emit(kind, message, true);
     },
     on(kind, listener) {
       all.on(kind, listener);

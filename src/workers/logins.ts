@@ -7,7 +7,7 @@
 import { setMaxListeners } from 'node:events';
 import { unlessAborted } from '../core/abort.js';
 import { FerryError } from '../core/errors.js';
-import type { Permit, TakePermit } from '../core/permit.js';
+import type { Permit, TakePermit, TryPermit } from '../core/permit.js';
 import type { Remote } from '../core/remote.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 
@@ -24,6 +24,8 @@ interface Login {
   leaving: boolean;
   /** Settles when the permits have been taken, or could not be. */
   taking: Promise<void> | undefined;
+  /** A try to take them without waiting, which resolves to the missing one. */
+  trying: Promise<string | undefined> | undefined;
   /** Called once the login has ended. */
   leftListeners: (() => void)[];
   timer: NodeJS.Timeout | undefined;
@@ -48,14 +50,7 @@ export class Logins {
    * `maxSessions` can never be enough.
    */
   async use(remotes: readonly Remote[], signal: AbortSignal): Promise<() => void> {
-    for (const { name, count, times } of permitsFor(remotes)) {
-      if (times > count)
-        throw new FerryError(
-          'config',
-          `the run needs ${times} logins at once on ${name.slice('remote-'.length)}, whose maxSessions is ${count}`,
-          { hint: 'raise maxSessions, or reach one of the remotes by another jump host' },
-        );
-    }
+    refuseImpossible(remotes);
     const used: Login[] = [];
     const release = () => {
       for (const login of used.splice(0)) this.#release(login);
@@ -64,6 +59,39 @@ export class Logins {
       for (const remote of byName(remotes)) used.push(await this.#join(remote, signal));
     } catch (error) {
       release();
+      throw error;
+    }
+    return release;
+  }
+
+  /**
+   * The same without waiting, all or none: resolves to the name of a permit that is missing, or to
+   * a function that ends the use. Errors: `config`, `network`.
+   */
+  async tryUse(remotes: readonly Remote[], tryTake: TryPermit): Promise<string | (() => void)> {
+    refuseImpossible(remotes);
+    const used: { readonly login: Login; readonly isNew: boolean }[] = [];
+    const release = () => {
+      for (const { login } of used.splice(0)) this.#release(login);
+    };
+    const undo = () => {
+      const fresh = used.filter(({ isNew }) => isNew);
+      release();
+      // Others may need what was taken for this try alone.
+      for (const { login } of fresh) if (login.users === 0) this.#giveUp(login);
+    };
+    try {
+      for (const remote of byName(remotes)) {
+        const isNew = this.#loginOn(remote).permits.length === 0;
+        const login = await this.#tryJoin(remote, tryTake);
+        if (typeof login === 'string') {
+          undo();
+          return login;
+        }
+        used.push({ login, isNew });
+      }
+    } catch (error) {
+      undo();
       throw error;
     }
     return release;
@@ -104,6 +132,24 @@ export class Logins {
     }
   }
 
+  async #tryJoin(remote: Remote, tryTake: TryPermit): Promise<Login | string> {
+    const login = this.#loginOn(remote);
+    if (login.permits.length === 0 && !login.leaving && login.taking === undefined) {
+      login.trying = this.#tryPermits(login, tryTake).finally(() => {
+        login.trying = undefined;
+        login.taking = undefined;
+      });
+      login.taking = login.trying.then(() => {});
+      login.taking.catch(() => {}); // told to the one who tries
+    }
+    const missing = await login.trying;
+    if (missing !== undefined) return missing;
+    if (login.permits.length === 0 || login.leaving) return `remote-${remote.name}`;
+    clearTimeout(login.timer);
+    login.users++;
+    return login;
+  }
+
   #loginOn(remote: Remote): Login {
     const known = this.#logins.get(remote.name);
     const isEnded = known?.permits.length === 0 && known.taking === undefined && !known.leaving;
@@ -114,6 +160,7 @@ export class Logins {
       users: 0,
       leaving: false,
       taking: undefined,
+      trying: undefined,
       leftListeners: [],
       timer: undefined,
     };
@@ -131,6 +178,30 @@ export class Logins {
       await Promise.all(taken.map((permit) => permit.release()));
       throw error;
     }
+    this.#taken(login, taken);
+  }
+
+  async #tryPermits(login: Login, tryTake: TryPermit): Promise<string | undefined> {
+    const taken: Permit[] = [];
+    const giveBack = () => Promise.all(taken.map((permit) => permit.release()));
+    try {
+      for (const { name, count } of permitsFor([login.remote])) {
+        const permit = await tryTake(name, count);
+        if (permit === undefined) {
+          await giveBack();
+          return name;
+        }
+        taken.push(permit);
+      }
+    } catch (error) {
+      await giveBack();
+      throw error;
+    }
+    this.#taken(login, taken);
+    return undefined;
+  }
+
+  #taken(login: Login, taken: readonly Permit[]): void {
     login.permits = taken;
     for (const permit of taken)
       permit.lost.addEventListener('abort', () => this.#giveUp(login), { once: true });
@@ -166,6 +237,18 @@ export class Logins {
     await Promise.all(permits.map((permit) => permit.release()));
     login.leaving = false;
     for (const listener of login.leftListeners.splice(0)) listener();
+  }
+}
+
+/** Throws if a remote's `maxSessions` can never be enough. */
+function refuseImpossible(remotes: readonly Remote[]): void {
+  for (const { name, count, times } of permitsFor(remotes)) {
+    if (times <= count) continue;
+    throw new FerryError(
+      'config',
+      `the run needs ${times} logins at once on ${name.slice('remote-'.length)}, whose maxSessions is ${count}`,
+      { hint: 'raise maxSessions, or reach one of the remotes by another jump host' },
+    );
   }
 }
 

@@ -3,13 +3,12 @@
  * from others: the job's permit and its lock on this machine, so that runs of one job never
  * overlap, and the logins of its remotes. It returns to the queue what is to become of the run.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { abortable } from '../core/abort.js';
 import { Budget } from '../core/at-once.js';
 import { Cancelled, FerryError } from '../core/errors.js';
 import type { Emit, Report, Trigger } from '../core/events.js';
 import type { Job } from '../core/job.js';
-import type { Permit, TakePermit } from '../core/permit.js';
+import type { Permit, TryPermit } from '../core/permit.js';
 import { present } from '../core/present.js';
 import type { Assignment, AttemptEnd, ListenToRun, RunRequest } from '../core/request.js';
 import { count } from '../core/text.js';
@@ -28,13 +27,15 @@ export interface WorkerOptions {
   /** The state folder. */
   readonly state: string;
   /** The id of the queue's installation; undefined for an embedded queue. */
-  readonly installation: string | undefined;
+  readonly installation: () => string | undefined;
   /** The worker's name in reports: `NAME@HOST` or `HOST`. */
   readonly name: string;
   readonly logins: Logins;
-  readonly takePermit: TakePermit;
-  /** Runs carried out at once; further ones wait for their turn and keep their permits. */
+  readonly tryPermit: TryPermit;
+  /** Runs carried out at once, each target of a run by itself. */
   readonly atOnce: number;
+  /** Called when a place has become free in the middle of a run. */
+  readonly onPlace: () => void;
   /** The job as it is defined now. */
   readonly jobNamed: (name: string) => Job | undefined;
   readonly isPaused: (name: string) => boolean;
@@ -45,9 +46,6 @@ export interface WorkerOptions {
   /** Keeps the report of an attempt. */
   readonly keep: (report: Report) => Promise<void>;
 }
-
-/** Milliseconds between two tries for a lock that `ferryline run` holds. */
-const lockRetryMs = 500;
 
 /** Failed attempts kept; a run whose attempt was dropped does all its targets again. */
 const mostFailedKept = 100;
@@ -73,44 +71,51 @@ export class RunWorker {
     this.#turns = new Budget(options.atOnce);
   }
 
-  /** Carries out one attempt of a run. Rejects only if the run was lost to another worker. */
+  /** A place for one more run; undefined while all are taken. The function gives it back. */
+  takePlace(): (() => void) | undefined {
+    return this.#turns.tryTake(1) ? () => this.#turns.give(1) : undefined;
+  }
+
+  /**
+   * Carries out one attempt of a run, in a place that its caller took. What it needs is taken without
+   * waiting: a run that misses something has not begun. Rejects only if the run was lost to another worker.
+   */
   async carryOut(assignment: Assignment): Promise<AttemptEnd> {
-    const { request, attempt, attempts, lost, isOurs } = assignment;
-    const { jobNamed, isPaused, listen, redact, keep } = this.#options;
-    const closed = this.#closedWindow(request);
-    if (closed !== undefined) return closed;
+    const { request } = assignment;
     const cancel = new AbortController();
     this.#active.set(request.run, { request, cancel });
-    const { emit, end } = listen(request);
     try {
-      const job = jobNamed(request.job);
-      let report: Report | 'overtaken' | 'held';
-      if (job === undefined) report = this.#notRun(request, job, attempt, gone(request.job), emit);
-      else if (request.cancelled === true || isPaused(request.job))
-        report = this.#notRun(request, job, attempt, new Cancelled(130), emit);
-      else report = await this.#attempt(job, assignment, cancel.signal, emit);
-      if (!isOurs() || lost.aborted) throw lost.reason;
-      // another run of the job may be active elsewhere; this one starts again once that has ended
-      if (report === 'overtaken') return { next: 'return' };
-      if (report === 'held') return this.#closedWindow(request) ?? { next: 'return' };
-      const isStopped = this.#stopping.signal.aborted && !cancel.signal.aborted;
-      if (report.outcome === 'cancelled' && isStopped) return { next: 'return' };
-      report = redact(report);
-      await keep(report);
-      if (job !== undefined && report.stoppedBy === 'window') {
-        this.#keepFailed(job, report);
-        return this.#closedWindow(request) ?? { next: 'wait', until: Date.now() };
+      for (;;) {
+        if (this.#stopping.signal.aborted) return { next: 'return' };
+        const job = this.#options.jobNamed(request.job);
+        const closed = cancel.signal.aborted ? undefined : this.#closedWindow(request);
+        if (closed !== undefined) return closed;
+        const why = this.#whyNot(request, job, cancel.signal);
+        if (job === undefined || why !== undefined)
+          return await this.#recorded(assignment, job, (emit) =>
+            this.#notRun(assignment, job, why, emit),
+          );
+        const held = await this.#tryAcquire(job).catch((error: Error) => error);
+        if (typeof held === 'string') {
+          if (cancel.signal.aborted) continue;
+          return { next: 'park', waitsFor: held };
+        }
+        if (held instanceof Error)
+          return await this.#recorded(assignment, job, (emit) =>
+            this.#notRun(assignment, job, held, emit),
+          );
+        try {
+          // What was read before is read again: it begins by what holds now.
+          const isSame = this.#options.jobNamed(request.job) === job;
+          const mayBegin = this.#whyNot(request, job, cancel.signal) === undefined;
+          if (!isSame || !mayBegin || this.#closedWindow(request) !== undefined) continue;
+          return await this.#attempt(job, assignment, held, cancel.signal);
+        } finally {
+          await held.release();
+        }
       }
-      if (job !== undefined && attempt < attempts && worthAnotherAttempt(report)) {
-        // half of the wait is random, so that runs that failed together do not come back together
-        const after = backoffAfter(attempt, job.starts.retry) * (0.5 + Math.random() / 2);
-        this.#keepFailed(job, report);
-        return { next: 'retry', after: Math.round(after), why: reasonOf(report) };
-      }
-      return { next: 'end', report };
     } finally {
       this.#active.delete(request.run);
-      await end();
     }
   }
 
@@ -130,7 +135,7 @@ export class RunWorker {
     );
   }
 
-  /** The runs this worker has taken, including those that wait for their turn. */
+  /** The runs this worker has taken. */
   active(): readonly RunRequest[] {
     return [...this.#active.values()].map(({ request }) => request);
   }
@@ -150,64 +155,111 @@ export class RunWorker {
     return { next: 'wait', until: nextEdge(job, now) ?? Number.POSITIVE_INFINITY };
   }
 
+  /** Why a run does not begin; undefined if it may. */
+  #whyNot({ job: name, cancelled }: RunRequest, job: Job | undefined, cancel: AbortSignal) {
+    if (job === undefined) return gone(name);
+    const isCancelled = cancelled === true || cancel.aborted || this.#options.isPaused(name);
+    return isCancelled ? new Cancelled(130) : undefined;
+  }
+
   async #attempt(
     job: Job,
-    { request, attempt, lost, isOurs }: Assignment,
+    assignment: Assignment,
+    { permit }: Held,
     cancel: AbortSignal,
-    emit: Emit,
-  ): Promise<Report | 'overtaken' | 'held'> {
+  ): Promise<AttemptEnd> {
+    const { request, attempt, lost, isOurs } = assignment;
     const { pool, state, installation, name } = this.#options;
     const windowEnd = windowEndOf(job);
     const signal = AbortSignal.any([cancel, this.#stopping.signal, lost, windowEnd.signal]);
-    let held: Held | undefined;
+    const earlier = this.#earlierOf(request.run, job);
+    return this.#recorded(
+      assignment,
+      job,
+      async (emit) => {
+        const report = await runTargets(job, {
+          run: request.run,
+          trigger: request.trigger,
+          ...present({ slot: request.slot, folders: request.folders }),
+          worker: name,
+          attempt,
+          emit,
+          signal: AbortSignal.any([signal, permit.lost]),
+          pool,
+          state,
+          installation: installation(),
+          dryRun: false,
+          isOurs: () => isOurs() && permit.isOurs(),
+          enter: this.#entering(),
+          ...present({ earlier }),
+        }).catch((error: unknown) =>
+          this.#notRun(assignment, job, signal.aborted ? signal.reason : error, emit),
+        );
+        const isEnd = permit.isOurs() || signal.aborted || report.outcome === 'succeeded';
+        return isEnd ? report : 'overtaken';
+      },
+      () => this.#stopping.signal.aborted && !cancel.aborted,
+    ).finally(() => windowEnd.drop());
+  }
+
+  /** Makes the report of an attempt with its log, keeps it, and says what follows. */
+  async #recorded(
+    { request, attempt, attempts, lost, isOurs }: Assignment,
+    job: Job | undefined,
+    make: (emit: Emit) => Promise<Report | 'overtaken'> | Report,
+    isStopped: () => boolean = () => false,
+  ): Promise<AttemptEnd> {
+    const { listen, redact, keep } = this.#options;
+    const { emit, end } = listen(request);
     try {
-      held = await this.#acquire(job, signal);
-      const { permit } = held;
-      const earlier = this.#earlierOf(request.run, job);
-      const report = await runTargets(job, {
-        run: request.run,
-        trigger: request.trigger,
-        ...present({ slot: request.slot, folders: request.folders }),
-        worker: name,
-        attempt,
-        emit,
-        signal: AbortSignal.any([signal, permit.lost]),
-        pool,
-        state,
-        installation,
-        dryRun: false,
-        isOurs: () => isOurs() && permit.isOurs(),
-        enter: (part, until) => this.#enter(part, until),
-        ...present({ earlier }),
-      });
-      const isEnd = permit.isOurs() || signal.aborted || report.outcome === 'succeeded';
-      return isEnd ? report : 'overtaken';
-    } catch (error) {
-      const why: unknown = signal.aborted ? signal.reason : error;
-      // the window closed while it waited for its turn: nothing has begun
-      if (why === windowEnd.signal.reason && windowEnd.signal.aborted) return 'held';
-      return this.#notRun(request, job, attempt, why, emit);
+      const made = await make(emit);
+      if (!isOurs() || lost.aborted) throw lost.reason;
+      // another run of the job may be active elsewhere; this one starts again once that has ended
+      if (made === 'overtaken') return { next: 'return' };
+      if (made.outcome === 'cancelled' && isStopped()) return { next: 'return' };
+      const report = redact(made);
+      await keep(report);
+      if (job !== undefined && report.stoppedBy === 'window') {
+        this.#keepFailed(job, report);
+        return this.#closedWindow(request) ?? { next: 'wait', until: Date.now() };
+      }
+      if (job !== undefined && attempt < attempts && worthAnotherAttempt(report)) {
+        // half of the wait is random, so that runs that failed together do not come back together
+        const after = backoffAfter(attempt, job.starts.retry) * (0.5 + Math.random() / 2);
+        this.#keepFailed(job, report);
+        return { next: 'retry', after: Math.round(after), why: reasonOf(report) };
+      }
+      return { next: 'end', report };
     } finally {
-      windowEnd.drop();
-      await held?.release();
+      await end();
     }
   }
 
-  /** Acquires what a run needs, in the same order in every process; `release` gives it back in reverse. */
-  async #acquire(job: Job, signal: AbortSignal): Promise<Held> {
-    const { takePermit } = this.#options;
+  /** Takes what a run needs without waiting, in the same order in every process, all or none: resolves to what is missing, or to what is held. */
+  async #tryAcquire(job: Job): Promise<Held | string> {
+    const { tryPermit, logins, state } = this.#options;
     const releases: (() => unknown)[] = [];
     const release = async () => {
-      for (const giveBack of releases.reverse()) await giveBack();
+      for (const giveBack of releases.splice(0).reverse()) await giveBack();
+    };
+    const missing = async (what: string) => {
+      await release();
+      return what;
     };
     try {
-      const permit = await takePermit(`job-${job.name}`, 1, signal);
+      const permitName = `job-${job.name}`;
+      const permit = await tryPermit(permitName, 1);
+      if (permit === undefined) return permitName;
       releases.push(() => permit.release());
-      const lock = await this.#lock(job, signal);
+      const lock = await tryJobLock(state, job.name);
+      if (lock === undefined) return await missing('lock');
       releases.push(() => lock.release());
       // each of several targets does so by itself
-      if (job.parts === undefined) releases.push(await this.#enter(job, signal));
-      signal.throwIfAborted();
+      if (job.parts === undefined) {
+        const leave = await logins.tryUse(remotesOf(job), tryPermit);
+        if (typeof leave === 'string') return await missing(leave);
+        releases.push(leave);
+      }
       return { permit, release };
     } catch (error) {
       await release();
@@ -215,18 +267,25 @@ export class RunWorker {
     }
   }
 
-  /** Acquires the logins and then the turn that the run of one target needs. */
-  async #enter(job: Job, signal: AbortSignal): Promise<() => void> {
-    const leave = await this.#options.logins.use(remotesOf(job), signal);
-    try {
-      await this.#turn(signal);
-    } catch (error) {
-      leave();
-      throw error;
-    }
-    return () => {
-      this.#turns.give(1);
-      leave();
+  /** Waits for the logins and then the turn that a target needs: one of a run's targets at a time has the place of the run. */
+  #entering(): (part: Job, signal: AbortSignal) => Promise<() => void> {
+    let isPlaceFree = true;
+    return async (part, signal) => {
+      const leave = await this.#options.logins.use(remotesOf(part), signal);
+      const hasPlace = isPlaceFree;
+      isPlaceFree = false;
+      try {
+        if (!hasPlace) await this.#turn(signal);
+      } catch (error) {
+        leave();
+        throw error;
+      }
+      return () => {
+        if (hasPlace) isPlaceFree = true;
+        else this.#turns.give(1);
+        leave();
+        this.#options.onPlace();
+      };
     };
   }
 
@@ -245,18 +304,6 @@ export class RunWorker {
     if (this.#failed.size > mostFailedKept && oldest !== undefined) this.#failed.delete(oldest);
   }
 
-  /** Waits for the job's lock, which `ferryline run` holds while it runs the job. */
-  async #lock(job: Job, signal: AbortSignal): Promise<Lock> {
-    for (;;) {
-      try {
-        return await acquireJobLock(this.#options.state, job.name);
-      } catch (error) {
-        if (!(error instanceof FerryError) || error.kind !== 'busy') throw error;
-        await sleep(lockRetryMs, undefined, { signal });
-      }
-    }
-  }
-
   /** Waits for a turn; one that comes after the signal goes to the next run. */
   #turn(signal: AbortSignal): Promise<void> {
     return abortable(
@@ -271,9 +318,8 @@ export class RunWorker {
 
   /** Emits and returns the report of a run that could not begin. */
   #notRun(
-    request: RunRequest,
+    { request, attempt }: Assignment,
     job: Job | undefined,
-    attempt: number,
     thrown: unknown,
     emit: Emit,
   ): Report {
@@ -288,10 +334,21 @@ export function attemptsOf({ trigger }: { readonly trigger: Trigger }, job: Job)
   return trigger === 'watch' ? 1 : job.starts.retry.attempts;
 }
 
-function gone(job: string): FerryError {
-  return new FerryError('config', `job ${job} is no longer in jobs.yml`, {
+/** The lock of a job on this machine; undefined while `ferryline run` or another daemon holds it. */
+async function tryJobLock(state: string, job: string): Promise<Lock | undefined> {
+  try {
+    return await acquireJobLock(state, job);
+  } catch (error) {
+    if (error instanceof FerryError && error.kind === 'busy') return undefined;
+    throw error;
+  }
+}
+
+function gone(job: string): Cancelled {
+  const why = new FerryError('config', `job ${job} is no longer in jobs.yml`, {
     hint: 'it was removed after this run was requested; nothing was done',
   });
+  return new Cancelled(130, why);
 }
 
 function reasonOf(report: Report): string {

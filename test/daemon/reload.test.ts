@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually, startDaemon } from '../kit/daemons/daemon.js';
+import { startDaemonNamed } from '../kit/daemons/named-daemon.js';
 import { remoteIn } from '../kit/scene.js';
 import { startProxy } from '../kit/servers/proxy.js';
 import { startRedis } from '../kit/servers/redis.js';
@@ -90,6 +91,40 @@ test('a remote that moves: the session to the old place ends, the next run goes 
   expect(await daemon.stop()).toBe(0);
   await proxy.stop();
 }, 60_000);
+
+test('a run that waits while jobs.yml changes goes by what holds when it begins; one whose job is gone is cancelled', async ({
+  sshd,
+  scene,
+}) => {
+  scene.writeHere({ 'slow/file': Buffer.alloc(40_000_000), 'quick/file': 'x' });
+  const job = (name: string, to = name) => ({
+    operation: 'push',
+    from: `./data/${name}`,
+    to: `archive:${scene.place}/${to}`,
+  });
+  const remotes = { archive: remoteIn(sshd, { bandwidth: '10KiB/s' }) };
+  const slow = job('slow');
+  await writeJobs(scene.cwd, { remotes, jobs: { slow, moves: job('quick', 'old'), goes: slow } });
+  const args = ['--concurrency', '1'];
+  const daemon = await startDaemonNamed(scene, 'only', 'embedded', { args });
+  const first = await daemon.enqueue('slow');
+  await eventually(() => existsSync(scene.there('slow')));
+  const [moves, goes] = [await daemon.enqueue('moves'), await daemon.enqueue('goes')];
+  await writeJobs(scene.cwd, { remotes, jobs: { slow, moves: job('quick', 'new') } });
+  process.kill(daemon.pid, 'SIGHUP');
+  await daemon.said(/jobs\.yml was reloaded/);
+  expect((await daemon.cli(['cancel', first])).code).toBe(0);
+  expect(await daemon.endOf(moves)).toMatchObject({ outcome: 'succeeded' });
+  expect([existsSync(scene.there('new/file')), existsSync(scene.there('old'))]).toEqual([
+    true,
+    false,
+  ]);
+  expect(await daemon.endOf(goes)).toMatchObject({
+    outcome: 'cancelled',
+    report: { error: { message: 'job goes is no longer in jobs.yml' } },
+  });
+  expect(await daemon.stop()).toBe(0);
+}, 90_000);
 
 test('a reload while the queue is out of reach is no invalid file, and is made up for', async ({
   scene,

@@ -119,21 +119,31 @@ test('waiting in the queue', async ({ sshd, redis }) => {
   await daemon.stop();
 }, 60_000);
 
-test('waiting for its turn behind another run, which goes on', async ({ sshd, redis }) => {
+test('waiting for its turn behind another run, which goes on: no worker holds it, and the next one takes it', async ({
+  sshd,
+  redis,
+}) => {
   const scene = await openJobs(sshd);
   const args = ['--concurrency', '1'];
-  const daemon = await startDaemonNamed(scene, 'only', redis.database(), { args });
+  const queue = redis.database();
+  const daemon = await startDaemonNamed(scene, 'only', queue, { args });
   const first = await daemon.enqueueAndWait('big');
   await begun(scene, 'big');
   const second = await daemon.enqueueAndWait('other');
-  await eventually(async () =>
-    (await daemon.runs()).some(({ run, state }) => run === second.run && state === 'active'),
-  );
-  await cancel(daemon, second);
+  const waiting = (await daemon.runs()).find(({ run }) => run === second.run);
+  expect(waiting?.state).toBe('waiting');
+  expect(await cancel(daemon, second)).toMatch(/removed from the queue/);
   await endsCancelled(second);
   const going = (await daemon.runs()).find(({ run }) => run === first.run);
   expect(going?.state).toBe('active');
-  await cancel(daemon, first);
-  await endsCancelled(first);
-  await daemon.stop();
-}, 60_000);
+  const third = await daemon.enqueueAndWait('other');
+  const idle = await startDaemonNamed(scene, 'idle', queue, {
+    args: ['--roles', 'worker', ...args],
+  });
+  await begun(scene, 'other');
+  for (const run of [first, third]) {
+    await cancel(daemon, run);
+    await endsCancelled(run);
+  }
+  await Promise.all([daemon.stop(), idle.stop()]);
+}, 90_000);

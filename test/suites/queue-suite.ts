@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, QueueEvents } from 'bullmq';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { Budget } from '../../src/core/at-once.js';
 import type { Report } from '../../src/core/events.js';
 import { keyOf } from '../../src/core/pause.js';
 import { payloadVersion } from '../../src/core/payload.js';
-import type { Permit } from '../../src/core/permit.js';
+import type { Permit, Permits } from '../../src/core/permit.js';
 import { present } from '../../src/core/present.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../../src/core/request.js';
 import { type Consumer, consume } from '../../src/queue/consume.js';
@@ -89,9 +90,10 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       carryOut: (assignment: Assignment) => Promise<AttemptEnd>,
       view = 0,
     ): Consumer => {
+      const places = new Budget(10);
       const consumer = consume(kit.stores[view] as Store, {
-        worker,
-        concurrency: 10,
+        workers: [worker],
+        takePlace: () => (places.tryTake(1) ? () => places.give(1) : undefined),
         carryOut,
         onEnded: (run) => void signals[view as 0 | 1].send('ended', { run }).catch(onError),
         onGivenUp: () => {},
@@ -354,10 +356,91 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await until(() => ended.has(again.run));
     });
 
+    test('a run that misses a permit leaves its place to others, and comes back when the permit is released', async () => {
+      const worker = fresh('worker');
+      const permit = fresh('job-x');
+      const ended: string[] = [];
+      let isFree = false;
+      let tries = 0;
+      const place = new Budget(1);
+      const consumer = consume(kit.stores[0], {
+        workers: [worker],
+        takePlace: () => (place.tryTake(1) ? () => place.give(1) : undefined),
+        async carryOut({ request: asked, attempt }): Promise<AttemptEnd> {
+          expect(attempt).toBe(1);
+          if (asked.job !== 'other') tries++;
+          if (asked.job !== 'other' && !isFree) return { next: 'park', waitsFor: permit };
+          return { next: 'end', report: report(asked) };
+        },
+        onEnded: (run) => ended.push(run),
+        onGivenUp: () => {},
+        onError,
+      });
+      onTestFinished(() => consumer.close());
+      const rules = { worker, attempts: 1 };
+      const waiting: string[] = [];
+      for (const _ of Array(3)) {
+        const asked = request(fresh());
+        waiting.push(asked.run);
+        await queue.request(asked, rules);
+      }
+      const other = request('other');
+      await queue.request(other, rules);
+      consumer.look();
+      await until(() => ended.includes(other.run) && tries === 3);
+      expect(await Promise.all(waiting.map(async (run) => (await queue.find(run))?.state))).toEqual(
+        ['delayed', 'delayed', 'delayed'],
+      );
+      isFree = true;
+      // The oldest is called back, and no other.
+      const due = Date.now() + 4000;
+      consumer.released(fresh('job-y'));
+      consumer.released(permit);
+      await until(() => ended.length > 1);
+      expect(ended).toEqual([other.run, waiting[0]]);
+      consumer.released(permit);
+      await until(() => ended.length === 3);
+      consumer.released(permit);
+      await until(() => ended.length === 4);
+      expect(ended.slice(1)).toEqual(waiting);
+      // By themselves they come after 5 s.
+      expect(Date.now()).toBeLessThan(due);
+      expect(errors).toEqual([]);
+    }, 30_000);
+
+    test('a permit is taken at once or not at all; who missed it hears when it is released, in another process, too', async () => {
+      const signals = await Promise.all(kit.stores.map((store) => openSignals(store, onError)));
+      const [here, there] = kit.stores.map((store, i) =>
+        openPermits(store, signals[i] as Signals, onError),
+      ) as [Permits, Permits];
+      const name = fresh('job');
+      const heard: string[] = [];
+      there.onReleased((permit) => heard.push(permit));
+      const held = await here.tryTake(name, 1);
+      expect(held?.isOurs()).toBe(true);
+      const wanted = new Promise<void>((resolve) => {
+        signals[0]?.on('wanted', ({ permit }) => permit === name && resolve());
+      });
+      expect(await there.tryTake(name, 1)).toBeUndefined();
+      expect(await there.tryTake(name, 1)).toBeUndefined();
+      await wanted;
+      expect(heard).toEqual([]);
+      await held?.release();
+      await until(() => heard.length > 0);
+      expect(heard).toEqual([name]);
+      expect(await there.tryTake(name, 1)).toBeDefined();
+      expect(await here.tryTake(name, 1)).toBeUndefined();
+      await Promise.all([here, there, ...signals].map((one) => one.close()));
+      expect(errors).toEqual([]);
+    }, 30_000);
+
     test('two permits for twenty takers: never a third, and every taker has a turn', async () => {
       const wanted: string[] = [];
-      const options = { onWanted: (permit: string) => wanted.push(permit), onError };
-      const sides = kit.stores.map((store) => openPermits(store, options));
+      const signals = await Promise.all(kit.stores.map((store) => openSignals(store, onError)));
+      signals[0]?.on('wanted', ({ permit }) => wanted.push(permit));
+      const sides = kit.stores.map((store, i) =>
+        openPermits(store, signals[i] as Signals, onError),
+      );
       const name = fresh('remote');
       let held = 0;
       let most = 0;
@@ -375,11 +458,12 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect([turns, most]).toEqual([20, 2]);
       expect(wanted).toContain(name);
       expect(errors).toEqual([]);
-      await Promise.all(sides.map((side) => side.close()));
+      await Promise.all([...sides, ...signals].map((side) => side.close()));
     }, 60_000);
 
     test('a permit whose taker has left goes back, and a smaller number removes some', async () => {
-      const permits = openPermits(kit.stores[0], { onWanted: () => {}, onError });
+      const signals = await openSignals(kit.stores[0], onError);
+      const permits = openPermits(kit.stores[0], signals, onError);
       const name = fresh('remote');
       const both = await Promise.all([permits.take(name, 2, never), permits.take(name, 2, never)]);
       const gone = new AbortController();
@@ -398,6 +482,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await waiting;
       await (second as Permit | undefined)?.release();
       await permits.close();
+      await signals.close();
     }, 30_000);
 
     test('a slot put there by two schedulers is decided once, and its end is kept', async () => {

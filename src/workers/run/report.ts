@@ -1,5 +1,11 @@
 /** Makes the reports of runs, and derives how a run ends from its error. state/reports.ts keeps them. */
-import { asFerryError, Cancelled, exitCodes, worstExitCode } from '../../core/errors.js';
+import {
+  asFerryError,
+  Cancelled,
+  exitCodes,
+  type FerryError,
+  worstExitCode,
+} from '../../core/errors.js';
 import type { Report, TargetEnd, Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import { present } from '../../core/present.js';
@@ -186,14 +192,26 @@ function endOfTally({ failed }: Tally): Pick<Report, 'outcome' | 'exitCode'> {
 
 /** How a run ends that threw this value. */
 function endOf(thrown: unknown): Pick<Report, 'outcome' | 'exitCode' | 'stoppedBy' | 'error'> {
-  if (thrown instanceof Cancelled) return { outcome: 'cancelled', exitCode: thrown.exitCode };
-  const { kind, message, hint, path, code } = asFerryError(thrown);
+  if (thrown instanceof Cancelled) {
+    const { exitCode, why } = thrown;
+    return {
+      outcome: 'cancelled',
+      exitCode,
+      ...(why === undefined ? {} : { error: wordsOf(why) }),
+    };
+  }
+  const error = asFerryError(thrown);
+  const { kind, code } = error;
   const exitCode = exitCodes[kind];
   const outcome = kind === 'refused' ? 'refused' : exitCode === 3 ? 'incomplete' : 'failed';
   return {
     outcome,
     exitCode,
     ...(code === windowClosed ? { stoppedBy: 'window' } : {}),
-    error: { kind, message, ...present({ hint, path }) },
+    error: wordsOf(error),
   };
+}
+
+function wordsOf({ kind, message, hint, path }: FerryError): NonNullable<Report['error']> {
+  return { kind, message, ...present({ hint, path }) };
 }

@@ -31,8 +31,8 @@ test('a worker that began while Redis was away takes runs once it is back', asyn
   await redis.kill9();
   const taken = new Promise<string>((resolve) => {
     consume(store, {
-      worker: undefined,
-      concurrency: 1,
+      workers: [undefined],
+      takePlace: () => () => {},
       async carryOut({ request }) {
         resolve(request.run);
         return { next: 'retry', why: 'that it was taken is enough', after: 60_000 };

@@ -1,0 +1,50 @@
+/** Runs that this process gave back because a permit was missing: the oldest is called back when that permit is released. */
+import type { Job as Entry } from 'bullmq';
+
+/** Milliseconds after which a parked run comes back by itself, and the longest such wait, when many wait for the same. */
+const [shortestMs, longestMs] = [5000, 60_000];
+/** So many runs that wait for the same permit come back within the shortest time, and so many more for each further one. */
+const manyRuns = 10;
+
+interface Waiting {
+  readonly entry: Entry;
+  /** When it comes back by itself, ms since the epoch. */
+  readonly dueAt: number;
+}
+
+export class Parked {
+  /** By permit, the oldest first. */
+  readonly #waiting = new Map<string, Waiting[]>();
+  /** When each permit was released last, on the clock of `performance.now()`. */
+  readonly #releasedAt = new Map<string, number>();
+
+  /** Gives a run back until the permit may be free. `since`: when it was taken, on the same clock. Rejects while the store is out of reach. */
+  async add(entry: Entry, token: string, permit: string, since: number): Promise<void> {
+    const now = Date.now();
+    const others = (this.#waiting.get(permit) ?? []).filter(
+      (one) => one.dueAt > now && one.entry.id !== entry.id,
+    );
+    const afterMs = Math.min(shortestMs * (1 + Math.floor(others.length / manyRuns)), longestMs);
+    const progress = entry.progress as { readonly waitsFor?: string };
+    if (progress?.waitsFor !== permit) await entry.updateProgress({ waitsFor: permit });
+    await entry.moveToDelayed(now + afterMs, token);
+    this.#waiting.set(permit, [...others, { entry, dueAt: now + afterMs }]);
+    // It was released after the run had asked for it.
+    if ((this.#releasedAt.get(permit) ?? 0) > since) await this.released(permit);
+  }
+
+  /** Calls back the oldest run that waits for this permit. Never rejects: each comes back by itself in the end. */
+  async released(permit: string): Promise<void> {
+    this.#releasedAt.set(permit, performance.now());
+    const waiting = this.#waiting.get(permit);
+    for (let next = waiting?.shift(); next !== undefined; next = waiting?.shift()) {
+      // Another process may have taken it, or it was removed.
+      const isBack = await next.entry.promote().then(
+        () => true,
+        () => false,
+      );
+      if (isBack) return;
+    }
+    this.#waiting.delete(permit);
+  }
+}

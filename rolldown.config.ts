@@ -77,6 +77,7 @@ export default defineConfig([
       command: 'src/cli/command.ts',
       'list-worker': 'src/endpoints/local/list-worker.ts',
       'check-worker': 'src/queue/store/check-worker.ts',
+      'config-worker': 'src/cli/config-worker.ts',
       'index-worker': 'src/state/index-worker.ts',
       'make-pglite': 'src/queue/store/make-pglite.ts',
     },

@@ -11,6 +11,9 @@ import type { Context } from './context.js';
 import { configCandidates, findConfig } from './folders.js';
 import { jobList } from './select-jobs.js';
 
+/** Some 200 jobs, which take a tenth of a second; a thread takes as long to start. */
+const threadFromCharacters = 64 * 1024;
+
 type Overrides = Readonly<Record<string, unknown>>;
 
 /** Over which jobs the overrides are laid; absent: over all. */
@@ -51,18 +54,41 @@ export async function readConfigIfAny(
 ): Promise<Config | undefined> {
   const file = findConfig(environment, named);
   if (file === undefined) return undefined;
-  const { text, ...files } = await readTexts(file);
+  const { text, context } = await filesOf(file, environment);
   const config = loadConfig(text, {
-    file,
-    env: environment.env,
-    home: environment.home,
-    username: userName(environment.env),
-    agent: environment.env.SSH_AUTH_SOCK,
+    ...context,
     readFile: readSecretFile,
-    ...files,
     overrides,
     ...present({ isOverridden }),
   });
+  return announced(config, output);
+}
+
+/**
+ * The configuration, for a process that goes on with its work meanwhile: large files are read in a
+ * thread. Prints its warnings and hides its secrets in the output. Errors: `config`.
+ */
+export async function readConfigBeside(context: Context): Promise<Config> {
+  const { environment, config: named, output } = context;
+  const file = findConfig(environment, named);
+  if (file === undefined) throw noConfig(context);
+  const task = await filesOf(file, environment);
+  const { more = [] } = task.context;
+  const characters = more.reduce((sum, { text }) => sum + text.length, task.text.length);
+  if (characters < threadFromCharacters) return readConfig(context);
+  const { loadInThread } = await import('./config-thread.js');
+  return announced(await loadInThread(task), output);
+}
+
+/** The texts of jobs.yml and jobs.d, and what they are read with. */
+async function filesOf(file: string, { env, home }: Context['environment']) {
+  const { text, ...files } = await readTexts(file);
+  const username = userName(env);
+  return { text, context: { file, env, home, username, agent: env.SSH_AUTH_SOCK, ...files } };
+}
+
+/** The configuration, once its warnings are printed and its secrets hidden in the output. */
+function announced(config: Config, output: Context['output']): Config {
   output.hide(config.secrets);
   for (const warning of config.warnings) {
     output.note(`${output.style.yellow('warning:')} ${warning}`);

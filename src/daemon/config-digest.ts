@@ -1,7 +1,9 @@
 /** What a jobs.yml means, as a hash: daemons compare theirs without showing them to each other. */
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { Config } from '../core/job.js';
+import type { Remote } from '../core/remote.js';
 import type { Redact } from '../observe/redact.js';
 
 /** Differs from machine to machine though the jobs are the same: sockets of agents. */
@@ -9,11 +11,33 @@ const ownToMachine: ReadonlySet<string> = new Set(['agent']);
 /** Never part of a hash that others see: a short one could be found by trying. */
 const secretKeys: ReadonlySet<string> = new Set(['password', 'passphrase']);
 
+/** Jobs that are hashed before others get their turn. */
+const jobsInTurn = 200;
+
 /**
  * Twelve hex digits over jobs, remotes and limits. Comments, layout, the order of keys, the place of the
  * file, the home folder of its user, and secrets don't count.
  */
-export function configDigest(config: Config, home: string, redact: Redact): string {
+export function configDigest(...given: Parameters<typeof digestOf>): string {
+  const steps = digestOf(...given);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same, while others get their turns: thousands of jobs take a tenth of a second. */
+export async function configDigestInTurns(...given: Parameters<typeof digestOf>): Promise<string> {
+  const steps = digestOf(...given);
+  for (let jobs = 1; ; jobs++) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    if (jobs % jobsInTurn === 0) await setImmediate();
+  }
+}
+
+/** Yields after each job. */
+function* digestOf(config: Config, home: string, redact: Redact): Generator<void, string> {
   const { bandwidth, groups, remotes, jobs, file } = config;
   const folders = [
     [dirname(file), '.'],
@@ -27,8 +51,17 @@ export function configDigest(config: Config, home: string, redact: Redact): stri
       ? inOrder(value)
       : value;
   };
-  const text = JSON.stringify({ bandwidth, groups, remotes, jobs }, plain);
-  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify({ bandwidth, groups, remotes }, plain));
+  // A job has its remotes whole, which are hashed above.
+  const plainOfJob = (key: string, value: unknown) =>
+    key === 'remote' && value !== undefined ? (value as Remote).name : plain(key, value);
+  const byName = [...jobs.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const job of byName) {
+    hash.update(`${JSON.stringify(job, plainOfJob)}\n`);
+    yield;
+  }
+  return hash.digest('hex').slice(0, 12);
 }
 
 function inOrder(object: object): object {

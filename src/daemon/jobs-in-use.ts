@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import type { Config, Job } from '../core/job.js';
 import type { RootLog } from '../observe/log.js';
 import { type Redact, redactor } from '../observe/redact.js';
-import { configDigest } from './config-digest.js';
+import { configDigest, configDigestInTurns } from './config-digest.js';
 
 export interface JobsInUseOptions {
   readonly config: Config;
@@ -107,6 +107,8 @@ export class JobsInUse {
       log.error(`jobs.yml is invalid, the previous one stays in use: ${this.#error}`);
       return;
     }
+    const redact = redactor(next.secrets);
+    const digest = await configDigestInTurns(next, homedir(), redact);
     if (next.queue !== this.#config.queue)
       log.warn('jobs.yml names another queue now; it takes effect after a restart');
     if (next.stateDir !== this.#config.stateDir)
@@ -114,8 +116,8 @@ export class JobsInUse {
     this.#config = next;
     this.#loadedAt = new Date();
     this.#error = undefined;
-    this.#redact = redactor(next.secrets);
-    this.#digest = undefined;
+    this.#redact = redact;
+    this.#digest = digest;
     try {
       await this.apply();
     } catch (error) {

@@ -1,5 +1,5 @@
 /** jobs.yml changes under a running daemon: a valid one is taken, an invalid one is reported and changes nothing. */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { stringify } from 'yaml';
@@ -179,5 +179,18 @@ test('files of jobs.d come, go and change; an invalid one keeps what was there',
   rmSync(file('b.yml'));
   await eventually(async () => (await names()) === 'a1,c,b');
   expect((await status())?.config.error).toBeUndefined();
+
+  // hundreds of jobs are read in a thread, and mean the same
+  const many = Array.from({ length: 600 }, (_, n) => `m${n}`);
+  writeFileSync(file('d.yml'), jobs(...many));
+  await eventually(async () => (await names()) === ['a1', 'c', 'b', ...many].join());
+  scene.writeHere({ f: 'one' });
+  expect((await scene.cli(['enqueue', 'm599', '--wait'])).code).toBe(0);
+  expect(readFileSync(scene.there('m599/f'), 'utf8')).toBe('one');
+  writeFileSync(file('e.yml'), jobs('m7'));
+  await eventually(async () => (await status())?.config.error !== undefined);
+  expect((await status())?.config.error).toMatch(
+    /^jobs\.d\/e\.yml:2:3 jobs\.m7: is in jobs\.d\/d\.yml:30:3 too/,
+  );
   expect(await daemon.stop()).toBe(0);
 }, 90_000);

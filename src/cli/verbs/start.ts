@@ -8,7 +8,7 @@ import { allRoles, type Role } from '../../daemon/roles.js';
 import { parseDuration } from '../../jobs/config/units.js';
 import { createLog } from '../../observe/log.js';
 import { redactor } from '../../observe/redact.js';
-import { readConfig } from '../config-file.js';
+import { readConfigBeside } from '../config-file.js';
 import { looksOf, watchTexts } from '../config-texts.js';
 import type { Context } from '../context.js';
 import { findConfig } from '../folders.js';
@@ -48,7 +48,7 @@ export async function start(flags: StartFlags, context: Context, version: string
   });
   let options: DaemonOptions = {
     config,
-    load: () => readConfig(context),
+    load: () => readConfigBeside(context),
     state,
     roles,
     names,
@@ -92,7 +92,7 @@ async function readFiles(
 ): Promise<{ readonly config: Config; readonly looks: string }> {
   const file = findConfig(context.environment, context.config);
   const looks = file === undefined ? '' : await looksOf(file);
-  return { config: await readConfig(context), looks };
+  return { config: await readConfigBeside(context), looks };
 }
 
 /** Runs one daemon until the signal ends it. Rejects when it can't start or can't go on. */

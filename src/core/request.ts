@@ -63,10 +63,15 @@ export interface RunView {
   readonly opensAt?: string;
 }
 
-/** A slot without a run of its own, as `runs` lists it. */
+/** A slot without a run of its own, as `runs` lists it; or several that were missed together. */
 export interface SkippedSlot {
   readonly job: string;
+  /** ISO 8601, UTC; of several the last one. */
   readonly slot: string;
+  /** The first of several, and how many they are. */
+  readonly from?: string;
+  readonly to?: string;
+  readonly count?: number;
   readonly why: string;
 }
 

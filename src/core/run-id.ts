@@ -1,15 +1,30 @@
 /** Run ids such as `20261124T020000Z-0gk3f97c`: the second, its milliseconds, then a random part. Sorted as text they are sorted by time. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 /** A new id for a run that starts now (`now`: ms since the epoch). */
 export function newRunId(now: number): string {
   return runId(now, randomBytes(3).toString('hex'));
 }
 
+/**
+ * The id of the run of a slot (ms since the epoch): the same in every process, so that a slot that is
+ * decided again makes no second run. `again` counts the runs that the slot had under a wrong clock.
+ */
+export function slotRunId(job: string, slot: number, again = 0): string {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([job, slot, again]))
+    .digest();
+  const text = hash.readBigUInt64BE().toString(36).padStart(13, '0').slice(-8);
+  return `${timeOf(slot)}-${text}`;
+}
+
+function timeOf(at: number): string {
+  return new Date(at).toISOString().replace(/[-:]|\.\d+/g, '');
+}
+
 function runId(at: number, random: string): string {
-  const time = new Date(at).toISOString().replace(/[-:]|\.\d+/g, '');
   const ms = (at % 1000).toString(36).padStart(2, '0');
-  return `${time}-${ms}${random}`;
+  return `${timeOf(at)}-${ms}${random}`;
 }
 
 const form = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-z]+$/;

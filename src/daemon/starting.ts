@@ -1,12 +1,15 @@
 /** The part of the daemon that starts runs: the watches of local folders, the schedule, and what becomes of its slots. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../core/job.js';
 import type { RunRequest, WatchView } from '../core/request.js';
+import { count } from '../core/text.js';
 import { Scope } from '../jobs/plan/filter.js';
 import type { RootLog } from '../observe/log.js';
 import type { OpenQueue } from '../queue/open.js';
 import type { IndexedReports } from '../state/indexed-reports.js';
 import { slotDecider } from '../triggers/schedule/decide-slot.js';
 import { openHandledSlots } from '../triggers/schedule/handled-slots.js';
+import { createOutlived } from '../triggers/schedule/outlived.js';
 import { Scheduler } from '../triggers/schedule/schedule.js';
 import { lastOpenSlot } from '../triggers/schedule/slots.js';
 import { createWatches } from '../triggers/watch/watches.js';
@@ -77,17 +80,40 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
     onNote: (job, level, message) => log[level](`${job}: ${message}`),
   });
 
+  const closing = new AbortController();
+  /** Resolves once a slot has made no run, or its run has ended. */
+  const ended = async (job: string, slot: number) => {
+    for (let pauseMs = 50; ; pauseMs = Math.min(2 * pauseMs, 2000)) {
+      const end = await slots.end(job, slot);
+      if (end === 'lost' || end?.end === 'skipped') return;
+      const view = end && (await runs.find(end.run));
+      if (end !== undefined && (view === undefined || view.state === 'ended')) return;
+      await sleep(pauseMs, undefined, { signal: closing.signal, ref: false });
+    }
+  };
+  const clock = () => queue.store.clock();
   const scheduler = new Scheduler({
+    now: clock,
     async onSlot(job, slot, how) {
       await slots.add({ job, slot, how });
-      handledSlots.mark(job, slot);
+      const all = inUse.jobNamed(job)?.starts.catchUp.slots === 'all';
+      // Each that is made up for makes a run of its own, in order: they must not come together.
+      if (how === 'catch-up' && all) await ended(job, slot);
     },
-    async onSkip(job, slot, why) {
-      await slots.add({ job, slot, how: 'catch-up', skip: why });
-      handledSlots.mark(job, slot);
+    async onGap(job, { from, to, count, why }) {
+      const several = count > 1 && { from, count };
+      await slots.add({ job, slot: to, how: 'catch-up', skip: why, ...several });
     },
-    onError: (job, error) =>
-      log.warn(`${job}: a scheduled slot could not be queued yet: ${(error as Error).message}`),
+    onHandled: (job, until) => handledSlots.mark(job, until),
+    async onAhead(jobs, now) {
+      const newest = await slots.forgetAfter(now);
+      log.warn(aheadOfClock(jobs, now));
+      return newest;
+    },
+    onError(job, error) {
+      if (closing.signal.aborted) return;
+      log.warn(`${job}: a scheduled slot could not be queued yet: ${(error as Error).message}`);
+    },
   });
 
   return {
@@ -97,13 +123,22 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
           watch !== undefined && (worker === undefined || names.includes(worker)),
       );
       watches.set(roles.includes('watcher') ? watched : []);
-      if (roles.includes('scheduler')) scheduler.set(await handledSlots.scheduledJobs(jobs, slots));
+      if (roles.includes('scheduler'))
+        scheduler.set(await handledSlots.scheduledJobs(jobs, slots, clock()));
     },
     begin() {
       if (!roles.includes('scheduler')) return;
       const { jobNamed } = inUse;
       const hasReport = async (run: string) => (await reports.read(run)) !== undefined;
-      slots.decide(slotDecider({ runs, jobNamed, pauseOf: jobPauses.of, newRunId, hasReport }));
+      const decide = slotDecider({ runs, jobNamed, pauseOf: jobPauses.of, hasReport });
+      const outlived = createOutlived();
+      slots.decide({
+        decide,
+        outlived({ job, slot }) {
+          const starts = jobNamed(job)?.starts;
+          return starts && outlived(job, starts, slot);
+        },
+      });
     },
     nextSlot: (job) => scheduler.next(job),
     latestSlot(name, after) {
@@ -116,8 +151,16 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
     rescan: () => watches.rescan(),
     resumed: (job) => watches.resumed(job),
     async close() {
+      closing.abort();
       scheduler.stop();
       await watches.close();
     },
   };
+}
+
+function aheadOfClock(jobs: ReadonlyMap<string, number>, now: number): string {
+  const [[name, until] = ['', 0], ...others] = jobs;
+  const more = others.length === 0 ? '' : ` and ${count(others.length, 'other job')}`;
+  const time = (ms: number) => new Date(ms).toISOString().replace(/\.\d+/, '');
+  return `${name}${more}: slots were handled up to ${time(until)}, and the clock is at ${time(now)}: it was ahead, or it was set back; the schedule goes by the clock`;
 }

@@ -14,7 +14,7 @@ import { keepEvents, type Store } from './store/store.js';
 /** Earlier versions wrote no details. */
 interface PauseState extends PauseDetails {
   readonly paused: boolean;
-  /** When it was set, ms since the epoch; later than every account it replaces. */
+  /** When it was set by the store's clock, ms since the epoch; later than every account it replaces. */
   readonly at: number;
 }
 
@@ -36,12 +36,10 @@ export interface PausesOptions {
   readonly state: string;
   readonly onError: (error: Error) => void;
   readonly onWarning?: (message: string) => void;
-  /** Ms since the epoch. */
-  readonly now?: () => number;
 }
 
 export async function openPauses(options: PausesOptions): Promise<Pauses> {
-  const { store, state, onError, now = Date.now } = options;
+  const { store, state, onError } = options;
   const { onWarning = (message: string) => onError(new Error(message)) } = options;
   const queue = new Queue<PauseState & { job: string }>(
     'ferryline-pauses',
@@ -64,18 +62,19 @@ export async function openPauses(options: PausesOptions): Promise<Pauses> {
     if (other.at > (states.get(key)?.at ?? 0)) states.set(key, other);
   };
   const set = async (key: string, change: Omit<PauseState, 'at'>) => {
-    // Another process's clock may be ahead: the change must be newer than what it changes.
+    // The change must be newer than what it changes, whichever clock that was dated by.
     const queued = await answered(queue.getJob(key)).catch(() => undefined);
     if (queued !== undefined) takeNewer(key, stateOf(queued.data));
     const before = states.get(key);
-    const changed = { ...change, at: Math.max(now(), (before?.at ?? 0) + 1) };
+    const now = await answered(store.now()).catch(() => store.clock());
+    const changed = { ...change, at: Math.max(Math.floor(now), (before?.at ?? 0) + 1) };
     states.set(key, changed);
     await keep();
     await publish(key, changed);
     return before;
   };
   const isHeld = (state: PauseState | undefined) =>
-    state?.paused === true && (state.until === undefined || state.until > now());
+    state?.paused === true && (state.until === undefined || state.until > store.clock());
 
   const pauses: Pauses = {
     holding(keys = [...states.keys()]) {

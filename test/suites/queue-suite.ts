@@ -10,11 +10,13 @@ import { Queue, QueueEvents } from 'bullmq';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Budget } from '../../src/core/at-once.js';
 import type { Report } from '../../src/core/events.js';
+import type { Job } from '../../src/core/job.js';
 import { keyOf } from '../../src/core/pause.js';
 import { payloadVersion } from '../../src/core/payload.js';
 import type { Permit, Permits } from '../../src/core/permit.js';
 import { present } from '../../src/core/present.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../../src/core/request.js';
+import { isRunId, runTime } from '../../src/core/run-id.js';
 import { type Consumer, consume } from '../../src/queue/consume.js';
 import { earlierProcesses } from '../../src/queue/earlier-processes.js';
 import { installationOf, storeLayout } from '../../src/queue/installation.js';
@@ -25,6 +27,7 @@ import { openSignals, type Signals } from '../../src/queue/signals.js';
 import { openSlots, type SlotRequest } from '../../src/queue/slots.js';
 import type { Store } from '../../src/queue/store/store.js';
 import { openWorkers, unknownAfterMs } from '../../src/queue/workers.js';
+import { slotDecider } from '../../src/triggers/schedule/decide-slot.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
 export interface QueueKit {
@@ -36,6 +39,7 @@ export interface QueueKit {
 const never = new AbortController().signal;
 setMaxListeners(0, never);
 let count = 0;
+const day = 86_400_000;
 
 /** A name that no other test uses: they share the store. */
 function fresh(prefix = 'job'): string {
@@ -497,8 +501,9 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
           ? ({ end: 'ran', run: 'x' } as const)
           : ({ end: 'skipped', why: asked.skip } as const);
       };
-      first.decide(decide);
-      second.decide(decide);
+      const handler = { decide, outlived: () => undefined };
+      first.decide(handler);
+      second.decide(handler);
       await Promise.all([
         first.add({ job, slot, how: 'due' }),
         second.add({ job, slot, how: 'due' }),
@@ -507,12 +512,120 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await until(async () => (await first.skipped(job, 10)).length === 1);
       await until(() => decided.length >= 2);
       await first.add({ job, slot, how: 'due' });
-      expect(await second.skipped(job, 10)).toEqual([
-        { job, slot: '2026-01-01T02:01:00.000Z', why: 'paused' },
-      ]);
+      expect(await second.end(job, slot)).toEqual({ end: 'ran', run: 'x' });
+      const paused = { job, slot: '2026-01-01T02:01:00.000Z', why: 'paused' };
+      expect(await second.skipped(job, 10)).toEqual([paused]);
       expect((await second.newest()).get(job)).toBe(slot + 60_000);
+      const gap = { from: slot + 120_000, count: 1440, skip: 'missed' };
+      await first.add({ job, slot: slot + day, how: 'catch-up', ...gap });
+      await until(async () => (await first.skipped(job, 10)).length === 2);
+      expect(await second.skipped(job, 10)).toContainEqual({
+        ...{ job, slot: '2026-01-02T02:00:00.000Z', why: 'missed', count: 1440 },
+        ...{ from: '2026-01-01T02:02:00.000Z', to: '2026-01-02T02:00:00.000Z' },
+      });
       await Promise.all(sides.map((side) => side.close()));
-      expect(decided.map((one) => one.slot).sort()).toEqual([slot, slot + 60_000]);
+      expect(decided.map((one) => one.slot).sort()).toEqual([slot, slot + 60_000, slot + day]);
+    });
+
+    test('what was decided ahead of the clock does not count when its slot comes', async () => {
+      const slots = openSlots(kit.stores[0], onError);
+      const job = fresh();
+      const now = Date.UTC(2036, 0, 1);
+      const decided: SlotRequest[] = [];
+      slots.decide({
+        async decide(asked) {
+          if (asked.job === job) decided.push(asked);
+          return asked.skip === undefined
+            ? { end: 'ran', run: `run of ${asked.slot}` }
+            : { end: 'skipped', why: asked.skip };
+        },
+        outlived: () => undefined,
+      });
+      const offer = (after: number, skip?: string) =>
+        slots.add({ job, slot: now + after, how: 'due', ...present({ skip }) });
+      const half = 30 * 60_000;
+      await Promise.all([offer(-60_000), offer(half), offer(day)]);
+      await Promise.all([offer(half - 60_000, 'missed'), offer(2 * day, 'missed')]);
+      await until(async () => (await slots.skipped(job, 10)).length === 2);
+      await until(async () => (await slots.end(job, now + day)) !== undefined);
+      expect(decided).toHaveLength(5);
+      expect((await slots.forgetAfter(now)).get(job)).toBe(now - 60_000);
+      expect(await slots.skipped(job, 10)).toEqual([]);
+      decided.length = 0;
+      // A run at most an hour ahead is the slot's own: the clock was only set back.
+      await Promise.all([offer(-60_000), offer(half), offer(half - 60_000), offer(day)]);
+      await offer(2 * day);
+      await until(() => decided.length === 3);
+      expect(decided.map(({ slot, again }) => [slot - now, again]).toSorted()).toEqual(
+        [
+          [2 * day, undefined],
+          [half - 60_000, undefined],
+          [day, 1],
+        ].toSorted(),
+      );
+      await slots.close();
+    });
+
+    test("a job's ended slots are kept whatever other jobs have, and its oldest goes", async () => {
+      const slots = openSlots(kit.stores[0], onError);
+      const [job, busy] = [fresh(), fresh()];
+      const slot = Date.UTC(2026, 5, 1);
+      const decide = async () => ({ end: 'ran', run: 'x' }) as const;
+      // Two are kept.
+      slots.decide({ decide, outlived: (asked) => asked.slot - 120_000 });
+      const offer = async (name: string, n: number) => {
+        await slots.add({ job: name, slot: slot + n * 60_000, how: 'due' });
+        await until(async () => (await slots.end(name, slot + n * 60_000)) !== undefined);
+      };
+      await offer(job, 0);
+      for (let n = 0; n < 5; n++) await offer(busy, n);
+      const known = async (name: string, n: number) =>
+        (await slots.end(name, slot + n * 60_000)) !== 'lost';
+      expect(await known(job, 0)).toBe(true);
+      expect(await Promise.all([0, 1, 2, 3, 4].map((n) => known(busy, n)))).toEqual([
+        ...[false, false, false],
+        ...[true, true],
+      ]);
+      await slots.close();
+    });
+
+    test('a slot that is decided again makes no second run: after a kill, by another, and when only the report is left', async () => {
+      const worker = fresh('worker');
+      const name = fresh();
+      const starts = { worker, retry: { attempts: 1 }, catchUp: { slots: 'latest' } };
+      const job = { name, starts } as unknown as Job;
+      const slot = Date.UTC(2026, 0, 1, 2);
+      const reports = new Set<string>();
+      const decider = (runs: RunQueue) =>
+        slotDecider({
+          runs,
+          jobNamed: () => job,
+          pauseOf: () => undefined,
+          hasReport: async (run) => reports.has(run),
+        });
+      const due = { job: name, slot, how: 'due' } as const;
+      const first = await decider(queue)(due);
+      const run = 'run' in first ? first.run : '';
+      expect(isRunId(run)).toBe(true);
+      expect(runTime(run)).toBe(slot);
+      // The first one was killed before it could store how the slot ended.
+      await other.watchWorkers([worker]);
+      expect(await decider(other)(due)).toEqual(first);
+      const ran: string[] = [];
+      work(worker, async ({ request: asked }) => {
+        ran.push(asked.run);
+        return { next: 'end', report: report(asked) };
+      });
+      await until(() => ended.has(run));
+      expect(await decider(queue)(due)).toEqual(first);
+      reports.add(run);
+      const elsewhere = await openRunQueue(kit.stores[1], signals[1], onError);
+      expect(await decider(elsewhere)(due)).toEqual(first);
+      await elsewhere.close();
+      const again = await decider(queue)({ ...due, again: 1 });
+      expect(again).not.toEqual(first);
+      await until(() => ran.length === 2);
+      expect(ran).toEqual([run, 'run' in again && again.run]);
     });
 
     test('all processes are one installation, from the first moment', async () => {
@@ -616,8 +729,11 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await Promise.all(sides.map((side) => side.close()));
     });
 
-    const pausesOf = (view: 0 | 1, state: string, now?: () => number) =>
-      openPauses({ store: kit.stores[view], state, onError, ...present({ now }) });
+    /** With `clock`, the store's. */
+    const pausesOf = (view: 0 | 1, state: string, clock?: () => number) => {
+      const now = clock === undefined ? {} : { clock, now: async () => clock() };
+      return openPauses({ store: { ...kit.stores[view], ...now }, state, onError });
+    };
 
     test('a pause holds for every process, and survives a restart and the loss of the queue', async () => {
       const [here, there] = [await temporaryFolder(), await temporaryFolder()];
@@ -646,24 +762,32 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
     test('a pause says who, why and until when, and ends by itself; the newer account holds whatever the clocks', async () => {
       const [here, there] = [await temporaryFolder(), await temporaryFolder()];
       let clock = 1_800_000_000_000;
-      const ahead = await pausesOf(0, here, () => clock);
-      const behind = await pausesOf(1, there, () => clock - 60_000);
+      const job = fresh();
+      // Set by an earlier version on a machine whose clock was ahead.
+      const wrong = { [job]: { paused: true, at: clock + 120_000 } };
+      writeFileSync(join(here, 'paused.json'), JSON.stringify(wrong));
+      const first = await pausesOf(0, here, () => clock);
+      const second = await pausesOf(1, there, () => clock);
+      expect(second.holding([job])).toHaveLength(1);
+      expect(await second.resume({ scope: 'job', job }, {})).toBe(true);
+      await first.sync();
+      expect(first.holding([job])).toEqual([]);
       const scope = { scope: 'remote', remote: fresh('remote') } as const;
       const key = keyOf(scope);
       const details = { until: clock + 1000, reason: 'new disks', by: 'ann@web-1' };
-      await ahead.pause(scope, details);
-      await behind.sync();
+      await first.pause(scope, details);
+      await second.sync();
       const held = [{ ...scope, since: clock, ...details }];
-      expect(ahead.holding([key])).toEqual(held);
-      expect(behind.holding([key, 'other'])).toEqual(held);
+      expect(first.holding([key])).toEqual(held);
+      expect(second.holding([key, 'other'])).toEqual(held);
       clock += 1000;
-      expect(ahead.holding([key])).toEqual([]);
-      await ahead.pause({ scope: 'all' }, {});
-      // it was not told of the pause, and its clock is behind
-      expect(await behind.resume({ scope: 'all' }, { by: 'bob@web-2' })).toBe(true);
-      await ahead.sync();
-      expect(ahead.holding([keyOf({ scope: 'all' })])).toEqual([]);
-      await Promise.all([ahead.close(), behind.close()]);
+      expect(first.holding([key])).toEqual([]);
+      await first.pause({ scope: 'all' }, {});
+      // it was not told of the pause
+      expect(await second.resume({ scope: 'all' }, { by: 'bob@web-2' })).toBe(true);
+      await first.sync();
+      expect(first.holding([keyOf({ scope: 'all' })])).toEqual([]);
+      await Promise.all([first.close(), second.close()]);
     });
 
     test('a pause of an earlier version, from its file or its queue, is read', async () => {

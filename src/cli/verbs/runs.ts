@@ -93,10 +93,17 @@ function runLines(items: readonly ListItem[], now: Date): string[] {
   const rows = items.map((item) => {
     const when = localTime(new Date(item.at).toISOString(), now);
     if ('run' in item) return [when, ...runCells(item.run)];
-    const { job, why } = item.skipped;
-    return [when, '-', job, 'schedule', 'skipped', '', '', '', terminalSafe(why)];
+    const { job } = item.skipped;
+    return [when, '-', job, 'schedule', 'skipped', '', '', '', whyOf(item.skipped, now)];
   });
   return tableLines([head, ...rows]);
+}
+
+/** Why a slot was skipped; of several also how many they are. */
+function whyOf({ why, from, to, count: slots }: SkippedSlot, now: Date): string {
+  if (from === undefined || to === undefined || slots === undefined) return terminalSafe(why);
+  const span = `from ${localTime(from, now)} to ${localTime(to, now)}`;
+  return `${grouped(slots)} slots ${span} were missed: ${terminalSafe(why)}`;
 }
 
 function runCells(view: RunView): string[] {

@@ -37,7 +37,7 @@ export class ServerClock {
 
   /** The server's time, ms since the epoch, as it was at the last reading and the time since. */
   now(): number {
-    return this.#reading.server + (performance.now() - this.#reading.steady);
+    return Math.floor(this.#reading.server + performance.now() - this.#reading.steady);
   }
 
   /** How far this machine's clock is ahead of the server's at least, ms; negative: behind. The time that an answer took is no difference. */

@@ -3,6 +3,7 @@ import type { Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import { type Pause, reasonOfPause } from '../../core/pause.js';
 import type { RunRequest, SlotEnd } from '../../core/request.js';
+import { slotRunId } from '../../core/run-id.js';
 import { isOpen, outsideWindow } from '../../core/window.js';
 import { serves, type UnfinishedRun } from '../../queue/request-run.js';
 import type { RunQueue } from '../../queue/runs.js';
@@ -13,7 +14,6 @@ export interface SlotParts {
   readonly jobNamed: (name: string) => Job | undefined;
   /** What keeps runs of a job from starting. */
   readonly pauseOf: (name: string) => Pause | undefined;
-  readonly newRunId: () => string;
   /** Whether a report of the run exists, in case the queue no longer knows it. */
   readonly hasReport: (run: string) => Promise<boolean>;
 }
@@ -25,31 +25,31 @@ export interface SlotParts {
  */
 export function slotDecider(parts: SlotParts): DecideSlot {
   const { runs } = parts;
-  return async (request, choose): Promise<SlotEnd> => {
+  return async (request): Promise<SlotEnd> => {
     const skipped = (why: string) => ({ end: 'skipped', why }) as const;
     const job = parts.jobNamed(request.job);
     if (request.skip !== undefined) return skipped(request.skip);
+    // The same whoever decides, and however often: what has run already runs no second time.
+    const run = slotRunId(request.job, request.slot, request.again);
+    if ((await runs.find(run)) !== undefined || (await parts.hasReport(run)))
+      return { end: 'ran', run };
     if (job === undefined) return skipped('the job is not in jobs.yml any more');
     if (job.window !== undefined && !isOpen(job, request.slot))
       return skipped(outsideWindow(job.window));
     const pause = parts.pauseOf(job.name);
     if (pause !== undefined) return skipped(reasonOfPause(pause));
 
-    const run = request.run ?? parts.newRunId();
-    if (request.run === undefined) await choose(run);
-    else if ((await runs.find(run)) !== undefined || (await parts.hasReport(run)))
-      return { end: 'ran', run };
-
     const trigger: Trigger = request.how === 'due' ? 'schedule' : 'catch-up';
     const slot = new Date(request.slot).toISOString();
     const wanted: RunRequest = { run, job: job.name, trigger, slot };
-    const { worker, retry } = job.starts;
+    const { worker, retry, catchUp } = job.starts;
     const rules = { worker, attempts: retry.attempts };
-    const inTheWay = await runs.requestUnless(wanted, rules, (other) =>
-      reasonToSkip(other, wanted),
+    // The scheduler offers them one after another, each when the one before has ended.
+    const each = trigger === 'catch-up' && catchUp.slots === 'all';
+    const why = await runs.requestUnless(wanted, rules, (other) =>
+      each && other.request.run !== run ? undefined : reasonToSkip(other, wanted),
     );
-    if (inTheWay === undefined || inTheWay === run) return { end: 'ran', run };
-    return skipped(inTheWay);
+    return why === undefined || why === run ? { end: 'ran', run } : skipped(why);
   };
 }
 

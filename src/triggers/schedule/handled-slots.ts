@@ -6,10 +6,14 @@ import { handledSlotsFile } from '../../state/layout.js';
 import type { ScheduledJob } from './schedule.js';
 
 export interface HandledSlots {
-  /** Records that a job's slots up to this one (ms since the epoch) are stored in the queue. */
+  /** Records that a job's slots up to this one (ms since the epoch) are stored in the queue, and none after it. */
   mark(job: string, slot: number): void;
   /** The jobs that have a schedule, each with the moment up to which its slots are handled: now for a schedule that is new. */
-  scheduledJobs(jobs: ReadonlyMap<string, Job>, slots: Slots): Promise<Map<string, ScheduledJob>>;
+  scheduledJobs(
+    jobs: ReadonlyMap<string, Job>,
+    slots: Slots,
+    now: number,
+  ): Promise<Map<string, ScheduledJob>>;
 }
 
 interface HandledSchedule {
@@ -49,11 +53,10 @@ export async function openHandledSlots(
   return {
     mark(job, slot) {
       const known = handled.get(job);
-      if (known !== undefined && slot > known.until) keep(job, { ...known, until: slot });
+      if (known !== undefined && slot !== known.until) keep(job, { ...known, until: slot });
     },
-    async scheduledJobs(jobs, slots) {
+    async scheduledJobs(jobs, slots, now) {
       const queued = await slots.newest();
-      const now = Date.now();
       const scheduled = new Map<string, ScheduledJob>();
       for (const { name, starts, window } of jobs.values()) {
         if (starts.schedule.length === 0) continue;

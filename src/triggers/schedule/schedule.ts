@@ -3,15 +3,8 @@
  * clock or a suspend passed over count as missed. slots.ts decides which moments are slots; the
  * caller decides what a slot starts.
  */
-import {
-  isInside,
-  type MissedRules,
-  madeUpLater,
-  missedSlots,
-  nextOpenSlot,
-  nextSlot,
-  slotsBetween,
-} from './slots.js';
+import { type Gap, lateMs, offers } from './offers.js';
+import { type MissedRules, nextOpenSlot, nextSlot } from './slots.js';
 
 export interface ScheduleOptions {
   /**
@@ -20,8 +13,19 @@ export interface ScheduleOptions {
    * the slot is offered again after a moment, by then perhaps as missed.
    */
   readonly onSlot: (job: string, slot: number, how: 'due' | 'catch-up') => Promise<void>;
-  /** A missed slot that is not made up for, in order with the others; a rejection has the same effect. */
-  readonly onSkip: (job: string, slot: number, why: string) => Promise<void>;
+  /** Missed slots that are not made up for; a rejection has the same effect. */
+  readonly onGap: (job: string, gap: Gap) => Promise<void>;
+  /** All slots of the job up to this one were stored. */
+  readonly onHandled: (job: string, until: number) => void;
+  /**
+   * The slots of these jobs were handled up to a moment that is over a minute ahead of the clock: the
+   * clock was set back, or was wrong before. They go by the clock once it resolves, to the moments up
+   * to which slots count as handled now; without one, up to now.
+   */
+  readonly onAhead: (
+    jobs: ReadonlyMap<string, number>,
+    now: number,
+  ) => Promise<ReadonlyMap<string, number>>;
   readonly onError: (job: string, thrown: unknown) => void;
   /** The wall clock, milliseconds since the epoch. It may jump. */
   readonly now?: () => number;
@@ -31,12 +35,10 @@ export interface ScheduleOptions {
 
 export interface ScheduledJob {
   readonly starts: MissedRules;
-  /** No slot at or before this moment is ever offered. */
+  /** No slot at or before this moment is offered, unless it is ahead of the clock. */
   readonly handledUntil: number;
 }
 
-/** A slot this late is still due; a later one is missed. */
-const lateMs = 60_000;
 /** The longest wait, so that a jump of the clock is noticed; well below `lateMs`, so that a slot just after a suspend is due. */
 const longestWaitMs = 30_000;
 /** A schedule without a slot in the next five years is looked at again after this time. */
@@ -57,15 +59,10 @@ interface JobState {
     readonly until: number;
     readonly slot: number | undefined;
   };
+  /** Slots after `handledUntil` that were offered. */
+  readonly offered: Set<number>;
   /** Its slots are being offered, or one was rejected and waits for the next try. */
   busy: boolean;
-}
-
-interface OfferedSlot {
-  readonly slot: number;
-  readonly how: 'due' | 'catch-up' | 'skip';
-  /** With `skip`. */
-  readonly why?: string;
 }
 
 /** Has no jobs until `set` is called. */
@@ -98,9 +95,10 @@ export class Scheduler {
         known.handledUntil = Math.max(known.handledUntil, handledUntil);
         this.#jobs.set(name, known);
       } else {
-        const from = known === undefined ? handledUntil : Math.max(this.#now(), known.handledUntil);
+        const from = known === undefined ? handledUntil : this.#now();
         const next = nextSlot(starts, from);
-        this.#jobs.set(name, { name, starts, handledUntil: from, next, busy: false });
+        const offered = new Set<number>();
+        this.#jobs.set(name, { name, starts, handledUntil: from, next, offered, busy: false });
       }
     }
     for (const [job, cancel] of this.#retries) {
@@ -133,38 +131,75 @@ export class Scheduler {
     this.#cancelTimer();
     const now = this.#now();
     let wait = Number.POSITIVE_INFINITY;
+    const ahead: JobState[] = [];
     for (const job of this.#jobs.values()) {
-      if (job.next === undefined || job.busy) continue;
-      if (job.next <= now) void this.#offerAll(job, now);
+      if (job.busy) continue;
+      if (job.handledUntil > now + lateMs) ahead.push(job);
+      else if (job.next === undefined) continue;
+      else if (job.next <= now) void this.#offerAll(job, now);
       else wait = Math.min(wait, job.next - now, longestWaitMs);
     }
+    if (ahead.length > 0) void this.#goByClock(ahead, now);
     this.#cancelTimer =
       wait === Number.POSITIVE_INFINITY ? () => {} : this.#setTimer(wait, () => this.#offerDue());
   }
 
   async #offerAll(job: JobState, now: number): Promise<void> {
-    const { onSlot, onSkip, onError } = this.#options;
-    job.busy = true;
-    try {
-      for (const { slot, how, why = '' } of slotsToOffer(job, now)) {
+    await this.#whileBusy([job], async () => {
+      const { onSlot, onGap, onHandled } = this.#options;
+      for (const offer of offers(job.starts, job.handledUntil, now, job.offered)) {
         if (!this.#isCurrent(job)) return;
-        if (how === 'skip') await onSkip(job.name, slot, why);
-        else await onSlot(job.name, slot, how);
-        job.handledUntil = slot;
+        if ('slot' in offer) {
+          await onSlot(job.name, offer.slot, offer.how);
+          job.offered.add(offer.slot);
+        } else if ('gap' in offer) await onGap(job.name, offer.gap);
+        else {
+          job.handledUntil = offer.handled;
+          job.offered.clear();
+          onHandled(job.name, offer.handled);
+        }
       }
-      job.next = nextSlot(job.starts, job.handledUntil);
-      job.busy = false;
-    } catch (thrown) {
-      onError(job.name, thrown);
-      if (!this.#isCurrent(job)) return;
-      const again = () => {
-        this.#retries.delete(job);
+    });
+  }
+
+  /** Forgets what was handled ahead of the clock. */
+  async #goByClock(jobs: readonly JobState[], now: number): Promise<void> {
+    await this.#whileBusy(jobs, async () => {
+      const until = new Map(jobs.map((job) => [job.name, job.handledUntil]));
+      const before = await this.#options.onAhead(until, now);
+      for (const job of jobs) {
+        job.handledUntil = before.get(job.name) ?? now;
+        job.offered.clear();
+        this.#options.onHandled(job.name, job.handledUntil);
+      }
+    });
+  }
+
+  /** Looks at no other slot of these jobs until `what` has resolved; after a rejection they come again. */
+  async #whileBusy(jobs: readonly JobState[], what: () => Promise<void>): Promise<void> {
+    for (const job of jobs) job.busy = true;
+    try {
+      await what();
+      for (const job of jobs) {
+        job.next = nextSlot(job.starts, job.handledUntil);
         job.busy = false;
-        this.#offerDue();
-      };
-      this.#retries.set(job, this.#setTimer(retryAfterMs, again));
+      }
+    } catch (thrown) {
+      for (const job of jobs) {
+        this.#options.onError(job.name, thrown);
+        if (this.#isCurrent(job)) this.#tryAgain(job);
+      }
     }
-    if (this.#isCurrent(job)) this.#offerDue();
+    if (jobs.some((job) => this.#isCurrent(job))) this.#offerDue();
+  }
+
+  #tryAgain(job: JobState): void {
+    const again = () => {
+      this.#retries.delete(job);
+      job.busy = false;
+      this.#offerDue();
+    };
+    this.#retries.set(job, this.#setTimer(retryAfterMs, again));
   }
 
   /** False once the job was removed, or replaced by one with another schedule. */
@@ -175,23 +210,6 @@ export class Scheduler {
 
 function sameSlots(one: MissedRules, other: MissedRules): boolean {
   return one.timezone === other.timezone && one.schedule.join('\n') === other.schedule.join('\n');
-}
-
-/** The slots after `handledUntil` up to `now`, ascending, each with what should happen to it. */
-function slotsToOffer({ starts, handledUntil }: JobState, now: number): OfferedSlot[] {
-  const dueAfter = Math.max(handledUntil, now - lateMs - 1);
-  const due = slotsBetween(starts, dueAfter, now, Number.POSITIVE_INFINITY);
-  const missed = missedSlots(starts, handledUntil, dueAfter, now);
-  const superseded =
-    starts.catchUp.slots === 'latest' && due.some((slot) => isInside(starts, slot));
-  return [
-    ...missed.skipped.map(({ slot, why }): OfferedSlot => ({ slot, how: 'skip', why })),
-    ...missed.run.map(
-      (slot): OfferedSlot =>
-        superseded ? { slot, how: 'skip', why: madeUpLater } : { slot, how: 'catch-up' },
-    ),
-    ...due.map((slot): OfferedSlot => ({ slot, how: 'due' })),
-  ];
 }
 
 function setRealTimer(ms: number, then: () => void): () => void {

@@ -9,8 +9,6 @@
  */
 import { type Hours, isWithin, nextChange } from '../../core/hours.js';
 import type { Starts } from '../../core/job.js';
-import { formatDuration } from '../../core/text.js';
-import { outsideWindow } from '../../core/window.js';
 import { type Zone, zoneNamed } from '../../core/zone.js';
 import { type Expression, readExpression } from './expression.js';
 
@@ -25,8 +23,8 @@ const dayMs = 86_400_000;
 /** How far a slot is searched for: enough to find a leap day, and to give up on the 30th of February. */
 const horizonMs = 5 * 366 * dayMs;
 
-/** Of more missed slots than this, the older ones are neither made up for nor recorded. */
-export const mostMissed = 1000;
+/** Of more slots than this, the older ones are not looked at for one in the window. */
+const mostLookedAt = 1000;
 
 /** The first slot after a moment; undefined when there is none in the next five years. */
 export function nextSlot(schedule: Schedule, after: number): number | undefined {
@@ -51,7 +49,7 @@ export function lastOpenSlot(
   after: number,
   until: number,
 ): number | undefined {
-  const slots = slotsBetween(schedule, after, until, mostMissed);
+  const slots = slotsBetween(schedule, after, until, mostLookedAt);
   return slots.reverse().find((slot) => isInside(schedule, slot));
 }
 
@@ -90,51 +88,6 @@ export function period(schedule: Schedule, around: number): number | undefined {
   const [last] = slotsBetween(schedule, around - horizonMs, around, 1);
   return next === undefined || last === undefined ? undefined : next - last;
 }
-
-export interface MissedSlots {
-  /** Slots to make up for, ascending. */
-  readonly run: readonly number[];
-  /** The other slots, each with the reason, ascending. */
-  readonly skipped: readonly { readonly slot: number; readonly why: string }[];
-}
-
-/**
- * Which of the slots in (handledUntil, until], all of them missed, are made up for, by the job's
- * `catchUp`. Its `within` counts back from `now`; by default it is 24 h or the schedule's period,
- * whichever is shorter, and 7 days for `all`. Only the last 1,000 slots are considered. Slots outside
- * the window are never made up for, nor do they make up for others.
- */
-export function missedSlots(
-  rules: MissedRules,
-  handledUntil: number,
-  until: number,
-  now = until,
-): MissedSlots {
-  const slots = slotsBetween(rules, handledUntil, until, mostMissed);
-  if (slots.length === 0) return { run: [], skipped: [] };
-  const latest = slots.findLast((slot) => isInside(rules, slot));
-  const { slots: wanted, within: given } = rules.catchUp;
-  if (wanted === 'none') {
-    return { run: [], skipped: slots.map((slot) => ({ slot, why: 'catchUp: none' })) };
-  }
-  const usual = wanted === 'all' ? 7 * dayMs : Math.min(dayMs, period(rules, now) ?? dayMs);
-  const within = given ?? usual;
-  const run: number[] = [];
-  const skipped: { slot: number; why: string }[] = [];
-  for (const slot of slots) {
-    if (rules.window !== undefined && !isInside(rules, slot)) {
-      skipped.push({ slot, why: outsideWindow(rules.window) });
-    } else if (now - slot > within) {
-      skipped.push({ slot, why: `missed by more than ${formatDuration(within)} (catchUp.within)` });
-    } else if (wanted === 'latest' && slot !== latest) {
-      skipped.push({ slot, why: madeUpLater });
-    } else run.push(slot);
-  }
-  return { run, skipped };
-}
-
-/** Why a missed slot is skipped when a later one runs. */
-export const madeUpLater = 'missed; a later slot makes up for it (catchUp: latest)';
 
 /** The zone of a schedule: its own, or the system's. */
 export function zoneOf(schedule: Schedule): Zone {

@@ -2,9 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { type Hours, parseHours } from '../../../src/core/hours.js';
 import {
   lastOpenSlot,
-  type MissedRules,
-  missedSlots,
-  mostMissed,
   nextOpenSlot,
   nextSlot,
   period,
@@ -337,95 +334,6 @@ test('period: between the slot before and the one after', () => {
   expect(period(schedule([]), 0)).toBeUndefined();
 });
 
-describe('missedSlots', () => {
-  const rules = (slots: MissedRules['catchUp']['slots'], within?: number): MissedRules => ({
-    ...schedule('0 * * * *'),
-    catchUp: { slots, within },
-  });
-  const seen = at('2026-01-01T00:00Z');
-  const now = at('2026-01-01T04:30Z');
-  const clock = (from: ReturnType<typeof missedSlots>) => ({
-    run: from.run.map((slot) => iso(slot).slice(11, 16)),
-    skipped: from.skipped.map(({ slot, why }) => `${iso(slot).slice(11, 16)} ${why}`),
-  });
-  const old = (within: string) => `missed by more than ${within} (catchUp.within)`;
-  const later = 'missed; a later slot makes up for it (catchUp: latest)';
-
-  test.each([
-    [
-      'none',
-      undefined,
-      [],
-      ['01:00 catchUp: none', '02:00 catchUp: none', '03:00 catchUp: none', '04:00 catchUp: none'],
-    ],
-    [
-      'latest',
-      undefined,
-      ['04:00'],
-      [`01:00 ${old('1 h 0 min')}`, `02:00 ${old('1 h 0 min')}`, `03:00 ${old('1 h 0 min')}`],
-    ],
-    [
-      'latest',
-      3 * hour,
-      ['04:00'],
-      [`01:00 ${old('3 h 0 min')}`, `02:00 ${later}`, `03:00 ${later}`],
-    ],
-    [
-      'latest',
-      30 * minute,
-      ['04:00'],
-      [`01:00 ${old('30 min 0 s')}`, `02:00 ${old('30 min 0 s')}`, `03:00 ${old('30 min 0 s')}`],
-    ],
-    [
-      'latest',
-      29 * minute,
-      [],
-      ['01:00', '02:00', '03:00', '04:00'].map((it) => `${it} ${old('29 min 0 s')}`),
-    ],
-    ['all', 3 * hour, ['02:00', '03:00', '04:00'], [`01:00 ${old('3 h 0 min')}`]],
-    ['all', undefined, ['01:00', '02:00', '03:00', '04:00'], []],
-  ] as const)('%s within %s ms', (missed, within, run, skipped) => {
-    expect(clock(missedSlots(rules(missed, within), seen, now))).toEqual({ run, skipped });
-  });
-
-  test('a handled slot is not missed', () => {
-    expect(missedSlots(rules('all', day), at('2026-01-01T04:00Z'), now)).toEqual({
-      run: [],
-      skipped: [],
-    });
-    expect(missedSlots(rules('all', day), now + day, now)).toEqual({ run: [], skipped: [] });
-  });
-
-  test('by default nothing older than a day is made up for', () => {
-    const weekly = {
-      ...schedule('0 0 * * 1'),
-      catchUp: { slots: 'latest', within: undefined },
-    } as const;
-    const slot = at('2026-01-05');
-    expect(missedSlots(weekly, slot - 1, slot + day).run).toEqual([slot]);
-    expect(missedSlots(weekly, slot - 1, slot + day + 1).skipped).toEqual([
-      { slot, why: old('24 h 0 min') },
-    ]);
-  });
-
-  test('all makes up for a week by default', () => {
-    const daily = {
-      ...schedule('0 0 * * *'),
-      catchUp: { slots: 'all', within: undefined },
-    } as const;
-    const last = at('2026-01-20');
-    const { run, skipped } = missedSlots(daily, last - 9 * day - 1, last);
-    expect(run).toEqual(Array.from({ length: 8 }, (_, i) => last - (7 - i) * day));
-    expect(skipped.map(({ slot }) => slot)).toEqual([last - 9 * day, last - 8 * day]);
-  });
-
-  test('no more than the last thousand are looked at', () => {
-    const each = { ...schedule('* * * * *'), catchUp: { slots: 'all', within: 30 * day } } as const;
-    const { run, skipped } = missedSlots(each, now - 20 * day, now);
-    expect([run.length, run.at(-1), skipped]).toEqual([mostMissed, now, []]);
-  });
-});
-
 describe('slots in a window', () => {
   const inWindow = (expression: string, hours: string, timezone = 'Europe/Berlin') => ({
     ...schedule(expression, timezone),
@@ -457,23 +365,5 @@ describe('slots in a window', () => {
   ])('the last of %s within %s', (expression, hours, expected) => {
     const found = lastOpenSlot(inWindow(expression, hours), now - 2 * day, now);
     expect(found && iso(found)).toBe(expected);
-  });
-
-  test('a missed one outside makes up for none, and one inside is made up for', () => {
-    const rules = {
-      ...inWindow('0 */2 * * *', '22:00-06:00', 'UTC'),
-      catchUp: { slots: 'latest', within: day },
-    } as const;
-    const missed = missedSlots(rules, at('2026-11-30T01:00Z'), at('2026-11-30T10:30Z'));
-    expect(missed.run.map(iso)).toEqual(['2026-11-30T04:00Z']);
-    expect(missed.skipped.map(({ slot, why }) => `${iso(slot).slice(11, 16)} ${why}`)).toEqual([
-      '02:00 missed; a later slot makes up for it (catchUp: latest)',
-      '06:00 outside the window 22:00-06:00',
-      '08:00 outside the window 22:00-06:00',
-      '10:00 outside the window 22:00-06:00',
-    ]);
-    const all = { ...rules, catchUp: { slots: 'all', within: day } } as const;
-    const run = missedSlots(all, at('2026-11-30T01:00Z'), at('2026-11-30T10:30Z')).run;
-    expect(run.map(iso)).toEqual(['2026-11-30T02:00Z', '2026-11-30T04:00Z']);
   });
 });

@@ -1,5 +1,5 @@
 /** Another build of ferryline on the same store. The commits are in ../upgrade.json; they are built here. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { expect, onTestFinished } from 'vitest';
@@ -7,16 +7,24 @@ import { payloadVersion } from '../../src/core/payload.js';
 import { newRunId } from '../../src/core/run-id.js';
 import { test as base, forFile } from '../kit/base.js';
 import { buildOf } from '../kit/daemons/build-of.js';
-import { startFerryline } from '../kit/daemons/cli.js';
+import { startFerryline, writeJobs } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { namedDaemonEnv, startDaemonNamed } from '../kit/daemons/named-daemon.js';
+import { remoteIn } from '../kit/scene.js';
 import { sharedStores, storeForTest } from '../kit/servers/stores.js';
 
-const commits: Record<'withoutMark', string> = JSON.parse(
+const commits: Record<'withoutMark' | 'sameLayout', string> = JSON.parse(
   readFileSync(join(import.meta.dirname, '../upgrade.json'), 'utf8'),
 );
 
-const test = base.extend('withoutMark', forFile, () => buildOf(commits.withoutMark));
+const test = base
+  .extend('withoutMark', forFile, () => buildOf(commits.withoutMark))
+  .extend('sameLayout', forFile, () => buildOf(commits.sameLayout));
+
+const [redisStore, postgresStore] = sharedStores as [
+  (typeof sharedStores)[0],
+  (typeof sharedStores)[0],
+];
 
 test.for(sharedStores)(
   'beside a build that knows no layouts the new one stops, and says how to change over; then it takes over what waits: %s',
@@ -83,3 +91,39 @@ test('a request that only a newer build can read is left to one, told once, and 
   }
   await daemon.stop();
 }, 60_000);
+
+// An upgrade, in which the older build ends, and a step back, in which the newer one does.
+test.for([
+  [...redisStore, 'older'],
+  [...postgresStore, 'newer'],
+] as const)(
+  'two builds of one layout side by side: runs in flight go over to the other when one ends, and none is lost: %s',
+  { timeout: 60_000 },
+  async ([, start, ends], { sshd, scene, sameLayout }) => {
+    const { url } = await storeForTest(start);
+    const names = ['one', 'two', 'three', 'four'];
+    const job = (name: string) => ({
+      ...{ operation: 'push', from: './data', to: `archive:${scene.place}/${name}` },
+    });
+    await writeJobs(scene.cwd, {
+      remotes: { archive: remoteIn(sshd, { bandwidth: '32KiB/s', maxSessions: 4 }) },
+      jobs: Object.fromEntries(names.map((name) => [name, job(name)])),
+    });
+    scene.writeHere({ a: 'x'.repeat(32_000) });
+    const [older, newer] = await Promise.all([
+      startDaemonNamed(scene, 'older', url, { program: sameLayout }),
+      startDaemonNamed(scene, 'newer', url),
+    ]);
+    const [leaves, stays] = ends === 'older' ? [older, newer] : [newer, older];
+    const runs = await Promise.all(
+      names.map((name, n) => (n % 2 === 0 ? leaves : stays).enqueue(name)),
+    );
+    await eventually(() => names.some((name) => existsSync(scene.there(name))));
+    expect(await leaves.stop()).toBe(0);
+    for (const run of runs) expect(await stays.endOf(run)).toMatchObject({ outcome: 'succeeded' });
+    expect((await stays.runs()).map(({ run }) => run).toSorted()).toEqual(runs.toSorted());
+    for (const name of names)
+      expect(readFileSync(scene.there(`${name}/a`), 'utf8')).toBe('x'.repeat(32_000));
+    await stays.stop();
+  },
+);

@@ -5,7 +5,8 @@
 import type { YAMLError } from 'yaml';
 import { Lexer, LineCounter, parseDocument } from 'yaml';
 import { LimitExceeded, type Offsets, readNodes } from './nodes.js';
-import type { ConfigProblems, Path, Position } from './problems.js';
+import { plainValues } from './plain-yaml.js';
+import { ConfigProblems, type Path, type Position } from './problems.js';
 
 export interface ParsedDocument {
   /** Maps are plain objects, lists are arrays; a value with a problem is undefined. */
@@ -33,6 +34,27 @@ export function parseText(
   text: string,
   problems: ConfigProblems,
   file = 0,
+): ParsedDocument | undefined {
+  const root = plainValues(text);
+  if (root === undefined) return parseAny(text, problems, file);
+  // Positions are wanted only where something is wrong.
+  let known: ParsedDocument | undefined;
+  const whole = () => {
+    known ??= parseAny(text, new ConfigProblems(), file);
+    return known;
+  };
+  return {
+    root,
+    positionOf: (path, key) => whole()?.positionOf(path, key) ?? { file, line: 1, col: 1 },
+    has: (path) => whole()?.has(path) === true,
+  };
+}
+
+/** The same, by yaml. */
+export function parseAny(
+  text: string,
+  problems: ConfigProblems,
+  file: number,
 ): ParsedDocument | undefined {
   const lines = new LineCounter();
   const positionAt = (offset: number): Position => {

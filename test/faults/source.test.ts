@@ -38,7 +38,8 @@ describe('row 15: what a user without rights cannot read or write', () => {
       'locked',
       'secret',
     ]);
-    expect(stderr).toMatch(/failed {2}secret: .*permission denied/i);
+    const denied = `permission denied: archive:${scene.place}/secret can't be read`;
+    expect(stderr).toContain(`failed  secret: ${denied}`);
     expect(readTree(scene.here())).toEqual({
       'locked/mine': 'mine',
       'open/b': 'b',
@@ -84,6 +85,10 @@ describe('row 15: what a user without rights cannot read or write', () => {
       expect(report.files).toMatchObject({ copied: 0, deleted: 0 });
       const paths = report.failures.map(({ path }: { path: string }) => path);
       expect(paths).toEqual(expect.arrayContaining(['a', 'sub/b']));
+      const first = report.failures.find(({ path }: { path: string }) => path === 'a');
+      expect(first?.message).toContain(
+        `permission denied: archive:${scene.place} can't be written to; give the account`,
+      );
       expect(new Set(paths).size).toBe(paths.length);
       expect(readTree(scene.there())).toEqual({ a: 'old', gone: 'gone' });
       expect((await scene.run()).code).toBe(0);

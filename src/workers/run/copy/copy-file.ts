@@ -13,6 +13,7 @@ import { precisionOf } from '../plan-rules.js';
 import { largestChunkBytes, moveChunks, requestsFor } from './chunks.js';
 import { hashOf, hashOfFile, sameContent } from './content.js';
 import type { Copied, CopyContext, CopyRequest } from './copy-context.js';
+import { deniedAt } from './denied.js';
 import { attributesFor, finish } from './finish.js';
 import { openTemporary, publish, resumeAboveBytes, type TemporaryFile } from './temporary.js';
 import { markOf } from './temporary-names.js';
@@ -101,7 +102,10 @@ async function stageWhole(
     if (context.pass !== undefined) await context.pass(size);
     const buffer = buffers.take(size + 1);
     const readAt = Date.now();
-    const read = await source.readWhole(request.from, buffer.subarray(0, size + 1), signal);
+    const reading = source.readWhole(request.from, buffer.subarray(0, size + 1), signal);
+    const read = await reading.catch((error) => {
+      throw deniedAt(source, request.from, 'read', error);
+    });
     const before = read.before ?? request.source;
     if ((read.after.size ?? 0) > size && context.isLive?.(request.path)) {
       buffers.give(buffer);
@@ -128,7 +132,9 @@ async function stageWhole(
 async function stageChunks(request: CopyRequest, context: CopyContext): Promise<Staged> {
   const { source, signal, largeFiles } = context;
   const readAt = Date.now();
-  const from = await source.open(request.from, 'read', 0, signal);
+  const from = await source.open(request.from, 'read', 0, signal).catch((error) => {
+    throw deniedAt(source, request.from, 'read', error);
+  });
   let isOpen = true;
   const close = () => {
     if (isOpen) from.close().catch(() => {}); // it was only read from

@@ -1,5 +1,5 @@
 /** Makes the temporary file beside the final one, or claims an earlier one, and at the end gives it the final name. */
-import type { Stat } from '../../../core/entry.js';
+import { parentOf, type Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Handle } from '../../../endpoints/endpoint.js';
 import { isGivingWay } from '../../../endpoints/give-way.js';
@@ -8,6 +8,7 @@ import { agrees, changedThere } from './agrees.js';
 import { resumeWindowBytes } from './chunks.js';
 import { sameContent } from './content.js';
 import type { CopyContext, CopyRequest } from './copy-context.js';
+import { deniedAt } from './denied.js';
 import { takeFreeName } from './free-name.js';
 import { giveAndLook } from './look-at-name.js';
 import { asidePath, temporaryPath } from './temporary-names.js';
@@ -57,7 +58,7 @@ export async function openTemporary(
   const handle = await opening.catch((error) => {
     // the file may exist although the reply was lost
     if (!isGivingWay(error)) context.orphans.add(path);
-    throw error;
+    throw deniedAt(destination, parentOf(path), 'written to', error);
   });
   return { path, handle, start: 0 };
 }

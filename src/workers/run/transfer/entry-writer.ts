@@ -4,7 +4,7 @@
  * is decided by transfer.ts and replace-entry.ts.
  */
 import { each } from '../../../core/at-once.js';
-import type { Stat } from '../../../core/entry.js';
+import { parentOf, type Stat } from '../../../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
 import { ignoreRefusal } from '../../../endpoints/set-stat-refusal.js';
@@ -12,6 +12,7 @@ import type { Copy, Link, Mkdir, PutBack, SetAttributes } from '../../../jobs/pl
 import { agrees, changedThere, changedThereCode } from '../copy/agrees.js';
 import type { Copied, CopyContext, CopyRequest } from '../copy/copy-context.js';
 import { copyFile } from '../copy/copy-file.js';
+import { deniedAt } from '../copy/denied.js';
 import { markOf, temporaryPath } from '../copy/temporary-names.js';
 import type { TransferProgress } from '../progress.js';
 import type { Tally } from '../tally.js';
@@ -103,7 +104,8 @@ export class EntryWriter {
       const permissions = this.#folderMode(mode) ?? 0o777;
       await destination.mkdir(path, permissions | writableBits, signal).catch(async (error) => {
         const there = await destination.stat(path, signal);
-        if (there?.kind !== 'folder') throw error;
+        if (there?.kind !== 'folder')
+          throw deniedAt(destination, parentOf(path), 'written to', error);
       });
       this.#made.push(mkdir);
       this.#tally.file('mkdir', path);

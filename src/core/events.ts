@@ -113,6 +113,8 @@ export interface Report {
   readonly trigger: Trigger;
   /** The slot it was started for, ISO 8601, UTC. */
   readonly slot?: string;
+  /** The queue lost the run and it was added again: it may have run before. */
+  readonly again?: true;
   /** The worker that ran it, `NAME@HOST` or `HOST`; its log is on that host. Absent for `ferryline run`. */
   readonly worker?: string;
   readonly outcome: Outcome;

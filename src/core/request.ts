@@ -14,6 +14,12 @@ export interface RunRequest extends Payload {
   readonly folders?: readonly string[];
   /** Whether it was cancelled after it had started. */
   readonly cancelled?: true;
+  /** The queue lost it, and it was added again: it may have run before. */
+  readonly again?: true;
+  /** Whose queue held it before jobs.yml named another worker (none: any worker's). */
+  readonly movedFrom?: { readonly worker?: string };
+  /** Why workers gave it back, by their id. */
+  readonly declined?: Readonly<Record<string, string>>;
 }
 
 /** A run that a worker takes from the queue. */

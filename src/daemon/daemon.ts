@@ -16,6 +16,7 @@ import type { RootLog } from '../observe/log.js';
 import { runListener } from '../observe/run-listener.js';
 import { removeRunLogs } from '../observe/run-log-files.js';
 import { openTransferLog } from '../observe/transfer-log.js';
+import type { Acknowledged } from '../queue/acknowledged.js';
 import { type OpenQueue, openQueue } from '../queue/open.js';
 import { storeKind } from '../queue/store/store.js';
 import { createHistory } from '../state/history.js';
@@ -23,10 +24,12 @@ import { indexedReports } from '../state/indexed-reports.js';
 import { acquireDaemonLock } from '../state/lock.js';
 import { RunIndex } from '../state/run-index.js';
 import { type Answering, openAnswering } from './answering.js';
+import { Emptied } from './emptied.js';
 import { type Closable, closeAll } from './ending.js';
 import { JobPauses } from './job-pauses.js';
 import { JobsInUse } from './jobs-in-use.js';
 import type { Role } from './roles.js';
+import { Routing } from './routing.js';
 import { openStarting, type Starting } from './starting.js';
 import { Working } from './working.js';
 
@@ -45,6 +48,8 @@ export interface DaemonOptions {
   readonly log: RootLog;
   readonly debug: boolean;
   readonly version: string;
+  /** What this process acknowledged: a daemon that follows on one whose queue broke has its requests. */
+  readonly acknowledged: Acknowledged;
   /** Ends the start while it waits for the queue. */
   readonly signal: AbortSignal;
 }
@@ -92,6 +97,7 @@ async function assemble(
   const recovery = new Recovery();
   const startedAt = new Date().toISOString();
   log.info('opening the queue', { queue: storeKind(options.config.queue), state });
+  const hasCarried = options.acknowledged.all().length > 0;
   const queue = await openQueueOf(options, recovery, broken);
   opened.push(queue);
 
@@ -100,7 +106,25 @@ async function assemble(
   const { history, reports, listen } = records;
   const newId = () => newRunId(Date.now());
   const jobPauses = new JobPauses({ pauses: queue.pauses, jobs: () => inUse.config.jobs });
-  const shared = { ...options, queue, inUse, jobPauses, history, reports, listen, newRunId: newId };
+  const routing = new Routing({
+    runs: queue.runs,
+    knownWorkers: () => queue.knownWorkers(),
+    ownId: queue.workers.id,
+    jobNamed: inUse.jobNamed,
+    log,
+  });
+  const shared = {
+    ...options,
+    queue,
+    inUse,
+    jobPauses,
+    history,
+    reports,
+    listen,
+    routing,
+    quietMs: () => emptied.quietMs(),
+    newRunId: newId,
+  };
   const working = new Working(shared);
   opened.push(working);
   const starting = await openStarting(shared);
@@ -109,12 +133,24 @@ async function assemble(
   opened.push(answering);
 
   // All parts exist: from here on they are connected, then started.
-  const parts: Parts = { queue, inUse, jobPauses, working, starting, answering };
+  const emptied: Emptied = new Emptied({
+    queue,
+    async hasEnded(run) {
+      const report = await reports.read(run);
+      return report !== undefined && !working.worker.hasMore(report);
+    },
+    log,
+    restore: () => restore(parts, log),
+  });
+  opened.push(emptied);
+  const parts = { queue, inUse, jobPauses, routing, working, starting, answering, emptied };
   connect(parts, log);
   await queue.workers.begin(() => presenceOf(options, parts, startedAt));
   await inUse.apply();
   if (roles.includes('worker')) working.begin();
   starting.begin();
+  emptied.begin();
+  if (hasCarried) void emptied.afterRestart().catch((error: Error) => log.warn(error.message));
   void answering.copyMissed();
   recovery.begin(() => recover(parts, log));
   warnOfUntakenJobs(options.config, options);
@@ -129,7 +165,7 @@ async function assemble(
     log.info('stopping', { runs: working.worker.active().length });
     inUse.close();
     jobPauses.close();
-    await Promise.all([working.drain(broken.signal.aborted), closeAll([starting])]);
+    await Promise.all([working.drain(broken.signal.aborted), closeAll([emptied, starting])]);
     await closeAll([answering, working, queue, records]);
     await lock.release();
     log.info('stopped');
@@ -149,14 +185,16 @@ interface Parts {
   readonly queue: OpenQueue;
   readonly inUse: JobsInUse;
   readonly jobPauses: JobPauses;
+  readonly routing: Routing;
   readonly working: Working;
   readonly starting: Starting;
   readonly answering: Answering;
+  readonly emptied: Emptied;
 }
 
 /** Passes on to the parts: ended runs, messages from other processes, and a reloaded jobs.yml. */
 function connect(parts: Parts, log: RootLog): void {
-  const { queue, inUse, jobPauses, working, starting, answering } = parts;
+  const { queue, inUse, jobPauses, routing, working, starting, answering } = parts;
   const { runs, pauses, signals } = queue;
   signals.on('ended', ({ run }) => {
     answering.ended(run);
@@ -171,6 +209,7 @@ function connect(parts: Parts, log: RootLog): void {
       .catch((error: Error) => log.warn(error.message));
   });
   inUse.follow(({ jobs }) => runs.watchWorkers(workersOf(jobs)));
+  inUse.follow((config) => routing.use(config));
   inUse.follow((config) => starting.use(config));
   inUse.follow((config) => working.use(config));
   inUse.follow(() => jobPauses.look());
@@ -189,12 +228,22 @@ function presenceOf(
   return { host: hostname(), pid: process.pid, version, roles, names, digest, runs, startedAt };
 }
 
-/** After an outage: brings pauses and schedules back to the queue, and looks for what was missed. Never rejects. */
+/** After an outage: looks what the queue still has, and brings back the rest. Never rejects. */
 async function recover(parts: Parts, log: RootLog): Promise<void> {
+  const { queue, emptied } = parts;
+  try {
+    if (await emptied.look()) return;
+    await queue.runs.refill(async () => !(await emptied.look()));
+  } catch (error) {
+    log.warn((error as Error).message);
+  }
+  await restore(parts, log);
+}
+
+/** Brings pauses and schedules back to the queue, and looks for what was missed. Never rejects. */
+async function restore(parts: Parts, log: RootLog): Promise<void> {
   const { queue, inUse, jobPauses, starting, answering } = parts;
-  const warn = (error: Error) => log.warn(error.message);
-  await queue.runs.refill().catch(warn);
-  await queue.pauses.sync().catch(warn);
+  await queue.pauses.sync().catch((error: Error) => log.warn(error.message));
   jobPauses.look();
   await inUse.applyInTime();
   starting.rescan();
@@ -220,13 +269,14 @@ class Recovery {
 }
 
 function openQueueOf(
-  { config, state, waitQueue, signal, log }: DaemonOptions,
+  { config, state, waitQueue, acknowledged, signal, log }: DaemonOptions,
   recovery: Recovery,
   broken: AbortController,
 ): Promise<OpenQueue> {
   return openQueue({
     url: config.queue,
     state,
+    acknowledged,
     wait: waitQueue,
     signal,
     onNote: (message) => log.info(message),

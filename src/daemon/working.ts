@@ -4,7 +4,7 @@ import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Config, Job } from '../core/job.js';
 import { isFromNewer } from '../core/payload.js';
-import type { TakePermit } from '../core/permit.js';
+import type { Permit, TakePermit } from '../core/permit.js';
 import type { Assignment, AttemptEnd, ListenToRun, RunRequest } from '../core/request.js';
 import { SessionPool } from '../endpoints/sftp/pool.js';
 import type { RootLog } from '../observe/log.js';
@@ -19,6 +19,7 @@ import { RunWorker } from '../workers/worker.js';
 import { closeAll, drain } from './ending.js';
 import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
+import type { Routing } from './routing.js';
 
 export interface WorkingParts {
   readonly state: string;
@@ -30,6 +31,9 @@ export interface WorkingParts {
   readonly inUse: JobsInUse;
   readonly jobPauses: JobPauses;
   readonly history: History;
+  readonly routing: Routing;
+  /** Milliseconds until a run may begin, since the store was emptied; 0: it may. Rejects while the queue is out of reach. */
+  readonly quietMs: () => Promise<number>;
   readonly listen: ListenToRun;
   readonly log: RootLog;
 }
@@ -49,7 +53,7 @@ export class Working {
   #windows: ReadonlyMap<string, string> = new Map();
 
   constructor(parts: WorkingParts) {
-    const { state, names, queue, inUse, jobPauses, history, listen, log } = parts;
+    const { state, names, queue, inUse, jobPauses, history, routing, listen, log } = parts;
     const takePermit: TakePermit = (...wanted) => queue.permits.take(...wanted);
     this.#parts = parts;
     this.#pool = new SessionPool({ notice: (remote, text) => log.info(`${remote}: ${text}`) });
@@ -60,15 +64,28 @@ export class Working {
       installation: () => queue.installation,
       name: workerName(names),
       logins: this.logins,
-      tryPermit: queue.permits.tryTake,
+      tryPermit: (...wanted) => this.#tryPermit(...wanted),
       atOnce: parts.concurrency,
       onPlace: () => this.#consumer?.look(),
       jobNamed: inUse.jobNamed,
       isPaused: (job) => jobPauses.of(job) !== undefined,
       listen,
-      redact: (report) => redactEvent(report, inUse.redact),
+      redact: (report) => redactEvent(routing.marked(report), inUse.redact),
       keep: (report) => history.keep(report),
     });
+  }
+
+  /** Takes a permit now, or not at all. A store that was emptied gives a job's while another process still holds it: there is none until that one has noticed. */
+  async #tryPermit(name: string, count: number): Promise<Permit | undefined> {
+    const { queue, quietMs } = this.#parts;
+    const isJobs = name.startsWith('job-');
+    if (isJobs && queue.mark.quietMs() > 0) return undefined;
+    const permit = await queue.permits.tryTake(name, count);
+    if (permit === undefined || !isJobs) return permit;
+    // The permit came first: one of a store that is emptied after this look is lost with the store.
+    if ((await quietMs().catch(() => undefined)) === 0) return permit;
+    await permit.release();
+    return undefined;
   }
 
   /** Takes runs from the queue from now on. Whoever wants to know of their ends listens before this. */
@@ -126,7 +143,8 @@ export class Working {
   /** A request that only a newer version can read waits for one; which job asks for that is told once. */
   async #leaveOrCarryOut(assignment: Assignment): Promise<AttemptEnd> {
     const { job, run } = assignment.request;
-    if (!isFromNewer(assignment.request)) return this.worker.carryOut(assignment);
+    if (!isFromNewer(assignment.request))
+      return this.#parts.routing.carryOut(assignment, (taken) => this.worker.carryOut(taken));
     if (!this.#left.has(job)) {
       this.#left.add(job);
       this.#parts.log.warn(

@@ -27,11 +27,12 @@ const entryId = 'installation';
 /**
  * Reads the installation's id, or makes it; of several processes at once, one makes it. A store of an
  * earlier layout gets this one's mark, unless a process of that layout still uses it. Errors: `busy`
- * then, `config` for a store with the mark of a newer layout, `network`.
+ * then, `config` for a store with the mark of a newer layout, `network`. A store that was emptied gets back the id that it `lost`.
  */
 export async function installationOf(
   store: Pick<Store, 'kind' | 'options' | 'backend'>,
   onError: (error: Error) => void,
+  lost?: string,
 ): Promise<string> {
   const queue = new Queue<StoreRecord>(
     'ferryline-installation',
@@ -46,7 +47,7 @@ export async function installationOf(
     if (known !== undefined && layout === storeLayout) return known.data.id;
     const earlier = await earlierProcesses(store);
     if (earlier.length > 0) throw inUseByEarlier(earlier);
-    const record = { id: known?.data.id ?? newInstallation(), layout: storeLayout };
+    const record = { id: known?.data.id ?? lost ?? newInstallation(), layout: storeLayout };
     if (known !== undefined) await answered(known.updateData(record));
     else await answered(queue.add('installation', record, { jobId: entryId }));
     return (await answered(queue.getJob(entryId)))?.data.id ?? record.id;

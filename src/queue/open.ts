@@ -6,6 +6,7 @@ import type { Permits } from '../core/permit.js';
 import { formatDuration } from '../core/text.js';
 import { rememberQueueInstallation } from '../state/installation.js';
 import { queueFolder } from '../state/layout.js';
+import type { Acknowledged } from './acknowledged.js';
 import { earlierProcesses } from './earlier-processes.js';
 import { installationOf } from './installation.js';
 import { openPauses, type Pauses } from './pauses.js';
@@ -14,12 +15,15 @@ import { openRunQueue, type RunQueue } from './runs.js';
 import { openSignals, type Signals } from './signals.js';
 import { openSlots, type Slots } from './slots.js';
 import { openStore, type Store } from './store/store.js';
+import { openStoreMark, type StoreMark } from './store-mark.js';
 import { openWorkers, type Workers } from './workers.js';
 
 export interface OpenQueueOptions {
   readonly url: string;
   /** The state folder. */
   readonly state: string;
+  /** What this process acknowledged, also on a queue that it opened before. */
+  readonly acknowledged: Acknowledged;
   /** How long to keep trying while the store can't be reached, ms. */
   readonly wait: number;
   readonly signal: AbortSignal;
@@ -33,8 +37,12 @@ export interface OpenQueueOptions {
 
 export interface OpenQueue {
   readonly store: Store;
+  /** Notices when the store was emptied. */
+  readonly mark: StoreMark;
   /** The id of the installation that shares a Redis or Postgres; undefined for an embedded queue. */
   readonly installation: string | undefined;
+  /** Gives the installation's id back to a store that was emptied. Errors: `network`. */
+  restoreInstallation(): Promise<void>;
   readonly runs: RunQueue;
   readonly slots: Slots;
   readonly permits: Permits;
@@ -52,7 +60,7 @@ export interface OpenQueue {
 
 /** Opens the queue. Errors: `network` when it can't be reached for `wait`, `auth` for refused credentials, `config` for a store that must not be used as it is. */
 export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
-  const { state, onWarning } = options;
+  const { state, acknowledged, onWarning } = options;
   const outages = new Outages(options);
   const store = await connect(options, (error) => outages.report(error));
   const onError = (error: Error) => store.suspect(error);
@@ -66,12 +74,17 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   const slots = openSlots(store, onError);
   const workers = openWorkers(store, onError);
   const signals = await openSignals(store, onError).catch(failed);
-  const runs = await openRunQueue(store, signals, onError).catch(failed);
+  const mark = await openStoreMark(store, onError).catch(failed);
+  const runs = await openRunQueue(store, signals, onError, acknowledged).catch(failed);
   const pauses = await openPauses({ store, state, onError, onWarning }).catch(failed);
   const permits = openPermits(store, signals, onError);
   return {
     store,
+    mark,
     installation,
+    async restoreInstallation() {
+      await installationOf(store, onError, id);
+    },
     runs,
     slots,
     permits,
@@ -83,7 +96,9 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     trouble: () => outages.trouble,
     async close() {
       await permits.close();
-      await Promise.allSettled([workers, slots, runs, signals, pauses].map((part) => part.close()));
+      await Promise.allSettled(
+        [mark, workers, slots, runs, signals, pauses].map((part) => part.close()),
+      );
       await store.close();
     },
   };

@@ -44,7 +44,7 @@ export async function addRun(
   await answered(
     queue.add(
       'run',
-      { ...request, v: payloadVersion },
+      { v: payloadVersion, ...request },
       {
         jobId: request.run,
         attempts,

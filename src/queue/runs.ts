@@ -9,7 +9,9 @@
  */
 import { present } from '../core/present.js';
 import type { RunRequest, RunView } from '../core/request.js';
+import { Acknowledged } from './acknowledged.js';
 import { answered } from './answered.js';
+import { firstEntryOf, moveRun } from './move-run.js';
 import {
   addRun,
   type QueuedRun,
@@ -21,7 +23,7 @@ import {
 import { type OpenedQueue, type RunEntry, RunQueues } from './run-queues.js';
 import type { Signals } from './signals.js';
 import type { Store } from './store/store.js';
-import { UnfinishedRuns } from './unfinished.js';
+import { type Place, UnfinishedRuns } from './unfinished.js';
 
 export interface RunQueue {
   /**
@@ -48,10 +50,27 @@ export interface RunQueue {
   wake(jobs: ReadonlySet<string>): Promise<void>;
   /** Removes a run that has not begun; false when it has, or does not exist. */
   remove(run: string): Promise<boolean>;
+  /** Where a run is or was, and the runs that have not ended: as far as this process knows. */
+  placeOf(run: string): Place | undefined;
+  unfinished(): readonly Place[];
+  /** Moves a run that waits to the queue of other workers; resolves to false when it has begun or ended. Errors: `network`. */
+  move(run: Place, worker: string | undefined): Promise<boolean>;
+  /** Of a run that was moved: what keeps it from beginning, its first entry, which may be in hand or have ended. Errors: `network`. */
+  firstEntryOf(request: RunRequest): ReturnType<typeof firstEntryOf>;
+  /** Notes with a run in hand why a worker gives it back. Errors: `network`. */
+  decline(run: string, worker: string, why: string): Promise<void>;
   /** Includes the queues of workers of these names from now on. Errors: `network`. */
   watchWorkers(names: Iterable<string>): Promise<void>;
-  /** Looks which runs have not ended: signals may have been missed. Errors: `network`. */
-  refill(): Promise<void>;
+  /**
+   * Looks which runs have not ended: signals may have been missed. What is not in the store is
+   * forgotten if `isWhole` then says that the store lost nothing. Errors: `network`.
+   */
+  refill(isWhole?: () => Promise<boolean>): Promise<void>;
+  /**
+   * Adds the acknowledged requests again that the store lost, unless `hasEnded`; resolves to how many.
+   * With `mark` they are marked: another process may have begun or ended them. Errors: `network`.
+   */
+  addLost(hasEnded: (run: string) => Promise<boolean>, mark: boolean): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -60,6 +79,7 @@ export async function openRunQueue(
   store: Store,
   signals: Pick<Signals, 'send' | 'on'>,
   onError: (error: Error) => void,
+  acknowledged: Acknowledged = new Acknowledged(),
 ): Promise<RunQueue> {
   const queues = new RunQueues(store, onError);
   const known = new UnfinishedRuns();
@@ -67,7 +87,11 @@ export async function openRunQueue(
     queues.open(worker);
     known.add({ run, job, worker });
   });
-  signals.on('ended', ({ run }) => known.ended(run));
+  const ended = (run: string) => {
+    known.ended(run);
+    acknowledged.ended(run);
+  };
+  signals.on('ended', ({ run }) => ended(run));
 
   const find = async (run: string): Promise<RunEntry | undefined> => {
     const place = known.placeOf(run);
@@ -82,19 +106,31 @@ export async function openRunQueue(
   const fill = async (opened: readonly OpenedQueue[]) => {
     const names = new Set(opened.map(({ worker }) => worker));
     const before = known.all().filter(({ worker }) => names.has(worker));
-    const listed = [];
+    const listed: Place[] = [];
     for (const { worker, queue } of opened)
-      for (const { run, job } of await unfinishedOf(queue)) listed.push({ run, job, worker });
+      for (const { entry } of await unfinishedOf(queue)) {
+        const { run, job } = entry.data;
+        listed.push({ run, job, worker });
+        // Whoever acknowledged it may have ended since.
+        acknowledged.add(entry.data, { worker, attempts: entry.opts.attempts ?? 1 });
+      }
     known.fill(before, listed);
+  };
+
+  const announce = ({ run, job, worker }: Place) => {
+    known.add({ run, job, worker });
+    // Workers look by themselves, too: a request that was stored does not fail for a lost signal.
+    void signals.send('requested', { run, job, ...present({ worker }) }).catch(onError);
   };
 
   const inTurn = new Turns();
   const runs: RunQueue = {
     async request(request, rules) {
       const other = await runs.requestUnless(request, rules, (unfinished) =>
-        serves(unfinished, request) ? unfinished.request.run : undefined,
+        serves(unfinished, request) ? unfinished.request : undefined,
       );
-      return { run: other ?? request.run, joined: other !== undefined };
+      if (other !== undefined) acknowledged.add(other, rules);
+      return { run: (other ?? request).run, joined: other !== undefined };
     },
 
     requestUnless(request, rules, reason) {
@@ -111,11 +147,8 @@ export async function openRunQueue(
         }
         const { queue } = await queues.openForRequests(rules.worker);
         await addRun(queue, request, rules.attempts);
-        const { run, job } = request;
-        known.add({ run, job, worker: rules.worker });
-        // Workers look by themselves, too: a request that was stored does not fail for a lost signal.
-        const message = { run, job, ...present({ worker: rules.worker }) };
-        void signals.send('requested', message).catch(onError);
+        acknowledged.add(request, rules);
+        announce({ run: request.run, job: request.job, worker: rules.worker });
         return undefined;
       });
     },
@@ -131,7 +164,7 @@ export async function openRunQueue(
     async list(ended) {
       const views: RunView[] = [];
       for (const { queue } of queues.all()) {
-        views.push(...(await unfinishedOf(queue)));
+        for (const { entry, state } of await unfinishedOf(queue)) views.push(viewOf(entry, state));
         if (ended === 0) continue;
         for (const entry of await answered(queue.getJobs(['completed', 'failed'], 0, ended - 1)))
           if (entry !== undefined) views.push(viewOf(entry, 'completed'));
@@ -161,7 +194,7 @@ export async function openRunQueue(
       if (state !== 'waiting' && state !== 'delayed') return false;
       try {
         await answered(entry.remove());
-        known.ended(run);
+        ended(run);
         return true;
       } catch (error) {
         // A worker may just have taken it.
@@ -170,14 +203,50 @@ export async function openRunQueue(
       }
     },
 
+    placeOf: (run) => known.placeOf(run),
+    unfinished: () => known.all(),
+
+    async move(place, worker) {
+      const moved = await moveRun(queues, place, worker);
+      if (moved) announce({ ...place, worker });
+      return moved;
+    },
+
+    firstEntryOf: (request) => firstEntryOf(queues, request),
+
+    async decline(run, worker, why) {
+      const entry = await find(run);
+      if (entry === undefined) return;
+      const declined = { ...entry.data.declined, [worker]: why };
+      await answered(entry.updateData({ ...entry.data, declined }));
+    },
+
     async watchWorkers(names) {
       const fresh = [...new Set(names)].filter((name) => !queues.isOpen(name));
       await fill(fresh.map((name) => queues.open(name)));
     },
 
-    async refill() {
+    async refill(isWhole = async () => false) {
       await queues.openKnown();
       await fill(queues.all());
+      if (await isWhole()) acknowledged.keepOnly(new Set(known.all().map(({ run }) => run)));
+    },
+
+    async addLost(hasEnded, mark) {
+      let added = 0;
+      for (const { request, rules } of acknowledged.all()) {
+        const { run, job } = request;
+        if ((await find(run)) !== undefined) continue;
+        if (await hasEnded(run)) {
+          ended(run);
+          continue;
+        }
+        const { queue } = await queues.openForRequests(rules.worker);
+        await addRun(queue, mark ? { ...request, again: true } : request, rules.attempts);
+        announce({ run, job, worker: rules.worker });
+        added++;
+      }
+      return added;
     },
     close: () => queues.close(),
   };
@@ -186,12 +255,14 @@ export async function openRunQueue(
 }
 
 /** The runs of a queue that have not ended. */
-async function unfinishedOf(queue: OpenedQueue['queue']): Promise<RunView[]> {
-  const found = new Map<string, RunView>();
+async function unfinishedOf(
+  queue: OpenedQueue['queue'],
+): Promise<{ readonly entry: RunEntry; readonly state: string }[]> {
+  const found = new Map<string, { readonly entry: RunEntry; readonly state: string }>();
   // A run may change its state between the readings: each of its ways ends in one that is read again.
   for (const state of ['active', 'waiting', 'delayed', 'waiting', 'active'] as const)
     for (const entry of await answered(queue.getJobs([state])))
-      if (entry !== undefined) found.set(entry.data.run, viewOf(entry, state));
+      if (entry !== undefined) found.set(entry.data.run, { entry, state });
   return [...found.values()];
 }
 

@@ -10,6 +10,8 @@ import { answered } from './answered.js';
 import { keepEvents, type Store } from './store/store.js';
 
 export interface Workers {
+  /** This process's id among the known ones. */
+  readonly id: string;
   /** Makes this process known from now on; `describe` is asked each time. Never rejects: an outage is reported elsewhere. */
   begin(describe: () => WorkerPresence): Promise<void>;
   /** Says at once what has changed of this process, once it has begun. Never rejects. */
@@ -36,6 +38,7 @@ function oneProcess(store: Store): Workers {
   const id = randomUUID();
   let describe: (() => WorkerPresence) | undefined;
   return {
+    id,
     async begin(describing) {
       describe = describing;
     },
@@ -49,7 +52,7 @@ function oneProcess(store: Store): Workers {
 }
 
 class SharedWorkers implements Workers {
-  readonly #id = randomUUID();
+  readonly id = randomUUID();
   readonly #store: Store;
   readonly #queue: Queue<Entry>;
   #describe: (() => WorkerPresence) | undefined;
@@ -97,16 +100,16 @@ class SharedWorkers implements Workers {
     clearInterval(this.#timer);
     this.#describe = undefined;
     await this.#telling;
-    await answered(this.#queue.remove(this.#id)).catch(() => {});
+    await answered(this.#queue.remove(this.id)).catch(() => {});
     await this.#queue.close();
   }
 
   async #write(): Promise<void> {
     if (this.#describe === undefined) return;
     const seen = await answered(this.#store.now());
-    const data: Entry = { id: this.#id, ...this.#describe(), seen };
-    const entry = await answered(this.#queue.getJob(this.#id));
-    if (entry === undefined) await answered(this.#queue.add('worker', data, { jobId: this.#id }));
+    const data: Entry = { id: this.id, ...this.#describe(), seen };
+    const entry = await answered(this.#queue.getJob(this.id));
+    if (entry === undefined) await answered(this.#queue.add('worker', data, { jobId: this.id }));
     else await answered(entry.updateData(data));
   }
 }

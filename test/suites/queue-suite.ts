@@ -260,6 +260,59 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await later.close();
     });
 
+    test('a run that waits moves to other workers under its id; of its two entries one is begun', async () => {
+      const [worker, next] = [fresh('nobody'), fresh('worker')];
+      const job = fresh();
+      const asked = request(job);
+      await queue.request(asked, { worker, attempts: 3 });
+      expect(await queue.move({ run: asked.run, job, worker }, next)).toBe(true);
+      expect(await queue.move({ run: asked.run, job, worker }, next)).toBe(false);
+      await until(() => other.placeOf(asked.run)?.worker === next);
+      expect(await other.request(request(job), { worker, attempts: 1 })).toEqual({
+        run: asked.run,
+        joined: true,
+      });
+      // As a process leaves it that dies between adding the second entry and removing the first.
+      await other.request({ ...asked, folders: ['x'] }, { worker, attempts: 3 });
+      const seen: Assignment[] = [];
+      work(next, async (assignment) => {
+        seen.push(assignment);
+        expect(await queue.firstEntryOf(assignment.request)).toBe('gone');
+        return { next: 'end', report: report(assignment.request) };
+      });
+      await until(() => ended.has(asked.run));
+      expect(seen.map((one) => one.attempts)).toEqual([3]);
+      expect((await queue.list(0)).filter(({ run }) => run === asked.run)).toEqual([]);
+    });
+
+    test('the second entry of a moved run sees that the first is in hand, and how it ended', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      const { taken, go } = workOnceToldTo(worker);
+      const first = await queue.request(request(job), { worker, attempts: 1 });
+      const second = { ...request(job), run: first.run, movedFrom: { worker } };
+      await until(() => taken.length === 1);
+      expect(await queue.move({ run: first.run, job, worker }, fresh('other'))).toBe(false);
+      expect(await other.firstEntryOf(second)).toBe('unfinished');
+      go();
+      await until(() => ended.has(first.run));
+      expect(await other.firstEntryOf(second)).toMatchObject({ report: { run: first.run } });
+    });
+
+    test('why a worker gave a run back is there for the next one', async () => {
+      const worker = fresh('worker');
+      const seen: RunRequest['declined'][] = [];
+      work(worker, async ({ request: asked }) => {
+        seen.push(asked.declined);
+        if (seen.length === 3) return { next: 'end', report: report(asked) };
+        await queue.decline(asked.run, `w${seen.length}`, 'no folder');
+        return { next: 'wait', until: Date.now() };
+      });
+      const { run } = await queue.request(request(fresh()), { worker, attempts: 1 });
+      await until(() => ended.has(run));
+      expect(seen).toEqual([undefined, { w1: 'no folder' }, { w1: 'no folder', w2: 'no folder' }]);
+    });
+
     test('a run is tried again after the wait that its worker asks for, at most as often as it may', async () => {
       const worker = fresh('worker');
       const job = fresh();

@@ -8,6 +8,7 @@ import { allRoles, type Role } from '../../daemon/roles.js';
 import { parseDuration } from '../../jobs/config/units.js';
 import { createLog } from '../../observe/log.js';
 import { redactor } from '../../observe/redact.js';
+import { Acknowledged } from '../../queue/acknowledged.js';
 import { readConfigBeside } from '../config-file.js';
 import { looksOf, watchTexts } from '../config-texts.js';
 import type { Context } from '../context.js';
@@ -56,6 +57,7 @@ export async function start(flags: StartFlags, context: Context, version: string
     waitQueue,
     log,
     debug: output.verbosity > 1,
+    acknowledged: new Acknowledged(),
     version,
     signal,
   };

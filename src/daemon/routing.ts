@@ -1,0 +1,135 @@
+/**
+ * Sends runs to workers that can do them. When jobs.yml names another worker for a job, its waiting
+ * runs move there. A run that this process can't do goes back to the queue for another one.
+ */
+import { stat } from 'node:fs/promises';
+import type { Report } from '../core/events.js';
+import { type Config, type Job, partsOf } from '../core/job.js';
+import type { KnownWorker } from '../core/known-worker.js';
+import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
+import type { RootLog } from '../observe/log.js';
+import type { RunQueue } from '../queue/runs.js';
+
+export interface RoutingParts {
+  readonly runs: Pick<RunQueue, 'placeOf' | 'unfinished' | 'move' | 'firstEntryOf' | 'decline'>;
+  readonly knownWorkers: () => Promise<readonly KnownWorker[]>;
+  /** This process among them. */
+  readonly ownId: string;
+  readonly jobNamed: (name: string) => Job | undefined;
+  readonly log: RootLog;
+}
+
+type CarryOut = (assignment: Assignment) => Promise<AttemptEnd>;
+
+/** A run that was given back, or whose first entry is in hand, is looked at again after this time. */
+const shortestWaitMs = 1000;
+const longestWaitMs = 15_000;
+/** A report that comes after so many further ones of its kind has no mark. */
+const mostRemembered = 10_000;
+/** For a job that is unknown here: as long as `retry.maxBackoff` by default. */
+const giveUpAfterMs = 10 * 60_000;
+
+export class Routing {
+  readonly #parts: RoutingParts;
+  /** When this process first gave a run back, ms since the epoch. */
+  readonly #declinedAt = new Map<string, number>();
+  /** Runs taken here that the queue had lost, the newest ones. */
+  readonly #again = new Set<string>();
+
+  constructor(parts: RoutingParts) {
+    this.#parts = parts;
+  }
+
+  /** Moves the runs that wait for another worker than their job asks for now. Rejects while the queue is out of reach. */
+  async use({ jobs }: Config): Promise<void> {
+    const { runs, log } = this.#parts;
+    for (const place of runs.unfinished()) {
+      const job = jobs.get(place.job);
+      if (job === undefined || job.starts.worker === place.worker) continue;
+      if (!(await runs.move(place, job.starts.worker))) continue;
+      const run = { run: place.run };
+      log.info(`${job.name}: its run waits for ${nameOf(job.starts.worker)} now`, run);
+    }
+  }
+
+  /** Has a run carried out that this process took, unless another one has it or should try it. */
+  async carryOut(assignment: Assignment, carryOut: CarryOut): Promise<AttemptEnd> {
+    const { request } = assignment;
+    const elsewhere = await this.#elsewhere(request).catch(() => laterBy(shortestWaitMs));
+    if (elsewhere !== undefined) return elsewhere;
+    this.#declinedAt.delete(request.run);
+    if (request.again === true) this.#remember(request.run);
+    return carryOut(assignment);
+  }
+
+  /** What becomes of a run that is not to be begun here. Errors: `network`. */
+  async #elsewhere(request: RunRequest): Promise<AttemptEnd | undefined> {
+    const first = await this.#parts.runs.firstEntryOf(request);
+    if (first === 'unfinished') return laterBy(shortestWaitMs);
+    if (first !== 'gone') return { next: 'end', report: first.report };
+    const why = await this.#whyNot(request);
+    if (why === undefined || !(await this.#mayAnother(request, why))) return undefined;
+    const since = Date.now() - (this.#declinedAt.get(request.run) ?? Date.now());
+    const waitMs = Math.min(Math.max(shortestWaitMs, since / 4), longestWaitMs);
+    return laterBy(waitMs);
+  }
+
+  /** The report of a run that was taken here, which says whether the queue had lost the run. */
+  marked(report: Report): Report {
+    return this.#again.has(report.run) ? { ...report, again: true } : report;
+  }
+
+  #remember(run: string): void {
+    this.#again.add(run);
+    const [oldest] = this.#again;
+    if (this.#again.size > mostRemembered && oldest !== undefined) this.#again.delete(oldest);
+  }
+
+  /** Why this process can't do a run; undefined if it may try. */
+  async #whyNot({ job: name, cancelled }: RunRequest): Promise<string | undefined> {
+    if (cancelled === true) return undefined;
+    const job = this.#parts.jobNamed(name);
+    if (job === undefined) return `its jobs.yml has no job ${name}`;
+    for (const { from } of partsOf(job)) {
+      if (from.remote !== undefined) continue;
+      const isMissing = await stat(from.path).then(
+        () => false,
+        (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+      );
+      if (isMissing) return `it has no folder ${from.path}`;
+    }
+    return undefined;
+  }
+
+  /** Gives a run back when a known worker that may take it has not given it back yet. */
+  async #mayAnother(request: RunRequest, why: string): Promise<boolean> {
+    const { runs, knownWorkers, ownId, jobNamed, log } = this.#parts;
+    const { run, job: name, declined = {} } = request;
+    const job = jobNamed(name);
+    const since = this.#declinedAt.get(run) ?? Date.now();
+    if (Date.now() - since > (job?.starts.retry.maxBackoff ?? giveUpAfterMs)) return false;
+    const worker = job === undefined ? runs.placeOf(run)?.worker : job.starts.worker;
+    const others = (await knownWorkers()).filter(
+      ({ id, roles, names }) =>
+        id !== ownId &&
+        roles.includes('worker') &&
+        (worker === undefined || names.includes(worker)) &&
+        declined[id] === undefined,
+    );
+    if (others.length === 0) return false;
+    if (declined[ownId] === undefined) await runs.decline(run, ownId, why);
+    if (!this.#declinedAt.has(run)) {
+      log.warn(`${name}: this process gives its run back for another worker: ${why}`, { run });
+      this.#declinedAt.set(run, since);
+    }
+    return true;
+  }
+}
+
+function laterBy(ms: number): AttemptEnd {
+  return { next: 'wait', until: Date.now() + Math.ceil(ms) };
+}
+
+function nameOf(worker: string | undefined): string {
+  return worker === undefined ? 'any worker' : `worker ${worker}`;
+}

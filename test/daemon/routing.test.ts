@@ -1,0 +1,71 @@
+/** Runs that wait for a worker that nobody is, and runs that the worker which took them can't do. */
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
+import { writeJobs } from '../kit/daemons/cli.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { startDaemonNamed } from '../kit/daemons/named-daemon.js';
+import { remoteIn } from '../kit/scene.js';
+
+test('a run moves when jobs.yml no longer asks for its worker, over a reload and over a restart', async ({
+  redis,
+  scene,
+}) => {
+  scene.writeHere({ a: 'one' });
+  await scene.jobs({ operation: 'push', worker: 'web-1' });
+  const queue = redis.database();
+  const first = await startDaemonNamed(scene, 'only', queue);
+  const run = await first.enqueue();
+  await scene.jobs({ operation: 'push' });
+  await first.said(/its run waits for any worker now/);
+  expect(await first.endOf(run)).toMatchObject({ outcome: 'succeeded' });
+
+  await scene.jobs({ operation: 'push', worker: 'web-1' });
+  await first.said(/jobs\.yml was reloaded[\s\S]*jobs\.yml was reloaded/);
+  const waiting = await first.enqueue();
+  await first.stop();
+  await scene.jobs({ operation: 'push' });
+  const second = await startDaemonNamed(scene, 'only', queue);
+  expect(await second.endOf(waiting)).toMatchObject({ outcome: 'succeeded' });
+  expect((await second.runs()).map((view) => view.run).sort()).toEqual([run, waiting].sort());
+  await second.stop();
+}, 90_000);
+
+test('a worker without the job, or without its folder, gives a run back to one that can do it; alone it ends it', async ({
+  sshd,
+  redis,
+  scene,
+}) => {
+  scene.writeHere({ a: 'one' });
+  const jobs = (from: string, name = 'job') =>
+    writeJobs(scene.cwd, {
+      remotes: { archive: remoteIn(sshd) },
+      jobs: { [name]: { operation: 'push', from, to: `archive:${scene.place}/x` } },
+    });
+  const other = join(scene.cwd, 'other.yml');
+  await jobs('./elsewhere');
+  copyFileSync(join(scene.cwd, 'jobs.yml'), other);
+  const queue = redis.database();
+  const without = await startDaemonNamed(scene, 'without', queue, { config: other });
+  const alone = await without.enqueue();
+  expect(await without.endOf(alone)).toMatchObject({ outcome: 'refused' });
+  await jobs('./data');
+  const front = await startDaemonNamed(scene, 'front', queue, { args: ['--roles', 'api'] });
+  // As long as the worker that can do it is not known, the other one is the only one.
+  const able = await startDaemonNamed(scene, 'able', queue, { args: ['--roles', 'worker'] });
+  while (!/gives its run back/.test(without.stderr())) {
+    const run = await front.enqueue();
+    expect(await front.endOf(run)).toMatchObject({ outcome: 'succeeded' });
+  }
+  expect(without.stderr()).toMatch(/gives its run back for another worker: it has no folder/);
+  await jobs('./data', 'fresh');
+  await able.said(/jobs\.yml was reloaded/);
+  await front.said(/jobs\.yml was reloaded/);
+  await eventually(async () => {
+    const run = await front.enqueue('fresh');
+    expect(await front.endOf(run)).toMatchObject({ outcome: 'succeeded' });
+    return /its jobs\.yml has no job fresh/.test(without.stderr());
+  });
+  await Promise.all([without.stop(), front.stop(), able.stop()]);
+}, 120_000);

@@ -1,0 +1,66 @@
+/** A store that is emptied under its processes: FLUSHALL, or a database that was made anew. */
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { test } from '../kit/base.js';
+import { type NamedDaemon, startDaemonNamed } from '../kit/daemons/named-daemon.js';
+import type { Postgres } from '../kit/servers/postgres.js';
+import type { Redis } from '../kit/servers/redis.js';
+import { type SharedStore, sharedStores, storeForTest } from '../kit/servers/stores.js';
+
+async function empty(store: SharedStore): Promise<void> {
+  if ('database' in store) return void (await (store as Redis).command('FLUSHALL'));
+  const postgres = store as Postgres;
+  const tables = await postgres.query(
+    "SELECT tablename FROM pg_tables WHERE schemaname = 'bullmq' AND tablename NOT LIKE '%migration%'",
+  );
+  const names = tables.map(({ tablename }) => `bullmq.${tablename}`).join(', ');
+  await postgres.query(`TRUNCATE ${names} CASCADE`);
+}
+
+/** When runs were carried out, finished or not, from the logs: pairs of ms since the epoch, first to last. */
+function spansOf(daemons: readonly NamedDaemon[]): (readonly [number, number])[] {
+  return daemons
+    .flatMap((daemon) => daemon.stderr().split('\n'))
+    .filter((line) => /"message":"job: /.test(line))
+    .map((line) => JSON.parse(line))
+    .filter(({ seconds, copied }) => seconds > 0 && copied > 0)
+    .map(({ time, seconds }) => [Date.parse(time) - seconds * 1000, Date.parse(time)] as const)
+    .sort(([a], [b]) => a - b);
+}
+
+test.for(sharedStores)(
+  'what was acknowledged is added again, marked, and no two runs write at once, on %s',
+  { timeout: 180_000 },
+  async ([_name, startStore], { slowScene: scene }) => {
+    const store = await storeForTest(startStore);
+    const front = await startDaemonNamed(scene, 'front', store.url, { args: ['--roles', 'api'] });
+    const workers = [
+      await startDaemonNamed(scene, 'one', store.url, { args: ['--roles', 'worker'] }),
+      await startDaemonNamed(scene, 'two', store.url, { args: ['--roles', 'worker'] }),
+    ];
+    const first = await front.enqueue();
+    await scene.begun();
+    const second = await front.enqueue();
+    expect(second).not.toBe(first);
+    await empty(store);
+    // The run in hand stops by itself; those that follow are quick.
+    copyFileSync(scene.fast, join(scene.cwd, 'jobs.yml'));
+    for (const run of [first, second])
+      expect(await front.endOf(run)).toMatchObject({
+        outcome: 'succeeded',
+        report: { again: true },
+      });
+    expect(scene.arrived()).toEqual(scene.names);
+    const spans = spansOf(workers);
+    expect(spans.length).toBeGreaterThan(1);
+    for (const [n, [, end]] of spans.entries())
+      expect(spans[n + 1]?.[0] ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(end);
+    expect((await front.runs()).map(({ run }) => run).sort()).toEqual([first, second].sort());
+    // A request of now is an ordinary one.
+    const later = await front.enqueue();
+    const end = await front.endOf(later);
+    expect([end.outcome, end.report.again]).toEqual(['succeeded', undefined]);
+    await Promise.all([...workers, front].map((daemon) => daemon.stop()));
+  },
+);

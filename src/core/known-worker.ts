@@ -12,6 +12,8 @@ export interface WorkerPresence {
   readonly names: readonly string[];
   /** What its jobs.yml means, as a hash: two that differ only in comments or layout have the same. */
   readonly digest: string;
+  /** Its jobs, each as a hash of its name: at most 64, the smallest ones, so that two processes with jobs in common find one. */
+  readonly jobs?: readonly string[];
   /** The runs it has in hand. */
   readonly runs: readonly string[];
   /** ISO 8601, UTC, by its own clock. */
@@ -35,7 +37,12 @@ export function warningsOfWorkers(
   earlier: readonly string[],
   jobs: Iterable<Pick<Job, 'name' | 'starts'>>,
 ): string[] {
-  return [...unmarked(earlier), ...differences(workers), ...untakenJobs(workers, jobs)];
+  const strangers = strangersAmong(workers);
+  return [
+    ...unmarked(earlier),
+    ...(strangers === undefined ? differences(workers) : [strangers]),
+    ...untakenJobs(workers, jobs),
+  ];
 }
 
 function unmarked(earlier: readonly string[]): string[] {
@@ -45,6 +52,31 @@ function unmarked(earlier: readonly string[]): string[] {
   return [
     `an earlier version of ferryline uses the queue as well${where}; stop it: the two know nothing of each other's runs`,
   ];
+}
+
+/** The processes in groups that have no job in common; those that don't say which jobs they have are in none. */
+function installationsOf(workers: readonly KnownWorker[]): KnownWorker[][] {
+  let groups: KnownWorker[][] = [];
+  for (const worker of workers) {
+    const jobs = new Set(worker.jobs ?? []);
+    if (jobs.size === 0) continue;
+    const isAkin = (group: readonly KnownWorker[]) =>
+      group.some((other) => other.jobs?.some((job) => jobs.has(job)));
+    const akin = groups.filter(isAkin);
+    groups = [...groups.filter((group) => !akin.includes(group)), [...akin.flat(), worker]];
+  }
+  return groups;
+}
+
+/**
+ * Says that two installations share a queue. Workers of one give back runs of the other, but remotes
+ * and jobs of one name share logins, permits and pauses.
+ */
+export function strangersAmong(workers: readonly KnownWorker[]): string | undefined {
+  const installations = installationsOf(workers);
+  if (installations.length < 2) return undefined;
+  const named = installations.map((group) => few(group.map(labelOf))).join('; ');
+  return `${installations.length} installations share the queue, since their jobs.yml have no job in common: ${named}; give each a queue of its own, such as another database in its URL`;
 }
 
 /** `web-1 (process 4711)`. */

@@ -64,6 +64,16 @@ function* digestOf(config: Config, home: string, redact: Redact): Generator<void
   return hash.digest('hex').slice(0, 12);
 }
 
+const mostMarks = 64;
+
+/** Hashes of the jobs' names, the 64 smallest. */
+export function jobMarks(jobs: Iterable<string>): string[] {
+  const marks = [...jobs].map((name) =>
+    createHash('sha256').update(name).digest('hex').slice(0, 8),
+  );
+  return marks.sort().slice(0, mostMarks);
+}
+
 function inOrder(object: object): object {
   return Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -10,7 +10,7 @@
 import { hostname } from 'node:os';
 import { FerryError } from '../core/errors.js';
 import { type Config, partsOf } from '../core/job.js';
-import type { WorkerPresence } from '../core/known-worker.js';
+import { strangersAmong, type WorkerPresence } from '../core/known-worker.js';
 import { newRunId } from '../core/run-id.js';
 import type { RootLog } from '../observe/log.js';
 import { runListener } from '../observe/run-listener.js';
@@ -24,6 +24,7 @@ import { indexedReports } from '../state/indexed-reports.js';
 import { acquireDaemonLock } from '../state/lock.js';
 import { RunIndex } from '../state/run-index.js';
 import { type Answering, openAnswering } from './answering.js';
+import { jobMarks } from './config-digest.js';
 import { Emptied } from './emptied.js';
 import { type Closable, closeAll } from './ending.js';
 import { JobPauses } from './job-pauses.js';
@@ -152,6 +153,7 @@ async function assemble(
   emptied.begin();
   if (hasCarried) void emptied.afterRestart().catch((error: Error) => log.warn(error.message));
   void answering.copyMissed();
+  void warnOfStrangers(queue, log);
   recovery.begin(() => recover(parts, log));
   warnOfUntakenJobs(options.config, options);
   log.info(`ferryline ${options.version} started: ${roles.join(', ')}`, {
@@ -224,8 +226,10 @@ function presenceOf(
   startedAt: string,
 ): WorkerPresence {
   const { digest } = inUse;
+  const jobs = jobMarks(inUse.config.jobs.keys());
   const runs = working.worker.active().map(({ run }) => run);
-  return { host: hostname(), pid: process.pid, version, roles, names, digest, runs, startedAt };
+  const { pid } = process;
+  return { host: hostname(), pid, version, roles, names, digest, jobs, runs, startedAt };
 }
 
 /** After an outage: looks what the queue still has, and brings back the rest. Never rejects. */
@@ -327,6 +331,12 @@ function openRecords({ state, log, debug }: DaemonOptions, { jobNamed, redact }:
 function workersOf(jobs: Config['jobs']): Set<string> {
   const names = [...jobs.values()].map(({ starts: { worker } }) => worker);
   return new Set(names.filter((name) => name !== undefined));
+}
+
+/** Warns when another installation is at work on the queue. Never rejects. */
+async function warnOfStrangers(queue: OpenQueue, log: RootLog): Promise<void> {
+  const strangers = strangersAmong(await queue.knownWorkers().catch(() => []));
+  if (strangers !== undefined) log.warn(strangers);
 }
 
 /** Warns of jobs that nobody takes: an embedded queue has no other process, so no other worker. */

@@ -212,8 +212,9 @@ async function groupOf(
   queue: OpenQueue,
   jobs: Iterable<Job>,
 ): Promise<Pick<DaemonStatus, 'workers' | 'warnings'>> {
-  const [workers, earlier] = await Promise.all([queue.knownWorkers(), queue.earlierProcesses()]);
-  const warnings = warningsOfWorkers(workers, earlier, jobs);
+  const [known, earlier] = await Promise.all([queue.knownWorkers(), queue.earlierProcesses()]);
+  const warnings = warningsOfWorkers(known, earlier, jobs);
+  const workers = known.map(({ jobs: _, ...worker }) => worker);
   return { workers, ...(warnings.length > 0 && { warnings }) };
 }
 

@@ -37,6 +37,22 @@ test('different jobs.yml and versions are warned of with each of them named; dig
   ]);
 });
 
+test('processes without a job in common are two installations, which are named in place of their other differences', () => {
+  pid = 20;
+  const all = [
+    process('prod-1', { jobs: ['a', 'b'] }),
+    process('test-1', { jobs: ['x'], digest: 'cccc' }),
+    process('prod-3', { jobs: ['c', 'd'], digest: 'dddd' }),
+    process('prod-2', { jobs: ['b', 'c'], digest: 'bbbb' }),
+    process('idle', { jobs: [] }),
+    process('older'),
+  ];
+  expect(warningsOfWorkers(all, [], [])).toEqual([
+    '2 installations share the queue, since their jobs.yml have no job in common: test-1 (process 22); prod-1 (process 21), prod-3 (process 23), prod-2 (process 24); give each a queue of its own, such as another database in its URL',
+  ]);
+  expect(warningsOfWorkers(all.slice(3), [], [])[0]).toMatch(/^processes go by different jobs/);
+});
+
 test('a worker that jobs ask for and nobody is gets one warning; a process of that name without the role is none', () => {
   const front = process('front', { roles: ['scheduler'], names: ['web-1'] });
   const jobs = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => job(name, 'web-1'));

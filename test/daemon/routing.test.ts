@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
-import { startDaemonNamed } from '../kit/daemons/named-daemon.js';
+import { type NamedDaemon, startDaemonNamed } from '../kit/daemons/named-daemon.js';
 import { remoteIn } from '../kit/scene.js';
 
 test('a run moves when jobs.yml no longer asks for its worker, over a reload and over a restart', async ({
@@ -69,3 +69,36 @@ test('a worker without the job, or without its folder, gives a run back to one t
   });
   await Promise.all([without.stop(), front.stop(), able.stop()]);
 }, 120_000);
+
+test('two installations on one queue: each is named to the other, and their runs end where they belong', async ({
+  sshd,
+  redis,
+  scene,
+}) => {
+  scene.writeHere({ a: 'one' });
+  const queue = redis.database();
+  const daemons = [];
+  for (const name of ['prod', 'trial']) {
+    await writeJobs(scene.cwd, {
+      remotes: { archive: remoteIn(sshd) },
+      jobs: { [name]: { operation: 'push', from: './data', to: `archive:${scene.place}/${name}` } },
+    });
+    const config = join(scene.cwd, `${name}.yml`);
+    copyFileSync(join(scene.cwd, 'jobs.yml'), config);
+    daemons.push(await startDaemonNamed(scene, name, queue, { config }));
+  }
+  const [prod, trial] = daemons as [NamedDaemon, NamedDaemon];
+  await trial.said(/2 installations share the queue/);
+  const status = await prod.cli(['status', '--json']);
+  const named = [prod, trial].map(({ pid }) => `process ${pid}`).join('|');
+  expect(status.events[0]?.warnings[0]).toMatch(
+    new RegExp(`2 installations share the queue.*(${named}).*(${named})`),
+  );
+  for (const [daemon, job] of [
+    [prod, 'prod'],
+    [trial, 'trial'],
+  ] as const)
+    for (const run of [await daemon.enqueue(job), await daemon.enqueue(job)])
+      expect(await daemon.endOf(run)).toMatchObject({ job, outcome: 'succeeded' });
+  await Promise.all([prod.stop(), trial.stop()]);
+}, 90_000);

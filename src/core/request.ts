@@ -14,6 +14,8 @@ export interface RunRequest extends Payload {
   readonly folders?: readonly string[];
   /** Whether it was cancelled after it had started. */
   readonly cancelled?: true;
+  /** An attempt of it has begun, and stopped at the end of its window: it serves no further request. */
+  readonly began?: true;
   /** The queue lost it, and it was added again: it may have run before. */
   readonly again?: true;
   /** Whose queue held it before jobs.yml named another worker (none: any worker's). */
@@ -44,7 +46,7 @@ export type AttemptEnd =
   /** Another attempt after a wait of `after` ms. */
   | { readonly next: 'retry'; readonly after: number; readonly why: string }
   /** Back to the queue, and not again before this moment (ms since the epoch), unless its job changes. */
-  | { readonly next: 'wait'; readonly until: number }
+  | { readonly next: 'wait'; readonly until: number; readonly began?: true }
   /** Back to the queue until what it needs may be free: a permit's name, or `lock`. It has not begun. */
   | { readonly next: 'park'; readonly waitsFor: string }
   /** Back to the queue, since this process is about to end. */

@@ -236,6 +236,7 @@ class RunConsumer implements Consumer {
     } else if (end.next === 'retry') {
       await entry.moveToFailed(new Retry(end.why, end.after), token, false);
     } else if (end.next === 'wait') {
+      if (end.began === true) await entry.updateData({ ...entry.data, began: true });
       await entry.moveToDelayed(Math.min(end.until, Date.now() + lookAgainMs), token);
     } else if (end.next === 'park') {
       await this.#parked.add(entry, token, end.waitsFor, since.steady);

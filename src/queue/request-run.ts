@@ -64,7 +64,11 @@ export async function unfinishedRun(
   if (entry.finishedOn !== undefined) return undefined;
   const state = await answered(entry.getState());
   if (state !== 'waiting' && state !== 'delayed' && state !== 'active') return undefined;
-  const began = state === 'active' || entry.attemptsMade > 0 || entry.stalledCounter > 0;
+  const began =
+    state === 'active' ||
+    entry.attemptsMade > 0 ||
+    entry.stalledCounter > 0 ||
+    entry.data.began === true;
   return { request: entry.data, state, began };
 }
 

@@ -58,6 +58,9 @@ interface Held {
   release(): Promise<void>;
 }
 
+/** Back to the queue until a moment. */
+type Waiting = Extract<AttemptEnd, { readonly next: 'wait' }>;
+
 export class RunWorker {
   readonly #options: WorkerOptions;
   readonly #turns: Budget;
@@ -146,7 +149,7 @@ export class RunWorker {
   }
 
   /** What becomes of a run that comes while its job's window is closed; undefined if it may begin, or is to end without beginning. */
-  #closedWindow({ job: name, cancelled }: RunRequest): AttemptEnd | undefined {
+  #closedWindow({ job: name, cancelled }: RunRequest): Waiting | undefined {
     const { jobNamed, isPaused } = this.#options;
     const job = jobNamed(name);
     const now = Date.now();
@@ -221,7 +224,8 @@ export class RunWorker {
       await keep(report);
       if (job !== undefined && report.stoppedBy === 'window') {
         this.#keepFailed(job, report);
-        return this.#closedWindow(request) ?? { next: 'wait', until: Date.now() };
+        const until = this.#closedWindow(request)?.until ?? Date.now();
+        return { next: 'wait', until, began: true };
       }
       if (job !== undefined && attempt < attempts && worthAnotherAttempt(report)) {
         // half of the wait is random, so that runs that failed together do not come back together

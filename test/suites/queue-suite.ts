@@ -397,6 +397,20 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(await queue.find(run)).toBeUndefined();
     });
 
+    test('a run that waits after it has begun serves no later request', async () => {
+      const worker = fresh('worker');
+      const job = fresh();
+      let taken = 0;
+      work(worker, async () => {
+        taken++;
+        return { next: 'wait', until: Number.POSITIVE_INFINITY, began: true };
+      });
+      const { run } = await queue.request(request(job), { worker, attempts: 1 });
+      await until(async () => taken === 1 && (await queue.find(run))?.state === 'delayed');
+      const more = await queue.request(request(job), { worker, attempts: 1 });
+      expect([more.joined, more.run === run]).toEqual([false, false]);
+    });
+
     test('a run that waits can be removed; one that has begun or ended cannot', async () => {
       const worker = fresh('worker');
       const job = fresh();

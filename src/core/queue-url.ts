@@ -13,19 +13,20 @@ export interface QueueUrl {
   readonly password: string;
 }
 
-const scheme = /^(rediss?|postgres|postgresql):\/\/(.*)$/s;
+const scheme = /^(rediss?(?:\+sentinel)?|postgres|postgresql):\/\/(.*)$/s;
 /** Host, port, and what follows: what can come after the credentials. */
 const server = /^(?:\[[0-9a-f:.]+(?:%25\w+)?\]|[^\s@:/?#[\]]*)(?::(\d{1,5}))?(?:[/?][^\r\n]*)?$/i;
-const querySecret = /[?&](?:password|pass|pwd|sslpassword|auth)=([^&#]*)/gi;
+const querySecret = /[?&](?:password|pass|pwd|sslpassword|sentinelpassword|auth)=([^&#]*)/gi;
 const plain = /^(?:[\w.~!$&'()*+,;=-]|%[0-9a-f]{2})*$/i;
 
 /** Undefined for a text that is no such URL. */
 export function parseQueueUrl(text: string): QueueUrl | undefined {
   const [, kind = '', body = ''] = scheme.exec(text) ?? [];
   if (kind === '') return undefined;
-  const at = endOfCredentials(body);
+  const isRest = kind.endsWith('sentinel') ? isSentinels : isServer;
+  const at = endOfCredentials(body, isRest);
   const rest = body.slice(at + 1);
-  if (!isServer(rest)) return undefined;
+  if (!isRest(rest)) return undefined;
   const secrets = [...rest.matchAll(querySecret)].flatMap(([, value = '']) => forms(value));
   if (at < 0) return { url: text, secrets, password: '' };
   const credentials = body.slice(0, at);
@@ -40,23 +41,29 @@ export function parseQueueUrl(text: string): QueueUrl | undefined {
 }
 
 /** Where the `@` before the host is: the last one, except in a query; -1 if there is none. */
-function endOfCredentials(body: string): number {
+function endOfCredentials(body: string, isRest: (text: string) => boolean): number {
   const [beforeQuery = '', query] = body.split(/\?(.*)/s);
   if (
     query !== undefined &&
     /^[\w-]+=/.test(query) &&
-    isServer(beforeQuery) &&
+    isRest(beforeQuery) &&
     !/@/.test(beforeQuery)
   )
     return -1;
   for (let at = body.lastIndexOf('@'); at >= 0; at = at === 0 ? -1 : body.lastIndexOf('@', at - 1))
-    if (isServer(body.slice(at + 1))) return at;
+    if (isRest(body.slice(at + 1))) return at;
   return -1;
 }
 
 function isServer(text: string): boolean {
   const found = server.exec(text);
   return found !== null && Number(found[1] ?? 1) <= 65_535;
+}
+
+/** Several servers, separated by commas, and after them the name of what they watch. */
+function isSentinels(text: string): boolean {
+  const [, servers = '', rest = ''] = /^([^/?]*)(.*)$/s.exec(text) ?? [];
+  return servers.split(',').every((one) => one !== '' && isServer(one)) && /^\/[^/?\s]/.test(rest);
 }
 
 /** What is encoded already stays; a `%` that begins nothing is itself a character of the password. */

@@ -90,7 +90,7 @@ export class Working {
 
   /** Takes runs from the queue from now on. Whoever wants to know of their ends listens before this. */
   begin(): void {
-    const { names, queue, history, log } = this.#parts;
+    const { names, queue, history } = this.#parts;
     const { signals, permits } = queue;
     const consumer = consume(queue.store, {
       workers: [undefined, ...names],
@@ -98,10 +98,7 @@ export class Working {
       carryOut: (assignment) => this.#leaveOrCarryOut(assignment),
       onEnded: (run) => void signals.send('ended', { run }).catch(() => {}),
       onGivenUp: (request, why) => void history.keep(this.#giveUp(request, why)),
-      onError(error) {
-        // an outage is reported once, by the queue
-        if (queue.trouble() === undefined) log.warn(error.message);
-      },
+      onError: (error) => queue.store.suspect(error),
     });
     this.#consumer = consumer;
     signals.on('requested', ({ worker }) => {

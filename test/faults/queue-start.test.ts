@@ -49,6 +49,13 @@ test.for(['redis://127.0.0.1', 'postgres://ferry@127.0.0.1'])(
   },
 );
 
+test('a login that the queue refuses ends the start with 5 at once', async ({ sshd, redis }) => {
+  const { live } = await start(sshd, redis.url.replace('//', '//ida:wrong@'));
+  const { code, stderr } = await live.ended;
+  expect([code, stderr]).toEqual([5, expect.stringMatching(/refuses the login: WRONGPASS/)]);
+  expect(stderr).not.toMatch(/trying again/);
+});
+
 test.for(sharedStores)(
   'a %s that comes up in time is used',
   { timeout: 60_000 },

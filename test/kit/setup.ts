@@ -24,6 +24,7 @@ const needed: readonly (readonly [file: string, packageName: string])[] = [
   ['/usr/bin/strace', 'strace'],
   ['/bin/fusermount', 'fuse'],
   ['/usr/lib/postgresql/*/bin/postgres', 'postgresql'],
+  ['/usr/sbin/pgbouncer', 'pgbouncer'],
 ];
 
 function missingPackages(): string[] {

@@ -262,8 +262,9 @@ function hostProblem(text: string): string | undefined {
 
 export const queue = z
   .string()
-  .regex(/^(?:embedded|(?:rediss?|postgres|postgresql):\/\/.+)$/, {
-    error: 'must be embedded, or a URL that starts with redis://, rediss:// or postgres://',
+  .regex(/^(?:embedded|(?:rediss?(?:\+sentinel)?|postgres|postgresql):\/\/.+)$/, {
+    error:
+      'must be embedded, or a URL that starts with redis://, rediss://, redis+sentinel:// or postgres://',
     abort: true,
   })
   .refine((text) => text === 'embedded' || parseQueueUrl(text) !== undefined, {

@@ -31,6 +31,11 @@ export function storeFailure(error: Error): FerryError {
       ...details,
       hint: loginHint(code, why),
     });
+  if ((error as NodeJS.ErrnoException).syscall === 'open')
+    return new FerryError('config', `a file that the queue's URL names can't be read: ${why}`, {
+      ...details,
+      hint: 'check its path in `queue` of jobs.yml, or FERRYLINE_QUEUE; it must be absolute',
+    });
   if (tlsCodes.test(code ?? ''))
     return new FerryError('config', `the queue's TLS failed: ${why}`, {
       ...details,

@@ -21,7 +21,7 @@ export async function openPostgres(
   reachability: Reachability,
 ): Promise<OpenedStore> {
   const config: pg.ClientConfig = {
-    connectionString: url,
+    connectionString: asLibpq(url),
     application_name: 'ferryline',
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
@@ -66,6 +66,18 @@ function wrongClock(clock: ServerClock): FerryError {
   return new FerryError('config', `${clock.difference()}: it would take runs from other workers`, {
     hint: `set both by a time server, such as with \`timedatectl set-ntp true\`; they may differ by ${formatDuration(mostApartMs)}`,
   });
+}
+
+/** `sslmode` means what it means to psql: to `pg` by itself, `require` would be `verify-full`. */
+function asLibpq(url: string): string {
+  const [address, query] = url.split(/\?(.*)/s);
+  const keys = new URLSearchParams(query);
+  if (keys.get('sslrootcert') === 'system') {
+    keys.delete('sslrootcert');
+    keys.set('sslmode', 'verify-full');
+  }
+  if (keys.has('sslmode') && !keys.has('uselibpqcompat')) keys.set('uselibpqcompat', 'true');
+  return keys.size === 0 ? url : `${address}?${keys}`;
 }
 
 async function migrate(config: pg.ClientConfig): Promise<void> {

@@ -5,6 +5,7 @@ import { FerryError } from '../../core/errors.js';
 import { awayError, storeFailure } from './failures.js';
 import type { OpenedStore, StoreListener } from './opened-store.js';
 import type { Reachability } from './reachability.js';
+import { type RedisSettings, redisOptions } from './redis-url.js';
 import { ServerClock, sayApart } from './server-clock.js';
 
 /** A connection on which a request got no byte for this time is replaced. */
@@ -22,14 +23,20 @@ export async function openRedis(
   listener: StoreListener,
   reachability: Reachability,
 ): Promise<OpenedStore> {
-  const client = new Redis(url, {
+  const settings: RedisSettings = {
+    ...(await redisOptions(url).catch((error: Error) => {
+      throw storeFailure(error);
+    })),
     lazyConnect: true,
     // BullMQ requires this; `failWhileAway` limits how long a command waits.
     maxRetriesPerRequest: null,
     socketTimeout: silentMs,
     connectTimeout: silentMs,
     retryStrategy: (times) => Math.min(100 * 2 ** times, 2000),
-  });
+    // What has become a replica is left; the command goes to the server that is the master now.
+    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+  };
+  const client = new Redis(settings);
   let lastError: Error | undefined;
   failWhileAway(client, () => awayError(lastError));
   client.on('error', (error) => {

@@ -1,7 +1,7 @@
 /** Debian's PostgreSQL on a free loopback port, with a cluster of its own. */
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -19,13 +19,20 @@ export interface Postgres extends Restartable {
   dump(): Promise<string>;
 }
 
+export interface PostgresOptions {
+  /** TLS, with this certificate and key in PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Lines of pg_hba.conf before the one that lets everybody in. */
+  readonly access?: readonly string[];
+}
+
 const superuser = 'ferry';
 
 /**
  * Starts a server on a fresh cluster; the caller stops it. Committed rows survive kill9: without fsync
  * only a power cut loses them.
  */
-export async function startPostgres(): Promise<Postgres> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const account = serverAccount();
   const programs = newestPrograms();
   const home = await temporaryFolder();
@@ -40,7 +47,16 @@ export async function startPostgres(): Promise<Postgres> {
     ],
     { cwd: '/', ...(isRoot ? { uid: account.uid, gid: account.gid } : {}) },
   );
+  const { tls, access = [] } = options;
+  if (tls !== undefined) {
+    await writeFile(join(data, 'server.crt'), tls.cert);
+    await writeFile(join(data, 'server.key'), tls.key, { mode: 0o600 });
+  }
+  const hba = join(data, 'pg_hba.conf');
+  await writeFile(hba, [...access, await readFile(hba, 'utf8')].join('\n'));
+  giveTo(account, home);
   const settings: Readonly<Record<string, string>> = {
+    ssl: tls === undefined ? 'off' : 'on',
     listen_addresses: '127.0.0.1',
     // No socket file: its path could exceed 107 bytes.
     unix_socket_directories: '',

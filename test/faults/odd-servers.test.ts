@@ -1,6 +1,6 @@
 /** Row 63 of docs/faults.md, through the built CLI: classes of servers that do otherwise than SFTP says. docs/servers.md lists them. */
 import { EventEmitter, once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { demoExtensions } from '../../src/test-server/folder.js';
@@ -131,6 +131,22 @@ describe('row 63: what is offered and refused', () => {
       expect((await scene.run()).report.files).toMatchObject({ copied: 1, failed: 0 });
     },
   );
+
+  test('posix-rename, where a link is to replace another one: 0, remembered', async ({
+    scene,
+    hostile,
+  }) => {
+    scene.writeHere({});
+    symlinkSync('new', scene.here('link'));
+    scene.writeThere({});
+    symlinkSync('old', scene.there('link'));
+    await scene.jobs({ operation: 'push', symlinks: 'preserve' });
+    hostile.behave = refuses(isPosixRename, 4);
+    const { code, stderr } = await scene.run();
+    expect(code, stderr).toBe(0);
+    expect(readlinkSync(scene.there('link'))).toBe('new');
+    expect(quirksIn(scene)).toMatchObject({ posixRename: { seen: 1 } });
+  });
 
   test('a folder that really can not be written: 3, and nothing is learnt of posix-rename', async ({
     scene,

@@ -132,17 +132,16 @@ export async function publish(
   }
 }
 
-/** Whether a side that refused to replace a file in one step may be asked to do it in steps: it still has the very file that was to be replaced. */
-async function mayGoInSteps(
+/** Whether a side that refused to replace a file or link in one step may be asked to do it in steps: it still has the very one that was to be replaced. */
+export async function mayGoInSteps(
   error: unknown,
   { path, destination: old }: FinalEntry,
   { destination, signal }: CopyContext,
 ): Promise<boolean> {
   const refused = error instanceof FerryError && error.kind === 'io' && error.code !== 'ENOENT';
-  if (!refused || old?.kind !== 'file' || destination.can.replaceRefused === undefined)
-    return false;
+  if (!refused || old === undefined || destination.can.replaceRefused === undefined) return false;
   const now = await destination.stat(path, signal);
-  return now?.kind === 'file' && now.size === old.size && now.mtime === old.mtime;
+  return now !== undefined && agrees(now, old);
 }
 
 async function giveName(complete: Complete, final: FinalEntry, context: CopyContext) {

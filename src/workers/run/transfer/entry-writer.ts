@@ -13,6 +13,7 @@ import { agrees, changedThere, changedThereCode } from '../copy/agrees.js';
 import type { Copied, CopyContext, CopyRequest } from '../copy/copy-context.js';
 import { copyFile } from '../copy/copy-file.js';
 import { deniedAt } from '../copy/denied.js';
+import { mayGoInSteps } from '../copy/temporary.js';
 import { markOf, temporaryPath } from '../copy/temporary-names.js';
 import type { TransferProgress } from '../progress.js';
 import type { Tally } from '../tally.js';
@@ -228,9 +229,19 @@ export class EntryWriter {
       const { atomicReplace } = destination.can;
       if (link.destination !== undefined)
         await this.#context.trash?.keep(link.path, link.destination, this.#context);
-      if (!atomicReplace && link.destination !== undefined)
+      const replaceInSteps = async () => {
         await destination.remove(link.path, signal);
-      await destination.rename(temporary, link.path, atomicReplace, signal);
+        await destination.rename(temporary, link.path, false, signal);
+      };
+      if (!atomicReplace && link.destination !== undefined) await replaceInSteps();
+      else
+        await destination
+          .rename(temporary, link.path, atomicReplace, signal)
+          .catch(async (error) => {
+            if (!(await mayGoInSteps(error, link, this.#context))) throw error;
+            await replaceInSteps();
+            destination.can.replaceRefused?.();
+          });
     } catch (error) {
       this.#context.orphans.add(temporary);
       throw error;

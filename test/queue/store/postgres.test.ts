@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { type Job, Queue, Worker } from 'bullmq';
 import pg from 'pg';
 import { describe, expect, test, vi } from 'vitest';
 import { openSignals } from '../../../src/queue/signals.js';
 import { openStore } from '../../../src/queue/store/store.js';
-import { builtModule } from '../../kit/built.js';
+import { startMachine } from '../../kit/queue-machine.js';
 import { startPostgres } from '../../kit/servers/postgres.js';
 import { queueSuite } from '../../suites/queue-suite.js';
 
@@ -65,7 +63,7 @@ describe('a machine whose clock is not that of the server', () => {
     expect(await near.opened).toBeUndefined();
     near.stop();
     await postgres.stop();
-  }, 60_000);
+  }, 180_000);
 
   test('takes nothing and frees no lock while it is off, keeps its own, and says so once', async () => {
     const postgres = await startPostgres();
@@ -111,56 +109,8 @@ describe('a machine whose clock is not that of the server', () => {
     await entries.close();
     await store.close();
     await postgres.stop();
-  }, 60_000);
+  }, 180_000);
 });
-
-/** A process with a clock of its own that opens the store, with a worker of the queue `ferryline-runs-clocks`. */
-async function startMachine(url: string, shift: number) {
-  const program = `
-    let shift = ${shift};
-    const Real = Date;
-    globalThis.Date = class extends Real {
-      constructor(...given) { if (given.length === 0) super(Date.now()); else super(...given); }
-      static now() { return Real.now() + shift; }
-    };
-    const { openStore } = await import(${JSON.stringify(await builtModule('queue/store/store.ts'))});
-    const { Worker } = await import('bullmq');
-    const said = [];
-    const say = (message) => said.push(message);
-    let worker;
-    try {
-      const store = await openStore({ url: ${JSON.stringify(url)}, folder: '', onTrouble() {}, onWarning: say, onNote: say });
-      const options = { ...store.options(), autorun: false, stalledInterval: 1 };
-      worker = new Worker('ferryline-runs-clocks', null, options, store.backend);
-      await worker.waitUntilReady();
-      process.send({});
-    } catch ({ kind, message }) {
-      process.send({ answer: { kind, message } });
-    }
-    process.on('message', async (code) => {
-      try { process.send({ answer: await eval('(async () => (' + code + '))()') }); }
-      catch (error) { process.send({ answer: String(error) }); }
-    });`;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
-    cwd: import.meta.dirname,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const ended = once(child, 'exit').then(([code]) => [{ answer: `ended with ${code}` }]);
-  const answer = async () => {
-    const [message] = await Promise.race([once(child, 'message'), ended]);
-    return (message as { answer?: unknown }).answer;
-  };
-  return {
-    /** Why the store was not opened. */
-    opened: answer(),
-    async run(code: string) {
-      const answered = answer();
-      child.send(code);
-      return answered;
-    },
-    stop: () => child.kill('SIGKILL'),
-  };
-}
 
 function openAt(url: string) {
   return openStore({ url, folder: '', onTrouble: () => {}, onWarning: () => {} });

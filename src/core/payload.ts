@@ -11,6 +11,9 @@ export interface Payload {
 /** Of requests for runs, of slots and of pauses. */
 export const payloadVersion = 1;
 
+/** What a build can't read waits so long before whichever process takes it next. */
+export const leftToNewerMs = 5000;
+
 /** Whether only a newer build knows how to read it. It is left to such a build, and never fails. */
 export function isFromNewer({ v = 1 }: Payload): boolean {
   return v > payloadVersion;

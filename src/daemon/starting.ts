@@ -16,6 +16,7 @@ import { createWatches } from '../triggers/watch/watches.js';
 import { attemptsOf } from '../workers/worker.js';
 import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
+import { leftToNewer } from './left-to-newer.js';
 import type { Role } from './roles.js';
 
 export interface StartingParts {
@@ -132,8 +133,10 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
       const hasReport = async (run: string) => (await reports.read(run)) !== undefined;
       const decide = slotDecider({ runs, jobNamed, pauseOf: jobPauses.of, hasReport });
       const outlived = createOutlived();
+      const left = leftToNewer(log);
       slots.decide({
         decide,
+        left: ({ job, slot }) => left(job, `slot ${new Date(slot).toISOString()}`),
         outlived({ job, slot }) {
           const starts = jobNamed(job)?.starts;
           return starts && outlived(job, starts, slot);

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Config, Job } from '../core/job.js';
-import { isFromNewer } from '../core/payload.js';
+import { isFromNewer, leftToNewerMs } from '../core/payload.js';
 import type { Permit, TakePermit } from '../core/permit.js';
 import type { Assignment, AttemptEnd, ListenToRun, RunRequest } from '../core/request.js';
 import { SessionPool } from '../endpoints/sftp/pool.js';
@@ -19,6 +19,7 @@ import { RunWorker } from '../workers/worker.js';
 import { closeAll, drain } from './ending.js';
 import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
+import { leftToNewer } from './left-to-newer.js';
 import type { Routing } from './routing.js';
 
 export interface WorkingParts {
@@ -38,17 +39,13 @@ export interface WorkingParts {
   readonly log: RootLog;
 }
 
-/** A request that this version can't read waits so long before whichever worker takes it next. */
-const leftForMs = 5000;
-
 export class Working {
   readonly worker: RunWorker;
   readonly logins: Logins;
   readonly #parts: WorkingParts;
   readonly #pool: SessionPool;
   #consumer: Consumer | undefined;
-  /** Jobs whose requests only a newer version can read. */
-  readonly #left = new Set<string>();
+  readonly #left: ReturnType<typeof leftToNewer>;
   /** The jobs and their windows, as of the last `use`. */
   #windows: ReadonlyMap<string, string> = new Map();
 
@@ -56,6 +53,7 @@ export class Working {
     const { state, names, queue, inUse, jobPauses, history, routing, listen, log } = parts;
     const takePermit: TakePermit = (...wanted) => queue.permits.take(...wanted);
     this.#parts = parts;
+    this.#left = leftToNewer(log);
     this.#pool = new SessionPool({ notice: (remote, text) => log.info(`${remote}: ${text}`) });
     this.logins = new Logins(this.#pool, takePermit);
     this.worker = new RunWorker({
@@ -142,13 +140,8 @@ export class Working {
     const { job, run } = assignment.request;
     if (!isFromNewer(assignment.request))
       return this.#parts.routing.carryOut(assignment, (taken) => this.worker.carryOut(taken));
-    if (!this.#left.has(job)) {
-      this.#left.add(job);
-      this.#parts.log.warn(
-        `${job}: run ${run} was requested by a newer version of ferryline, and is left to a worker of that version`,
-      );
-    }
-    return { next: 'wait', until: Date.now() + leftForMs };
+    this.#left(job, `run ${run}`);
+    return { next: 'wait', until: Date.now() + leftToNewerMs };
   }
 
   /** Reports a run whose workers died too often, as a run reports its own end. */

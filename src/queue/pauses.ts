@@ -5,7 +5,9 @@
  */
 import { Queue } from 'bullmq';
 import { keyOf, type Pause, type PauseDetails, type PauseScope, scopeOf } from '../core/pause.js';
+import { isFromNewer, type Payload, payloadVersion } from '../core/payload.js';
 import { present } from '../core/present.js';
+import { escapeText } from '../core/text.js';
 import { readKeptFile, writeKeptFile } from '../state/kept-file.js';
 import { pausesFile } from '../state/layout.js';
 import { answered } from './answered.js';
@@ -41,7 +43,7 @@ export interface PausesOptions {
 export async function openPauses(options: PausesOptions): Promise<Pauses> {
   const { store, state, onError } = options;
   const { onWarning = (message: string) => onError(new Error(message)) } = options;
-  const queue = new Queue<PauseState & { job: string }>(
+  const queue = new Queue<PauseState & Payload & { job: string }>(
     'ferryline-pauses',
     { ...store.options(), ...keepEvents(10) },
     store.backend,
@@ -53,10 +55,21 @@ export async function openPauses(options: PausesOptions): Promise<Pauses> {
 
   const keep = () => writeKeptFile(file, states);
   const publish = async (key: string, state: PauseState) => {
-    const data = { job: key, ...state };
+    const data = { job: key, ...state, v: payloadVersion };
     const entry = await answered(queue.getJob(key));
     if (entry === undefined) await answered(queue.add('pause', data, { jobId: key }));
     else await answered(entry.updateData(data));
+  };
+  /** Pauses that were told of, since this version can't read them. */
+  const told = new Set<string>();
+  const isRead = (data: Payload & { job: string }): boolean => {
+    if (!isFromNewer(data)) return true;
+    if (!told.has(data.job))
+      onWarning(
+        `the pause ${escapeText(data.job)} was set by a newer version of ferryline; this one can't read it, and goes by what it knew before`,
+      );
+    told.add(data.job);
+    return false;
   };
   const takeNewer = (key: string, other: PauseState) => {
     if (other.at > (states.get(key)?.at ?? 0)) states.set(key, other);
@@ -64,7 +77,7 @@ export async function openPauses(options: PausesOptions): Promise<Pauses> {
   const set = async (key: string, change: Omit<PauseState, 'at'>) => {
     // The change must be newer than what it changes, whichever clock that was dated by.
     const queued = await answered(queue.getJob(key)).catch(() => undefined);
-    if (queued !== undefined) takeNewer(key, stateOf(queued.data));
+    if (queued !== undefined && isRead(queued.data)) takeNewer(key, stateOf(queued.data));
     const before = states.get(key);
     const now = await answered(store.now()).catch(() => store.clock());
     const changed = { ...change, at: Math.max(Math.floor(now), (before?.at ?? 0) + 1) };
@@ -93,12 +106,15 @@ export async function openPauses(options: PausesOptions): Promise<Pauses> {
     },
     async sync() {
       const queued = new Map<string, PauseState>();
-      for (const { data } of await answered(queue.getJobs(['waiting'])))
-        queued.set(data.job, stateOf(data));
+      const unread = new Set<string>();
+      for (const { data } of await answered(queue.getJobs(['waiting']))) {
+        if (isRead(data)) queued.set(data.job, stateOf(data));
+        else unread.add(data.job);
+      }
       for (const [key, state] of queued) takeNewer(key, state);
       await keep();
       for (const [key, known] of states)
-        if (known.at > (queued.get(key)?.at ?? 0)) await publish(key, known);
+        if (!unread.has(key) && known.at > (queued.get(key)?.at ?? 0)) await publish(key, known);
     },
     close: () => queue.close(),
   };

@@ -4,14 +4,15 @@
  * missed together are one entry, under the last one's name. Ended entries are the history of the
  * slots, kept for each job.
  */
-import { Queue, Worker } from 'bullmq';
+import { DelayedError, Queue, Worker } from 'bullmq';
+import { isFromNewer, leftToNewerMs, type Payload, payloadVersion } from '../core/payload.js';
 import { present } from '../core/present.js';
 import type { SkippedSlot, SlotEnd } from '../core/request.js';
 import { answered } from './answered.js';
 import { lockMs, recordAgainMs, stalledCheckMs, unlimited } from './holds.js';
 import { keepEvents, type Store } from './store/store.js';
 
-export interface SlotRequest {
+export interface SlotRequest extends Payload {
   readonly job: string;
   /** Ms since the epoch. */
   readonly slot: number;
@@ -34,6 +35,8 @@ interface SlotHandler {
   readonly decide: DecideSlot;
   /** The slot whose entry is not kept any more once this one has ended. */
   readonly outlived: (request: SlotRequest) => number | undefined;
+  /** Called for a slot that only a newer version can read. */
+  readonly left: (request: SlotRequest) => void;
 }
 
 export interface Slots {
@@ -85,13 +88,17 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
       const again = (known?.data.again ?? 0) + 1;
       if (known !== undefined) await answered(known.remove());
       await answered(
-        queue.add('slot', known === undefined ? request : { ...request, again }, {
-          jobId: id,
-          attempts: unlimited,
-          backoff: { type: 'fixed', delay: 2000 },
-          stackTraceLimit: 1,
-          removeOnComplete: endedKept,
-        }),
+        queue.add(
+          'slot',
+          { ...request, ...(known && { again }), v: payloadVersion },
+          {
+            jobId: id,
+            attempts: unlimited,
+            backoff: { type: 'fixed', delay: 2000 },
+            stackTraceLimit: 1,
+            removeOnComplete: endedKept,
+          },
+        ),
       );
     },
     async end(job, slot) {
@@ -111,10 +118,16 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
       }
       return newestOf(before);
     },
-    decide({ decide, outlived }) {
+    decide({ decide, outlived, left }) {
       worker = new Worker<SlotRequest, SlotEnd>(
         queueName,
-        async ({ data }) => {
+        async (entry, token) => {
+          const { data } = entry;
+          if (isFromNewer(data)) {
+            left(data);
+            await answered(entry.moveToDelayed(Date.now() + leftToNewerMs, token));
+            throw new DelayedError();
+          }
           const end = await decide(data);
           const old = outlived(data);
           if (old !== undefined) await answered(queue.remove(idOf(data.job, old)));

@@ -65,7 +65,7 @@ test.for(sharedStores)(
   },
 );
 
-test('a request that only a newer build can read is left to one, told once, and never fails', async ({
+test('requests and slots that only a newer build can read are left to one, told once, and never fail', async ({
   redis,
   scene,
 }) => {
@@ -83,12 +83,21 @@ test('a request that only a newer build can read is left to one, told once, and 
   await eventually(async () => (await queue.getDelayedCount()) === 2);
   expect(daemon.stderr().match(/newer version/g)).toHaveLength(1);
   expect((await daemon.runs()).map(({ state }) => state)).toEqual(['delayed', 'delayed']);
+  const slots = new Queue('ferryline-slots', { connection: { url } });
+  onTestFinished(() => slots.close());
+  const slot = { job: 'job', slot: Date.UTC(2026, 0, 1, 2), how: 'due', v: payloadVersion + 1 };
+  const third = await slots.add('slot', slot, { jobId: 'job.20260101T020000Z' });
+  await eventually(async () => (await slots.getDelayedCount()) === 1);
   // What this build asks for itself runs meanwhile; the others begin once somebody can read them.
   expect(await daemon.endOf(await daemon.enqueue())).toMatchObject({ outcome: 'succeeded' });
   for (const entry of [first, second]) {
     await entry.updateData({ ...request, run: entry.id, v: payloadVersion });
     expect(await daemon.endOf(entry.id ?? '')).toMatchObject({ outcome: 'succeeded' });
   }
+  await third.updateData({ ...slot, v: payloadVersion });
+  await eventually(async () =>
+    (await daemon.runs()).some((one) => one.slot === '2026-01-01T02:00:00.000Z'),
+  );
   await daemon.stop();
 }, 60_000);
 

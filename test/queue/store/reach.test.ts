@@ -43,6 +43,7 @@ async function works(store: Store): Promise<void> {
         return { end: 'skipped', why: 'a test' };
       },
       outlived: () => undefined,
+      left: () => {},
     });
   });
   await slots.add({ job: 'other', slot: Date.now(), how: 'due' });

@@ -3,6 +3,7 @@ import { bandwidth } from './bandwidth.js';
 import { chaos } from './daemon-chaos.js';
 import { firstByte } from './daemon-first-byte.js';
 import { idle, thousand } from './daemon-idle.js';
+import { runsASecond } from './daemon-runs.js';
 import type { DaemonScene } from './daemon-scene.js';
 import { soak } from './daemon-soak.js';
 import { watch } from './daemon-watch.js';
@@ -23,6 +24,12 @@ export const daemonCases: readonly DaemonCase[] = [
     about:
       'from `POST /api/jobs/JOB/enqueue` on the control socket to the first byte of the file written on the server (inotify at its temporary name), session warm, one run after another',
     run: firstByte,
+  },
+  {
+    name: 'daemon-runs',
+    about:
+      '200 jobs with one file of 1 KB that changed, requested all at once; the time until all have ended, their reports kept and told',
+    run: runsASecond,
   },
   {
     name: 'daemon-watch',

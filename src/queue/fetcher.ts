@@ -51,7 +51,8 @@ export class Fetcher<Data = unknown, Result = unknown> {
         ...store.options(),
         autorun: false,
         lockDuration: lockMs,
-        stalledInterval: stalledCheckMs,
+        // BullMQ leaves out a search that comes sooner after the one before: ours must never count as such.
+        stalledInterval: stalledCheckMs - 500,
         maxStalledCount: mostDeaths,
         settings: { backoffStrategy: (_attempts, _type, error) => backoff?.(error as Error) ?? 0 },
       },

@@ -99,7 +99,7 @@ test('requests and slots that only a newer build can read are left to one, told 
     (await daemon.runs()).some((one) => one.slot === '2026-01-01T02:00:00.000Z'),
   );
   await daemon.stop();
-}, 60_000);
+}, 120_000);
 
 // An upgrade, in which the older build ends, and a step back, in which the newer one does.
 test.for([
@@ -107,7 +107,7 @@ test.for([
   [...postgresStore, 'newer'],
 ] as const)(
   'two builds of one layout side by side: runs in flight go over to the other when one ends, and none is lost: %s',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async ([, start, ends], { sshd, scene, sameLayout }) => {
     const { url } = await storeForTest(start);
     const names = ['one', 'two', 'three', 'four'];

@@ -94,7 +94,7 @@ describe.each([
     expect(stdout).toMatch(
       ran.length > 0 ? /late by \d+ min/ : /\d{3} slots from \S+ .*\d to \S+ .*\d were missed: /,
     );
-  }, 90_000);
+  }, 180_000);
 });
 
 /** The environment of a process whose clock is ahead. */
@@ -120,7 +120,7 @@ test.for([
   },
 ])(
   'a daemon in Berlin on the night of the change to $to',
-  { timeout: 90_000 },
+  { timeout: 180_000 },
   async ({ daily, hourly }, { sshd, scene }) => {
     scene.writeHere({ a: 'one' });
     const job = { operation: 'push', from: './data', timezone: 'Europe/Berlin' };
@@ -157,7 +157,7 @@ test.for([
 
 test.for([{ store: 'embedded' }, { store: 'redis' }])(
   'a clock a day ahead for a while: slots go on, on $store',
-  { timeout: 90_000 },
+  { timeout: 180_000 },
   async ({ store }, { scene, redis }) => {
     scene.writeHere({ a: 'one' });
     await scene.jobs({ schedule: '* * * * * *' });

@@ -1,12 +1,21 @@
 /** runs.index: a cache of what the reports say. Whatever becomes of the file, the reports are found. */
-import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Report } from '../../src/core/events.js';
-import { rebuildIndex } from '../../src/state/index-file.js';
+import { addToIndex, rebuildIndex } from '../../src/state/index-file.js';
 import { saveReport } from '../../src/state/reports.js';
 import { RunIndex } from '../../src/state/run-index.js';
-import { readLine, textOfLine } from '../../src/state/run-line.js';
+import { type RunLine, readLine, textOfLine } from '../../src/state/run-line.js';
 import { RunTable } from '../../src/state/run-table.js';
 import { reportOf } from '../kit/daemons/controls.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
@@ -24,6 +33,12 @@ async function runsOf(index: RunIndex): Promise<string[]> {
 }
 
 const line = (n: number, outcome = 'succeeded', job = 'nightly') => `${id(n)} ${job} ${outcome}`;
+
+/** What the lines of the file say, by themselves. */
+function linesIn(state: string): RunLine[] {
+  const lines = readFileSync(join(state, 'runs.index'), 'utf8').split('\n').map(readLine);
+  return lines.filter((one) => one !== undefined);
+}
 
 function open(state: string): RunIndex {
   const errors: Error[] = [];
@@ -109,7 +124,27 @@ test('a line that a killed process left half written is no damage to those that 
   appendFileSync(join(state, 'runs.index'), `{"run":"${id(2)}","jo`);
   expect(await runsOf(index)).toEqual([line(1)]);
   await save(state, 3);
+  expect(linesIn(state).map(({ run }) => run)).toEqual([id(1), id(3)]);
   expect(await runsOf(index)).toEqual([line(1), line(3)]);
+});
+
+test('a line that is added while the file is replaced is in the new one', async () => {
+  const state = await temporaryFolder();
+  for (let n = 0; n < 50; n++) await save(state, n);
+  await rebuildIndex(state);
+  for (let n = 100; n < 200; n++) {
+    // So that it is replaced. No report is kept of the line below: a later look at the reports can't find it.
+    await addToIndex(state, []);
+    let isReplaced = false;
+    const rebuilt = rebuildIndex(state).finally(() => {
+      isReplaced = true;
+    });
+    while (!isReplaced && !readdirSync(state).some((name) => name.endsWith('.new')))
+      await setImmediate();
+    await addToIndex(state, [{ run: id(n), job: 'nightly', gone: true }]);
+    await rebuilt;
+    expect(linesIn(state).map(({ run }) => run)).toContain(id(n));
+  }
 });
 
 test('a start takes out what is superseded, and puts in what is missing', async () => {

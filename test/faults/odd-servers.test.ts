@@ -226,6 +226,7 @@ describe('row 63: requests that overtake each other', () => {
   likeOpenssh.for([
     ['push', 'FSTAT', ['WRITE']],
     ['push', 'CLOSE', ['WRITE', 'FSETSTAT', 'FSTAT']],
+    ['push', 'CLOSE', ['EXTENDED']],
     ['pull', 'CLOSE', ['READ', 'FSTAT']],
   ] as const)(
     '%s, %s comes first: 0, sent again, and no more files at risk',
@@ -234,7 +235,7 @@ describe('row 63: requests that overtake each other', () => {
       hostile.concurrent = true;
       const sides = turn(scene, operation === 'push' ? 'up' : 'down');
       sides.writeSource(tree, { mtime: 1_600_000_000 });
-      await sides.jobs();
+      await sides.jobs({ fsync: others[0] === 'EXTENDED' });
       const { code, stderr, report } = await scene.run();
       expect([code, report.files.copied], stderr).toEqual([0, 6]);
       expect(sameTree(scene.here(), scene.there())).toBe(true);

@@ -237,11 +237,11 @@ export class SftpFile implements Handle {
 
 /**
  * Whether the last requests of a small file seem to have overtaken each other: it is closed, and FSTAT found no
- * open file or not yet its data. What failed may also have failed for good; trying again shows it.
+ * open file or not yet its data, or FSYNC found it closed. What failed may also have failed for good; trying again shows it.
  */
-function lookOvertaken({ stat, closed }: Finished, { data }: Ending): boolean {
+function lookOvertaken({ stat, closed, unsynced }: Finished, { data }: Ending): boolean {
   if (!closed || data === undefined) return false;
-  return stat === undefined || (stat.size !== undefined && stat.size !== data.length);
+  return unsynced || stat === undefined || (stat.size !== undefined && stat.size !== data.length);
 }
 
 function noCopyData(path: string): FerryError {

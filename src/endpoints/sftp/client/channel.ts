@@ -51,6 +51,8 @@ export interface Finished {
   readonly unset: FerryError | undefined;
   /** The first refusal of the other requests. */
   readonly refusal: FerryError | undefined;
+  /** Whether FSYNC alone was refused. */
+  readonly unsynced: boolean;
   /** Whether CLOSE was answered OK. */
   readonly closed: boolean;
 }
@@ -146,14 +148,20 @@ export class SftpChannel {
     let unset: FerryError | undefined;
     let refusal: FerryError | undefined;
     let stat: RawStat | undefined;
+    let refused = 0;
     for (const [i, { type }] of requests.entries()) {
       const answer = answers[i];
       if (answer instanceof FerryError) {
         if (type === packet.FSETSTAT) unset = answer;
-        else refusal ??= answer;
+        else {
+          refusal ??= answer;
+          refused++;
+        }
       } else if (type === packet.FSTAT) stat = answer as RawStat;
     }
-    return { stat, unset, refusal, closed: !(answers.at(-1) instanceof FerryError) };
+    const ofSync = sync && answers[requests.length - 3] instanceof FerryError;
+    const closed = !(answers.at(-1) instanceof FerryError);
+    return { stat, unset, refusal, unsynced: ofSync && refused === 1, closed };
   }
 
   /** READ into `target` from 0, FSTAT and CLOSE in one round trip, on a server that carries out requests in order. `bytes` may be fewer than fit. Undefined if FSTAT was refused, which happens where CLOSE overtook it. */

@@ -30,6 +30,8 @@ export class JobsInUse {
   #error: string | undefined;
   #closed = false;
   #reloading: Promise<void> = Promise.resolve();
+  /** A reload that waits for the one before. */
+  #nextReload: Promise<void> | undefined;
 
   constructor(options: JobsInUseOptions) {
     this.#options = options;
@@ -79,10 +81,14 @@ export class JobsInUse {
     await this.apply().catch(this.#applyLater);
   }
 
-  /** Reloads jobs.yml; an invalid one is logged and changes nothing. Reloads run one after another. Never rejects. */
+  /** Reloads jobs.yml; an invalid one is logged and changes nothing. All calls while one runs make one that follows it. Never rejects. */
   reload(): Promise<void> {
-    this.#reloading = this.#reloading.then(() => this.#reload());
-    return this.#reloading;
+    this.#nextReload ??= this.#reloading.then(() => {
+      this.#nextReload = undefined;
+      return this.#reload();
+    });
+    this.#reloading = this.#nextReload;
+    return this.#nextReload;
   }
 
   /** Nothing is applied any more: the daemon ends. */

@@ -112,7 +112,8 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
       return newest;
     },
     onError(job, error) {
-      if (closing.signal.aborted) return;
+      // an outage is reported once, by the queue; the slots that it held back are offered again
+      if (closing.signal.aborted || queue.trouble() !== undefined) return;
       log.warn(`${job}: a scheduled slot could not be queued yet: ${(error as Error).message}`);
     },
   });

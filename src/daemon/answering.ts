@@ -36,6 +36,8 @@ export interface AnsweringParts {
 export interface Answering {
   /** A run has ended, wherever it was carried out. */
   ended(run: string): void;
+  /** Cancels a run, as the socket does. Errors: `network`. */
+  cancel(run: string): Promise<unknown>;
   /** Copies the reports of runs that ended while this process, or the queue, was away. Never rejects. */
   copyMissed(): Promise<void>;
   close(): Promise<void>;
@@ -79,6 +81,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
       const views = await runs.list(mostMissed).catch(() => []);
       for (const view of views) await history.copy(view.report);
     },
+    cancel: (run) => controls.cancel(run),
     close: () => control.close(),
   };
 }

@@ -112,6 +112,8 @@ async function assemble(
     knownWorkers: () => queue.knownWorkers(),
     ownId: queue.workers.id,
     jobNamed: inUse.jobNamed,
+    digest: () => inUse.digest,
+    cancel: (run) => answering.cancel(run),
     log,
   });
   const shared = {
@@ -130,7 +132,7 @@ async function assemble(
   opened.push(working);
   const starting = await openStarting(shared);
   opened.push(starting);
-  const answering = await openAnswering({ ...shared, worker: working.worker, starting });
+  const answering: Answering = await openAnswering({ ...shared, worker: working.worker, starting });
   opened.push(answering);
 
   // All parts exist: from here on they are connected, then started.

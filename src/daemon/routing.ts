@@ -9,6 +9,7 @@ import type { KnownWorker } from '../core/known-worker.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
 import type { RootLog } from '../observe/log.js';
 import type { RunQueue } from '../queue/runs.js';
+import type { Place } from '../queue/unfinished.js';
 
 export interface RoutingParts {
   readonly runs: Pick<RunQueue, 'placeOf' | 'unfinished' | 'move' | 'firstEntryOf' | 'decline'>;
@@ -16,6 +17,10 @@ export interface RoutingParts {
   /** This process among them. */
   readonly ownId: string;
   readonly jobNamed: (name: string) => Job | undefined;
+  /** What this process's jobs.yml means, as a hash. */
+  readonly digest: () => string;
+  /** Ends a run that waits, and records it as cancelled. */
+  readonly cancel: (run: string) => Promise<unknown>;
   readonly log: RootLog;
 }
 
@@ -45,11 +50,26 @@ export class Routing {
     const { runs, log } = this.#parts;
     for (const place of runs.unfinished()) {
       const job = jobs.get(place.job);
+      if (job === undefined) await this.#cancelUntaken(place);
       if (job === undefined || job.starts.worker === place.worker) continue;
       if (!(await runs.move(place, job.starts.worker))) continue;
       const run = { run: place.run };
       log.info(`${job.name}: its run waits for ${nameOf(job.starts.worker)} now`, run);
     }
+  }
+
+  /** Cancels a run whose job is in no jobs.yml any more, and whose worker nobody is: whoever is, would do so. */
+  async #cancelUntaken({ run, job, worker }: Place): Promise<void> {
+    if (worker === undefined) return;
+    const { knownWorkers, ownId, digest, cancel, log } = this.#parts;
+    const known = await knownWorkers();
+    if (known.some(({ id, digest: other }) => id !== ownId && other !== digest())) return;
+    if (known.some(({ roles, names }) => roles.includes('worker') && names.includes(worker)))
+      return;
+    await cancel(run);
+    log.warn(`${job}: its run is cancelled: the job is gone, and no process is worker ${worker}`, {
+      run,
+    });
   }
 
   /** Has a run carried out that this process took, unless another one has it or should try it. */

@@ -9,6 +9,7 @@ import { type NamedDaemon, startDaemonNamed } from '../kit/daemons/named-daemon.
 import { remoteIn } from '../kit/scene.js';
 
 test('a run moves when jobs.yml no longer asks for its worker, over a reload and over a restart', async ({
+  sshd,
   redis,
   scene,
 }) => {
@@ -28,7 +29,17 @@ test('a run moves when jobs.yml no longer asks for its worker, over a reload and
   await scene.jobs({ operation: 'push' });
   const second = await startDaemonNamed(scene, 'only', queue);
   expect(await second.endOf(waiting)).toMatchObject({ outcome: 'succeeded' });
-  expect((await second.runs()).map((view) => view.run).sort()).toEqual([run, waiting].sort());
+
+  await scene.jobs({ operation: 'push', worker: 'web-1' });
+  await second.said(/jobs\.yml was reloaded/);
+  const gone = await second.enqueue();
+  await writeJobs(scene.cwd, {
+    remotes: { archive: remoteIn(sshd) },
+    jobs: { other: { operation: 'push', from: './data', to: `archive:${scene.place}/other` } },
+  });
+  expect(await second.endOf(gone)).toMatchObject({ outcome: 'cancelled' });
+  expect(second.stderr()).toMatch(/the job is gone, and no process is worker web-1/);
+  expect((await second.runs()).map((view) => view.run).sort()).toEqual([run, waiting, gone].sort());
   await second.stop();
 }, 90_000);
 

@@ -1,4 +1,4 @@
-/** Every exit code of README.md's table, with its outcome, kind and advice. */
+/** Every exit code of docs/commands.md's table, with its outcome, kind and advice. */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';

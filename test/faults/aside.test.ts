@@ -1,5 +1,5 @@
 /** Row 60 of docs/faults.md, through the built CLI: what an interrupted replacement left aside. */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { hostileTest, test } from '../kit/base.js';
@@ -157,6 +157,31 @@ hostileTest(
     expect(readTree(scene.there()).a).toBe('new');
     expect((await scene.run()).code).toBe(0);
     expect(readTree(scene.there())).toEqual({ a: 'new' });
+  },
+);
+
+hostileTest(
+  'a folder that takes a file’s place right before that is set aside: 3, it keeps its name, the source its file',
+  async ({ scene, hostile }) => {
+    hostile.extensions = {};
+    scene.writeHere({ a: 'new' }, { mtime: 1_700_000_000 });
+    scene.writeThere({ a: 'old' }, { mtime: 1_600_000_000 });
+    await scene.jobs({ operation: 'push', after: 'delete' });
+    hostile.behave = (asked) => {
+      if (
+        isRename(asked) &&
+        asked.to.endsWith('.ferryold') &&
+        statSync(scene.there('a')).isFile()
+      ) {
+        rmSync(scene.there('a'));
+        scene.writeThere({ 'a/theirs': 't' });
+      }
+      return 'normal';
+    };
+    const { code, report } = await scene.run();
+    expect([code, report.failures]).toMatchObject([3, [{ path: 'a', kind: 'changed' }]]);
+    expect(readTree(scene.there())).toEqual({ 'a/theirs': 't' });
+    expect(readTree(scene.here())).toEqual({ a: 'new' });
   },
 );
 

@@ -243,6 +243,7 @@ async function setAside(
   const aside = asidePath(path, writer);
   try {
     await destination.rename(path, aside, false, signal, (there) => agrees(there, old));
+    await mustBeOfKind(old, aside, path, context);
     return aside;
   } catch (error) {
     const gone = error instanceof FerryError && error.code === 'ENOENT';
@@ -251,4 +252,17 @@ async function setAside(
     const there = left === undefined ? undefined : await destination.stat(left, signal);
     return there !== undefined && agrees(there, old) ? left : undefined;
   }
+}
+
+/** Moves back what was set aside if it is a folder, say, that took the file's place: only what a copy may replace is removed later. */
+async function mustBeOfKind(
+  old: Snapshot,
+  aside: string,
+  path: string,
+  { destination, signal }: CopyContext,
+): Promise<void> {
+  const there = await destination.stat(aside, signal);
+  if (there === undefined || there.kind === old.kind) return;
+  await destination.rename(aside, path, false, signal);
+  throw changedThere(path);
 }

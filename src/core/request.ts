@@ -66,8 +66,11 @@ export interface RunView {
   readonly state: 'waiting' | 'delayed' | 'active' | 'ended';
   readonly outcome?: Outcome;
   readonly report?: Report;
-  /** Of one that waits: for the job's window, which opens at `opensAt` (ISO 8601, UTC). */
-  readonly waitsFor?: 'window';
+  /**
+   * Of one that waits: `window`, the job's, which opens at `opensAt` (ISO 8601, UTC); `job-NAME`, another
+   * run of the job; `remote-NAME`, a login there; `lock`, a run by hand.
+   */
+  readonly waitsFor?: string;
   readonly opensAt?: string;
 }
 

@@ -285,11 +285,12 @@ function viewOf(entry: RunEntry, state: string): RunView {
   const { run, job, trigger, slot } = entry.data;
   const report = entry.returnvalue ?? undefined;
   const unfinished = state === 'active' || state === 'waiting' || state === 'delayed';
+  const { waitsFor } = entry.progress as { readonly waitsFor?: string };
   return {
     run,
     job,
     trigger,
-    ...present({ slot }),
+    ...present({ slot, waitsFor: state === 'delayed' ? waitsFor : undefined }),
     state: unfinished ? state : 'ended',
     ...(unfinished || report === undefined ? {} : { outcome: report.outcome, report }),
   };

@@ -459,9 +459,8 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await queue.request(other, rules);
       consumer.look();
       await until(() => ended.includes(other.run) && tries === 3);
-      expect(await Promise.all(waiting.map(async (run) => (await queue.find(run))?.state))).toEqual(
-        ['delayed', 'delayed', 'delayed'],
-      );
+      for (const run of waiting)
+        expect(await queue.find(run)).toMatchObject({ state: 'delayed', waitsFor: permit });
       isFree = true;
       // The oldest is called back, and no other.
       const due = Date.now() + 4000;

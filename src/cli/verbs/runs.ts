@@ -108,7 +108,7 @@ function whyOf({ why, from, to, count: slots }: SkippedSlot, now: Date): string 
 
 function runCells(view: RunView): string[] {
   const { run, job, trigger, slot, state, outcome, report, waitsFor } = view;
-  const waits = waitsFor === undefined ? states[state] : 'waiting (window)';
+  const waits = waitsFor === undefined ? states[state] : `waiting (${waitText(waitsFor)})`;
   const front = [run, job, trigger, outcome ?? waits];
   if (report === undefined) return front;
   const { files, bytes, seconds, startedAt, error } = report;
@@ -124,6 +124,13 @@ function runCells(view: RunView): string[] {
     formatDuration(seconds * 1000),
     notes.join(', '),
   ];
+}
+
+/** What a run waits for, in words. */
+function waitText(waitsFor: string): string {
+  if (waitsFor === 'lock') return 'a run by hand';
+  if (waitsFor.startsWith('job-')) return 'the run before';
+  return waitsFor.replace(/^remote-/, 'a login on ');
 }
 
 /** The state of a run without an outcome, in words; a `delayed` one waits for its next attempt. */

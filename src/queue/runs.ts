@@ -44,6 +44,8 @@ export interface RunQueue {
   find(run: string): Promise<RunView | undefined>;
   /** The waiting and active runs, and the newest ended ones: at most `ended` of each queue. */
   list(ended: number): Promise<RunView[]>;
+  /** The queues of runs that somebody paused in the store, such as by a dashboard: none of their runs begins. Errors: `network`. */
+  pausedQueues(): Promise<string[]>;
   /** Marks a run as cancelled, so that the next worker that takes it does not begin it. */
   markCancelled(run: string): Promise<void>;
   /** Ends the wait of these jobs' runs for a moment, or for another attempt. */
@@ -170,6 +172,13 @@ export async function openRunQueue(
           if (entry !== undefined) views.push(viewOf(entry, 'completed'));
       }
       return views;
+    },
+
+    async pausedQueues() {
+      const opened = [...queues.all()].map(async ({ queue }) =>
+        (await answered(queue.isPaused())) ? [queue.name] : [],
+      );
+      return (await Promise.all(opened)).flat();
     },
 
     async markCancelled(run) {

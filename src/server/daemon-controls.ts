@@ -212,8 +212,18 @@ async function groupOf(
   queue: OpenQueue,
   jobs: Iterable<Job>,
 ): Promise<Pick<DaemonStatus, 'workers' | 'warnings'>> {
-  const [known, earlier] = await Promise.all([queue.knownWorkers(), queue.earlierProcesses()]);
-  const warnings = warningsOfWorkers(known, earlier, jobs);
+  const [known, earlier, paused] = await Promise.all([
+    queue.knownWorkers(),
+    queue.earlierProcesses(),
+    queue.runs.pausedQueues(),
+  ]);
+  const warnings = [
+    ...warningsOfWorkers(known, earlier, jobs),
+    ...paused.map(
+      (name) =>
+        `the queue ${name} is paused in the store itself, as a dashboard does it: none of its runs begins until it is resumed there`,
+    ),
+  ];
   const workers = known.map(({ jobs: _, ...worker }) => worker);
   return { workers, ...(warnings.length > 0 && { warnings }) };
 }

@@ -1,6 +1,7 @@
 /** One Redis, several processes: who schedules, who watches, who carries out, and where each can be asked. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Queue } from 'bullmq';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { type JsonEvent, writeJobs } from '../kit/daemons/cli.js';
@@ -11,11 +12,10 @@ import type { Redis } from '../kit/servers/redis.js';
 /** A process of the scene with a state folder of its own; scenes have databases of their own. */
 function daemonNamed(redis: Redis, scene: Scene, name: string) {
   const database = Number(scene.place.replace(/\D+/g, ''));
-  const env = {
-    FERRYLINE_QUEUE: `${redis.url}/${database}`,
-    FERRYLINE_STATE_DIR: join(scene.cwd, `.${name}`),
-  };
+  const url = `${redis.url}/${database}`;
+  const env = { FERRYLINE_QUEUE: url, FERRYLINE_STATE_DIR: join(scene.cwd, `.${name}`) };
   return {
+    url,
     start: (...args: string[]) => startDaemon(scene, { env, args }),
     cli: (...args: string[]) => scene.cli(args, { env }),
     runs: async () => [
@@ -96,6 +96,15 @@ test('a front that schedules, watches and answers, and two workers, one of them 
   const { workers, warnings } = (await front.cli('status', '--json')).events[0] as JsonEvent;
   expect(workers.length).toBe(2);
   expect(warnings).toEqual([expect.stringContaining('worker web-1: runs of routed wait')]);
+  // Somebody pauses the queue in a dashboard.
+  const queue = new Queue('ferryline-runs', { connection: { url: front.url } });
+  await queue.pause();
+  const asked = (await front.cli('enqueue', 'manual', '--json')).events[0]?.run;
+  expect((await front.cli('status')).stdout).toContain('the queue ferryline-runs is paused');
+  await queue.resume();
+  await queue.close();
+  await eventually(async () => endedRuns(await front.runs()).some((one) => one.run === asked));
+  expect((await front.cli('status')).stdout).not.toContain('is paused');
   for (const daemon of daemons) expect(await daemon.stop()).toBe(0);
   // The front has them all without anybody else's help.
   const kept = endedRuns(await front.runs()).map((one) => one.job);

@@ -1,4 +1,5 @@
 /** Async work with a concurrency limit: a budget, a list of items, a tree. */
+import { abortable } from './abort.js';
 
 /** A budget of `size` units that work takes and gives back; takers wait in order of arrival. */
 export class Budget {
@@ -22,8 +23,17 @@ export class Budget {
   /** Takes units, waiting for them if need be; more than the whole budget counts as the whole budget. */
   async take(units: number): Promise<void> {
     if (this.tryTake(units)) return;
-    const wanted = Math.min(units, this.size);
-    await new Promise<void>((go) => this.#waiting.push({ units: wanted, go }));
+    await new Promise<void>((go) => this.wait(units, go));
+  }
+
+  /** Takes units once they are free, and calls `go`. Returns a function that ends the wait. */
+  wait(units: number, go: () => void): () => void {
+    const waiter = { units: Math.min(units, this.size), go };
+    this.#waiting.push(waiter);
+    return () => {
+      const at = this.#waiting.indexOf(waiter);
+      if (at >= 0) this.#waiting.splice(at, 1);
+    };
   }
 
   give(units: number): void {
@@ -34,6 +44,27 @@ export class Budget {
       next.go();
     }
   }
+}
+
+/** Takes a unit of the first of these budgets that has one; resolves to the function that gives it back. Rejects with the signal's reason. */
+export async function takeFirst(
+  budgets: readonly Budget[],
+  signal: AbortSignal,
+): Promise<() => void> {
+  const found = budgets.find((budget) => budget.tryTake(1));
+  if (found !== undefined) return () => found.give(1);
+  return abortable(signal, (resolve) => {
+    const ends = budgets.map((budget) =>
+      budget.wait(1, () => {
+        end();
+        resolve(() => budget.give(1));
+      }),
+    );
+    const end = () => {
+      for (const one of ends) one();
+    };
+    return end;
+  });
 }
 
 /** Runs `work` on every item, started in order, at most `limit` at a time. After a rejection nothing more starts; it is thrown once all running work has settled. */

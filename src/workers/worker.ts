@@ -3,8 +3,7 @@
  * from others: the job's permit and its lock on this machine, so that runs of one job never
  * overlap, and the logins of its remotes. It returns to the queue what is to become of the run.
  */
-import { abortable } from '../core/abort.js';
-import { Budget } from '../core/at-once.js';
+import { Budget, takeFirst } from '../core/at-once.js';
 import { Cancelled, FerryError } from '../core/errors.js';
 import type { Emit, Report, Trigger } from '../core/events.js';
 import type { Job } from '../core/job.js';
@@ -273,20 +272,18 @@ export class RunWorker {
 
   /** Waits for the logins and then the turn that a target needs: one of a run's targets at a time has the place of the run. */
   #entering(): (part: Job, signal: AbortSignal) => Promise<() => void> {
-    let isPlaceFree = true;
+    const place = new Budget(1);
     return async (part, signal) => {
       const leave = await this.#options.logins.use(remotesOf(part), signal);
-      const hasPlace = isPlaceFree;
-      isPlaceFree = false;
+      let giveBack: () => void;
       try {
-        if (!hasPlace) await this.#turn(signal);
+        giveBack = await takeFirst([place, this.#turns], signal);
       } catch (error) {
         leave();
         throw error;
       }
       return () => {
-        if (hasPlace) isPlaceFree = true;
-        else this.#turns.give(1);
+        giveBack();
         leave();
         this.#options.onPlace();
       };
@@ -306,18 +303,6 @@ export class RunWorker {
     this.#failed.set(report.run, { job, report });
     const [oldest] = this.#failed.keys();
     if (this.#failed.size > mostFailedKept && oldest !== undefined) this.#failed.delete(oldest);
-  }
-
-  /** Waits for a turn; one that comes after the signal goes to the next run. */
-  #turn(signal: AbortSignal): Promise<void> {
-    return abortable(
-      signal,
-      (resolve) =>
-        void this.#turns.take(1).then(() => {
-          if (signal.aborted) this.#turns.give(1);
-          else resolve();
-        }),
-    );
   }
 
   /** Emits and returns the report of a run that could not begin. */

@@ -4,13 +4,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { hostileTest, test } from '../kit/base.js';
-import type { JsonEvent } from '../kit/daemons/cli.js';
-import { readTree } from '../kit/files/tree.js';
-import type { Scene } from '../kit/scene.js';
-import { says, storesMtimes } from '../kit/servers/odd-attributes.js';
-import { ignoresCase } from '../kit/servers/odd-names.js';
-import { startRedis } from '../kit/servers/redis.js';
+import { hostileTest, test } from '../../kit/base.js';
+import type { JsonEvent } from '../../kit/daemons/cli.js';
+import { readTree } from '../../kit/files/tree.js';
+import type { Scene } from '../../kit/scene.js';
+import { says, storesMtimes } from '../../kit/servers/odd-attributes.js';
+import { ignoresCase } from '../../kit/servers/odd-names.js';
+import { startRedis } from '../../kit/servers/redis.js';
 
 /** Runs the doctor, and returns its stages by name. */
 async function examine(scene: Scene, ...args: string[]) {
@@ -81,6 +81,16 @@ describe('a server in order', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^archive: \S+@\S+ port \d+\n {2}ok {8}name /);
     expect(stdout).toMatch(/^here: ferryline \d+\.\d+\.\d+, Node v/m);
+  });
+
+  test("by the system's ssh, which looks the host up and checks its key itself", async ({
+    scene,
+  }) => {
+    scene.writeThere({ a: '' });
+    await scene.jobs({}, { transport: 'openssh' });
+    const { code, names, of } = await examine(scene, 'archive');
+    expect([code, names]).toEqual([0, [...reading.slice(3), ...here]]);
+    expect(of('login')?.found).toContain('OpenSSH');
   });
 
   test('an ssh host, without jobs.yml', async ({ sshd, scene }) => {

@@ -4,12 +4,13 @@
  * missed together are one entry, under the last one's name. Ended entries are the history of the
  * slots, kept for each job.
  */
-import { DelayedError, Queue, Worker } from 'bullmq';
+import { Queue } from 'bullmq';
 import { isFromNewer, leftToNewerMs, type Payload, payloadVersion } from '../core/payload.js';
 import { present } from '../core/present.js';
 import type { SkippedSlot, SlotEnd } from '../core/request.js';
 import { answered } from './answered.js';
-import { lockMs, recordAgainMs, stalledCheckMs, unlimited } from './holds.js';
+import { unlimited } from './holds.js';
+import { SlotConsumer } from './slot-consumer.js';
 import { keepEvents, type Store } from './store/store.js';
 
 export interface SlotRequest extends Payload {
@@ -79,7 +80,7 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
     store.backend,
   );
   queue.on('error', onError);
-  let worker: Worker<SlotRequest, SlotEnd> | undefined;
+  let consumer: SlotConsumer<SlotRequest, SlotEnd> | undefined;
   return {
     async add(request) {
       const id = idOf(request.job, request.slot);
@@ -100,6 +101,7 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
           },
         ),
       );
+      consumer?.look();
     },
     async end(job, slot) {
       const entry = await answered(queue.getJob(idOf(job, slot)));
@@ -119,31 +121,19 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
       return newestOf(before);
     },
     decide({ decide, outlived, left }) {
-      worker = new Worker<SlotRequest, SlotEnd>(
-        queueName,
-        async (entry, token) => {
-          const { data } = entry;
+      consumer = new SlotConsumer<SlotRequest, SlotEnd>(store, queueName, {
+        async decide(data) {
           if (isFromNewer(data)) {
             left(data);
-            await answered(entry.moveToDelayed(Date.now() + leftToNewerMs, token));
-            throw new DelayedError();
+            return leftToNewerMs;
           }
           const end = await decide(data);
           const old = outlived(data);
           if (old !== undefined) await answered(queue.remove(idOf(data.job, old)));
           return end;
         },
-        {
-          ...store.options(),
-          concurrency: 20,
-          lockDuration: lockMs,
-          stalledInterval: stalledCheckMs,
-          runRetryDelay: recordAgainMs,
-          maxStalledCount: unlimited,
-        },
-        store.backend,
-      );
-      worker.on('error', onError);
+        onError,
+      });
     },
     async skipped(job, limit) {
       const entries = await answered(queue.getJobs(['completed'], 0, mostListed - 1));
@@ -162,7 +152,7 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
       return newestOf(entries.flatMap((entry) => (entry === undefined ? [] : [entry.data])));
     },
     async close() {
-      await worker?.close();
+      await consumer?.close();
       await queue.close();
     },
   };

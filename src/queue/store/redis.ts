@@ -66,7 +66,8 @@ export async function openRedis(
   }
   return {
     kind: 'redis',
-    options: () => ({ connection: client }),
+    // BullMQ's look at the version fails when the connection is lost just then, and with it the object for good.
+    options: () => ({ connection: client, skipVersionCheck: true }),
     backend: createBoundedBackend,
     async ping() {
       if (client.status !== 'ready')

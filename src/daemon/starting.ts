@@ -78,6 +78,7 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
       return (path, isFolder) => !scope.excludes(path, isFolder);
     },
     isPaused: (job) => jobPauses.of(job) !== undefined,
+    isQueueAway: () => queue.trouble() !== undefined,
     onNote: (job, level, message) => log[level](`${job}: ${message}`),
   });
 

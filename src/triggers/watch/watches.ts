@@ -13,6 +13,8 @@ export interface WatchesOptions {
   /** Whether a path below the job's source is in scope. */
   readonly wanted: (job: Job) => (path: string, isFolder: boolean) => boolean;
   readonly isPaused: (job: string) => boolean;
+  /** Whether it is known that the queue is out of reach: then a request that fails is no news. */
+  readonly isQueueAway: () => boolean;
   readonly onNote: (job: string, level: 'info' | 'warn', message: string) => void;
 }
 
@@ -60,8 +62,10 @@ export function createWatches(options: WatchesOptions): Watches {
       request: (folders) => options.request(job, folders),
       endOf: options.endOf,
       isPaused: () => options.isPaused(job.name),
-      onError: (error) =>
-        note('warn', `changes seen by the watch could not be queued yet: ${error.message}`),
+      onError(error) {
+        if (options.isQueueAway()) return;
+        note('warn', `changes seen by the watch could not be queued yet: ${error.message}`);
+      },
     });
     const watch = watchFolder({
       root: job.from.path,

@@ -3,10 +3,10 @@ import type { RootLog } from '../observe/log.js';
 
 /** Warns of it, once for each job: `what` is `run R` or `slot T`. */
 export function leftToNewer(log: RootLog): (job: string, what: string) => void {
-  const told = new Set<string>();
+  const named = new Set<string>();
   return (job, what) => {
-    if (told.has(job)) return;
-    told.add(job);
+    if (named.has(job)) return;
+    named.add(job);
     log.warn(
       `${job}: ${what} was requested by a newer version of ferryline, and is left to a process of that version`,
     );

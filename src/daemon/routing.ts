@@ -45,7 +45,7 @@ export class Routing {
     this.#parts = parts;
   }
 
-  /** Moves the runs that wait for another worker than their job asks for now. Rejects while the queue is out of reach. */
+  /** Moves the runs that wait for another worker than the one their job names. Rejects while the queue is out of reach. */
   async use({ jobs }: Config): Promise<void> {
     const { runs, log } = this.#parts;
     for (const place of runs.unfinished()) {

@@ -135,7 +135,7 @@ export class Working {
     return closeAll([this.logins, this.#pool]);
   }
 
-  /** A request that only a newer version can read waits for one; which job asks for that is told once. */
+  /** A request that only a newer version can read waits for one; the log says once which job asks for that. */
   async #leaveOrCarryOut(assignment: Assignment): Promise<AttemptEnd> {
     const { job, run } = assignment.request;
     if (!isFromNewer(assignment.request))

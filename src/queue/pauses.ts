@@ -60,15 +60,15 @@ export async function openPauses(options: PausesOptions): Promise<Pauses> {
     if (entry === undefined) await answered(queue.add('pause', data, { jobId: key }));
     else await answered(entry.updateData(data));
   };
-  /** Pauses that were told of, since this version can't read them. */
-  const told = new Set<string>();
+  /** Pauses that the log has named, since this version can't read them. */
+  const named = new Set<string>();
   const isRead = (data: Payload & { job: string }): boolean => {
     if (!isFromNewer(data)) return true;
-    if (!told.has(data.job))
+    if (!named.has(data.job))
       onWarning(
         `the pause ${escapeText(data.job)} was set by a newer version of ferryline; this one can't read it, and goes by what it knew before`,
       );
-    told.add(data.job);
+    named.add(data.job);
     return false;
   };
   const takeNewer = (key: string, other: PauseState) => {

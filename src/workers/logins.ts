@@ -140,7 +140,7 @@ export class Logins {
         login.taking = undefined;
       });
       login.taking = login.trying.then(() => {});
-      login.taking.catch(() => {}); // told to the one who tries
+      login.taking.catch(() => {}); // the one who tries gets it
     }
     const missing = await login.trying;
     if (missing !== undefined) return missing;

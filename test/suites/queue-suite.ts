@@ -858,7 +858,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await Promise.all([first.close(), second.close()]);
     });
 
-    test('a pause that only a newer version can read is told of once, and stays as it is', async () => {
+    test('a pause that only a newer version can read is logged once, and stays as it is', async () => {
       const here = await temporaryFolder();
       const [store] = kit.stores;
       const scope = { scope: 'job', job: fresh() } as const;

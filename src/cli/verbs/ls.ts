@@ -99,7 +99,7 @@ class Listing {
     }
   }
 
-  /** A folder below the root that could not be listed is told, and the others go on. */
+  /** A folder below the root that could not be listed is reported, and the others go on. */
   #notListed(thrown: unknown): undefined {
     if (!(thrown instanceof FerryError) || thrown.kind !== 'io') throw thrown;
     this.#context.output.error(thrown);

@@ -8,6 +8,7 @@ import { byBytes, type Entry, isOurs, join } from '../../core/entry.js';
 import { applyComparison } from './apply-comparison.js';
 import { settleAside } from './aside.js';
 import { compareFiles, mayReplace } from './compare.js';
+import { placeOf, presentPath, sourcePath } from './entry-paths.js';
 import type { Scope } from './filter.js';
 import {
   type Descent,
@@ -135,7 +136,7 @@ function collide(folder: Folder, group: Twin, ours: readonly SourceEntry[]): voi
       : 'both would have the same name at the destination';
   for (const name of names)
     plan.conflicts.push({
-      ...placeOf(folder, ours.find((entry) => entry.name === name) ?? { name }),
+      ...placeOf(folder.pair, ours.find((entry) => entry.name === name) ?? { name }),
       kind: 'conflict',
       message: `its name collides with "${names.find((it) => it !== name)}": ${why}`,
     });
@@ -235,12 +236,6 @@ function planOld({ plan, pair }: Folder, entry: DestinationEntry, as: string): v
   plan.actions.push({ action: 'delete', path, as, seen: snapshotOf(entry) });
 }
 
-/** The destination's path of an entry as it is now, if it is not yet the one the plan has for it. */
-function presentPath({ pair }: Folder, { name, aside }: DestinationEntry): { at?: string } {
-  if (aside === undefined && pair.at === undefined) return {};
-  return { at: join(pair.at ?? pair.path, aside ?? name) };
-}
-
 /** Plans an entry that only the destination has. */
 function planSurplus(
   folder: Folder,
@@ -250,7 +245,7 @@ function planSurplus(
 ): void {
   const { plan, pair, rules } = folder;
   const isAside = pair.isAside === true;
-  const present = presentPath(folder, destination);
+  const present = presentPath(folder.pair, destination);
   const counts = isCarried(destination, rules);
   if (counts) plan.destinationFiles++;
   if (!rules.deletes) {
@@ -279,18 +274,6 @@ function emptied(path: string): Descent {
 /** Whether a run copies this kind of entry, so that a mirror may delete the destination's. */
 function isCarried({ kind }: Entry, { symlinks }: PlanRules): boolean {
   return kind === 'file' || (kind === 'link' && symlinks === 'preserve');
-}
-
-/** The source's path of an entry of this folder. */
-function sourcePath(pair: FolderPair, entry: Pick<SourceEntry, 'name' | 'from'>): string {
-  return entry.from ?? join(pair.from, entry.name);
-}
-
-/** The path of an entry, and the source's path if that is another one. */
-function placeOf({ pair }: Folder, entry: Pick<SourceEntry, 'name' | 'from'>) {
-  const path = join(pair.path, entry.name);
-  const from = sourcePath(pair, entry);
-  return from === path ? { path } : { path, from };
 }
 
 /** Plans an entry that the destination lacks. */
@@ -326,7 +309,7 @@ function planBoth(
   const { plan, pair, rules } = folder;
   if (source.kind === 'folder') {
     const from = sourcePath(pair, source);
-    const present = presentPath(folder, destination);
+    const present = presentPath(folder.pair, destination);
     plan.descend.push({
       ...{ path, from, source: true, destination: true, mode: source.mode },
       ...present,
@@ -350,7 +333,7 @@ function planBoth(
     source,
     destination,
     ...(sameName ? {} : { rename: join(pair.path, destination.name) }),
-    ...presentPath(folder, destination),
+    ...presentPath(folder.pair, destination),
   };
   // `after` acts only on what is proven: size and mtime alone may be those of another file
   if (result.is === 'undecided' || (result.is === 'equal' && rules.listEqual))
@@ -394,14 +377,14 @@ function planReplacement(
   const mayDelete = rules.deletes && (isFolder || isCarried(destination, rules));
   if (out || !mayDelete) {
     plan.conflicts.push({
-      ...placeOf(folder, source),
+      ...placeOf(folder.pair, source),
       kind: 'conflict',
       message: `the destination has a ${destination.kind}${out ? ' out of scope' : ''} where the source has a ${source.kind}`,
     });
     return;
   }
   plan.actions.push({ action: 'delete', path, seen: snapshotOf(destination) });
-  if (isFolder) plan.descend.push({ ...emptied(path), ...presentPath(folder, destination) });
+  if (isFolder) plan.descend.push({ ...emptied(path), ...presentPath(folder.pair, destination) });
   else plan.destinationFiles++;
   planNew(folder, path, source, included);
 }

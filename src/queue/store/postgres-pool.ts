@@ -124,7 +124,7 @@ class SharedListener {
     return connection;
   }
 
-  /** Everything that listened is told, and listens again on a new connection. */
+  /** Everything that listened hears of it, and listens again on a new connection. */
   #lost(connection: Promise<pg.Client>, error: Error): void {
     void connection.then(destroy, () => {});
     if (this.#connection !== connection) return;

@@ -102,7 +102,7 @@ const handshake = new Set(['hello', 'auth', 'select', 'client', 'info']);
 /**
  * Makes commands fail once the connection has been lost for `patienceMs`, those that wait for it
  * too. ioredis by itself would keep every command until the connection is back, and send it then,
- * long after its caller was told that it failed.
+ * long after its caller learnt that it failed.
  */
 function failWhileAway(client: Redis, reason: () => Error): void {
   const send = client.sendCommand.bind(client);

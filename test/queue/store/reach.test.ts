@@ -154,7 +154,7 @@ describe('Redis', () => {
     ]);
   });
 
-  test('a login that stops working is told', async () => {
+  test('a login that stops working is reported', async () => {
     const told: string[] = [];
     const command = (...args: string[]) =>
       redis.command('--no-auth-warning', '-a', 'secret', ...args);

@@ -1,0 +1,27 @@
+/** Where an entry of the folder that is planned is, on both sides. */
+import { join } from '../../core/entry.js';
+import type { DestinationEntry, FolderPair, SourceEntry } from './folder-types.js';
+
+/** The source's path of an entry. */
+export function sourcePath(pair: FolderPair, entry: Pick<SourceEntry, 'name' | 'from'>): string {
+  return entry.from ?? join(pair.from, entry.name);
+}
+
+/** The path of an entry, and the source's path if that is another one. */
+export function placeOf(
+  pair: FolderPair,
+  entry: Pick<SourceEntry, 'name' | 'from'>,
+): { readonly path: string; readonly from?: string } {
+  const path = join(pair.path, entry.name);
+  const from = sourcePath(pair, entry);
+  return from === path ? { path } : { path, from };
+}
+
+/** The destination's path of an entry as it is now, if it is not yet the one the plan has for it. */
+export function presentPath(
+  pair: FolderPair,
+  { name, aside }: DestinationEntry,
+): { readonly at?: string } {
+  if (aside === undefined && pair.at === undefined) return {};
+  return { at: join(pair.at ?? pair.path, aside ?? name) };
+}

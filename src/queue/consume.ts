@@ -7,6 +7,7 @@ import type { Report } from '../core/events.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
 import { Fetcher, type Taken } from './fetcher.js';
 import { type Hold, recordAgainMs, stalledCheckMs } from './holds.js';
+import { Looker } from './looker.js';
 import { Parked } from './parked.js';
 import { runsQueueName } from './run-queues.js';
 import type { Store } from './store/store.js';
@@ -65,8 +66,7 @@ class RunConsumer implements Consumer {
   readonly #timers: NodeJS.Timeout[];
   /** Whose turn it is to be fetched from first. */
   #turn = 0;
-  #looking: Promise<void> | undefined;
-  #lookAgain = false;
+  readonly #looker: Looker;
   /** When it looks for entries that wait for a moment, ms since the epoch. */
   #dueAt = Number.POSITIVE_INFINITY;
   #dueTimer: NodeJS.Timeout | undefined;
@@ -82,6 +82,7 @@ class RunConsumer implements Consumer {
           onError: options.onError,
         }),
     );
+    this.#looker = new Looker(() => this.#look(), options.onError);
     this.#timers = [
       setInterval(() => this.look(), lookEveryMs[store.kind]).unref(),
       setInterval(() => void this.#returnStalled(), stalledCheckMs).unref(),
@@ -91,11 +92,7 @@ class RunConsumer implements Consumer {
   }
 
   look(): void {
-    this.#lookAgain = true;
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
-      if (this.#lookAgain) this.look();
-    });
+    this.#looker.call();
   }
 
   released(permit: string): void {
@@ -110,24 +107,21 @@ class RunConsumer implements Consumer {
 
   async close(): Promise<void> {
     await this.pause();
-    await this.#looking;
+    await this.#looker.settled();
     while (this.#inHand.size > 0) await Promise.all(this.#inHand);
     await Promise.all(this.#fetchers.map((fetcher) => fetcher.close()));
   }
 
   /** Fetches while there are places and runs. */
   async #look(): Promise<void> {
-    while (this.#lookAgain) {
-      this.#lookAgain = false;
-      let empty = 0;
-      while (empty < this.#fetchers.length) {
-        const leave = this.#paused ? undefined : this.#options.takePlace();
-        // A place that becomes free makes it look again.
-        if (leave === undefined) return;
-        const fetcher = this.#fetchers[this.#turn++ % this.#fetchers.length] as RunFetcher;
-        if (await this.#fetch(fetcher, leave)) empty = 0;
-        else empty++;
-      }
+    let empty = 0;
+    while (empty < this.#fetchers.length) {
+      const leave = this.#paused ? undefined : this.#options.takePlace();
+      // A place that becomes free makes it look again.
+      if (leave === undefined) return;
+      const fetcher = this.#fetchers[this.#turn++ % this.#fetchers.length] as RunFetcher;
+      if (await this.#fetch(fetcher, leave)) empty = 0;
+      else empty++;
     }
   }
 

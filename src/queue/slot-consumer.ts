@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fetcher, type Taken } from './fetcher.js';
 import { recordAgainMs, stalledCheckMs, unlimited } from './holds.js';
+import { Looker } from './looker.js';
 import type { Store } from './store/store.js';
 
 export interface SlotConsumerOptions<Data, End> {
@@ -20,14 +21,14 @@ export class SlotConsumer<Data, End> {
   readonly #options: SlotConsumerOptions<Data, End>;
   readonly #inHand = new Set<Promise<void>>();
   readonly #timers: NodeJS.Timeout[];
-  #looking: Promise<void> | undefined;
-  #lookAgain = false;
+  readonly #looker: Looker;
   #closed = false;
 
   constructor(store: Store, queue: string, options: SlotConsumerOptions<Data, End>) {
     const { onError } = options;
     this.#options = options;
     this.#fetcher = new Fetcher(store, queue, { mostDeaths: unlimited, onError });
+    this.#looker = new Looker(() => this.#look(), onError);
     this.#timers = [
       setInterval(() => this.look(), lookEveryMs).unref(),
       setInterval(() => void this.#returnStalled(), stalledCheckMs).unref(),
@@ -38,38 +39,28 @@ export class SlotConsumer<Data, End> {
 
   /** A slot may be there. */
   look(): void {
-    this.#lookAgain = true;
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
-    });
+    this.#looker.call();
   }
 
   /** Takes no more slots; resolves when those in hand are decided. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#looking;
+    await this.#looker.settled();
     await Promise.all(this.#inHand);
     await this.#fetcher.close();
   }
 
-  /** Never rejects. */
+  /** Rejects while the store is out of reach. */
   async #look(): Promise<void> {
-    try {
-      while (this.#lookAgain && !this.#closed) {
-        this.#lookAgain = false;
-        while (this.#inHand.size < mostAtOnce && !this.#closed) {
-          const taken = await this.#fetcher.fetch();
-          if (taken.entry === undefined) break;
-          const work = this.#decide(taken).finally(() => {
-            this.#inHand.delete(work);
-            this.look();
-          });
-          this.#inHand.add(work);
-        }
-      }
-    } catch (error) {
-      this.#options.onError(error as Error);
+    while (this.#inHand.size < mostAtOnce && !this.#closed) {
+      const taken = await this.#fetcher.fetch();
+      if (taken.entry === undefined) return;
+      const work = this.#decide(taken).finally(() => {
+        this.#inHand.delete(work);
+        this.look();
+      });
+      this.#inHand.add(work);
     }
   }
 

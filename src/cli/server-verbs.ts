@@ -7,6 +7,10 @@ import type { DoctorFlags } from './verbs/doctor.js';
 import type { InitFlags } from './verbs/init.js';
 import type { LsFlags } from './verbs/ls.js';
 
+const oneFileText = `
+FROM's contents go into the folder TO, which is made if it is missing. If FROM is one file, TO is
+its new name, as with scp; it goes into TO if that is a folder or ends in a slash.`;
+
 /** Adds the verbs that need no jobs.yml. */
 export function addServerVerbs(program: Command, wrap: Wrap): void {
   program.commandsGroup('Without jobs.yml:');
@@ -24,6 +28,7 @@ export function addServerVerbs(program: Command, wrap: Wrap): void {
         'a local path, [user@]host:path, sftp://[user@]host[:port]/path, or REMOTE:path',
       )
       .description(description);
+    if (verb !== 'mirror') command.addHelpText('after', oneFileText);
     addRuleFlags(addRunFlags(addHostFlags(command))).action(
       wrap(async (context, flags: AdHocFlags, from: string, to: string) => {
         const { adHoc } = await import('./verbs/ad-hoc.js');

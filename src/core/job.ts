@@ -14,6 +14,8 @@ export interface Location {
   readonly path: string;
   /** For people: `./data`, `archive:data`. */
   readonly label: string;
+  /** A destination that may be a file's new name, as with scp: if the source is one file and no folder is there. Absent: it is a folder. */
+  readonly mayBeFile?: boolean;
 }
 
 /** A number of files, or a share of them in percent. */

@@ -9,7 +9,7 @@ import type { Endpoint } from './endpoint.js';
 import { FolderHandles, fdPaths, openFolder } from './local/folder-handles.js';
 import { type LocalSide, openLocal } from './local/local.js';
 import { localError } from './local/local-error.js';
-import { notAFolder, type Side, type SideRole } from './side.js';
+import { folderLabel, notAFolder, type Side, type SideRole } from './side.js';
 
 export async function openLocalSide(
   location: Location,
@@ -18,14 +18,18 @@ export async function openLocalSide(
 ): Promise<Side> {
   const { label } = location;
   const found = await findRoot(location);
-  if (found === 'missing')
-    return role === 'from' ? missingSource(location) : missingDestination(location);
+  if (found === 'missing') {
+    if (role === 'from') return missingSource(location);
+    const parent = await folderAbove(location);
+    return role === 'to' ? missingFolder(location, parent) : missingFile(location, parent);
+  }
   const { only, ...root } = found;
   if (only !== undefined && role === 'to') {
     root.folders.close();
     throw notAFolder(location);
   }
-  const local = openLocal(root, label);
+  const isNewName = only !== undefined && role === 'file';
+  const local = openLocal(root, isNewName ? folderLabel(location, only) : label);
   if (ahead && only === undefined) local.listAhead();
   return sideOf(local, root, only);
 }
@@ -82,9 +86,10 @@ function missingSource({ path: at, label }: Location): Side {
   return sideOf(local, root, undefined);
 }
 
-async function missingDestination(location: Location): Promise<Side> {
+/** The folder in which a missing destination would be created. */
+async function folderAbove(location: Location) {
   const above = path.dirname(location.path);
-  const parent = await openRoot(above).catch((error: NodeJS.ErrnoException) => {
+  return openRoot(above).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw unreadable(location, error);
     throw new FerryError(
       'config',
@@ -92,6 +97,16 @@ async function missingDestination(location: Location): Promise<Side> {
       { hint: 'create it, or mount what should be there' },
     );
   });
+}
+
+/** A file that a run would create. */
+function missingFile(location: Location, parent: Root): Side {
+  const only = path.basename(location.path);
+  return sideOf(openLocal(parent, folderLabel(location, only)), parent, only);
+}
+
+/** A folder that a run would create. */
+function missingFolder(location: Location, parent: Root): Side {
   const name = path.basename(location.path);
   // the parent stays in hand, and the root is opened through it
   const at = parent.folders.rootPath().replace(/\.$/, name);

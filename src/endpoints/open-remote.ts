@@ -23,7 +23,7 @@ import type { SessionPool } from './sftp/pool.js';
 import { isLost } from './sftp/repeat.js';
 import type { Session } from './sftp/session.js';
 import { openSftp } from './sftp/sftp.js';
-import { notAFolder, type Side, type SideRole } from './side.js';
+import { folderLabel, notAFolder, type Side, type SideRole } from './side.js';
 
 /** After this many new sessions, the loss of another one is the caller's error. */
 const mostNewSessions = 2;
@@ -78,15 +78,18 @@ async function resolveSide(
       : await resolved(wanted, resolving, location);
   const real = found.path;
   if (remote.root !== undefined && !liesIn(base, real)) throw leadsOut(location, remote, real);
-  const isFile = kind !== undefined && kind !== 'folder';
+  const isFile = kind === undefined ? role === 'file' : kind !== 'folder';
   if (isFile && role === 'to') throw notAFolder(location);
   const root = isFile ? posix.dirname(real) : real;
+  const only = isFile ? posix.basename(real) : undefined;
+  const label =
+    only !== undefined && role === 'file' ? folderLabel(location, only) : location.label;
   const features = await unlessAborted(session.features, signal);
   const open = (at: string, label: string, listed?: Promise<RawEntry[]>) =>
     openSftp({ pool, remote, features, root: at, label, listed });
   return {
-    endpoint: open(root, location.label, isFile ? undefined : listing),
-    only: isFile ? posix.basename(real) : undefined,
+    endpoint: open(root, label, isFile ? undefined : listing),
+    only,
     isConfined: found.isSure,
     elsewhere: (at, label) => open(at, label),
     reach: undefined,
@@ -98,7 +101,7 @@ async function resolveSide(
     moveTo: ({ endpoint }, from, to, ...rest) =>
       open('/', location.label).rename(below(root, from), below(endpoint.root, to), false, ...rest),
     makeRoot: async (abort) => {
-      if (kind === 'folder') return;
+      if (kind !== undefined) return;
       const whole = open('/', location.label);
       await makeFolders(whole, root.slice(1), base.slice(1), abort).catch((error) => {
         throw notMade(location, remote, error);

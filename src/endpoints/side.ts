@@ -6,12 +6,15 @@ import { escapeText } from '../core/text.js';
 import type { Endpoint } from './endpoint.js';
 import type { Reach } from './local/folder-handles.js';
 
-/** The source (`from`) or the destination (`to`) of a job. */
-export type SideRole = 'from' | 'to';
+/**
+ * The source (`from`) or the destination (`to`) of a job. `file` is the destination of one file, whose new
+ * name it is unless a folder is there.
+ */
+export type SideRole = 'from' | 'to' | 'file';
 
 export interface Side {
   readonly endpoint: Endpoint;
-  /** If the source is a single file: its name; the endpoint's root is then its folder. */
+  /** If the side is a single file: its name, which exists unless this is a destination; the endpoint's root is then its folder. */
   readonly only: string | undefined;
   /** False where nothing can show that its paths lie below their root: a server without REALPATH, a machine on which open folders are no paths. */
   readonly isConfined: boolean;
@@ -34,6 +37,14 @@ export interface Side {
   lost(signal: AbortSignal): Promise<string | undefined>;
   /** How a local side's paths are reached; undefined for a remote one. */
   readonly reach: Reach | undefined;
+}
+
+/** The label of the folder of a side that is one file: `archive:www` for `archive:www/a.txt`. */
+export function folderLabel({ label }: Location, file: string): string {
+  if (!label.endsWith(file)) return label;
+  const above = label.slice(0, -file.length);
+  if (above === '') return '.';
+  return /^\/$|:\/?$/.test(above) ? above : above.replace(/\/$/, '');
 }
 
 /** The error for a destination that is a file. */

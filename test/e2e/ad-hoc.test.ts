@@ -97,6 +97,63 @@ describe('user@host:path', () => {
   });
 });
 
+describe('one file', () => {
+  test('push: TO is its new name, as with scp, unless a folder is there or a slash ends it', async ({
+    sshd,
+    scene,
+  }) => {
+    scene.writeHere({ a: 'abc', 'not this': 'x' });
+    const push = async (to: string, ...more: string[]) => {
+      const words = ['push', './data/a', `${host(sshd)}:${scene.place}${to}`, ...keyed(sshd)];
+      const { code, stdout } = await scene.cli([...words, ...more]);
+      return { code, stdout };
+    };
+    expect(await push('/new/b.txt', '-n')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('b.txt'),
+    });
+    expect(await push('/new/b.txt')).toMatchObject({ code: 0 });
+    expect(await push('/new')).toMatchObject({ code: 0 });
+    expect(await push('/other/')).toMatchObject({ code: 0 });
+    expect(readTree(scene.there())).toEqual({
+      'new/b.txt': 'abc',
+      'new/a': 'abc',
+      'other/a': 'abc',
+    });
+    scene.writeHere({ a: 'changed' });
+    expect(await push('/new/b.txt')).toMatchObject({ code: 0 });
+    expect(readTree(scene.there('new'))).toEqual({ 'b.txt': 'changed', a: 'abc' });
+    expect(await push('/new/b.txt/')).toMatchObject({ code: 2 });
+  });
+
+  test('pull alike, and from one name to another on one server', async ({ sshd, scene }) => {
+    scene.writeThere({ a: 'abc', x: '' });
+    const from = `${host(sshd)}:${scene.place}/a`;
+    const pull = async (...words: string[]) => (await scene.cli([...words, ...keyed(sshd)])).code;
+    expect(await pull('pull', from, 'b.txt')).toBe(0);
+    expect(await pull('pull', from, './')).toBe(0);
+    expect(await pull('pull', from, 'none/b.txt')).toBe(2);
+    const read = (name: string) => readFileSync(join(scene.cwd, name), 'utf8');
+    expect([read('b.txt'), read('a')]).toEqual(['abc', 'abc']);
+    expect(await pull('push', from, `${host(sshd)}:${scene.place}/c`)).toBe(0);
+    expect(await pull('push', from, `${host(sshd)}:${scene.place}/./a`)).toBe(2);
+    expect(readTree(scene.there())).toEqual({ a: 'abc', x: '', c: 'abc' });
+  });
+
+  test('`after: delete` removes it by its own name', async ({ sshd, scene }) => {
+    scene.writeHere({ a: 'abc', b: 'another' }, { mtime: 1_700_000_000 });
+    const to = `${host(sshd)}:${scene.place}/b`;
+    scene.writeThere({});
+    const { code } = await scene.cli([
+      ...['push', './data/a', to, ...keyed(sshd)],
+      ...['--after', 'delete'],
+    ]);
+    expect(code).toBe(0);
+    expect(readTree(scene.here())).toEqual({ b: 'another' });
+    expect(readTree(scene.there())).toEqual({ b: 'abc' });
+  });
+});
+
 describe('sftp://', () => {
   test('is absolute, with user and port', async ({ sshd, scene }) => {
     scene.writeHere({ 'a b.txt': 'a' });

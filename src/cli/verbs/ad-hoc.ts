@@ -25,7 +25,7 @@ export async function adHoc(
     ? await readConfigIfAny(context)
     : undefined;
   const from = locate(fromText, config, flags, context);
-  const to = locate(toText, config, flags, context);
+  const to = destinationOf(operation, toText, locate(toText, config, flags, context));
   const overrides = overridesFrom(flags);
   const job = adHocJob({ operation, ...overrides }, { from, to }, { home, folder: cwd });
   const choices = {
@@ -45,6 +45,12 @@ export async function adHoc(
       ? undefined
       : await permitsFor([from, to], config, context);
   return runJobs([job], state, { ...choices, ...present({ permits }) }, context);
+}
+
+/** As with scp, TO is a file's new name if FROM is one file and no folder is there, unless it ends in a slash or a dot. */
+function destinationOf(operation: Operation, text: string, to: Location): Location {
+  const isFolder = operation === 'mirror' || /(?:^|[/:])\.{0,2}$/.test(text);
+  return isFolder ? to : { ...to, mayBeFile: true };
 }
 
 /** Logins on a remote of jobs.yml count among those of its jobs; an ssh host that it does not name has no permits. */

@@ -6,6 +6,7 @@
  * A dry run ends before `transfer`; the plan it prints is the very object that would be carried out.
  */
 import { setMaxListeners } from 'node:events';
+import { posix } from 'node:path';
 import { FerryError } from '../../core/errors.js';
 import type { Emit, Report, Trigger } from '../../core/events.js';
 import { type Job, type Location, partsOf, type ScopeRules } from '../../core/job.js';
@@ -14,7 +15,7 @@ import type { Remote } from '../../core/remote.js';
 import { count, escapeText } from '../../core/text.js';
 import { openSide } from '../../endpoints/open.js';
 import type { SessionPool } from '../../endpoints/sftp/pool.js';
-import type { Side } from '../../endpoints/side.js';
+import type { Side, SideRole } from '../../endpoints/side.js';
 import { Scope } from '../../jobs/plan/filter.js';
 import { fileMatcher } from '../../jobs/plan/patterns.js';
 import type { Plan } from '../../jobs/plan/plan.js';
@@ -125,7 +126,7 @@ async function carryOut(
   const keepQuirks = await recallQuirks(state, remotesOf(job), pool, (message) =>
     emit({ event: 'notice', level: 'info', message }),
   );
-  const open = async (location: Location, role: 'from' | 'to', ahead: boolean) => {
+  const open = async (location: Location, role: SideRole, ahead: boolean) => {
     const found = await openSide(location, role, pool, signal, ahead);
     const side = context.isOurs === undefined ? found : ownedSide(found, context.isOurs);
     opened.push(side);
@@ -134,8 +135,10 @@ async function carryOut(
   try {
     // a local source is opened first and listed while the destination connects
     const whole = context.folders === undefined;
-    const early = job.from.remote === undefined ? await open(job.from, 'from', whole) : undefined;
-    const found = await open(job.to, 'to', whole);
+    const isFirst = job.from.remote === undefined || job.to.mayBeFile === true;
+    const early = isFirst ? await open(job.from, 'from', whole) : undefined;
+    const isFile = job.to.mayBeFile === true && early?.only !== undefined;
+    const found = await open(job.to, isFile ? 'file' : 'to', whole && !isFile);
     const source = early ?? (await open(job.from, 'from', whole));
     if (job.modes === 'source') readOnly = new ReadOnlyFolders(source.endpoint, found);
     const destination = readOnly?.side ?? found;
@@ -248,6 +251,7 @@ function scanSides(
     source: source.endpoint,
     destination: destination.endpoint,
     only: source.only,
+    ...present({ newName: destination.only }),
     ...present({ folders }),
     scope: Scope.of(scopeFor(job, trigger), start, reservedFolders(job)),
     rules: {
@@ -306,7 +310,9 @@ function noteTimes({ noted }: StoredTimes, destination: Side, emit: Emit): void 
 function refuseOverlap(...sides: readonly [Location, Side][]): void {
   const [from, to] = sides.map(([location]) => location) as [Location, Location];
   if (from.remote?.name !== to.remote?.name) return;
-  const [a, b] = sides.map(([, { endpoint }]) => `${endpoint.root}/`) as [string, string];
+  const [a, b] = sides.map(
+    ([, { endpoint, only = '' }]) => `${posix.join(endpoint.root, only)}/`,
+  ) as [string, string];
   if (a.startsWith(b) || b.startsWith(a))
     throw new FerryError(
       'config',

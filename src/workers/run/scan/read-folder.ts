@@ -53,6 +53,8 @@ export interface FolderReaderParts {
   readonly destination: Endpoint;
   /** The source's name if it is one file. */
   readonly only: string | undefined;
+  /** The name that this file gets at the destination; absent: the same. */
+  readonly newName?: string;
   /** Present if the run is limited to folders. */
   readonly folders?: readonly string[];
   readonly scope: Scope;
@@ -148,7 +150,8 @@ export class FolderReader {
     task: FolderTask,
     scope: Scope,
   ): Promise<readonly SourceEntry[]> {
-    const resolved = await this.#resolveLinks(this.#wanted(entries, task), task, scope);
+    const wanted = this.#wanted(entries, task, this.#parts.only);
+    const resolved = this.#renamed(await this.#resolveLinks(wanted, task, scope), task);
     // a folder on the way to a requested one matters only if it is still a folder
     return task.requested?.itself === false
       ? resolved.filter(({ kind }) => kind === 'folder')
@@ -156,11 +159,17 @@ export class FolderReader {
   }
 
   /** With a source that is one file, only that file's name counts at the root. */
-  #wanted(entries: readonly Entry[], task: FolderTask): readonly Entry[] {
-    const { only } = this.#parts;
-    return only !== undefined && task.path === ''
-      ? entries.filter((entry) => entry.name === only)
+  #wanted<E extends Entry>(entries: readonly E[], task: FolderTask, name?: string): readonly E[] {
+    return name !== undefined && task.path === ''
+      ? entries.filter((entry) => entry.name === name)
       : entries;
+  }
+
+  /** A source that is one file, under the name that it gets at the destination. */
+  #renamed(entries: readonly SourceEntry[], task: FolderTask): readonly SourceEntry[] {
+    const { newName } = this.#parts;
+    if (newName === undefined || task.path !== '') return entries;
+    return entries.map((entry) => ({ ...entry, name: newName, from: entry.from ?? entry.name }));
   }
 
   async #resolveLinks(
@@ -198,7 +207,8 @@ export class FolderReader {
         this.leftovers.push({ path: join(task.at ?? task.path, name), size });
     if (task.path === '')
       this.hasReserved = entries.some((e) => e.name === reservedFolder && e.kind === 'folder');
-    const wanted = this.#wanted(entries, task);
+    const { only, newName = only } = this.#parts;
+    const wanted = this.#wanted(entries, task, newName);
     if (rules.symlinks !== 'preserve' || !wanted.some((entry) => entry.kind === 'link'))
       return wanted;
     return Promise.all(

@@ -37,6 +37,8 @@ export interface ScanRequest {
   readonly destination: Endpoint;
   /** The source's name if it is one file; the rest of its folder is ignored. */
   readonly only: string | undefined;
+  /** The name that this file gets at the destination; absent: the same. */
+  readonly newName?: string;
   /** The folders below the source's root to which the run is limited (see only-folders.ts); absent: the whole tree. */
   readonly folders?: readonly string[];
   readonly scope: Scope;

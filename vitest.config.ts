@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config';
 // FERRYLINE_TEST_REPORT names a file for the totals that .ci/run adds up.
 const report = process.env.FERRYLINE_TEST_REPORT;
 
+// They read the sources alone, so that `npm run check` can run them anywhere.
+const rules = ['test/import-rules.test.ts', 'test/made-pages.test.ts'];
+
 export default defineConfig({
   plugins: [
     {
@@ -27,12 +30,11 @@ export default defineConfig({
         test: {
           name: 'ferryline',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/import-rules.test.ts'],
+          exclude: rules,
           globalSetup: ['test/kit/setup.ts'],
         },
       },
-      // Reads the sources alone, so that `npm run check` can run it anywhere.
-      { test: { name: 'rules', include: ['test/import-rules.test.ts'] } },
+      { test: { name: 'rules', include: rules } },
       {
         // The end-to-end suite once more, with the system's ssh as the transport.
         extends: true,

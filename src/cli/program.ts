@@ -270,12 +270,13 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
     );
   program
     .command('schema')
-    .description('print the JSON schema of jobs.yml, or its reference')
-    .option('--docs', 'print the reference of all keys, as Markdown')
+    .argument('[key...]', 'explain these keys, such as jobs.delete')
+    .description('print the JSON schema of jobs.yml, or explain its keys')
+    .option('--docs', 'explain all keys, as Markdown')
     .action(
-      wrap(async (context, flags: SchemaFlags) => {
+      wrap(async (context, flags: SchemaFlags, keys: string[]) => {
         const { schema } = await import('./verbs/schema.js');
-        return schema(flags, context);
+        return schema(keys, flags, context);
       }),
     );
   program

@@ -17,9 +17,10 @@ import { mergeRemote, type RemoteKeys } from './merge.js';
 import { normaliseBandwidth } from './normalise.js';
 import { takeOff } from './off.js';
 import { checkOverrides } from './overrides.js';
-import { ConfigProblems, type Path, pathText } from './problems.js';
+import { type ConfigProblem, ConfigProblems, type Path, pathText } from './problems.js';
 import { loadRemotes } from './remotes.js';
 import { config, type RawConfig } from './schema.js';
+import { keyNameOf } from './schema-keys.js';
 import { isSecretPath, isWrittenOut, placeSecrets, secretsOf, takesSecrets } from './secrets.js';
 import { entriesOf, isMap, type PlainMap } from './shapes.js';
 
@@ -62,12 +63,12 @@ export function loadConfig(text: string, context: LoadContext): Config {
   const files = [{ ...context, text }, ...(context.more ?? [])] as const;
   const documents = parseDocuments(files, folder, problems);
   const { root, names } = documents;
-  const throwAny = () =>
-    problems.throwAny((problem) => {
-      const { file = 0, line, col } = documents.positionOf(problem);
-      const path = pathText(problem.path);
-      return `${names[file]}:${line}:${col} ${path === '' ? '' : `${path}: `}`;
-    }, documents.positionOf);
+  const prefix = (problem: ConfigProblem) => {
+    const { file = 0, line, col } = documents.positionOf(problem);
+    const path = pathText(problem.path);
+    return `${names[file]}:${line}:${col} ${path === '' ? '' : `${path}: `}`;
+  };
+  const throwAny = () => problems.throwAny(prefix, keyNameOf, documents.positionOf);
   if (root === undefined) throwAny();
 
   const secretPaths = new Map<number, Path>();

@@ -4,6 +4,7 @@ import { jobDefaults, type RawRules } from './job-schema.js';
 import { expand, type JobRules } from './merge.js';
 import { takeOff } from './off.js';
 import { ConfigProblems, type Path, pathText } from './problems.js';
+import { jobKeyNameOf } from './schema-keys.js';
 import { entriesOf, isMap, type PlainMap } from './shapes.js';
 
 /** Checks the keys against the schema of a job. Throws a config error that names every wrong one. */
@@ -19,7 +20,10 @@ export function checkOverrides(given: PlainMap): JobRules {
 
 /** Throws what is in `problems`, each after its key: there is no file to give a line of. */
 export function throwByKey(problems: ConfigProblems): void {
-  problems.throwAny((problem) => (problem.path.length === 0 ? '' : `${pathText(problem.path)}: `));
+  problems.throwAny(
+    (problem) => (problem.path.length === 0 ? '' : `${pathText(problem.path)}: `),
+    jobKeyNameOf,
+  );
 }
 
 function textPaths(value: unknown, path: Path, found = new Set<string>()): Set<string> {

@@ -28,6 +28,8 @@ export const maxTextLength = 4096;
 
 /** Problems one error lists; of the others it gives the number. */
 const problemsShown = 20;
+/** Keys that the error's next step names; of more it names the first. */
+const keysNamed = 4;
 /** Problems collected; then checking stops, so that a hopeless file takes no time. */
 const problemsCollected = 200;
 
@@ -55,9 +57,13 @@ export class ConfigProblems {
     return this.list.some((problem) => path.every((step, i) => problem.path[i] === step));
   }
 
-  /** Throws one config error with a line for each problem, sorted by position; returns if there are none. */
+  /**
+   * Throws one config error with a line for each problem, sorted by position; returns if there are none.
+   * `keyName` gives the name by which the reference explains the key at a path.
+   */
   throwAny(
     prefix: (problem: ConfigProblem) => string,
+    keyName: (path: Path) => string | undefined,
     positionOf: (problem: ConfigProblem) => Position = () => ({ line: 0, col: 0 }),
   ): void {
     if (this.list.length === 0) return;
@@ -71,10 +77,20 @@ export class ConfigProblems {
       ? `${problemsCollected - problemsShown} or more`
       : String(sorted.length - problemsShown);
     if (sorted.length > problemsShown) lines.push(`and ${more} more`);
-    throw new FerryError('config', lines.join('\n'), {
-      hint: '`ferryline schema --docs` prints every key, its values, default and an example',
-    });
+    const keys = sorted.map(({ problem }) => keyName(problem.path));
+    throw new FerryError('config', lines.join('\n'), { hint: whereToRead(keys) });
   }
+}
+
+/** Where the reference explains these keys: the first few of them. */
+function whereToRead(keys: readonly (string | undefined)[]): string {
+  const [first, ...others] = new Set(keys.filter((key) => key !== undefined));
+  if (first === undefined)
+    return '`ferryline schema --docs` prints every key with its values, default and an example, as docs/jobs-yml.md has them';
+  if (others.length === 0)
+    return `\`ferryline schema ${first}\` explains the key, as docs/jobs-yml.md#${first} does`;
+  const few = [first, ...others.slice(0, keysNamed - 1)].join(' ');
+  return `\`ferryline schema ${few}\` explains the keys, as docs/jobs-yml.md does`;
 }
 
 /** `jobs.nightly.exclude[0]`, safe to print. */

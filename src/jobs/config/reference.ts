@@ -1,6 +1,6 @@
 /**
  * The reference of jobs.yml, made from the schema: every key with what it takes, its default and an
- * example. `ferryline schema --docs` prints it as Markdown.
+ * example. reference-page.ts makes Markdown of it.
  */
 import { stringify } from 'yaml';
 import { z } from 'zod';
@@ -9,11 +9,12 @@ import { job } from './job-schema.js';
 import { isPlanned } from './planned.js';
 import { remote } from './remote-schema.js';
 import { config } from './schema.js';
-
-type Shape = Readonly<Record<string, z.core.$ZodType>>;
+import { type Shape, shapeOf } from './schema-keys.js';
 
 /** A key as the reference describes it. */
-interface ReferenceKey {
+export interface ReferenceKey {
+  /** By which messages, anchors and `ferryline schema` know it: `jobs.delete.max`. */
+  readonly name: string;
   /** From the top of its section: `delete.max`. */
   readonly path: readonly string[];
   /** What the key does, in sentences. */
@@ -53,32 +54,37 @@ export function reference(): ReferenceSection[] {
       about:
         'Keys that begin a line. Those that begin with `x-` are yours, and mean nothing to ferryline.',
       place: [],
-      keys: keysOf(config.shape),
+      keys: keysOf('', config.shape),
     },
     {
       title: 'Remotes',
       about: 'Keys of each server below `remotes`.',
       place: ['remotes', 'archive'],
-      keys: keysOf(remote.shape),
+      keys: keysOf('remotes', remote.shape),
     },
     {
       title: 'Defaults',
       about: 'Keys of `defaults`.',
       place: ['defaults'],
-      keys: keysOf(shapeOf(config.shape.defaults) ?? {}, false),
+      keys: keysOf('defaults', shapeOf(config.shape.defaults) ?? {}, false),
     },
     {
       title: 'Jobs',
       about: 'Keys of each job below `jobs`.',
       place: ['jobs', 'nightly'],
-      keys: keysOf(job.shape),
+      keys: keysOf('jobs', job.shape),
     },
   ];
 }
 
-function keysOf(shape: Shape, deep = true): ReferenceKey[] {
-  return [...walk(shape, [], shape, deep)];
+function keysOf(section: string, shape: Shape, deep = true): ReferenceKey[] {
+  return [...walk(shape, [], shape, deep)].map((key) => ({
+    ...key,
+    name: [section, ...key.path].filter((step) => step !== '').join('.'),
+  }));
 }
+
+type Unnamed = Omit<ReferenceKey, 'name'>;
 
 /** The keys of `shape`, which is below `top` at a path, and all below them. */
 function* walk(
@@ -86,7 +92,7 @@ function* walk(
   above: readonly string[],
   top: Shape,
   deep: boolean,
-): Generator<ReferenceKey> {
+): Generator<Unnamed> {
   for (const [key, schema] of Object.entries(shape)) {
     const path = [...above, key];
     const found = keyOf(path, schema as z.ZodType, top);
@@ -97,7 +103,7 @@ function* walk(
   }
 }
 
-function keyOf(path: readonly string[], schema: z.ZodType, top: Shape): ReferenceKey {
+function keyOf(path: readonly string[], schema: z.ZodType, top: Shape): Unnamed {
   const { description = '' } = schema.meta() ?? {};
   const [, text = description, standard] = /^(.*?)(?: Default: (.*)\.)?$/s.exec(description) ?? [];
   return {
@@ -150,19 +156,6 @@ function yamlOf(value: object): string {
   return text.trim().replace(/^\{ (.*) \}$/s, '$1');
 }
 
-/** The keys of the map that a schema takes, or of the maps in its list. */
-function shapeOf(schema: z.core.$ZodType): Shape | undefined {
-  if (schema instanceof z.ZodOptional) return shapeOf(schema.unwrap());
-  if (schema instanceof z.ZodArray) return shapeOf(schema.element);
-  if (schema instanceof z.ZodObject) return schema.shape;
-  if (!(schema instanceof z.ZodUnion)) return undefined;
-  for (const option of schema.options) {
-    const shape = shapeOf(option);
-    if (shape !== undefined) return shape;
-  }
-  return undefined;
-}
-
 /** What a schema takes, in words. */
 function takes(schema: z.core.$ZodType): string {
   const kind = kinds.get(schema as z.ZodType);
@@ -173,7 +166,13 @@ function takes(schema: z.core.$ZodType): string {
   if (schema instanceof z.ZodUnion) return schema.options.map(takes).join(', or ');
   if (schema instanceof z.ZodArray) return `a list, each ${takes(schema.element)}`;
   if (schema instanceof z.ZodRecord) return 'a map of names';
-  if (schema instanceof z.ZodObject) return `a map of ${listed(Object.keys(schema.shape), 'and')}`;
+  if (schema instanceof z.ZodObject) {
+    const usable = Object.entries(schema.shape).filter(([, inner]) => !isPlanned(inner));
+    return `a map of ${listed(
+      usable.map(([key]) => key),
+      'and',
+    )}`;
+  }
   if (schema instanceof z.ZodNumber)
     return `a whole number from ${schema.minValue} to ${schema.maxValue}`;
   return 'text';
@@ -182,44 +181,4 @@ function takes(schema: z.core.$ZodType): string {
 function listed(words: readonly string[], last: string): string {
   if (words.length < 2) return words.join('');
   return `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
-}
-
-/** The page, as Markdown. */
-export function referencePage(): string {
-  const sections = reference();
-  const planned = sections.flatMap(({ place, keys }) =>
-    keys.filter((key) => key.planned).map((key) => ({ place, key })),
-  );
-  return [
-    '# Keys of jobs.yml',
-    '`ferryline schema --docs` prints this page, `ferryline schema` the schema for editors.',
-    'Texts may contain `${VAR}`, `${VAR:-default}`, `${file:PATH}` and `${credential:NAME}`; passwords and passphrases also `${secret:NAME}`. An optional key of a remote or job may be `false`: it is off then, whatever `defaults` say.',
-    ...sections.flatMap(({ title, about, keys }) => [
-      `## ${title}`,
-      about,
-      ...keys.filter((key) => !key.planned).flatMap(keyLines),
-    ]),
-    '## Planned',
-    'These keys are known, and refused so far.',
-    planned.map(({ place, key }) => `- \`${nameIn(place, key.path)}\`: ${key.text}`).join('\n'),
-  ].join('\n\n');
-}
-
-function nameIn(place: readonly string[], path: readonly string[]): string {
-  const [section] = place;
-  return [
-    ...(section === undefined ? [] : [section, ...(place.length > 1 ? ['NAME'] : [])]),
-    ...path,
-  ].join('.');
-}
-
-function keyLines(key: ReferenceKey): string[] {
-  const { path, text, examples } = key;
-  const standard = key.default === undefined ? 'Required.' : `Default: ${key.default}.`;
-  return [
-    `### \`${path.join('.')}\``,
-    text,
-    `Takes ${key.takes}. ${standard}`,
-    `\`\`\`yaml\n${examples.join('\n# or\n')}\n\`\`\``,
-  ];
 }

@@ -1,8 +1,16 @@
 /** The reference of jobs.yml: complete, and true. */
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { reference, referencePage } from '../../../src/jobs/config/reference.js';
+import { ConfigProblems } from '../../../src/jobs/config/problems.js';
+import { reference } from '../../../src/jobs/config/reference.js';
+import {
+  referenceNames,
+  referenceOf,
+  referencePage,
+} from '../../../src/jobs/config/reference-page.js';
+import { everybody, uses } from '../../../src/jobs/config/reference-uses.js';
 import { jsonSchema } from '../../../src/jobs/config/schema.js';
+import { jobKeyNameOf, keyNameOf } from '../../../src/jobs/config/schema-keys.js';
 import { load } from '../../kit/loading.js';
 
 type Node = Readonly<Record<string, unknown>>;
@@ -10,10 +18,14 @@ type Map = Record<string, unknown>;
 
 const sections = reference();
 const keys = sections.flatMap((section) =>
-  section.keys.map((key) => ({ ...key, section, name: [...section.place, ...key.path].join('.') })),
+  section.keys.map((key) => ({
+    ...key,
+    section,
+    place: [...section.place, ...key.path].join('.'),
+  })),
 );
 const usable = keys.filter(({ planned }) => !planned);
-const titled = usable.map((key) => [key.name, key] as const);
+const titled = usable.map((key) => [key.place, key] as const);
 
 /** Every key of the editor's schema by its path, names of remotes and jobs left out. */
 function* inSchema(node: unknown, path: string): Generator<[string, Node]> {
@@ -132,11 +144,105 @@ describe('for editors', () => {
   });
 });
 
-test('the page has all of it', () => {
+describe('the page', () => {
   const page = referencePage();
-  for (const { section } of keys) expect(page).toContain(`\n## ${section.title}\n`);
-  for (const { path, text, takes } of usable)
-    expect(page).toContain(`### \`${path.join('.')}\`\n\n${text}\n\nTakes ${takes}. `);
-  expect(page).toContain('\n- `jobs.NAME.hooks`: commands that run before and after a run.\n');
-  expect(page).not.toMatch(/\[object|undefined/);
+  const names = referenceNames();
+
+  test('has every key once, with an anchor of its name', () => {
+    expect(new Set(names).size).toBe(names.length);
+    const anchors = [...page.matchAll(/<a id="([^"]+)">/g)].map(([, name]) => name);
+    expect(anchors.sort()).toEqual([...names].sort());
+    expect(page).not.toMatch(/\[object|undefined/);
+  });
+
+  test('has every section, and every key that is refused so far', () => {
+    for (const { section } of keys) expect(page).toContain(`\n## ${section.title}\n`);
+    expect(page).toContain('`jobs.hooks`: commands that run before and after a run.\n');
+  });
+
+  test('has tables of three tiers, each key in one of them, each with keys that exist', () => {
+    const tiers = page.slice(0, page.indexOf('\n## Top level'));
+    const rows = [...tiers.matchAll(/^\| \[`([^`]+)`\]\(#\1\) \|/gm)].map(([, name]) => name);
+    const outer = usable.filter(({ path }) => path.length === 1).map(({ name }) => name);
+    expect(rows.sort()).toEqual([...outer].sort());
+    const listed = [...everybody, ...uses.flatMap((use) => use.keys)];
+    expect(listed.filter((name) => !names.includes(name))).toEqual([]);
+  });
+});
+
+describe('a key is found', () => {
+  test.each([
+    [['jobs', 'nightly', 'delete', 'max'], 'jobs.delete.max'],
+    [['jobs', 'delete', 'exclude', 3], 'jobs.exclude'],
+    [['jobs', 'nightly', 'nonsense'], 'jobs'],
+    [['defaults', 'jobs', 'trash', 'keep'], 'jobs.trash.keep'],
+    [['defaults', 'nonsense'], 'defaults'],
+    [['remotes', 'a', 'bandwidth', 'windows', 0, 'hours'], 'remotes.bandwidth.windows.hours'],
+    [['groups', 'web', 0], 'groups'],
+    [['constructor'], undefined],
+    [['jobs', 'a', 'constructor'], 'jobs'],
+    [[], undefined],
+  ])('by its path %j: %s', (path, name) => expect(keyNameOf(path)).toBe(name));
+
+  test('by a path below a job, which a flag has', () =>
+    expect(jobKeyNameOf(['delete', 'max'])).toBe('jobs.delete.max'));
+
+  test.each([
+    ['jobs.delete.max', ['jobs.delete.max']],
+    ['jobs.nightly.exclude[2]', ['jobs.exclude']],
+    ['bandwidth', ['bandwidth']],
+    ['port', ['remotes.port']],
+    ['delete.max', ['jobs.delete.max']],
+  ])('as one types it: %s', (typed, found) => {
+    const text = referenceOf(typed) ?? '';
+    expect([...text.matchAll(/^### <a id="([^"]+)">/gm)].map(([, name]) => name)).toEqual(found);
+  });
+
+  test('a word that is no key is none', () => expect(referenceOf('jobs.nonsense')).toBeUndefined());
+
+  test('jobs and remotes also list the keys below them', () =>
+    expect(referenceOf('remotes')).toContain('[`remotes.port`](#remotes.port)'));
+});
+
+describe('an error of jobs.yml names where its keys are explained', () => {
+  const hintOf = (text: string) => {
+    try {
+      load(text);
+    } catch (error) {
+      return (error as { hint?: string }).hint;
+    }
+    return undefined;
+  };
+
+  test.each([
+    ['one key', 'remotes: { a: { host: h, port: 0 } }', ['remotes.port']],
+    ['an unknown key', 'remotes: { a: { host: h, prot: 22 } }', ['remotes']],
+    [
+      'a planned key',
+      'jobs: { a: { operation: push, from: a, to: b, hooks: {} } }',
+      ['jobs.hooks'],
+    ],
+  ])('%s', (_what, text, [name]) => {
+    expect(hintOf(text)).toBe(
+      `\`ferryline schema ${name}\` explains the key, as docs/jobs-yml.md#${name} does`,
+    );
+    expect(referencePage()).toContain(`<a id="${name}"></a>`);
+  });
+
+  test('several keys, and a file without any', () => {
+    expect(hintOf('remotes: { a: { port: 0, root: 5 } }')).toBe(
+      '`ferryline schema remotes.host remotes.port remotes.root` explains the keys, as docs/jobs-yml.md does',
+    );
+    expect(hintOf('- a')).toContain('`ferryline schema --docs` prints every key');
+  });
+
+  test('of many keys, the first few', () => {
+    const problems = new ConfigProblems();
+    for (const key of ['a', 'b', 'c', 'd', 'e', 'a'])
+      problems.add({ path: [key, problems.list.length], message: 'is wrong' });
+    const keyName = ([key]: readonly (string | number)[]) => String(key);
+    expect(() => problems.throwAny(() => '', keyName)).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('schema a b c d`') }),
+    );
+  });
 });

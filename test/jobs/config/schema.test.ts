@@ -22,10 +22,7 @@ function* keysOf(node: unknown, path = ''): Generator<[string, Node]> {
   }
 }
 
-describe('jobs.schema.json', () => {
-  it('is what `ferryline schema` prints; if not: ferryline schema > jobs.schema.json', () =>
-    expect(JSON.parse(read('jobs.schema.json'))).toEqual(jsonSchema()));
-
+describe('the schema', () => {
   it('describes every key', () => {
     const keys = [...keysOf(jsonSchema())];
     expect(keys.length).toBeGreaterThan(60);

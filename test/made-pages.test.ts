@@ -1,0 +1,16 @@
+/** Pages and files that are made from the sources are up to date; `npm run docs` makes them again. */
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { referencePage } from '../src/jobs/config/reference-page.js';
+import { jsonSchema } from '../src/jobs/config/schema.js';
+
+const made = (file: string) => join(import.meta.dirname, '..', file);
+const whatToDo = 'it is made from the sources: type `npm run docs`, and commit the file';
+
+test('jobs.schema.json is what `ferryline schema` prints', () =>
+  expect(`${JSON.stringify(jsonSchema(), null, 2)}\n`, whatToDo).toMatchFileSnapshot(
+    made('jobs.schema.json'),
+  ));
+
+test('docs/jobs-yml.md is what `ferryline schema --docs` prints', () =>
+  expect(`${referencePage()}\n`, whatToDo).toMatchFileSnapshot(made('docs/jobs-yml.md')));

@@ -95,6 +95,16 @@ export interface WatchView {
   readonly whyDegraded?: string;
 }
 
+/** When a job's schedule runs it next. */
+export interface JobSlots {
+  readonly job: string;
+  readonly timezone: string;
+  /** The hours of its window. */
+  readonly window?: string;
+  /** ISO 8601, UTC; none if there is none in the next five years. Absent: the job has no schedule. */
+  readonly slots?: readonly string[];
+}
+
 /** A job as `status` lists it. */
 export interface JobView extends WatchView {
   readonly job: string;

@@ -12,6 +12,7 @@ import { findRunLog } from '../server/find-run-log.js';
 import type { History } from '../state/history.js';
 import type { IndexedReports } from '../state/indexed-reports.js';
 import { namesOfLogs } from '../state/reports.js';
+import { jobSlots } from '../triggers/schedule/job-slots.js';
 import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
 import type { JobPauses } from './job-pauses.js';
@@ -55,6 +56,8 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     jobs: () => parts.inUse.config.jobs,
     remotes: () => parts.inUse.config.remotes.keys(),
     about: aboutDaemon(parts),
+    looks: () => parts.inUse.looks,
+    slotsOf: (job) => jobSlots(job, queue.store.clock()),
     nextSlot: starting.nextSlot,
     watchState: starting.watchState,
     newRunId: parts.newRunId,

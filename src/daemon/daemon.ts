@@ -28,16 +28,15 @@ import { jobMarks } from './config-digest.js';
 import { Emptied } from './emptied.js';
 import { type Closable, closeAll } from './ending.js';
 import { JobPauses } from './job-pauses.js';
-import { JobsInUse } from './jobs-in-use.js';
+import { JobsInUse, type ReadConfig } from './jobs-in-use.js';
 import type { Role } from './roles.js';
 import { Routing } from './routing.js';
 import { openStarting, type Starting } from './starting.js';
 import { Working } from './working.js';
 
-export interface DaemonOptions {
-  readonly config: Config;
+export interface DaemonOptions extends ReadConfig {
   /** Reads jobs.yml again. Rejects when it is invalid. */
-  readonly load: () => Promise<Config>;
+  readonly load: () => Promise<ReadConfig>;
   readonly state: string;
   readonly roles: readonly Role[];
   /** Names under which this process works: it also takes runs of jobs that ask for one of them. */
@@ -87,9 +86,7 @@ async function assemble(
 ): Promise<Daemon> {
   const { state, roles, log } = options;
   const inUse = new JobsInUse({
-    config: options.config,
-    load: options.load,
-    log,
+    ...options,
     onReloaded: (config) => warnOfUntakenJobs(config, options),
   });
   log.setRedact(inUse.redact);

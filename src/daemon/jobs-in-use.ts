@@ -5,10 +5,16 @@ import type { RootLog } from '../observe/log.js';
 import { type Redact, redactor } from '../observe/redact.js';
 import { configDigest, configDigestInTurns } from './config-digest.js';
 
-export interface JobsInUseOptions {
+/** jobs.yml as it was read. */
+export interface ReadConfig {
   readonly config: Config;
+  /** What its files looked like before that, as a text that differs once one of them does. */
+  readonly looks: string;
+}
+
+export interface JobsInUseOptions extends ReadConfig {
   /** Reads jobs.yml again. Rejects when it is invalid. */
-  readonly load: () => Promise<Config>;
+  readonly load: () => Promise<ReadConfig>;
   /** Called after a reload, once every part works by the new jobs.yml. */
   readonly onReloaded: (config: Config) => void;
   readonly log: RootLog;
@@ -24,6 +30,7 @@ export class JobsInUse {
   readonly #options: JobsInUseOptions;
   readonly #followers: Follower[] = [];
   #config: Config;
+  #looks: string;
   #redact: Redact;
   #digest: string | undefined;
   #loadedAt = new Date();
@@ -36,11 +43,17 @@ export class JobsInUse {
   constructor(options: JobsInUseOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.#looks = options.looks;
     this.#redact = redactor(options.config.secrets);
   }
 
   get config(): Config {
     return this.#config;
+  }
+
+  /** What the files looked like before the configuration in use was read. */
+  get looks(): string {
+    return this.#looks;
   }
 
   get loadedAt(): Date {
@@ -106,8 +119,9 @@ export class JobsInUse {
   async #reload(): Promise<void> {
     const { load, onReloaded, log } = this.#options;
     let next: Config;
+    let looks: string;
     try {
-      next = await load();
+      ({ config: next, looks } = await load());
     } catch (error) {
       this.#error = (error as Error).message;
       log.error(`jobs.yml is invalid, the previous one stays in use: ${this.#error}`);
@@ -120,6 +134,7 @@ export class JobsInUse {
     if (next.stateDir !== this.#config.stateDir)
       log.warn('jobs.yml names another stateDir now; it takes effect after a restart');
     this.#config = next;
+    this.#looks = looks;
     this.#loadedAt = new Date();
     this.#error = undefined;
     this.#redact = redact;

@@ -8,7 +8,7 @@ import { warningsOfWorkers } from '../core/known-worker.js';
 import { argumentsOf, type Pause, reasonOfPause, viewOfPause } from '../core/pause.js';
 import type { Permit } from '../core/permit.js';
 import { present } from '../core/present.js';
-import type { JobView, RunRequest, RunView, WatchView } from '../core/request.js';
+import type { JobSlots, JobView, RunRequest, RunView, WatchView } from '../core/request.js';
 import { type KnownRun, runsMeant } from '../core/run-id.js';
 import { isOpen, nextEdge } from '../core/window.js';
 import { takeJobPermit } from '../queue/job-permit.js';
@@ -36,6 +36,9 @@ export interface DaemonControlsParts {
   readonly remotes: () => Iterable<string>;
   /** What `status` says about the daemon itself. */
   readonly about: () => Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses' | 'workers' | 'warnings'>;
+  /** What the files of jobs.yml looked like when they were read. */
+  readonly looks: () => string;
+  readonly slotsOf: (job: Job) => JobSlots;
   /** Ms since the epoch. */
   readonly nextSlot: (job: string) => number | undefined;
   readonly watchState: (job: string) => WatchView;
@@ -109,6 +112,20 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       const report = await ends.endOf(run, signal);
       if (report === undefined) throw noSuchRun(run);
       return report;
+    },
+
+    async next(names, signal) {
+      const { looks, jobs } = { looks: parts.looks(), jobs: parts.jobs() };
+      const meant =
+        names.length > 0
+          ? names.flatMap((name) => jobs.get(name) ?? [])
+          : [...jobs.values()].filter(({ starts }) => starts.schedule.length > 0);
+      const found: JobSlots[] = [];
+      for (const job of meant) {
+        found.push(parts.slotsOf(job));
+        if (found.length % jobsInTurn === 0) await setImmediate(undefined, { signal });
+      }
+      return { looks, jobs: found };
     },
 
     async find(name) {

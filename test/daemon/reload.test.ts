@@ -20,7 +20,7 @@ test('jobs come, go and change; an invalid file keeps the one before, and both l
   redis,
   scene,
 }) => {
-  const env = { FERRYLINE_QUEUE: `${redis.url}/1` };
+  const env = { FERRYLINE_QUEUE: `${redis.url}/1`, TZ: 'Asia/Tokyo' };
   mkdirSync(scene.here(), { recursive: true });
   const job = { operation: 'push', from: './data', to: `archive:${scene.place}/first` };
   const jobs = (all: object, remote = {}) =>
@@ -36,6 +36,7 @@ test('jobs come, go and change; an invalid file keeps the one before, and both l
     process.kill(daemon.pid, 'SIGHUP');
     await eventually(async () => (await status())?.config.error !== undefined);
     expect(await names()).toEqual(['first']);
+    expect((await scene.cli(['next'])).code).toBe(2);
     await jobs({ first: job });
     process.kill(daemon.pid, 'SIGHUP');
     await eventually(async () => (await status())?.config.error === undefined);
@@ -44,7 +45,20 @@ test('jobs come, go and change; an invalid file keeps the one before, and both l
 
   await jobs({ first: { ...job, schedule: '0 3 * * *' }, second: job });
   await eventually(async () => (await names())?.length === 2);
-  expect((await status())?.jobs[0].nextSlot).toMatch(/T\d\d:00:00/);
+  expect((await status())?.jobs[0].nextSlot).toMatch(/T18:00:00/);
+  // the daemon's zone shows who answers: the daemon while it does, and for the files that it has read
+  const next = async (...names: string[]) =>
+    (await scene.cli(['next', ...names], { env: { TZ: 'America/Lima' } })).stdout.split('\n')[0];
+  expect([await next(), await next('second'), await next('f*')]).toEqual([
+    'first: Asia/Tokyo',
+    'second: no schedule',
+    'first: America/Lima',
+  ]);
+  process.kill(daemon.pid, 'SIGSTOP');
+  expect(await next('first')).toBe('first: America/Lima');
+  await jobs({ later: { ...job, schedule: '0 4 * * *' } });
+  process.kill(daemon.pid, 'SIGCONT');
+  expect(await next()).toMatch(/^later: /);
   await jobs({ second: { ...job, schedule: '* * * * * *', to: `archive:${scene.place}/second` } });
   process.kill(daemon.pid, 'SIGHUP');
   scene.writeHere({ a: 'one' });

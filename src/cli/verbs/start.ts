@@ -1,9 +1,10 @@
 /** `ferryline start`: the daemon in this process, until a signal ends it. */
 import { aborted } from '../../core/abort.js';
 import { Cancelled, FerryError } from '../../core/errors.js';
-import { type Config, namePattern } from '../../core/job.js';
+import { namePattern } from '../../core/job.js';
 import { escapeText } from '../../core/text.js';
 import { type DaemonOptions, queueBroken, startDaemon } from '../../daemon/daemon.js';
+import type { ReadConfig } from '../../daemon/jobs-in-use.js';
 import { allRoles, type Role } from '../../daemon/roles.js';
 import { parseDuration } from '../../jobs/config/units.js';
 import { createLog } from '../../observe/log.js';
@@ -35,7 +36,8 @@ export async function start(flags: StartFlags, context: Context, version: string
   const roles = rolesOf(flags.roles);
   const names = namesOf(flags.worker);
   const waitQueue = waitOf(flags.waitQueue);
-  const { config, looks } = await readFiles(context);
+  const read = await readFiles(context);
+  const { config } = read;
   if (config.queue === 'embedded') mustHaveAllRoles(roles);
   const state = await useState(context, config);
   const tty = isLively(process.stderr, environment.env) && !output.json;
@@ -48,8 +50,8 @@ export async function start(flags: StartFlags, context: Context, version: string
     redact: redactor(config.secrets),
   });
   let options: DaemonOptions = {
-    config,
-    load: () => readConfigBeside(context),
+    ...read,
+    load: () => readFiles(context),
     state,
     roles,
     names,
@@ -61,21 +63,18 @@ export async function start(flags: StartFlags, context: Context, version: string
     version,
     signal,
   };
-  let seen = looks;
   let restarts = 0;
   try {
     signal.throwIfAborted();
     while (!signal.aborted) {
       try {
-        await work(options, seen, context.hangups);
+        await work(options, context.hangups);
       } catch (thrown) {
         if (!(thrown instanceof FerryError) || thrown.code !== queueBroken) throw thrown;
         if (restarts++ >= mostRestarts) throw thrown;
         log.error(`${thrown.message}; starting again`);
         const again = await readFiles(context).catch(() => undefined);
-        if (again === undefined) continue;
-        options = { ...options, config: again.config };
-        seen = again.looks;
+        if (again !== undefined) options = { ...options, ...again };
       }
     }
     return 0;
@@ -89,21 +88,19 @@ export async function start(flags: StartFlags, context: Context, version: string
 }
 
 /** The configuration, and what its files looked like before they were read: a change during the start is seen afterwards. */
-async function readFiles(
-  context: Context,
-): Promise<{ readonly config: Config; readonly looks: string }> {
+async function readFiles(context: Context): Promise<ReadConfig> {
   const file = findConfig(context.environment, context.config);
   const looks = file === undefined ? '' : await looksOf(file);
   return { config: await readConfigBeside(context), looks };
 }
 
 /** Runs one daemon until the signal ends it. Rejects when it can't start or can't go on. */
-async function work(options: DaemonOptions, seen: string, hangups: Hangups): Promise<void> {
-  const { config, signal } = options;
+async function work(options: DaemonOptions, hangups: Hangups): Promise<void> {
+  const { config, looks, signal } = options;
   const daemon = await startDaemon(options);
   const reload = () => void daemon.reload();
   hangups.listen(reload);
-  const unwatch = watchTexts(config.file, seen, reload);
+  const unwatch = watchTexts(config.file, looks, reload);
   await aborted(AbortSignal.any([signal, daemon.broken]));
   unwatch();
   hangups.ignore();

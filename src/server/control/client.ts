@@ -14,6 +14,7 @@ import {
   type Controls,
   type DaemonStatus,
   type Enqueued,
+  type NextSlots,
   noSuchJob,
   noSuchRun,
   type Resumed,
@@ -49,6 +50,10 @@ export function controlClient(state: string, startCommand: string): Controls {
       if (job !== undefined) query.set('job', job);
       if (idle) query.set('idle', '1');
       return ask<RunList>('GET', `/api/runs?${query}`);
+    },
+    next(jobs, signal) {
+      const query = new URLSearchParams(jobs.map((job): [string, string] => ['job', job]));
+      return ask<NextSlots>('GET', `/api/next?${query}`, signal);
     },
     find: async (name) => (await ask<{ run: string }>('GET', runPath(name))).run,
     enqueue: async (job) => ask<Enqueued>('POST', `${jobPath(job)}/enqueue`),

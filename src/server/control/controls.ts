@@ -6,7 +6,7 @@ import { FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
 import type { KnownWorker } from '../../core/known-worker.js';
 import type { PauseDetails, PauseScope, PauseView } from '../../core/pause.js';
-import type { JobView, RunView, SkippedSlot } from '../../core/request.js';
+import type { JobSlots, JobView, RunView, SkippedSlot } from '../../core/request.js';
 import { escapeText } from '../../core/text.js';
 
 export interface DaemonStatus {
@@ -52,6 +52,12 @@ export interface RunList {
   readonly hidden?: number;
 }
 
+export interface NextSlots {
+  /** What the files of jobs.yml looked like when the daemon read them: slots of other files are no answer. */
+  readonly looks: string;
+  readonly jobs: readonly JobSlots[];
+}
+
 interface ResumeChoices {
   /** Who resumes: `user@host`. */
   readonly by?: string;
@@ -82,6 +88,8 @@ export interface Controls {
   status(): Promise<DaemonStatus>;
   /** The latest runs and skipped slots, at most `limit` of each; of every job if none is named. `idle`: also runs that changed nothing. */
   runs(job: string | undefined, limit: number, idle: boolean): Promise<RunList>;
+  /** The next slots of these jobs, unknown ones left out; of every job with a schedule if none is named. */
+  next(jobs: readonly string[], signal: AbortSignal): Promise<NextSlots>;
   /** The id of the run that a text names: an id, a unique beginning of one, `latest`, or a job's name. */
   find(name: string): Promise<string>;
   /** Resolves once the request is safe in the queue. */

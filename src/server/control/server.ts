@@ -5,7 +5,7 @@
  *   GET  /api/status                       GET  /api/runs?job=JOB&limit=N&idle=1
  *   POST /api/jobs/JOB/enqueue             GET  /api/runs/RUN/outcome   responds when the run has ended
  *   POST …/pause, …/resume: pause-routes   GET  /api/runs/RUN/log?follow=1   lines of JSON
- *   GET  /healthz, /readyz                 POST /api/runs/RUN/rerun
+ *   GET  /healthz, /readyz, /api/next?job=JOB   POST /api/runs/RUN/rerun
  *   GET  /api/runs/NAME   its id           POST /api/runs/RUN/cancel
  *   POST /api/permits/NAME?count=N         a line when it is granted; it is held until the client hangs up
  *
@@ -132,6 +132,10 @@ function controlApp(
     const idle = context.req.query('idle') === '1';
     const named = job === undefined ? undefined : jobOf(job);
     return context.json(await controls.runs(named, limit, idle));
+  });
+  app.get('/api/next', async (context) => {
+    const jobs = (context.req.queries('job') ?? []).map(jobOf);
+    return context.json(await controls.next(jobs, signalOf(context)));
   });
   app.get('/api/runs/:run', async (context) => {
     const name = context.req.param('run');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { referencePage } from '../src/jobs/config/reference-page.js';
 import { jsonSchema } from '../src/jobs/config/schema.js';
+import { commandPage } from './kit/command-page.js';
 
 const made = (file: string) => join(import.meta.dirname, '..', file);
 const whatToDo = 'it is made from the sources: type `npm run docs`, and commit the file';
@@ -14,3 +15,6 @@ test('jobs.schema.json is what `ferryline schema` prints', () =>
 
 test('docs/jobs-yml.md is what `ferryline schema --docs` prints', () =>
   expect(`${referencePage()}\n`, whatToDo).toMatchFileSnapshot(made('docs/jobs-yml.md')));
+
+test('docs/command-flags.md has every command with its flags', () =>
+  expect(`${commandPage()}\n`, whatToDo).toMatchFileSnapshot(made('docs/command-flags.md')));

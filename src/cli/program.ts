@@ -47,7 +47,7 @@ export async function runProgram(
 ): Promise<number> {
   let code = 0;
   let context: Context | undefined;
-  const program = build((action) => async (...given) => {
+  const program = buildProgram((action) => async (...given) => {
     const command = given.pop() as Command;
     given.pop();
     if (command.name() !== 'start') signals.hangups.release();
@@ -78,7 +78,8 @@ function unbundled(args: readonly string[]): string[] {
   );
 }
 
-function build(wrap: Wrap): Command {
+/** The program with all its commands; `wrap` makes the action of each. */
+export function buildProgram(wrap: Wrap): Command {
   const program = new Command('ferryline')
     .description('Automated sync and transfer jobs over SFTP: push, pull and mirror.')
     .version(version(), '-V, --version', 'print the version')

@@ -10,16 +10,18 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY tsconfig.json rolldown.config.ts ./
 COPY src ./src
-RUN npm run build && chmod +x dist/cli/main.js && npm prune --omit=dev
+RUN npm run build && chmod +x dist/cli/main.js
 
 FROM node:24-slim
 ENV NODE_ENV=production \
     FERRYLINE_CONFIG=/config/jobs.yml \
     FERRYLINE_STATE_DIR=/data/state
-# `ferryline demo` uses jobs.yml.
-COPY --from=build /app/package.json /app/
-COPY jobs.yml /app/
-COPY --from=build /app/node_modules /app/node_modules/
+# for `transport: openssh`, and for `${secret:NAME}` and ProxyCommand that call ssh
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends openssh-client \
+ && rm -rf /var/lib/apt/lists/*
+# `ferryline demo` uses jobs.yml, `ferryline init` names jobs.schema.json; dist has all packages in it.
+COPY package.json jobs.yml jobs.schema.json /app/
 COPY --from=build /app/dist /app/dist/
 # uid 1000 is the image's user `node`. A new volume takes over these owners and modes.
 RUN ln -s /app/dist/cli/main.js /usr/local/bin/ferryline \

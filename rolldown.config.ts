@@ -2,15 +2,21 @@
  * Makes what is run: a few CommonJS files in dist/cli, of which a command loads those it needs. They
  * are not minified, since garbage collection takes longer in minified code. tsc checks the types before.
  */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'rolldown';
 
+const packages = join(import.meta.dirname, 'node_modules');
 const ssh2Crypto = 'ssh2/lib/protocol/crypto.js';
 const addon = 'crypto/build/Release/sshcrypto.node';
 
 /** Text of other packages that is replaced as it is bundled. The build fails where it is not found. */
 const replacedInSsh2: readonly (readonly [from: string, to: string])[] = [
-  // the native ciphers are built on the machine that they run on, in ssh2's own folder
-  [`'./${addon}'`, `'ssh2/lib/protocol/${addon}'`],
+  // the native ciphers are one file for each Node, beside the folder of the bundle
+  [
+    `'./${addon}'`,
+    '`../native/sshcrypto-${process.platform}-${process.arch}-${process.versions.modules}.node`',
+  ],
   // ssh2 refuses packets above the size that every implementation must take (RFC 4253 §6.1). OpenSSH
   // takes 256 KiB, and a server's banner is one packet: with a longer one nobody could log in.
   ['const MAX_PACKET_SIZE = 35000;', 'const MAX_PACKET_SIZE = 262144;'],
@@ -53,14 +59,44 @@ const saysCommonJs: Plugin = {
   },
 };
 
-// PGlite has 27 MB of data beside it; the others are optional, and not there or native
-const external = [
-  /^@electric-sql\/pglite/,
-  'cpu-features',
-  'msgpackr-extract',
-  'pg-native',
-  /\.node$/,
-];
+/** The files that packages read while they run. */
+const readWhileRunning: Plugin = {
+  name: 'read-while-running',
+  generateBundle() {
+    for (const name of ['pglite.wasm', 'pglite.data', 'initdb.wasm']) {
+      const source = readFileSync(join(packages, '@electric-sql/pglite/dist', name));
+      this.emitFile({ type: 'asset', fileName: `cli/${name}`, source });
+    }
+    // of the Node that installed the packages; without it, ssh2 falls back to JavaScript
+    const built = join(packages, 'ssh2/lib/protocol', addon);
+    if (!existsSync(built)) return;
+    const { platform, arch, versions } = process;
+    const fileName = `native/sshcrypto-${platform}-${arch}-${versions.modules}.node`;
+    this.emitFile({ type: 'asset', fileName, source: readFileSync(built) });
+  },
+};
+
+/** The licences of the packages in the bundle, which ask to go with each copy. */
+const licences: Plugin = {
+  name: 'licences',
+  generateBundle(_, bundle) {
+    const used = Object.values(bundle)
+      .flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []))
+      .flatMap((id) => /.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []);
+    const source = [...new Set(used)].sort().map(licenceOf).join('\n');
+    this.emitFile({ type: 'asset', fileName: 'third-party-licences.txt', source });
+  },
+};
+
+function licenceOf(folder: string): string {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const files = readdirSync(folder).filter((file) => /^(?:licen[cs]e|notice)/i.test(file));
+  const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim());
+  return [`== ${name} ${version} (${license ?? 'see below'})`, ...texts, ''].join('\n\n');
+}
+
+// optional parts of packages, which are not there or native
+const external = ['cpu-features', 'msgpackr-extract', 'pg-native', /\.node$/];
 
 // All files are in one folder, so that each finds the others by `./NAME.js` from whatever file holds the code.
 const output = {
@@ -68,7 +104,11 @@ const output = {
   format: 'cjs',
   entryFileNames: 'cli/[name].js',
   chunkFileNames: 'cli/[name]-[hash].js',
+  // code from the cache can't import()
+  dynamicImportInCjs: false,
   sourcemap: true,
+  // a stack trace needs the lines, not the text
+  sourcemapExcludeSources: true,
 } as const;
 
 export default defineConfig([
@@ -83,9 +123,19 @@ export default defineConfig([
     },
     platform: 'node',
     external,
-    plugins: [replaceInSsh2, ownRequire, saysCommonJs],
+    // PGlite's, which it does without here
+    checks: { eval: false },
+    plugins: [replaceInSsh2, ownRequire, saysCommonJs, readWhileRunning, licences],
     output: { ...output, cleanDir: true },
   },
   // loads the others itself, so it shares no file with them
-  { input: { main: 'src/cli/main.ts' }, platform: 'node', output },
+  { input: { boot: 'src/cli/boot.ts' }, platform: 'node', output },
+  // any Node that is too old must be able to read it
+  {
+    input: { main: 'src/cli/main.ts' },
+    platform: 'node',
+    external: ['./boot.js'],
+    transform: { target: 'es2015' },
+    output: { ...output, dir: 'dist/cli', entryFileNames: '[name].js' },
+  },
 ]);

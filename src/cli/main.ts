@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-/** Entry point: everything but this file is loaded by way of the code cache. The process's rules are in command.ts. */
-import { CodeCache, codeCacheFile } from './code-cache.js';
-import { Hangups } from './hangups.js';
-import { bundleLoader } from './load-bundle.js';
+/** Entry point, in a JavaScript that every Node reads: one that is too old is refused in a line. boot.ts has the rest. */
 
-// first of all: by default a SIGHUP ends the process, also a daemon that is only starting
-const hangups = new Hangups();
-const cache = new CodeCache(codeCacheFile(), import.meta.dirname);
-const load = bundleLoader(import.meta.dirname, cache);
-const { runCommand } = load('./command.js') as typeof import('./command.js');
-void runCommand(hangups, () => cache.save());
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major > 20 || (major === 20 && minor >= 19)) {
+  require('./boot.js');
+} else {
+  process.stderr.write(
+    `error: ferryline needs Node 20.19 or newer, and ${process.execPath} is ${process.versions.node}: install a newer one (https://nodejs.org/en/download)\n`,
+  );
+  process.exitCode = 2;
+}

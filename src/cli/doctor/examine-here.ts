@@ -54,8 +54,8 @@ export async function examineHere(examination: Examination, here: Here): Promise
 function ciphers(): Finding {
   if (bindingAvailable) return { found: "ssh2's native code encrypts" };
   return {
-    found: "ssh2's native code was not built: JavaScript and OpenSSL encrypt, at a lower speed",
-    fix: 'install a C++ compiler and run `npm rebuild ssh2`',
+    found: `ssh2's native code is not there for Node ${process.version} on ${platform()} ${arch()}: JavaScript and OpenSSL encrypt, at a lower speed`,
+    fix: 'a release has it for Node 20, 22 and 24 on x64 Linux with glibc; a build from the sources has it for the Node that ran `npm ci`, where there is a C++ compiler',
   };
 }
 

@@ -190,7 +190,7 @@ class ServerCheck {
   algorithms(negotiated: NegotiatedAlgorithms): void {
     const { where, log } = this.#request;
     const { kex, serverHostKey, cs } = negotiated;
-    log('status', `${kex}, host key ${serverHostKey}, ${cs.cipher}`);
+    log('status', `${kex}, host key ${serverHostKey}, ${cs.cipher} by ${cipherCode()}`);
     const strict = (this.#client as unknown as StrictModeInternals)._protocol?._strictMode === true;
     if (strict || !terrapinProne(negotiated)) return;
     const refusal = new FerryError(
@@ -202,6 +202,13 @@ class ServerCheck {
     );
     this.refuse(refusal);
   }
+}
+
+/** Which code encrypts: that of ssh2 for this Node, or the slower one that runs everywhere. */
+function cipherCode(): string {
+  const { bindingAvailable } =
+    require('ssh2/lib/protocol/crypto.js') as typeof import('ssh2/lib/protocol/crypto.js');
+  return bindingAvailable ? 'native code' : 'JavaScript (no native code for this Node)';
 }
 
 function unsigned(where: string, error: Error): FerryError {

@@ -40,7 +40,7 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .action(wrap(async (context) => (await import('./verbs/status.js')).status(context)));
   program
     .command('runs')
-    .argument('[job]')
+    .argument('[job|run]', 'a job, or a run: its id, the beginning of one, or latest')
     .description('list runs and skipped slots, newest first')
     .option(
       '--limit <number>',

@@ -1,5 +1,7 @@
 /** Reports and logs of runs from the state folder, for `runs` and `logs` when no daemon runs. */
+import type { Report } from '../core/events.js';
 import { present } from '../core/present.js';
+import type { RunView } from '../core/request.js';
 import { readRunLog } from '../observe/read-run-log.js';
 import type { RunList } from '../server/control/controls.js';
 import { countIdle, listReports, readReport } from '../state/reports.js';
@@ -15,18 +17,16 @@ export async function keptRuns(
   const since = reports.length < limit ? undefined : reports.at(-1)?.run;
   const hidden = idle ? 0 : await countIdle(state, job, since);
   return {
-    runs: reports.map((report) => ({
-      run: report.run,
-      job: report.job,
-      trigger: report.trigger,
-      ...present({ slot: report.slot }),
-      state: 'ended',
-      outcome: report.outcome,
-      report,
-    })),
+    runs: reports.map(viewOf),
     skipped: [],
     ...(hidden > 0 && { hidden }),
   };
+}
+
+/** An ended run as it is listed. */
+export function viewOf(report: Report): RunView {
+  const { run, job, trigger, slot, outcome } = report;
+  return { run, job, trigger, ...present({ slot }), state: 'ended', outcome, report };
 }
 
 /**

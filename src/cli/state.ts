@@ -77,7 +77,10 @@ export async function findState(
   const given = environmentStateFolder(environment);
   if (given !== undefined) {
     await mustFit(given, file);
-    return given;
+    const own = adHocStateFolder(environment);
+    const isOnlyAdHoc = async () =>
+      (await exists(own)) && !(await holdsState(given)) && (await daemonOf(given)) === undefined;
+    return file === undefined && adHoc && (await isOnlyAdHoc()) ? own : given;
   }
   if (file === undefined) {
     if (adHoc) return adHocStateFolder(environment);

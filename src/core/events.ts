@@ -110,6 +110,9 @@ export interface Report {
   /** What the job is for, as jobs.yml describes it. */
   readonly description?: string;
   readonly operation: Operation;
+  /** The sides as they were typed, of a run without jobs.yml. */
+  readonly from?: string;
+  readonly to?: string;
   readonly trigger: Trigger;
   /** The slot it was started for, ISO 8601, UTC. */
   readonly slot?: string;

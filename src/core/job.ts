@@ -65,6 +65,8 @@ export interface Job {
   readonly name: string;
   /** What the job is for, in words for people. */
   readonly description: string | undefined;
+  /** Given on the command line, without jobs.yml: its name is made of its sides, and people know it by those. */
+  readonly isAdHoc?: boolean;
   readonly operation: Operation;
   readonly from: Location;
   readonly to: Location;

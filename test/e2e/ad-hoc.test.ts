@@ -54,6 +54,12 @@ describe('user@host:path', () => {
     scene.writeThere(tree);
     const from = `${host(sshd)}:${scene.place}/`;
     expect((await scene.cli(['pull', from, './new', ...keyed(sshd)])).code).toBe(0);
+    const { events } = await scene.cli(['runs', '--json']);
+    expect(events).toMatchObject([{ report: { operation: 'pull', from, to: './new' } }]);
+    expect((await scene.cli(['runs'])).stdout).toContain(`  ${from} -> ./new\n`);
+    expect((await scene.cli(['logs', 'latest'])).stdout).toMatch(
+      new RegExp(`^[-\\d]+ [:\\d]+ {2}pull ${from} ./new: succeeded: 2 copied`, 'm'),
+    );
     expect(sameTree(scene.there(), join(scene.cwd, 'new'))).toBe(true);
   });
 

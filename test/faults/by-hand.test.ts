@@ -141,6 +141,10 @@ test('runs are named by a beginning of the id, `latest`, or the job, with a daem
     latest: await runOf('latest'),
     job: await runOf('job'),
   });
+  const listed = async (name: string) =>
+    (await scene.cli(['runs', name, '--json'])).events.map(({ run }) => run);
+  expect([await listed(first.slice(0, -1)), await listed('latest')]).toEqual([[first], [latest]]);
+  expect((await scene.cli(['runs', '19'])).code).toBe(2);
   const expected = { first, latest, job: latest };
   expect(await named()).toEqual(expected);
   const several = await scene.cli(['logs', '20']);
@@ -152,6 +156,8 @@ test('runs are named by a beginning of the id, `latest`, or the job, with a daem
   ]);
   const daemon = await startDaemon(scene);
   expect(await named()).toEqual(expected);
+  expect([await listed(first.slice(0, -1)), await listed('latest')]).toEqual([[first], [latest]]);
+  expect((await scene.cli(['runs', '19'])).code).toBe(2);
   const again = await scene.cli(['rerun', 'latest', '--wait', '--json']);
   expect([again.code, again.events[0]]).toMatchObject([0, { rerunOf: latest }]);
   expect((await scene.cli(['cancel', 'nothing'])).stderr).toContain('there is no run "nothing"');

@@ -34,12 +34,19 @@ export class Output implements OutputOptions {
   readonly style: Style;
   /** Lines at the foot of the terminal that change in place; undefined without a terminal. */
   readonly block: Block | undefined;
+  /** Called for what begins each line on stderr. */
+  readonly #begin: () => string;
   readonly #streams: Streams;
   #redact: Redact = redactor([]);
   #buffered = '';
   #flushScheduled = false;
 
-  constructor({ json, verbosity, color }: OutputOptions, streams: Streams) {
+  constructor(
+    { json, verbosity, color }: OutputOptions,
+    streams: Streams,
+    begin: () => string = () => '',
+  ) {
+    this.#begin = begin;
     this.json = json;
     this.verbosity = verbosity;
     this.color = color;
@@ -77,7 +84,7 @@ export class Output implements OutputOptions {
   alert(line: string): void {
     this.#flushData();
     this.block?.clear();
-    this.#streams.stderr.write(`${this.#redact(line)}\n`);
+    this.#streams.stderr.write(`${this.#begin()}${this.#redact(line)}\n`);
   }
 
   /** An error for people: what and where, why, what next. */

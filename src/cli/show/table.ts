@@ -30,6 +30,15 @@ export function localTime(iso: string, now: Date): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
+/** A time (ISO 8601) to the second, as a log shows it: `2025-11-24 02:00:07`; `?` for what is none. */
+export function localSecond(iso: string): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return '?';
+  const two = (n: number) => String(n).padStart(2, '0');
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
+}
+
 /** The offset of a zone's clock from UTC, given in ms: `+01:00`. */
 export function offsetText(offset: number): string {
   const minutes = Math.round(offset / 60_000);

@@ -1,12 +1,14 @@
-/** `ferryline runs [JOB]`: lists waiting and running runs first, then ended runs and skipped slots, newest first. */
+/** `ferryline runs [JOB|RUN]`: lists waiting and running runs first, then ended runs and skipped slots, newest first. */
 import type { RunView, SkippedSlot } from '../../core/request.js';
 import { runTime } from '../../core/run-id.js';
 import { count, formatBytes, formatDuration, grouped, terminalSafe } from '../../core/text.js';
 import { saysNoDaemon } from '../../server/control/client.js';
-import type { RunList } from '../../server/control/controls.js';
+import { noSuchRun, type RunList } from '../../server/control/controls.js';
+import { readReport } from '../../state/reports.js';
 import type { Context } from '../context.js';
 import { daemonIn } from '../daemon-client.js';
-import { keptRuns } from '../kept-runs.js';
+import { keptRuns, viewOf } from '../kept-runs.js';
+import { keptRunNamed, runNamed } from '../run-name.js';
 import { localTime, tableLines } from '../show/table.js';
 import { findState } from '../state.js';
 
@@ -18,12 +20,12 @@ export interface RunsFlags {
 const defaultLimit = 20;
 
 export async function runs(
-  job: string | undefined,
+  name: string | undefined,
   { limit = defaultLimit, idle = false }: RunsFlags,
   context: Context,
 ): Promise<number> {
   const { output } = context;
-  const list = await listed(job, { limit, idle }, context);
+  const list = await listed(name, { limit, idle }, context);
   const found = inOrder(list).slice(0, limit);
   const { hidden = 0 } = list;
   const now = new Date();
@@ -34,7 +36,7 @@ export async function runs(
     return 0;
   }
   if (found.length === 0 && hidden === 0) {
-    output.note(job === undefined ? 'no runs' : `no runs of ${job}`);
+    output.note(name === undefined ? 'no runs' : `no runs of ${name}`);
   } else if (found.length > 0) {
     for (const line of runLines(found, now)) output.data(line);
   }
@@ -48,18 +50,37 @@ export async function runs(
 
 /** The runs that the daemon lists; without a daemon, the saved reports. */
 async function listed(
-  job: string | undefined,
+  name: string | undefined,
   { limit, idle }: Required<RunsFlags>,
   context: Context,
 ): Promise<RunList> {
   const state = await findState(context, { adHoc: true });
+  const isRun = name !== undefined && namesRun(name);
   try {
-    return await (await daemonIn(state, context)).runs(job, limit, idle);
+    const controls = await daemonIn(state, context);
+    if (!isRun) return await controls.runs(name, limit, idle);
+    const run = await runNamed(name, controls);
+    return await oneOf(await controls.runs(undefined, limit, true), run, state);
   } catch (thrown) {
     if (!saysNoDaemon(thrown)) throw thrown;
     context.output.note('no daemon runs; only runs that have ended are listed');
-    return keptRuns(state, job, limit, idle);
+    if (!isRun) return keptRuns(state, name, limit, idle);
+    return oneOf({ runs: [], skipped: [] }, await keptRunNamed(name, state), state);
   }
+}
+
+/** Whether a text names a run; the names of jobs begin with a letter. */
+function namesRun(text: string): boolean {
+  return text === 'latest' || /^\d/.test(text);
+}
+
+/** One run alone, which may be older than those listed. Errors: `noSuchRun`. */
+async function oneOf({ runs }: RunList, run: string, state: string): Promise<RunList> {
+  const listed = runs.find((view) => view.run === run);
+  if (listed !== undefined) return { runs: [listed], skipped: [] };
+  const report = await readReport(state, run);
+  if (report === undefined) throw noSuchRun(run);
+  return { runs: [viewOf(report)], skipped: [] };
 }
 
 type ListItem =
@@ -111,8 +132,10 @@ function runCells(view: RunView): string[] {
   const waits = waitsFor === undefined ? states[state] : `waiting (${waitText(waitsFor)})`;
   const front = [run, job, trigger, outcome ?? waits];
   if (report === undefined) return front;
+  const { from, to } = report;
   const { files, bytes, seconds, startedAt, error } = report;
   const notes: string[] = [];
+  if (from !== undefined && to !== undefined) notes.push(terminalSafe(`${from} -> ${to}`));
   const late = slot === undefined ? 0 : Date.parse(startedAt) - Date.parse(slot);
   if (late >= 1000) notes.push(`late by ${formatDuration(late)}`);
   if (report.stoppedBy !== undefined) notes.push(`${report.stoppedBy} ended`);

@@ -37,5 +37,5 @@ export function adHocJob(
   );
   throwByKey(problems);
   if (job === undefined) throw new Error('a job without problems was not built');
-  return job;
+  return { ...job, isAdHoc: true };
 }

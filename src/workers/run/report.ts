@@ -35,6 +35,7 @@ export function reportOfRun(
     job: job.name,
     ...present({ description: job.description }),
     operation: job.operation,
+    ...sidesOf(job),
     trigger,
     ...present({ slot, worker }),
     ...(end.thrown === undefined ? endOfTally(tally) : endOf(end.thrown)),
@@ -60,9 +61,14 @@ export function reportOfRun(
   };
 }
 
+/** Its sides, by which people know a job without a name of its own. */
+function sidesOf({ isAdHoc, from, to }: Partial<Job>): Pick<Report, 'from' | 'to'> {
+  return isAdHoc === true ? present({ from: from?.label, to: to?.label }) : {};
+}
+
 /** The report of a run that could not begin, for example because its job was busy or it was cancelled. */
 export function reportOfNoStart(
-  job: Pick<Job, 'name' | 'operation' | 'description'>,
+  job: Pick<Job, 'name' | 'operation' | 'description'> & Partial<Job>,
   { run, trigger, slot, worker, attempt }: RunFacts,
   thrown: unknown,
   now: Date,
@@ -73,6 +79,7 @@ export function reportOfNoStart(
     job: job.name,
     ...present({ description: job.description }),
     operation: job.operation,
+    ...sidesOf(job),
     trigger,
     ...present({ slot, worker }),
     ...endOf(thrown),

@@ -45,6 +45,8 @@ const run = (...args: string[]) => ferryline(args, options());
 
 const year = new Date().getFullYear();
 const at = (time: string) => `${year}-11-24T${time}Z`;
+/** As `logs` shows it. */
+const second = (time: string) => `${year}-11-24 ${time}`;
 const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 
 describe('without a daemon', () => {
@@ -135,7 +137,7 @@ describe('without a daemon, the state folder', () => {
     log.close();
     const { code, stdout } = await run('logs', id('010000'));
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^copy {6}x\.txt {2}\(3 B\)\nnightly: succeeded/);
+    expect(stdout).toMatch(/^\S+ \S+ {2}copy {6}x\.txt {2}\(3 B\)\n\S+ \S+ {2}nightly: succeeded/);
     const { events } = await run('logs', '-f', '--json', id('010000'));
     expect(events.map(({ event }) => event)).toEqual(['file', 'run']);
   });
@@ -477,16 +479,16 @@ describe('logs', () => {
     yield* [...lines, ...rest];
   }
 
-  test('prints what `run -v` prints, on stdout', async () => {
+  test('prints what `run -v` prints, with the times of the events, on stdout', async () => {
     const controls = await daemon({ log: () => written(['{"event":"fi']) });
     const { code, stdout, stderr } = await run('logs', 'r-1');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(controls.calls).toEqual(['log r-1 false']);
     expect(stdout.split('\n')).toEqual([
-      'warning: r-1: a clock is off',
-      'copy      a\\n.txt  (12 B)',
-      'nightly: almost there',
-      'nightly: succeeded: 12 copied (3.4 MiB), 2 deleted, 4,988 unchanged in 4.2 s (829 KiB/s), 1 session, verified by size',
+      `${second('02:00:00')}  warning: r-1: a clock is off`,
+      `${second('02:00:01')}  copy      a\\n.txt  (12 B)`,
+      `${second('02:00:01')}  nightly: almost there`,
+      `${second('02:00:04')}  nightly: succeeded: 12 copied (3.4 MiB), 2 deleted, 4,988 unchanged in 4.2 s (829 KiB/s), 1 session, verified by size`,
       '',
     ]);
   });
@@ -508,7 +510,7 @@ describe('logs', () => {
       },
     });
     const live = startFerryline(['logs', '-f', 'r-1'], options());
-    await live.said(/^copy {6}a/m);
+    await live.said(/ {2}copy {6}a/m);
     expect(live.stdout()).not.toContain('succeeded');
     more.resolve();
     const { code, stdout } = await live.ended;
@@ -562,7 +564,7 @@ describe('logs', () => {
     });
     expect(await run('logs', 'r-1')).toMatchObject({
       code: 3,
-      stdout: expect.stringMatching(/^copy/),
+      stdout: expect.stringMatching(/ {2}copy/),
       stderr: expect.stringContaining('EIO'),
     });
   });

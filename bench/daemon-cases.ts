@@ -1,6 +1,7 @@
 /** The benchmark's table of ferryline by itself: the long-running one, and the limits it keeps. */
 import { bandwidth } from './bandwidth.js';
 import { chaos } from './daemon-chaos.js';
+import { due } from './daemon-due.js';
 import { firstByte } from './daemon-first-byte.js';
 import { idle, thousand } from './daemon-idle.js';
 import { runsASecond } from './daemon-runs.js';
@@ -30,6 +31,12 @@ export const daemonCases: readonly DaemonCase[] = [
     about:
       '200 jobs with one file of 1 KB that changed, requested all at once; the time until all have ended, their reports kept and told',
     run: runsASecond,
+  },
+  {
+    name: 'daemon-due',
+    about:
+      '300 jobs due in the same second, each pushing a file of 1 KB, on two processes that schedule and work, the server allowing each remote two logins',
+    run: due,
   },
   {
     name: 'daemon-watch',

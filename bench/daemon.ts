@@ -12,6 +12,7 @@ import type { Server } from './server.js';
 export const main = join(import.meta.dirname, '../../dist/cli/main.js');
 
 export interface Daemon {
+  readonly pid: number;
   /** Seconds from its start until it said that it works. */
   readonly seconds: number;
   /** Asks the control API; rejects when the answer is no success. */
@@ -78,6 +79,7 @@ export async function startDaemon(folder: string): Promise<Daemon> {
   const { pid } = child;
   if (pid === undefined) throw new Error('the daemon has no pid');
   return {
+    pid,
     seconds,
     ask: (method, path) => ask(join(state, 'control.sock'), method, path),
     usage: () => usageOf(pid),

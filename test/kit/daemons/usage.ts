@@ -1,5 +1,5 @@
 /** What a run of the command line cost: the child reports it as it ends. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -39,4 +39,28 @@ export async function measured(): Promise<{ env: Record<string, string>; usage()
     env: { NODE_OPTIONS: `--import=${pathToFileURL(module).href}`, USAGE_FILE: file },
     usage: () => JSON.parse(readFileSync(file, 'utf8')) as Usage,
   };
+}
+
+/** How many TCP connections a process has at the moment to a port of this machine. Linux. */
+export function connectionsTo(pid: number, port: number): number {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  const established = '01';
+  const sockets = new Set(
+    ['tcp', 'tcp6'].flatMap((table) =>
+      readFileSync(`/proc/${pid}/net/${table}`, 'utf8')
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/))
+        .filter(([, , remote, state]) => remote?.endsWith(`:${hex}`) && state === established)
+        .map((fields) => `socket:[${fields[9]}]`),
+    ),
+  );
+  const folder = `/proc/${pid}/fd`;
+  const isOne = (name: string) => {
+    try {
+      return sockets.has(readlinkSync(join(folder, name)));
+    } catch {
+      return false; // it was closed meanwhile
+    }
+  };
+  return readdirSync(folder).filter(isOne).length;
 }

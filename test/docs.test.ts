@@ -17,7 +17,9 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'test/README.md',
-  ...readdirSync(join(project, 'docs')).map((name) => `docs/${name}`),
+  ...readdirSync(join(project, 'docs'), { recursive: true, encoding: 'utf8' }).map(
+    (name) => `docs/${name}`,
+  ),
 ]
   .filter((file) => file.endsWith('.md'))
   .map((file) => ({ file, text: read(file) }));

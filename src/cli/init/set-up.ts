@@ -272,6 +272,7 @@ export function yesOrNo(text: string): boolean {
 }
 
 function remoteOf({
+  name,
   host,
   port,
   username,
@@ -280,7 +281,7 @@ function remoteOf({
   password,
 }: Remote & Password): FirstRemote {
   return {
-    name: nameOf(host),
+    name: nameOf(name),
     ...{ host, port, username, hostKey },
     keys: auth.keysOptional ? [] : auth.keys,
     usesAgent: auth.agent !== undefined,
@@ -288,8 +289,8 @@ function remoteOf({
   };
 }
 
-/** The first part of a host's name, as a remote's name; `server` for an address. */
-function nameOf(host: string): string {
-  const [first = ''] = host.split('.');
+/** The first part of the host as it was typed, as a remote's name; `server` for an address. */
+function nameOf(typed: string): string {
+  const [first = ''] = typed.replace(/^sftp:\/\//, '').split(/[.:]/);
   return namePattern.test(first) ? first : 'server';
 }

@@ -123,6 +123,18 @@ describe('with flags, without a terminal', () => {
     expect(readTree(scene.there())).toMatchObject({ a: 'a' });
   });
 
+  test('the remote is called for the alias that was typed', async ({ sshd, scene }) => {
+    mkdirSync(join(scene.cwd, '.ssh'), { mode: 0o700 });
+    const alias = `Host nas.home\n  HostName ${sshd.host}\n  Port ${sshd.port}\n`;
+    writeFileSync(join(scene.cwd, '.ssh/config'), alias);
+    const { code, stderr } = await scene.cli([
+      ...['init', '--host', 'nas.home', '--user', sshd.username, '--key', sshd.keyFile],
+      ...['--host-key', sshd.hostKeyFingerprint, '--to', scene.there()],
+    ]);
+    expect(code, stderr).toBe(0);
+    expect(parse(written(scene)).remotes).toMatchObject({ nas: { host: sshd.host } });
+  });
+
   test('a login that fails: 5, and nothing is written', async ({ sshd, scene }) => {
     mkdirSync(join(scene.cwd, '.ssh'), { mode: 0o700 });
     writeFileSync(join(scene.cwd, '.ssh/known_hosts'), readFileSync(sshd.knownHostsFile));

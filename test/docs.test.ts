@@ -9,6 +9,7 @@ import { parseDocument } from 'yaml';
 import { loadConfig } from '../src/jobs/config/load.js';
 import { ferryline } from './kit/daemons/cli.js';
 import { context } from './kit/loading.js';
+import { needed } from './kit/setup.js';
 
 const project = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(project, file), 'utf8');
@@ -263,6 +264,24 @@ test('test/README.md and the npm scripts name tests and folders that exist', () 
     (path) => !existsSync(join(project, path)) && !existsSync(join(project, `${path}.test.ts`)),
   );
   expect(none).toEqual([]);
+});
+
+test('CONTRIBUTING.md has every package that the tests install', () => {
+  const [, command = ''] = /apt-get install ([^`]*)```/.exec(read('CONTRIBUTING.md')) ?? [];
+  const listed = command.split(/[\s\\]+/).filter((word) => word !== '');
+  expect(listed.sort()).toEqual(needed.map(([, name]) => name).sort());
+});
+
+test('the still of the demo shows scenes that the demo has, and README.md stays a page', () => {
+  const sources = readdirSync(join(project, 'src/cli/demo')).map((file) =>
+    read(`src/cli/demo/${file}`),
+  );
+  const titles = [...read('docs/demo.svg').matchAll(/>\d+\. ([^<]+)</g)].map(
+    ([, title = '']) => title,
+  );
+  expect(titles.length).toBeGreaterThan(2);
+  expect(titles.filter((title) => !sources.join('').includes(title))).toEqual([]);
+  expect(read('README.md').split('\n').length).toBeLessThan(150);
 });
 
 test('source files that the documents name are there', () => {

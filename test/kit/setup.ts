@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { isRoot, makeTestUser, testUser } from './account.js';
 
 /** A file that shows that a package (of Debian 12 and its descendants) is installed; `*` is one folder. */
-const needed: readonly (readonly [file: string, packageName: string])[] = [
+export const needed: readonly (readonly [file: string, packageName: string])[] = [
   ['/usr/sbin/sshd', 'openssh-server'],
   ['/usr/lib/openssh/sftp-server', 'openssh-sftp-server'],
   ['/usr/bin/ssh-keygen', 'openssh-client'],

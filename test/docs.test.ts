@@ -10,6 +10,7 @@ import { loadConfig } from '../src/jobs/config/load.js';
 import { ferryline } from './kit/daemons/cli.js';
 import { context } from './kit/loading.js';
 import { needed } from './kit/setup.js';
+import { commandsIn, refusal } from './kit/shown-commands.js';
 
 const project = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(project, file), 'utf8');
@@ -79,6 +80,21 @@ describe('verbs', () => {
     const spans = text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').match(/`[^`\n]+`/g) ?? [];
     const code = [...spans, ...blocksOf({ text, ...page }).map((block) => block.text)];
     expect(code.flatMap(verbsIn).filter((verb) => !known.has(verb))).toEqual([]);
+  });
+
+  // The page of all flags is made from the program.
+  const written = pages.filter(({ file }) => file !== 'docs/command-flags.md');
+  test.each(written)('flags and arguments in the code of $file are taken', async (page) => {
+    const spans = page.text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '').match(/`[^`\n]+`/g) ?? [];
+    const code = [...spans, ...blocksOf(page).map((block) => block.text)].join('\n');
+    const refused: string[] = [];
+    const commands = commandsIn(code);
+    if (page.file === 'docs/commands.md') expect(commands.length).toBeGreaterThan(5);
+    for (const words of commands) {
+      const why = await refusal(words);
+      if (why !== undefined) refused.push(`${words.join(' ')}: ${why}`);
+    }
+    expect(refused).toEqual([]);
   });
 
   test('those that the image, the compose file and the unit start are there', () => {

@@ -95,6 +95,10 @@ export class Working {
       takePlace: () => this.worker.takePlace(),
       carryOut: (assignment) => this.#leaveOrCarryOut(assignment),
       onEnded: (run) => void signals.send('ended', { run }).catch(() => {}),
+      onWaiting: (permit) => {
+        // A login may stay open for a minute after its last run; a job's permit is given back at once.
+        if (permit.startsWith('remote-')) void signals.send('wanted', { permit }).catch(() => {});
+      },
       onGivenUp: (request, why) => void history.keep(this.#giveUp(request, why)),
       onError: (error) => queue.store.suspect(error),
     });

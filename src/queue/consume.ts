@@ -20,6 +20,8 @@ export interface ConsumerOptions {
   readonly carryOut: (assignment: Assignment) => Promise<AttemptEnd>;
   /** Called when a run's entry has ended. */
   readonly onEnded: (run: string) => void;
+  /** Called each second for each permit that runs wait for which this process gave back. */
+  readonly onWaiting?: (permit: string) => void;
   /** Called for a run that is given up because its workers died too often; it has no report yet. */
   readonly onGivenUp: (request: RunRequest, why: string) => void;
   readonly onError: (error: Error) => void;
@@ -42,6 +44,8 @@ const lookAgainMs = 300_000;
 const mostWorkerDeaths = 10;
 /** What calls for a look may be lost between processes; an embedded queue has only one. */
 const lookEveryMs = { redis: 1000, postgres: 1000, embedded: 5000 } as const;
+/** Who takes a permit later hears within this time that somebody waits for it, ms. */
+const sayWaitingEveryMs = 1000;
 
 type RunEntry = Entry<RunRequest, Report>;
 type RunFetcher = Fetcher<RunRequest, Report>;
@@ -85,6 +89,7 @@ class RunConsumer implements Consumer {
     this.#looker = new Looker(() => this.#look(), options.onError);
     this.#timers = [
       setInterval(() => this.look(), lookEveryMs[store.kind]).unref(),
+      setInterval(() => this.#sayWaiting(), sayWaitingEveryMs).unref(),
       setInterval(() => void this.#returnStalled(), stalledCheckMs).unref(),
     ];
     void this.#returnStalled();
@@ -110,6 +115,10 @@ class RunConsumer implements Consumer {
     await this.#looker.settled();
     while (this.#inHand.size > 0) await Promise.all(this.#inHand);
     await Promise.all(this.#fetchers.map((fetcher) => fetcher.close()));
+  }
+
+  #sayWaiting(): void {
+    for (const permit of this.#parked.names()) this.#options.onWaiting?.(permit);
   }
 
   /** Fetches while there are places and runs. */

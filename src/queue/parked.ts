@@ -3,6 +3,8 @@ import type { Job as Entry } from 'bullmq';
 
 /** Milliseconds after which a parked run comes back by itself, and the longest such wait, when many wait for the same. */
 const [shortestMs, longestMs] = [5000, 60_000];
+/** Nobody calls back what waits for the lock that a run by hand holds: it looks by itself after this time, ms. */
+const lookForLockMs = 1000;
 /** So many runs that wait for the same permit come back within the shortest time, and so many more for each further one. */
 const manyRuns = 10;
 
@@ -24,13 +26,22 @@ export class Parked {
     const others = (this.#waiting.get(permit) ?? []).filter(
       (one) => one.dueAt > now && one.entry.id !== entry.id,
     );
-    const afterMs = Math.min(shortestMs * (1 + Math.floor(others.length / manyRuns)), longestMs);
+    const soonestMs = permit === 'lock' ? lookForLockMs : shortestMs;
+    const afterMs = Math.min(soonestMs * (1 + Math.floor(others.length / manyRuns)), longestMs);
     const progress = entry.progress as { readonly waitsFor?: string };
     if (progress?.waitsFor !== permit) await entry.updateProgress({ waitsFor: permit });
     await entry.moveToDelayed(now + afterMs, token);
     this.#waiting.set(permit, [...others, { entry, dueAt: now + afterMs }]);
     // It was released after the run had asked for it.
     if ((this.#releasedAt.get(permit) ?? 0) > since) await this.released(permit);
+  }
+
+  /** The permits that runs wait for, as far as this process parked them. */
+  names(): string[] {
+    const now = Date.now();
+    return [...this.#waiting].flatMap(([name, waiting]) =>
+      waiting.some(({ dueAt }) => dueAt > now) ? [name] : [],
+    );
   }
 
   /** Calls back the oldest run that waits for this permit. Never rejects: each comes back by itself in the end. */

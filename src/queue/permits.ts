@@ -93,9 +93,10 @@ class PermitQueue {
   #made = 0;
   /** Until when they count as taken, on the clock of `performance.now()`. */
   #takenUntil = 0;
-  /** Whether another process waits for one, and whether one was released that no other process heard of. */
+  /** How often one may have become free. */
+  #wakes = 0;
+  /** Whether another process waits for one. */
   #isWanted = false;
-  #isUnsaid = false;
   #saidWantedAt = Number.NEGATIVE_INFINITY;
   #failedAt = Number.NEGATIVE_INFINITY;
   #serving = false;
@@ -146,18 +147,17 @@ class PermitQueue {
     });
   }
 
-  /** A permit may be free. */
+  /** A permit may be free. Whoever takes it has not heard of those that wait for it. */
   wake(): void {
+    this.#wakes++;
     this.#takenUntil = 0;
+    this.#saidWantedAt = Number.NEGATIVE_INFINITY;
     this.#wake?.();
   }
 
   /** Another process waits for a permit. */
   wanted(): void {
     this.#isWanted = true;
-    if (!this.#isUnsaid) return;
-    this.#isUnsaid = false;
-    this.#options.send('released');
   }
 
   close(): Promise<void> {
@@ -217,8 +217,11 @@ class PermitQueue {
   async #fetch(): Promise<Permit | undefined> {
     for (;;) {
       await this.#make();
+      const wakes = this.#wakes;
       const taken = await this.#fetcher.fetch();
       if (taken.entry === undefined) {
+        // One was released after the store had answered.
+        if (wakes !== this.#wakes) continue;
         // A store that was emptied lost the permits, too. Making one that exists changes nothing.
         this.#made = 0;
         this.#takenUntil = performance.now() + knownTakenMs;
@@ -302,19 +305,18 @@ class PermitQueue {
       },
     };
     this.#held.add(permit);
-    this.#isUnsaid = false;
     return permit;
   }
 
-  /** Says that a permit is free: to this process alone unless another one waits, which then gets its turn first. */
+  /** Says that a permit is free. A process that waits for it gets its turn first. */
   #sayReleased(): void {
-    this.#isUnsaid = !this.#isWanted;
-    if (this.#isUnsaid) this.#options.onFree();
-    else {
-      this.#isWanted = false;
-      this.#takenUntil = performance.now() + leaveToOthersMs;
-      setTimeout(this.#options.onFree, leaveToOthersMs).unref();
-      this.#options.send('released');
+    this.#options.send('released');
+    if (!this.#isWanted) {
+      this.#options.onFree();
+      return;
     }
+    this.#isWanted = false;
+    this.#takenUntil = performance.now() + leaveToOthersMs;
+    setTimeout(this.#options.onFree, leaveToOthersMs).unref();
   }
 }

@@ -89,7 +89,7 @@ describe('verbs', () => {
     const code = [...spans, ...blocksOf(page).map((block) => block.text)].join('\n');
     const refused: string[] = [];
     const commands = commandsIn(code);
-    if (page.file === 'docs/commands.md') expect(commands.length).toBeGreaterThan(5);
+    if (page.file === 'docs/running.md') expect(commands.length).toBeGreaterThan(5);
     for (const words of commands) {
       const why = await refusal(words);
       if (why !== undefined) refused.push(`${words.join(' ')}: ${why}`);

@@ -23,7 +23,7 @@ export const daemonCases: readonly DaemonCase[] = [
   {
     name: 'daemon-first-byte',
     about:
-      'from `POST /api/jobs/JOB/enqueue` on the control socket to the first byte of the file written on the server (inotify at its temporary name), session warm, one run after another',
+      'from `POST /api/jobs/JOB/enqueue` on the control socket to the first byte of the file written on the server, and to the file at its final name (both by inotify), session warm, one run after another',
     run: firstByte,
   },
   {

@@ -28,8 +28,10 @@ export interface Onlooker {
 }
 
 export function lookAt(folder: string): Onlooker {
-  let waiting: ((kind: string, name: string) => void) | undefined;
-  const watcher: FSWatcher = watch(folder, (kind, name) => waiting?.(kind, name ?? ''));
+  const waiting = new Set<(kind: string, name: string) => void>();
+  const watcher: FSWatcher = watch(folder, (kind, name) => {
+    for (const one of [...waiting]) one(kind, name ?? '');
+  });
   return {
     next: (fits) =>
       new Promise((resolve, reject) => {
@@ -37,12 +39,13 @@ export function lookAt(folder: string): Onlooker {
           () => reject(new Error(`nothing of the kind happened in ${folder} for 30 s`)),
           30_000,
         );
-        waiting = (kind, name) => {
+        const look = (kind: string, name: string) => {
           if (!fits(kind, name)) return;
-          waiting = undefined;
+          waiting.delete(look);
           clearTimeout(timer);
           resolve(performance.now());
         };
+        waiting.add(look);
       }),
     close: () => watcher.close(),
   };

@@ -113,8 +113,7 @@ export class LineFile {
     if (this.#open !== undefined && there?.ino === this.#open.inode)
       return { fd: this.#open.fd, size: there.size };
     this.#shut();
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const fd = openSync(path, 'a+', 0o600);
+    const fd = openInFolder(path);
     const { ino, size } = fstatSync(fd);
     this.#open = { fd, inode: ino };
     return { fd, size };
@@ -124,6 +123,16 @@ export class LineFile {
     if (this.#open !== undefined) closeSync(this.#open.fd);
     this.#open = undefined;
   }
+}
+
+function openInFolder(path: string): number {
+  try {
+    return openSync(path, 'a+', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  return openSync(path, 'a+', 0o600);
 }
 
 function writeAll(fd: number, data: Buffer): void {

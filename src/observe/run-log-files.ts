@@ -1,12 +1,15 @@
 /** The paths of runs' logs, and their removal. Their content is run-log.ts. */
-import { rm } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { FerryError } from '../core/errors.js';
 import { escapeText } from '../core/text.js';
 import { runLogFile } from '../state/layout.js';
 
 /** Removes the logs of runs whose reports are gone. A run without a log is no error. */
 export async function removeRunLogs(state: string, runs: readonly string[]): Promise<void> {
-  for (const run of runs) await rm(runLogPath(state, run), { force: true });
+  for (const run of runs)
+    await unlink(runLogPath(state, run)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
 }
 
 const runIdPattern = /^[0-9A-Za-z-]{1,100}$/;

@@ -13,6 +13,9 @@ export function newInstallation(): string {
   return randomBytes(16).toString('hex');
 }
 
+/** The ids that this process has read, by file: a process stays who it is. */
+const readIds = new Map<string, string>();
+
 /**
  * The id of a state folder; with `make`, it is made if there is none. It depends on the very file that it
  * is kept in, so that a copy of the folder is another installation: both may be at work at once. Where none
@@ -20,10 +23,14 @@ export function newInstallation(): string {
  */
 export async function stateInstallation(state: string, make: boolean): Promise<string> {
   const file = installationFile(state);
+  const known = readIds.get(file);
+  if (known !== undefined) return known;
   const read = async () => {
     const id = (await readFile(file, 'utf8')).trim();
     const { ino, birthtimeNs } = await stat(file, { bigint: true });
-    return `${id}-${ino}-${birthtimeNs}`;
+    const whole = `${id}-${ino}-${birthtimeNs}`;
+    readIds.set(file, whole);
+    return whole;
   };
   try {
     return await read().catch(async (error) => {

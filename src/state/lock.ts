@@ -108,11 +108,9 @@ async function take(folder: string, sockets: SocketFolder, busy: BusyError): Pro
   const server = await listen(sockets.address(ours));
   const close = () => new Promise<void>((done) => server.close(() => done()));
   try {
-    const number = await claim(folder, sockets, ours, busy);
+    const older = await claim(folder, sockets, ours, busy);
     await unlink(join(folder, ours));
-    for (const older of await numbersIn(folder)) {
-      if (older < number) await unlinkQuietly(join(folder, String(older)));
-    }
+    for (const number of older) await unlinkQuietly(join(folder, String(number)));
   } catch (thrown) {
     // Closing also removes the name it was bound to.
     await close();
@@ -127,13 +125,13 @@ async function take(folder: string, sockets: SocketFolder, busy: BusyError): Pro
   };
 }
 
-/** Links the listening socket `ours` to the next number, and returns that. */
+/** Links the listening socket `ours` to the next number; resolves to the older ones. */
 async function claim(
   folder: string,
   sockets: SocketFolder,
   ours: string,
   busy: BusyError,
-): Promise<number> {
+): Promise<number[]> {
   for (;;) {
     const highest = Math.max(0, ...(await numbersIn(folder)));
     if (highest > 0) {
@@ -152,7 +150,8 @@ async function claim(
       throw thrown;
     }
     // A process that listed the folder long ago may have linked a number below the lock's.
-    if (Math.max(...(await numbersIn(folder))) === next) return next;
+    const numbers = await numbersIn(folder);
+    if (Math.max(...numbers) === next) return numbers.filter((number) => number < next);
     await unlink(join(folder, String(next)));
   }
 }

@@ -15,6 +15,17 @@ export async function makeFolder(folder: string): Promise<void> {
   throw Object.assign(new Error(`the system makes no folders in ${above}`), { code: 'ENOENT' });
 }
 
+/** Does what needs a folder, which is made if it turns out to be missing: mostly it is there. Rejects with the system's error. */
+export async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  await makeFolder(folder);
+  return work();
+}
+
 /** Makes a folder if it is missing; false where the one above it is missing. */
 async function made(folder: string): Promise<boolean> {
   try {

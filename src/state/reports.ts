@@ -2,7 +2,7 @@
  * Reports of runs in STATE/runs/JOB/RUN.json: saved, listed, read. workers/run makes them. Those of
  * runs that changed nothing are in RUN.idle.json, so that they need not be read to be told apart.
  */
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, unlink } from 'node:fs/promises';
 import { each } from '../core/at-once.js';
 import { FerryError } from '../core/errors.js';
 import { isIdle, type Report } from '../core/events.js';
@@ -49,16 +49,17 @@ export async function saveReport(
   const { job, run } = report;
   const file = reportFile(state, job, run);
   const idleFile = idleReportFile(state, job, run);
-  // A run has one file at every moment: it is written under the first name, and renamed if it was idle.
-  await rename(idleFile, file).catch(ignoreMissing);
-  await writeWhole(file, `${JSON.stringify(report)}\n`);
-  if (isIdle(report)) await rename(file, idleFile);
-  const kept = (await readdir(jobReportsFolder(state, job)))
+  const before = (await namesIn(jobReportsFolder(state, job)))
     .map(namedReport)
     .filter((named) => named !== undefined);
-  const removed = beyond(kept, history, runTime(run) ?? 0);
+  // A run has one file at every moment: it is written under the first name, and renamed if it was idle.
+  if (before.some((named) => named.run === run && named.idle)) await rename(idleFile, file);
+  await writeWhole(file, `${JSON.stringify(report)}\n`);
+  if (isIdle(report)) await rename(file, idleFile);
+  const others = before.filter((named) => named.run !== run);
+  const removed = beyond([...others, { run, idle: isIdle(report) }], history, runTime(run) ?? 0);
   for (const { run: old, idle } of removed)
-    await rm((idle ? idleReportFile : reportFile)(state, job, old), { force: true });
+    await unlink((idle ? idleReportFile : reportFile)(state, job, old)).catch(ignoreMissing);
   await addToIndex(state, [
     indexedRun(report),
     ...removed.map(({ run: old }) => ({ run: old, job, gone: true as const })),

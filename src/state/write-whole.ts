@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder } from './make-folder.js';
+import { inFolder } from './make-folder.js';
 
 /** A temporary file older than this is what a killed process left, and is removed. */
 const leftoverAfterMs = 24 * 60 * 60 * 1000;
@@ -48,14 +48,13 @@ async function viaTemporary(
   publish: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const folder = dirname(file);
-  await makeFolder(folder);
   if (!tidied.has(folder)) {
     tidied.add(folder);
     await removeLeftovers(folder);
   }
   const temporary = join(folder, `.${randomBytes(8).toString('hex')}.new`);
   try {
-    await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
+    await inFolder(folder, () => writeFile(temporary, text, { mode: 0o600, flag: 'wx' }));
     await publish(temporary);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});

@@ -105,7 +105,7 @@ async function probe(
   // the source of a job may be a single file
   if (only !== undefined) return;
   const { label, root, can } = endpoint;
-  const facts = await recallFacts(state, { remote, label, root, can });
+  const facts = recallFacts(state, { remote, label, root, can });
   await examineWriting(examination, { endpoint, facts, signal });
   await facts.keep();
 }

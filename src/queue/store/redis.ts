@@ -39,6 +39,7 @@ export async function openRedis(
   const client = new Redis(settings);
   let lastError: Error | undefined;
   failWhileAway(client, () => awayError(lastError));
+  sendTogether(client);
   client.on('error', (error) => {
     lastError = error;
     reachability.suspect(error);
@@ -123,6 +124,24 @@ function failWhileAway(client: Redis, reason: () => Error): void {
     if (!isAway || handshake.has(command.name)) return send(command, stream);
     command.reject(reason());
     return command.promise;
+  };
+}
+
+/** Sends what is asked for in one turn of the event loop in one system call. */
+function sendTogether(client: Redis): void {
+  const send = client.sendCommand.bind(client);
+  let corked: Redis['stream'] | undefined;
+  client.sendCommand = (command, stream) => {
+    const socket = client.stream;
+    if (socket !== undefined && socket !== corked) {
+      corked = socket;
+      socket.cork();
+      setImmediate(() => {
+        socket.uncork();
+        if (corked === socket) corked = undefined;
+      });
+    }
+    return send(command, stream);
   };
 }
 

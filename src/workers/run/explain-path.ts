@@ -52,7 +52,7 @@ export async function explainPath(
       from.endpoint.stat(path, signal),
       to.endpoint.stat(path, signal),
     ]);
-    const facts = await recallSides(job, from, to, state);
+    const facts = recallSides(job, from, to, state);
     const learnt = facts.flatMap(({ sentences }) => sentences);
     const stats = {
       ...present({ source, destination }),

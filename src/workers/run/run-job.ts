@@ -148,7 +148,7 @@ async function carryOut(
     refuseOverlap([job.from, source], [job.to, destination]);
     if (job.after.kind === 'archive' && archive !== undefined)
       refuseOverlap([job.from, source], [job.after.to, archive]);
-    const facts = await recallSides(job, source, destination, state);
+    const facts = recallSides(job, source, destination, state);
     for (const { sentences } of facts)
       for (const message of sentences) emit({ event: 'notice', level: 'info', message });
     times = await openStoredTimes(job, state);

@@ -3,7 +3,7 @@
  * many requests it should have at once; of one root on it (a file system), how it stores mtimes and which
  * names are one to it. Each fact has its evidence and ends after seven days, since a server may be updated or a disk mounted.
  */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import type { Job } from '../../../core/job.js';
 import { habitText, type MtimeHabit } from '../../../core/mtime-habit.js';
 import type { Remote } from '../../../core/remote.js';
@@ -137,7 +137,7 @@ export class SideFacts {
     };
     if (JSON.stringify(this.#with(this.#known, own)) === before && !this.#isNew()) return;
     // another run may have written meanwhile
-    const facts = this.#with(await readFacts(this.#file), own);
+    const facts = this.#with(readFacts(this.#file), own);
     await writeWhole(this.#file, `${JSON.stringify(facts)}\n`).catch(() => {});
   }
 
@@ -166,26 +166,26 @@ export class SideFacts {
 }
 
 /** Puts what is believed of a side into its `can`. */
-export async function recallFacts(state: string, side: LearntSide): Promise<SideFacts> {
+export function recallFacts(state: string, side: LearntSide): SideFacts {
   const { remote } = side;
   const file = remote === undefined ? localFactsFile(state) : serverFactsFile(state, remote);
-  return new SideFacts(file, side, await readFacts(file));
+  return new SideFacts(file, side, readFacts(file));
 }
 
 /** Recalls what is believed of a job's source and destination, in that order. */
-export async function recallSides(
+export function recallSides(
   job: Job,
   source: Pick<Side, 'endpoint'>,
   destination: Pick<Side, 'endpoint'>,
   state: string,
-): Promise<SideFacts[]> {
+): SideFacts[] {
   const facts: SideFacts[] = [];
   for (const [{ remote }, { endpoint }] of [
     [job.from, source] as const,
     [job.to, destination] as const,
   ]) {
     const { label, root, can } = endpoint;
-    facts.push(await recallFacts(state, { remote, label, root, can }));
+    facts.push(recallFacts(state, { remote, label, root, can }));
   }
   return facts;
 }
@@ -194,11 +194,11 @@ function current<F extends { readonly at: number }>(fact: F | undefined): F | un
   return fact !== undefined && Date.now() - fact.at < believedForMs ? fact : undefined;
 }
 
-/** The facts in a file; none if it is missing, damaged, or from a version that believed a single file. */
-async function readFacts(file: string): Promise<ServerFacts> {
+/** The facts in a file, which is small and mostly missing: read at once, since Node's threads would take longer. None if it is missing, damaged, or from a version that believed a single file. */
+function readFacts(file: string): ServerFacts {
   const none: ServerFacts = { requestsAtOnce: null, roots: {} };
   try {
-    const found = JSON.parse(await readFile(file, 'utf8')) as Partial<ServerFacts>;
+    const found = JSON.parse(readFileSync(file, 'utf8')) as Partial<ServerFacts>;
     const lieAt = found.hardLinksLieAt;
     const lies = lieAt !== undefined && Date.now() - lieAt < believedForMs;
     const roots = Object.entries(found.roots ?? {}).filter(([, { mtimes }]) => isSound(mtimes));

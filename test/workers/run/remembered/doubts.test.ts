@@ -108,3 +108,18 @@ test('nothing is kept where only the size decides or the destination is never re
   expect(await openDoubts({ ...job, compare: 'size' }, state)).toBeUndefined();
   expect(await openDoubts({ ...job, existing: 'skip' }, state)).toBeUndefined();
 });
+
+test('a file whose lines mostly no longer count is written anew', async () => {
+  for (let run = 0; run < 60; run++) {
+    const doubts = await opened();
+    doubts.publishing('f', fresh)();
+    doubts.publishing('g', fresh)();
+    await doubts.close(true);
+    const lines = readFileSync(join(state, 'doubts', files()[0] as string), 'utf8').split('\n');
+    expect(lines.filter((line) => line !== '').length).toBeLessThan(65);
+    expect([...(await opened()).byPath].map(([path, { tells }]) => [path, tells])).toEqual([
+      ['f', true],
+      ['g', true],
+    ]);
+  }
+});

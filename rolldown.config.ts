@@ -130,6 +130,7 @@ export default defineConfig([
   },
   // loads the others itself, so it shares no file with them
   { input: { boot: 'src/cli/boot.ts' }, platform: 'node', output },
+  { input: { single: 'src/cli/single.ts' }, platform: 'node', output },
   // any Node that is too old must be able to read it
   {
     input: { main: 'src/cli/main.ts' },

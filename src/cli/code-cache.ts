@@ -58,17 +58,17 @@ export function codeCacheFile(): string | undefined {
 
 export class CodeCache {
   readonly #file: string | undefined;
-  readonly #bundle: string;
+  readonly #isPart: (name: string) => boolean;
   readonly #compiled = new Map<string, Compiled>();
   #kept = new Map<string, Kept>();
   #handle: number | undefined;
   /** Where the list ends. */
   #listEnd = 0;
 
-  /** `bundle` is the folder whose files are compiled. */
-  constructor(file: string | undefined, bundle: string) {
+  /** `isPart` says whether the bundle has a file of that name. */
+  constructor(file: string | undefined, isPart: (name: string) => boolean) {
     this.#file = file;
-    this.#bundle = bundle;
+    this.#isPart = isPart;
     if (file === undefined) return;
     try {
       this.#open(file);
@@ -144,7 +144,7 @@ export class CodeCache {
     for (const [name, kept] of this.#kept) {
       if ((this.#compiled.get(name)?.times ?? timesKept) < timesKept) continue;
       // one of an older bundle
-      if (!existsSync(join(this.#bundle, name))) continue;
+      if (!this.#isPart(name)) continue;
       const code = this.#codeOf(kept);
       if (code !== undefined) add(name, code, kept.sha256, kept.times);
     }

@@ -1,7 +1,4 @@
 /** Loads the files of the bundle: CommonJS, compiled by way of the code cache. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import type { CodeCache } from './code-cache.js';
 
 /** What a file of CommonJS is called with. */
@@ -13,19 +10,27 @@ type Body = (
   folder: string,
 ) => void;
 
-/** Returns the `require` of the files in `folder`: their own names begin with `./`, all others are Node's or packages'. */
-export function bundleLoader(folder: string, cache: CodeCache): (name: string) => unknown {
-  const outside = createRequire(join(folder, 'main.js'));
+/** Where the files of the bundle are. */
+export interface Bundle {
+  readonly folder: string;
+  read(name: string): Buffer;
+  /** Loads what is not a file of the bundle. */
+  require(name: string): unknown;
+}
+
+/** Returns the `require` of the bundle's files: their own names begin with `./`, all others are Node's or packages'. */
+export function bundleLoader(bundle: Bundle, cache: CodeCache): (name: string) => unknown {
   const loaded = new Map<string, { exports: unknown }>();
   const load = (name: string): unknown => {
-    if (!name.startsWith('./')) return outside(name);
+    if (!name.startsWith('./')) return bundle.require(name);
     const known = loaded.get(name);
     if (known !== undefined) return known.exports;
-    const file = join(folder, name);
-    const body = cache.compile(file, readFileSync(file)).runInThisContext() as Body;
+    const own = name.slice(2);
+    const file = `${bundle.folder}/${own}`;
+    const body = cache.compile(file, bundle.read(own)).runInThisContext() as Body;
     const module = { exports: {} };
     loaded.set(name, module);
-    body.call(module.exports, module.exports, load, module, file, folder);
+    body.call(module.exports, module.exports, load, module, file, bundle.folder);
     return module.exports;
   };
   return load;

@@ -2,11 +2,11 @@
  * The verbs and their flags. The code of a verb is loaded only when it is called, for a short start-up;
  * `--help` and `--version` need no other file.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
 import { terminalSafe } from '../core/text.js';
 import { homeFolder } from '../ssh/ssh-config/home-folder.js';
+import { readOwnFile } from '../state/own-files.js';
 import type { Context, Wrap } from './context.js';
 import { addDaemonVerbs } from './daemon-verbs.js';
 import {
@@ -20,7 +20,6 @@ import {
   wholeNumber,
 } from './flags.js';
 import { otherVerbs } from './other-tools.js';
-import { packageFolder } from './own-files.js';
 import { addDoctor, addInit, addServerVerbs } from './server-verbs.js';
 import { Output, type OutputOptions, type Verbosity } from './show/output.js';
 import { typedFlags } from './typed-command.js';
@@ -328,6 +327,6 @@ function openOutput(options: OutputOptions): Output {
 }
 
 function version(): string {
-  const text = readFileSync(new URL('package.json', packageFolder), 'utf8');
+  const text = readOwnFile('package.json').toString();
   return (JSON.parse(text) as { version: string }).version;
 }

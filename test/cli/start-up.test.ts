@@ -32,7 +32,6 @@ test('before a verb is known, only the command line itself is loaded', () => {
     'cli/hangups.ts',
     'cli/load-bundle.ts',
     'cli/other-tools.ts',
-    'cli/own-files.ts',
     'cli/program.ts',
     'cli/server-verbs.ts',
     'cli/show/block.ts',
@@ -47,5 +46,6 @@ test('before a verb is known, only the command line itself is loaded', () => {
     'core/text.ts',
     'observe/redact.ts',
     'ssh/ssh-config/home-folder.ts',
+    'state/own-files.ts',
   ]);
 });

@@ -3,12 +3,12 @@
  * user would type, then with the daemon (daemon.ts). Every step is checked; the exit code is 0 only
  * if all of them succeed.
  */
-import { copyFile, mkdir, mkdtemp, readFile, realpath, rm, unlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, realpath, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exitCodes } from '../../core/errors.js';
+import { readOwnFile } from '../../state/own-files.js';
 import type { Context } from '../context.js';
-import { packageFolder } from '../own-files.js';
 import { playDaemon } from './daemon.js';
 import { type DemoHost, startMachineSshd, startOwnServer } from './host.js';
 import { filesBelow, makeData, makeSite, put, sameFiles, touchAll } from './samples.js';
@@ -29,7 +29,7 @@ export async function demo(context: Context): Promise<number> {
       string,
     ];
     for (const one of [folder, served, keys]) await mkdir(one, { mode: 0o700 });
-    await copyFile(new URL('jobs.yml', packageFolder), join(folder, 'jobs.yml'));
+    await writeFile(join(folder, 'jobs.yml'), readOwnFile('jobs.yml'));
     await makeData(join(folder, 'data'));
     host = await openHost({ folder, served, output, signal }, keys);
     output.note(`A temporary SFTP server (${host.what}) listens on 127.0.0.1:${host.port};`);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Cancelled, FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
 import { jobReportsFolder } from '../../state/layout.js';
-import { builtProgram } from '../own-files.js';
+import { builtProgram } from '../../state/own-files.js';
 import type { Output } from '../show/output.js';
 import type { DemoHost } from './host.js';
 

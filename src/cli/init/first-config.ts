@@ -43,13 +43,18 @@ jobs:
     # schedule: "0 2 * * *"      # for \`ferryline start\`
 `;
 
-/** `schema`: the file of the JSON schema, for editors. */
+/** `schema`: the file of the JSON schema, for editors; undefined where none was installed. */
 export function firstConfig(
   remotes: readonly FirstRemote[],
   jobs: readonly FirstJob[],
-  schema: string,
+  schema: string | undefined,
 ): string {
-  const lines = [`# yaml-language-server: $schema=${schema}`, 'remotes:'];
+  const lines = [
+    schema === undefined
+      ? '# `ferryline schema > jobs.schema.json` writes a schema for editors'
+      : `# yaml-language-server: $schema=${schema}`,
+    'remotes:',
+  ];
   for (const remote of remotes) lines.push(...remoteLines(remote));
   lines.push('', 'jobs:');
   for (const job of jobs) lines.push(...jobLines(job));

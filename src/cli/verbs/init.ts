@@ -1,10 +1,10 @@
 /** `ferryline init`: writes a first jobs.yml, from answers that were tried, from flags, or from rclone's remotes. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
 import { userName } from '../../ssh/ssh-config/user-name.js';
+import { schemaFile } from '../../state/own-files.js';
 import { readSecretFile } from '../config-texts.js';
 import type { Context } from '../context.js';
 import { configCandidates } from '../folders.js';
@@ -12,7 +12,6 @@ import { firstConfig, template } from '../init/first-config.js';
 import { Questions } from '../init/questions.js';
 import { rcloneRemotes } from '../init/rclone-config.js';
 import { type SetUpFlags, setUp, yesOrNo } from '../init/set-up.js';
-import { packageFolder } from '../own-files.js';
 import { plan } from './plan.js';
 
 export interface InitFlags extends SetUpFlags {
@@ -87,11 +86,6 @@ async function fromAnswers(
     read: yesOrNo,
   });
   return shows ? plan([job.name], {}, context) : 0;
-}
-
-/** For editors; it exists wherever ferryline is installed. */
-function schemaFile(): string {
-  return fileURLToPath(new URL('jobs.schema.json', packageFolder));
 }
 
 /** Said before anything is asked. */

@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PGlite, types } from '@electric-sql/pglite';
 import { type PgPoolClient, runMigrations } from 'bullmq';
+import { isSingle, readOwnFile } from '../../state/own-files.js';
 import { PglitePool } from './pglite-pool.js';
 
 /** One client and small tables need no more; the default buffers would take 128 MB from the start. */
@@ -82,8 +83,9 @@ export async function tidy(pool: PglitePool): Promise<void> {
   await pool.query('CHECKPOINT');
 }
 
-function start(folder: string, initDbStartParams: string[] = []): Promise<PGlite> {
+async function start(folder: string, initDbStartParams: string[] = []): Promise<PGlite> {
   return PGlite.create(folder, {
+    ...(isSingle && (await filesInside())),
     initDbStartParams,
     startParams: [...PGlite.defaultStartParams, ...settings(memory)],
     parsers: {
@@ -91,6 +93,19 @@ function start(folder: string, initDbStartParams: string[] = []): Promise<PGlite
       [types.INT8]: (value) => value,
     },
   });
+}
+
+/** A global of Node that its types leave out. */
+declare const WebAssembly: { compile(bytes: Uint8Array): Promise<object> };
+
+/** What PGlite otherwise reads from files beside its code. */
+async function filesInside() {
+  const read = (name: string) => readOwnFile(`dist/cli/${name}`);
+  return {
+    pgliteWasmModule: await WebAssembly.compile(read('pglite.wasm')),
+    initdbWasmModule: await WebAssembly.compile(read('initdb.wasm')),
+    fsBundle: new Blob([read('pglite.data')]),
+  };
 }
 
 function settings(all: readonly string[]): string[] {

@@ -24,6 +24,18 @@ const jobs = {
 };
 
 describe('usage', () => {
+  test('schema KEY says what a key is for; a word that is none: 2', async () => {
+    const { code, stdout } = await run('schema', 'jobs.nightly.delete');
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^jobs\.delete\n {2}What a mirror/)]);
+    expect(stdout).toContain('\n  example  delete: 20%\n');
+    expect(stdout).toContain('\n    jobs.delete.max  ');
+    const { events } = await run('schema', 'port', '--json');
+    expect(events).toMatchObject([{ event: 'key', name: 'remotes.port', default: '22' }]);
+    const wrong = await run('schema', 'port', 'comparre');
+    expect(wrong).toMatchObject({ code: 2, stdout: '' });
+    expect(wrong.stderr).toContain('did you mean "compare"?');
+  });
+
   test('--version prints the version of the package', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
     expect(await run('--version')).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });

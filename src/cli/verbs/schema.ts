@@ -1,4 +1,4 @@
-/** `ferryline schema`: prints the JSON schema of jobs.yml, for editors, or its reference as Markdown. */
+/** `ferryline schema`: prints the JSON schema of jobs.yml, for editors, its reference as Markdown, or what keys are for. */
 import { FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
 import { didYouMean } from '../../jobs/config/problems.js';
@@ -12,9 +12,10 @@ export interface SchemaFlags {
 export async function schema(
   keys: readonly string[],
   { docs }: SchemaFlags,
-  { output }: Context,
+  context: Context,
 ): Promise<number> {
-  if (keys.length > 0) output.data(await explained(keys));
+  const { output } = context;
+  if (keys.length > 0) await explain(keys, context);
   else if (docs === true) {
     const { referencePage } = await import('../../jobs/config/reference-page.js');
     output.data(referencePage());
@@ -22,21 +23,22 @@ export async function schema(
   return 0;
 }
 
-/** What the reference says of keys. Errors: `config` for a word that is none. */
-async function explained(keys: readonly string[]): Promise<string> {
-  const { referenceNames, referenceOf } = await import('../../jobs/config/reference-page.js');
-  const texts = keys.map((key) => {
-    const text = referenceOf(key);
-    if (text !== undefined) return text;
-    const names = referenceNames();
-    const words = key.includes('.') ? names : names.map((name) => name.replace(/^\w+\./, ''));
-    throw new FerryError(
-      'config',
-      `jobs.yml has no key "${escapeText(key)}"${didYouMean(key, words)}`,
-      {
-        hint: '`ferryline schema --docs` prints all of them',
-      },
-    );
+/** Prints what keys are for. Errors: `config` for a word that is none, before anything is printed. */
+async function explain(wanted: readonly string[], { output }: Context): Promise<void> {
+  const { allKeyNames, findKeys } = await import('../../jobs/config/find-keys.js');
+  const { keyLines } = await import('../show/key-lines.js');
+  const found = wanted.flatMap((word) => {
+    const keys = findKeys(word);
+    if (keys.length > 0) return keys;
+    const names = allKeyNames();
+    const close = didYouMean(word, [...names, ...names.map((name) => name.replace(/^\w+\./, ''))]);
+    throw new FerryError('config', `jobs.yml has no key "${escapeText(word)}"${close}`, {
+      hint: '`ferryline schema --docs` prints all of them',
+    });
   });
-  return texts.join('\n\n');
+  for (const each of found) {
+    const { path: _path, ...key } = each.key;
+    if (output.json) output.record({ event: 'key', time: new Date().toISOString(), ...key });
+    else output.data(keyLines(each).join('\n'));
+  }
 }

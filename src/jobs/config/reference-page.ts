@@ -1,9 +1,6 @@
 /** The reference of jobs.yml as Markdown: docs/jobs-yml.md, and what `ferryline schema` prints. */
 import { type ReferenceKey, type ReferenceSection, reference } from './reference.js';
-import { everybody, since, uses } from './reference-uses.js';
-import { keyNameOf } from './schema-keys.js';
-
-const firstVersion = '0.1.0';
+import { everybody, firstVersion, uses } from './reference-uses.js';
 
 /** The whole page. */
 export function referencePage(): string {
@@ -35,36 +32,6 @@ export function referencePage(): string {
   ].join('\n\n');
 }
 
-/**
- * What the page says of keys, each by its name (`jobs.delete.max`), its path in a jobs.yml
- * (`jobs.nightly.delete.max`) or the end of its name (`delete.max`). A text that names no key is undefined.
- */
-export function referenceOf(wanted: string): string | undefined {
-  const sections = reference();
-  const all = sections.flatMap(({ keys }) => keys);
-  const names = namesOf(wanted, all);
-  if (names.length === 0) return undefined;
-  const texts = all.filter(({ name }) => names.includes(name)).map((key) => keyText(key, all));
-  const inside = sections.filter(
-    ({ place: [first] }) => first !== undefined && names.includes(first),
-  );
-  return [...texts, ...inside.map(({ keys }) => index(keys.filter(isOuter)))].join('\n\n');
-}
-
-/** The names of all keys that the reference has. */
-export function referenceNames(): string[] {
-  return reference().flatMap(({ keys }) => keys.map(({ name }) => name));
-}
-
-function namesOf(wanted: string, all: readonly ReferenceKey[]): string[] {
-  const steps = wanted.replaceAll(/\[\d+\]/g, '').split('.');
-  const exact = all.find(({ name }) => name === wanted);
-  if (exact !== undefined) return [exact.name];
-  const byPath = keyNameOf(steps);
-  if (byPath?.endsWith(`.${steps.at(-1)}`)) return [byPath];
-  return all.map(({ name }) => name).filter((name) => name.endsWith(`.${wanted}`));
-}
-
 function sectionText({ title, about, keys }: ReferenceSection): string[] {
   const shown = keys.filter(isOuter);
   return [`## ${title}`, about, ...shown.map((key) => keyText(key, keys))];
@@ -77,13 +44,12 @@ function isOuter({ path, planned }: ReferenceKey): boolean {
 /** A key with all that is below it. */
 function keyText(key: ReferenceKey, all: readonly ReferenceKey[]): string {
   const { name, path, text, examples } = key;
-  if (key.planned) return `### \`${name}\`\n\nPlanned, and refused so far: ${text}`;
   const below = all.filter((other) => !other.planned && other.name.startsWith(`${name}.`));
   const inner = path.length === 1 && key.takes === 'a map of names' ? [] : below;
   return [
     `### ${anchor(name)}\`${name}\``,
     text,
-    `- Takes: ${key.takes}\n- ${standard(key)}\n- Since: ${versionOf(name)}`,
+    `- Takes: ${key.takes}\n- ${standard(key)}\n- Since: ${key.since}`,
     `\`\`\`yaml\n${examples.join('\n# or\n')}\n\`\`\``,
     ...(inner.length === 0 ? [] : [innerTable(name, inner)]),
   ].join('\n\n');
@@ -92,7 +58,7 @@ function keyText(key: ReferenceKey, all: readonly ReferenceKey[]): string {
 function innerTable(above: string, keys: readonly ReferenceKey[]): string {
   const rows = keys.map((key) => [
     `${anchor(key.name)}\`${key.name.slice(above.length + 1)}\``,
-    since[key.name] === undefined ? key.text : `${key.text} Since ${versionOf(key.name)}.`,
+    key.since === firstVersion ? key.text : `${key.text} Since ${key.since}.`,
     key.takes,
     key.default ?? 'required',
     key.examples.map((example) => `\`${example}\``).join(' or '),
@@ -118,10 +84,6 @@ function firstSentence(text: string): string {
 
 function standard(key: ReferenceKey): string {
   return key.default === undefined ? 'Required' : `Default: ${key.default}`;
-}
-
-function versionOf(name: string): string {
-  return since[name] ?? firstVersion;
 }
 
 function anchor(name: string): string {

@@ -56,5 +56,7 @@ export const uses: readonly Use[] = [
   },
 ];
 
+export const firstVersion = '0.1.0';
+
 /** The first version with a key, where that is not the first of all. */
 export const since: Readonly<Record<string, string>> = {};

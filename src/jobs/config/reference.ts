@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { kinds } from './fields.js';
 import { job } from './job-schema.js';
 import { isPlanned } from './planned.js';
+import { firstVersion, since } from './reference-uses.js';
 import { remote } from './remote-schema.js';
 import { config } from './schema.js';
 import { type Shape, shapeOf } from './schema-keys.js';
@@ -25,6 +26,8 @@ export interface ReferenceKey {
   readonly default: string | undefined;
   /** Pieces of YAML with the key, complete from the top of its section; the most common first. */
   readonly examples: readonly string[];
+  /** The first version that has it. */
+  readonly since: string;
   /** Whether it is refused so far. */
   readonly planned: boolean;
 }
@@ -78,13 +81,13 @@ export function reference(): ReferenceSection[] {
 }
 
 function keysOf(section: string, shape: Shape, deep = true): ReferenceKey[] {
-  return [...walk(shape, [], shape, deep)].map((key) => ({
-    ...key,
-    name: [section, ...key.path].filter((step) => step !== '').join('.'),
-  }));
+  return [...walk(shape, [], shape, deep)].map((key) => {
+    const name = [section, ...key.path].filter((step) => step !== '').join('.');
+    return { ...key, name, since: since[name] ?? firstVersion };
+  });
 }
 
-type Unnamed = Omit<ReferenceKey, 'name'>;
+type Unnamed = Omit<ReferenceKey, 'name' | 'since'>;
 
 /** The keys of `shape`, which is below `top` at a path, and all below them. */
 function* walk(

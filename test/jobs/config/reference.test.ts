@@ -1,13 +1,10 @@
 /** The reference of jobs.yml: complete, and true. */
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { allKeyNames, findKeys } from '../../../src/jobs/config/find-keys.js';
 import { ConfigProblems } from '../../../src/jobs/config/problems.js';
 import { reference } from '../../../src/jobs/config/reference.js';
-import {
-  referenceNames,
-  referenceOf,
-  referencePage,
-} from '../../../src/jobs/config/reference-page.js';
+import { referencePage } from '../../../src/jobs/config/reference-page.js';
 import { everybody, uses } from '../../../src/jobs/config/reference-uses.js';
 import { jsonSchema } from '../../../src/jobs/config/schema.js';
 import { jobKeyNameOf, keyNameOf } from '../../../src/jobs/config/schema-keys.js';
@@ -146,7 +143,7 @@ describe('for editors', () => {
 
 describe('the page', () => {
   const page = referencePage();
-  const names = referenceNames();
+  const names = allKeyNames();
 
   test('has every key once, with an anchor of its name', () => {
     expect(new Set(names).size).toBe(names.length);
@@ -193,15 +190,22 @@ describe('a key is found', () => {
     ['bandwidth', ['bandwidth']],
     ['port', ['remotes.port']],
     ['delete.max', ['jobs.delete.max']],
+    ['trash.keep', ['jobs.trash.keep']],
   ])('as one types it: %s', (typed, found) => {
-    const text = referenceOf(typed) ?? '';
-    expect([...text.matchAll(/^### <a id="([^"]+)">/gm)].map(([, name]) => name)).toEqual(found);
+    expect(findKeys(typed).map(({ key }) => key.name)).toEqual(found);
   });
 
-  test('a word that is no key is none', () => expect(referenceOf('jobs.nonsense')).toBeUndefined());
+  test('a word that is no key is none', () => expect(findKeys('jobs.nonsense')).toEqual([]));
 
-  test('jobs and remotes also list the keys below them', () =>
-    expect(referenceOf('remotes')).toContain('[`remotes.port`](#remotes.port)'));
+  test.each([
+    ['remotes', 'remotes.port', 'remotes.auth.key'],
+    ['jobs.delete', 'jobs.delete.max', 'jobs.trash.dir'],
+    ['bandwidth', 'bandwidth.windows', 'jobs.bandwidth'],
+  ])('with those below it: %s', (typed, below, other) => {
+    const names = findKeys(typed).flatMap((found) => found.below.map(({ name }) => name));
+    expect(names).toContain(below);
+    expect(names).not.toContain(other);
+  });
 });
 
 describe('an error of jobs.yml names where its keys are explained', () => {

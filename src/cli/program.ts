@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { asFerryError, Cancelled, exitCodes, FerryError } from '../core/errors.js';
+import { present } from '../core/present.js';
 import { terminalSafe } from '../core/text.js';
 import { homeFolder } from '../ssh/ssh-config/home-folder.js';
 import { readOwnFile } from '../state/own-files.js';
@@ -57,21 +58,42 @@ export async function runProgram(
     await program.parseAsync(unbundled(args), { from: 'user' });
     return code;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : exitCodes.config;
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
     if (thrown instanceof Cancelled) return thrown.exitCode;
-    const error = asFerryError(thrown);
-    (context?.output ?? openOutput({ json: false, verbosity: 0, color: true })).error(error);
+    const json = args.slice(0, endOfFlags(args)).includes('--json');
+    const output = context?.output ?? openOutput({ json, verbosity: 0, color: true });
+    const error = thrown instanceof CommanderError ? wrongUsage(thrown) : asFerryError(thrown);
+    // commander has printed its own errors
+    if (!(thrown instanceof CommanderError)) output.error(error);
+    recordError(error, output);
     return exitCodes[error.kind];
   } finally {
     context?.output.flush();
   }
 }
 
+/** With `--json`, what ended the command is its last event. */
+function recordError({ kind, message, path, hint }: FerryError, output: Output): void {
+  if (!output.json) return;
+  const time = new Date().toISOString();
+  output.record({ event: 'error', time, kind, message, ...present({ path, hint }) });
+}
+
+function wrongUsage({ message }: CommanderError): FerryError {
+  return new FerryError('config', message.replace(/^error: /, ''));
+}
+
+/** Where the flags of a command line end: at `--`, else at its end. */
+function endOfFlags(args: readonly string[]): number {
+  const end = args.indexOf('--');
+  return end < 0 ? args.length : end;
+}
+
 /** `-nv` as `-n -v`: commander takes a bundle apart only if all its flags are of one command. */
 function unbundled(args: readonly string[]): string[] {
-  const end = args.indexOf('--');
+  const end = endOfFlags(args);
   return args.flatMap((arg, at) =>
-    /^-[nqvlRfhV]{2,}$/.test(arg) && (end < 0 || at < end)
+    /^-[nqvlRfhV]{2,}$/.test(arg) && at < end
       ? [...arg.slice(1)].map((letter) => `-${letter}`)
       : [arg],
   );

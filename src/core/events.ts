@@ -114,6 +114,8 @@ export interface Report {
   readonly from?: string;
   readonly to?: string;
   readonly trigger: Trigger;
+  /** It printed a plan and changed nothing. */
+  readonly dryRun?: true;
   /** The slot it was started for, ISO 8601, UTC. */
   readonly slot?: string;
   /** The queue lost the run and it was added again: it may have run before. */

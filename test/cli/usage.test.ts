@@ -165,7 +165,10 @@ describe('configuration', () => {
     await writeJobs(cwd, jobs);
     for (const verb of [['run'], ['plan'], ['run', 'upload'], ['run', '--json']]) {
       const result = await run(...verb, 'nightli');
-      expect(result).toMatchObject({ code: 2, stdout: '' });
+      expect(result.code).toBe(2);
+      expect(result.events.map(({ event }) => event)).toEqual(
+        verb.includes('--json') ? ['error'] : [],
+      );
       expect(result.stderr).toContain('did you mean "nightly"?');
       expect(result.stderr).toContain('nightly, upload');
     }

@@ -230,6 +230,30 @@ describe('a plan', () => {
     expect(readFileSync(scene.there('changed.txt'), 'utf8')).toBe('old');
   });
 
+  test('a dry run says that it is one, and that it verified nothing', async ({ scene }) => {
+    scene.writeHere({ 'a.txt': 'a' });
+    const dry = { dryRun: true, verified: 'none', outcome: 'succeeded' };
+    expect((await scene.run('-n')).report).toMatchObject(dry);
+    expect((await scene.run()).report).not.toHaveProperty('dryRun');
+  });
+
+  test.for([
+    [['run', 'nothing'], 2, { kind: 'config', hint: expect.stringContaining('job') }],
+    [['run', '--nonsense'], 2, { kind: 'config', message: "unknown option '--nonsense'" }],
+    [['push', './data'], 2, { kind: 'config', message: "missing required argument 'to'" }],
+    [['run', 'job', '--attempts', 'many'], 2, { kind: 'config' }],
+    [['enqueue', 'job'], 4, { kind: 'network', hint: expect.stringContaining('start') }],
+  ] as const)(
+    'what ends a command is its last event: %j',
+    async ([words, code, error], { scene }) => {
+      const result = await scene.cli([...words, '--json']);
+      expect(result.code).toBe(code);
+      expect(result.events).toEqual([
+        { event: 'error', time: expect.any(String), message: expect.any(String), ...error },
+      ]);
+    },
+  );
+
   test('has the same digest until a side changes', async ({ scene }) => {
     scene.writeHere({ 'a.txt': 'a' });
     const digest = async () =>

@@ -20,12 +20,13 @@ interface RunFacts {
   readonly slot?: string;
   readonly worker?: string;
   readonly attempt: number;
+  readonly dryRun?: boolean;
 }
 
 /** The report of a run that began; `thrown` is the error that ended it, if any. */
 export function reportOfRun(
   job: Job,
-  { run, trigger, slot, worker, attempt }: RunFacts,
+  { run, trigger, slot, worker, attempt, dryRun }: RunFacts,
   tally: Tally,
   end: { readonly started: Date; readonly sessions: number; readonly thrown: unknown },
 ): Report {
@@ -37,7 +38,7 @@ export function reportOfRun(
     operation: job.operation,
     ...sidesOf(job),
     trigger,
-    ...present({ slot, worker }),
+    ...present({ slot, worker, dryRun: dryRun || undefined }),
     ...(end.thrown === undefined ? endOfTally(tally) : endOf(end.thrown)),
     startedAt: end.started.toISOString(),
     endedAt: ended.toISOString(),
@@ -54,7 +55,7 @@ export function reportOfRun(
     bytes: tally.bytes,
     sessions: end.sessions,
     attempt,
-    verified: tally.verified ?? job.verify,
+    verified: dryRun === true ? 'none' : (tally.verified ?? job.verify),
     ...(tally.notGuaranteed.size === 0 ? {} : { notGuaranteed: [...tally.notGuaranteed].sort() }),
     failures: tally.failures,
     failuresOmitted: tally.failed - tally.failures.length,
@@ -69,7 +70,7 @@ function sidesOf({ isAdHoc, from, to }: Partial<Job>): Pick<Report, 'from' | 'to
 /** The report of a run that could not begin, for example because its job was busy or it was cancelled. */
 export function reportOfNoStart(
   job: Pick<Job, 'name' | 'operation' | 'description'> & Partial<Job>,
-  { run, trigger, slot, worker, attempt }: RunFacts,
+  { run, trigger, slot, worker, attempt, dryRun }: RunFacts,
   thrown: unknown,
   now: Date,
 ): Report {
@@ -81,7 +82,7 @@ export function reportOfNoStart(
     operation: job.operation,
     ...sidesOf(job),
     trigger,
-    ...present({ slot, worker }),
+    ...present({ slot, worker, dryRun: dryRun || undefined }),
     ...endOf(thrown),
     startedAt: time,
     endedAt: time,
@@ -126,7 +127,7 @@ export function targetEnd(target: string, report: Report): TargetEnd {
 /** The report of a run with several targets: sums, and the outcome, exit code and error of the one that ended worst. */
 export function reportOfTargets(
   job: Pick<Job, 'name' | 'operation' | 'description'>,
-  { run, trigger, slot, worker, attempt }: RunFacts,
+  { run, trigger, slot, worker, attempt, dryRun }: RunFacts,
   ends: readonly TargetEnd[],
   { started, sessions }: { readonly started: Date; readonly sessions: number },
 ): Report {
@@ -145,7 +146,7 @@ export function reportOfTargets(
     ...present({ description: job.description }),
     operation: job.operation,
     trigger,
-    ...present({ slot, worker }),
+    ...present({ slot, worker, dryRun: dryRun || undefined }),
     outcome: worst?.outcome ?? 'succeeded',
     exitCode,
     ...present({ stoppedBy: ends.find((end) => end.stoppedBy !== undefined)?.stoppedBy }),

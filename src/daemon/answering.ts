@@ -1,6 +1,7 @@
 /** The part of the daemon that answers: the control socket, the logs of runs, and reports of other machines' workers, of which it keeps copies. */
 import { existsSync } from 'node:fs';
 import { Cancelled } from '../core/errors.js';
+import type { Report } from '../core/events.js';
 import { present } from '../core/present.js';
 import { readRunLog } from '../observe/read-run-log.js';
 import { runLogPath } from '../observe/run-log-files.js';
@@ -37,6 +38,8 @@ export interface AnsweringParts {
 export interface Answering {
   /** A run has ended, wherever it was carried out. */
   ended(run: string): void;
+  /** A run that had not begun was cancelled by another process. */
+  cancelled(report: Report): void;
   /** Cancels a run, as the socket does. Errors: `network`. */
   cancel(run: string): Promise<unknown>;
   /** Copies the reports of runs that ended while this process, or the queue, was away. Never rejects. */
@@ -79,6 +82,10 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
       controls.ended(run);
       if (keepsAll) void copyReport(run);
     },
+    cancelled(report) {
+      controls.ended(report.run, report);
+      if (keepsAll) void history.copy(report);
+    },
     async copyMissed() {
       if (!keepsAll) return;
       const views = await runs.list(mostMissed).catch(() => []);
@@ -108,8 +115,11 @@ function keptReports({ state, history, reports, inUse }: AnsweringParts) {
   return {
     ...reports,
     namesOfLogs: () => namesOfLogs(state),
-    cancelled: (request: Parameters<typeof reportOfRequest>[0]) =>
-      history.keep(reportOfRequest(request, inUse.jobNamed(request.job), new Cancelled(130))),
+    async cancelled(request: Parameters<typeof reportOfRequest>[0]) {
+      const report = reportOfRequest(request, inUse.jobNamed(request.job), new Cancelled(130));
+      await history.keep(report);
+      return report;
+    },
   };
 }
 

@@ -201,6 +201,9 @@ function connect(parts: Parts, log: RootLog): void {
     answering.ended(run);
     starting.ended(run);
   });
+  signals.on('cancelled', ({ report }, isOurs) => {
+    if (!isOurs) answering.cancelled(JSON.parse(report));
+  });
   signals.on('cancel', ({ run }) => working.worker.cancel(run));
   signals.on('wanted', ({ permit }) => working.logins.wanted(permit));
   signals.on('pauses', () => {

@@ -16,6 +16,8 @@ interface SignalMap {
   readonly requested: { readonly run: string; readonly job: string; readonly worker?: string };
   /** A run's entry has ended, and its report can be read. */
   readonly ended: { readonly run: string };
+  /** A run was cancelled before it began, and its entry is gone: its report, as JSON. Comes before its `ended`. */
+  readonly cancelled: { readonly report: string };
   /** Somebody waits for a permit of that name: an idle login is given up. */
   readonly wanted: { readonly permit: string };
   /** A permit of that name is free. */

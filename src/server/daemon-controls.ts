@@ -54,15 +54,15 @@ export interface DaemonControlsParts {
   readonly reports: IndexedReports & {
     /** The runs of which a log is kept; their jobs are not known. */
     namesOfLogs(): Promise<readonly KnownRun[]>;
-    /** Records a run that was cancelled before it began. */
-    cancelled(view: RunView): Promise<void>;
+    /** Records a run that was cancelled before it began; resolves to its report. */
+    cancelled(view: RunView): Promise<Report>;
   };
   readonly log: Controls['log'];
 }
 
 export interface DaemonControls extends ServedControls {
-  /** A run has ended, wherever it was carried out. */
-  ended(run: string): void;
+  /** A run has ended, wherever it was carried out; `report`: of one that leaves nothing in the queue. */
+  ended(run: string, report?: Report): void;
 }
 
 /** Jobs of a status that are looked at before others get their turn: some 2 ms. */
@@ -105,7 +105,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
   };
 
   return {
-    ended: (run) => ends.ended(run),
+    ended: (run, report) => ends.ended(run, report),
     enqueue,
 
     async outcome(run, signal) {
@@ -157,7 +157,8 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
         return { was: 'ended' };
       }
       if (view.state !== 'active' && (await runs.remove(run))) {
-        await reports.cancelled(view);
+        const report = await reports.cancelled(view);
+        await signals.send('cancelled', { report: JSON.stringify(report) });
         await signals.send('ended', { run });
         return { was: 'waiting' };
       }

@@ -12,23 +12,26 @@ export interface RunEndsParts {
 
 /** A run is looked at again after this time: the message of its end may have been lost. */
 const lookAgainMs = 2000;
+/** A run that was in the queue and is not any more is given up after this time: its entry may be added again. */
+const goneForMs = 30_000;
 
 export class RunEnds {
   readonly #parts: RunEndsParts;
   /** Called with each run that ends. */
-  readonly #listeners = new Set<(run: string) => void>();
+  readonly #listeners = new Set<(run: string, report?: Report) => void>();
 
   constructor(parts: RunEndsParts) {
     this.#parts = parts;
   }
 
-  /** A run has ended. */
-  ended(run: string): void {
-    for (const listener of [...this.#listeners]) listener(run);
+  /** A run has ended; `report`: of one that leaves nothing in the queue. */
+  ended(run: string, report?: Report): void {
+    for (const listener of [...this.#listeners]) listener(run, report);
   }
 
   /** Resolves with the report of the run's last attempt once it has ended; undefined when nobody knows the run. Rejects with the signal's reason. */
   async endOf(run: string, signal: AbortSignal): Promise<Report | undefined> {
+    let seenAt = Number.NEGATIVE_INFINITY;
     for (;;) {
       signal.throwIfAborted();
       // listens before it looks, so that an end in between is not missed
@@ -36,12 +39,16 @@ export class RunEnds {
       try {
         const view = await this.#parts.find(run);
         // A report kept here may be of an attempt that others follow: the queue knows better.
-        if (view === undefined) return await this.#parts.report(run);
-        if (view.state === 'ended') {
+        if (view === undefined) {
+          const kept = await this.#parts.report(run);
+          if (kept !== undefined || performance.now() - seenAt > goneForMs) return kept;
+        } else seenAt = performance.now();
+        if (view?.state === 'ended') {
           const report = await this.#wholeOf(view);
           if (report !== undefined) return report;
         }
-        await unlessAborted(next.come, signal);
+        const report = await unlessAborted(next.come, signal);
+        if (report !== undefined) return report;
       } finally {
         next.forget();
       }
@@ -56,13 +63,13 @@ export class RunEnds {
     return report !== undefined && kept?.endedAt !== report.endedAt ? report : kept;
   }
 
-  /** `come` resolves when the run has ended, or after a while in any case. */
-  #nextEnd(run: string): { readonly come: Promise<void>; forget(): void } {
+  /** `come` resolves when the run has ended, to its report if that came along, or after a while in any case. */
+  #nextEnd(run: string): { readonly come: Promise<Report | undefined>; forget(): void } {
     let forget = () => {};
-    const come = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, lookAgainMs);
-      const listener = (ended: string) => {
-        if (ended === run) resolve();
+    const come = new Promise<Report | undefined>((resolve) => {
+      const timer = setTimeout(resolve, lookAgainMs, undefined);
+      const listener = (ended: string, report?: Report) => {
+        if (ended === run) resolve(report);
       };
       this.#listeners.add(listener);
       forget = () => {

@@ -109,14 +109,24 @@ test('active in a process that has died: nobody continues it', async ({ sshd, re
 
 test('waiting in the queue', async ({ sshd, redis }) => {
   const scene = await openJobs(sshd);
-  const daemon = await startDaemonNamed(scene, 'only', redis.database(), {
-    args: ['--roles', 'api'],
-  });
-  const big = await daemon.enqueueAndWait('big');
-  expect(await cancel(daemon, big)).toMatch(/removed from the queue/);
-  await endsCancelled(big);
-  expect(await daemon.runs()).toMatchObject([{ run: big.run, outcome: 'cancelled' }]);
-  await daemon.stop();
+  const queue = redis.database();
+  const start = (name: string, role: string) =>
+    startDaemonNamed(scene, name, queue, { args: ['--roles', role] });
+  const daemons = [await start('one', 'api'), await start('two', 'scheduler')] as const;
+  const [one, two] = daemons;
+  // By the process that was asked for it, and by the other one.
+  for (const by of daemons) {
+    const big = await one.enqueueAndWait('big');
+    expect(await cancel(by, big)).toMatch(/removed from the queue/);
+    await endsCancelled(big);
+    for (const daemon of daemons) {
+      const listed = await eventually(async () =>
+        (await daemon.runs()).find(({ run }) => run === big.run),
+      );
+      expect(listed).toMatchObject({ state: 'ended', outcome: 'cancelled' });
+    }
+  }
+  await Promise.all([one.stop(), two.stop()]);
 }, 60_000);
 
 test('waiting for its turn behind another run, which goes on: no worker holds it, and the next one takes it', async ({

@@ -58,7 +58,9 @@ export async function openRunPermits(
     for (const logins of inUse) logins.wanted(permit);
   };
   const source = await unlessAlone(() =>
-    isEmbedded ? permitsOfDaemon(state, context) : permitsOfStore(config.queue, onWanted, context),
+    isEmbedded
+      ? permitsOfDaemon(state, context)
+      : permitsOfStore({ url: config.queue, state, onWanted }, context),
   );
   if (source === undefined) return undefined;
   const { installation } = source;
@@ -133,15 +135,14 @@ async function saying<T>(text: string, work: () => Promise<T>, { output }: Conte
 }
 
 async function permitsOfStore(
-  url: string,
-  onWanted: (permit: string) => void,
+  options: { readonly url: string; readonly state: string; onWanted(permit: string): void },
   { output }: Context,
 ): Promise<PermitStore> {
   // Loaded only here, since the queue's library takes longer to load than all else.
   const { openPermitStore } = await import('../queue/job-permit.js');
   const onWarning = (message: string) =>
     output.note(`${output.style.yellow('warning:')} ${message}`);
-  return openPermitStore({ url, onWanted, onWarning });
+  return openPermitStore({ ...options, onWarning });
 }
 
 /** The permits that the daemon of a state folder gives; undefined if none runs. */

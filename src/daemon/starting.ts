@@ -133,7 +133,13 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
       if (!roles.includes('scheduler')) return;
       const { jobNamed } = inUse;
       const hasReport = async (run: string) => (await reports.read(run)) !== undefined;
-      const decide = slotDecider({ runs, jobNamed, pauseOf: jobPauses.of, hasReport });
+      const decide = slotDecider({
+        runs,
+        jobNamed,
+        pauseOf: jobPauses.of,
+        hasReport,
+        emptiedAt: () => queue.mark.emptiedAt(),
+      });
       const outlived = createOutlived();
       const left = leftToNewer(log);
       slots.decide({

@@ -1,8 +1,10 @@
 /** A job's permit for a run that is not in the queue, such as one by hand: taken at once or not at all. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 import type { Permit, Permits } from '../core/permit.js';
 import type { RunRequest } from '../core/request.js';
+import { queueInstallation } from '../state/installation.js';
 import { answered } from './answered.js';
 import { lockMs, stalledCheckMs } from './holds.js';
 import { installationOf } from './installation.js';
@@ -10,6 +12,7 @@ import { openPermits } from './permits.js';
 import { runsQueueName } from './run-queues.js';
 import { openSignals } from './signals.js';
 import { openStore } from './store/store.js';
+import { openStoreMark, type StoreMark } from './store-mark.js';
 
 /** A permit that a dead process held is found by the second of two checks; one that nobody gives back by then is in use. */
 const freeWithinMs = 2 * stalledCheckMs + 2000;
@@ -54,6 +57,8 @@ export interface PermitStore extends Pick<Permits, 'take'> {
 
 interface PermitStoreOptions {
   readonly url: string;
+  /** The state folder, which remembers the installation it used last. */
+  readonly state: string;
   /** Another process waits for a permit of that name. */
   readonly onWanted: (permit: string) => void;
   readonly onWarning: (message: string) => void;
@@ -61,7 +66,7 @@ interface PermitStoreOptions {
 
 /** Errors: `network` when the store can't be reached, `config` for one that must not be used as it is. */
 export async function openPermitStore(options: PermitStoreOptions): Promise<PermitStore> {
-  const { url, onWanted, onWarning } = options;
+  const { url, state, onWanted, onWarning } = options;
   const onTrouble = (error: Error | undefined) => {
     if (error !== undefined) onWarning(`the queue: ${error.message}`);
   };
@@ -72,7 +77,10 @@ export async function openPermitStore(options: PermitStoreOptions): Promise<Perm
     await store.close().catch(() => {});
     throw error;
   };
+  const before = await queueInstallation(state);
   const installation = await installationOf(store, onError).catch(failed);
+  const wasUsed = before !== undefined && before !== installation;
+  const mark = await openStoreMark(store, onError, wasUsed).catch(failed);
   const signals = await openSignals(store, onError).catch(failed);
   signals.on('wanted', ({ permit }) => onWanted(permit));
   const permits = openPermits(store, signals, onError);
@@ -90,12 +98,39 @@ export async function openPermitStore(options: PermitStoreOptions): Promise<Perm
     installation,
     take: permits.take,
     async takeJob(job, worker, signal) {
-      return takeJobPermit(permits, job, await activeRun(job, worker), signal);
+      const permit = await takeJobPermit(permits, job, await activeRun(job, worker), signal);
+      try {
+        await afterQuiet(mark, signal, (seconds) =>
+          onWarning(
+            `the queue was emptied, and its locks with it: job ${job} begins in ${seconds} s, when whoever ran it has noticed`,
+          ),
+        );
+        return permit;
+      } catch (error) {
+        await permit.release();
+        throw error;
+      }
     },
     async close() {
       await permits.close();
+      await mark.close();
       await signals.close();
       await store.close();
     },
   };
+}
+
+/** Waits until runs may begin on a store that was emptied. Rejects with the signal's reason. Errors: `network`. */
+async function afterQuiet(
+  mark: StoreMark,
+  signal: AbortSignal,
+  onQuiet: (seconds: number) => void,
+): Promise<void> {
+  for (;;) {
+    await mark.look();
+    const ms = mark.quietMs();
+    if (ms === 0) return;
+    onQuiet(Math.ceil(ms / 1000));
+    await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
 }

@@ -4,7 +4,7 @@ import { asFerryError } from '../core/errors.js';
 import type { KnownWorker } from '../core/known-worker.js';
 import type { Permits } from '../core/permit.js';
 import { formatDuration } from '../core/text.js';
-import { rememberQueueInstallation } from '../state/installation.js';
+import { queueInstallation, rememberQueueInstallation } from '../state/installation.js';
 import { queueFolder } from '../state/layout.js';
 import type { Acknowledged } from './acknowledged.js';
 import { earlierProcesses } from './earlier-processes.js';
@@ -68,13 +68,16 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     await store.close().catch(() => {});
     throw error;
   };
+  const before = await queueInstallation(state);
   const id = await installationOf(store, onError).catch(failed);
   const installation = store.kind === 'embedded' ? undefined : id;
   if (installation !== undefined) await rememberQueueInstallation(state, installation);
   const slots = openSlots(store, onError);
   const workers = openWorkers(store, onError);
   const signals = await openSignals(store, onError).catch(failed);
-  const mark = await openStoreMark(store, onError).catch(failed);
+  const mark = await openStoreMark(store, onError, before !== undefined && before !== id).catch(
+    failed,
+  );
   const runs = await openRunQueue(store, signals, onError, acknowledged).catch(failed);
   const pauses = await openPauses({ store, state, onError, onWarning }).catch(failed);
   const permits = openPermits(store, signals, onError);

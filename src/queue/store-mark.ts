@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
+import { present } from '../core/present.js';
 import { answered } from './answered.js';
 import { lockMs } from './holds.js';
 import { keepEvents, type Store } from './store/store.js';
@@ -21,20 +22,28 @@ export interface StoreMark {
   look(): Promise<boolean>;
   /** Milliseconds until runs may begin; 0: they may. */
   quietMs(): number;
+  /** When the store was found emptied last, by its own clock, ms since the epoch; undefined: as far as is known, never. */
+  emptiedAt(): number | undefined;
   close(): Promise<void>;
 }
 
 const entryId = 'mark';
 
-/** Errors: `network`. */
+/** `wasUsed`: this machine knows an installation that the store does not, so a store without a mark was emptied. Errors: `network`. */
 export async function openStoreMark(
   store: Store,
   onError: (error: Error) => void,
+  wasUsed: boolean,
 ): Promise<StoreMark> {
   // An embedded store has one process, which opens it anew when it had to be set aside.
   if (store.kind === 'embedded')
-    return { look: async () => false, quietMs: () => 0, close: async () => {} };
-  const mark = new SharedMark(store, onError);
+    return {
+      look: async () => false,
+      quietMs: () => 0,
+      emptiedAt: () => undefined,
+      close: async () => {},
+    };
+  const mark = new SharedMark(store, onError, wasUsed);
   await mark.look();
   return mark;
 }
@@ -42,13 +51,15 @@ export async function openStoreMark(
 class SharedMark implements StoreMark {
   readonly #store: Store;
   readonly #queue: Queue<Mark>;
-  #generation: string | undefined;
+  readonly #wasUsed: boolean;
+  #seen: Mark | undefined;
   /** On this process's steady clock. */
   #quietUntil = 0;
   #looking: Promise<boolean> = Promise.resolve(false);
 
-  constructor(store: Store, onError: (error: Error) => void) {
+  constructor(store: Store, onError: (error: Error) => void, wasUsed: boolean) {
     this.#store = store;
+    this.#wasUsed = wasUsed;
     this.#queue = new Queue<Mark>(
       'ferryline-mark',
       { ...store.options(), ...keepEvents(10) },
@@ -67,30 +78,37 @@ class SharedMark implements StoreMark {
     return Math.max(0, Math.ceil(this.#quietUntil - performance.now()));
   }
 
+  emptiedAt(): number | undefined {
+    const quietUntil = this.#seen?.quietUntil;
+    return quietUntil === undefined ? undefined : quietUntil - lockMs;
+  }
+
   async close(): Promise<void> {
     await this.#queue.close();
   }
 
   async #look(): Promise<boolean> {
     let entry = await answered(this.#queue.getJob(entryId));
-    if (entry !== undefined && entry.data.generation === this.#generation) return false;
-    const wasKnown = this.#generation !== undefined;
+    const isKnown = entry !== undefined && entry.data.generation === this.#seen?.generation;
+    if (isKnown && entry?.data.quietUntil === this.#seen?.quietUntil) return false;
+    const wasKnown = this.#seen !== undefined;
     const now = Math.round(await answered(this.#store.now()));
     if (entry === undefined) {
-      const made = { generation: randomUUID(), ...(wasKnown && { quietUntil: now + lockMs }) };
+      const isEmptied = wasKnown || this.#wasUsed;
+      const made = { generation: randomUUID(), ...(isEmptied && { quietUntil: now + lockMs }) };
       await answered(this.#queue.add('mark', made, { jobId: entryId }));
       entry = await answered(this.#queue.getJob(entryId));
       if (entry === undefined) return false;
     }
     let { generation, quietUntil } = entry.data;
-    if (wasKnown && quietUntil === undefined) {
+    if (wasKnown && !isKnown && quietUntil === undefined) {
       // A process that came right after made it, and took the store for a new one.
       quietUntil = now + lockMs;
       await answered(entry.updateData({ generation, quietUntil }));
     }
-    this.#generation = generation;
+    this.#seen = { generation, ...present({ quietUntil }) };
     if (quietUntil !== undefined)
       this.#quietUntil = Math.max(this.#quietUntil, performance.now() + quietUntil - now);
-    return wasKnown;
+    return wasKnown && !isKnown;
   }
 }

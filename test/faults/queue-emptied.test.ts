@@ -3,7 +3,8 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
-import { type NamedDaemon, startDaemonNamed } from '../kit/daemons/named-daemon.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { type NamedDaemon, namedDaemonEnv, startDaemonNamed } from '../kit/daemons/named-daemon.js';
 import type { Postgres } from '../kit/servers/postgres.js';
 import type { Redis } from '../kit/servers/redis.js';
 import { type SharedStore, sharedStores, storeForTest } from '../kit/servers/stores.js';
@@ -43,7 +44,17 @@ test.for(sharedStores)(
     await scene.begun();
     const second = await front.enqueue();
     expect(second).not.toBe(first);
+    const byHand = (...flags: string[]) =>
+      scene.cli(['run', 'job', '--json', ...flags], {
+        env: namedDaemonEnv(scene, 'hand', store.url, scene.fast),
+      });
+    expect((await byHand()).code).toBe(8);
     await empty(store);
+    const hand = eventually(async () => {
+      const end = await byHand();
+      // A worker may look at a run just then.
+      return end.code !== 8 && end;
+    });
     // The run in hand stops by itself; those that follow are quick.
     copyFileSync(scene.fast, join(scene.cwd, 'jobs.yml'));
     for (const run of [first, second])
@@ -52,7 +63,13 @@ test.for(sharedStores)(
         report: { again: true },
       });
     expect(scene.arrived()).toEqual(scene.names);
-    const spans = spansOf(workers);
+    const { code, events, stderr } = await hand;
+    expect([code, stderr]).toEqual([0, expect.stringContaining('the queue was emptied')]);
+    const byHandEnd = events.at(-1);
+    const spans = [
+      ...spansOf(workers),
+      [Date.parse(byHandEnd?.startedAt), Date.parse(byHandEnd?.endedAt)] as const,
+    ].sort(([a], [b]) => a - b);
     expect(spans.length).toBeGreaterThan(1);
     for (const [n, [, end]] of spans.entries())
       expect(spans[n + 1]?.[0] ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(end);

@@ -715,12 +715,14 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       const job = { name, starts } as unknown as Job;
       const slot = Date.UTC(2026, 0, 1, 2);
       const reports = new Set<string>();
+      let emptiedAt: number | undefined;
       const decider = (runs: RunQueue) =>
         slotDecider({
           runs,
           jobNamed: () => job,
           pauseOf: () => undefined,
           hasReport: async (run) => reports.has(run),
+          emptiedAt: () => emptiedAt,
         });
       const due = { job: name, slot, how: 'due' } as const;
       const first = await decider(queue)(due);
@@ -731,8 +733,10 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await other.watchWorkers([worker]);
       expect(await decider(other)(due)).toEqual(first);
       const ran: string[] = [];
+      const marked: string[] = [];
       work(worker, async ({ request: asked }) => {
         ran.push(asked.run);
+        if (asked.again) marked.push(asked.run);
         return { next: 'end', report: report(asked) };
       });
       await until(() => ended.has(run));
@@ -745,6 +749,15 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(again).not.toEqual(first);
       await until(() => ran.length === 2);
       expect(ran).toEqual([run, 'run' in again && again.run]);
+      expect(marked).toEqual([]);
+      // Of a slot before the store was emptied nobody knows whether it ran.
+      emptiedAt = slot;
+      const before = await decider(queue)({ ...due, again: 2 });
+      const lost = 'run' in before ? before.run : '';
+      await until(() => ended.has(lost));
+      await decider(queue)({ ...due, slot: slot + day });
+      await until(() => ran.length === 4);
+      expect(marked).toEqual([lost]);
     });
 
     test('all processes are one installation, from the first moment', async () => {

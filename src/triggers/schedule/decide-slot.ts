@@ -16,6 +16,8 @@ export interface SlotParts {
   readonly pauseOf: (name: string) => Pause | undefined;
   /** Whether a report of the run exists, in case the queue no longer knows it. */
   readonly hasReport: (run: string) => Promise<boolean>;
+  /** When the queue was emptied last, ms since the epoch: what ran before, on whichever worker, it does not know. */
+  readonly emptiedAt: () => number | undefined;
 }
 
 /**
@@ -41,7 +43,9 @@ export function slotDecider(parts: SlotParts): DecideSlot {
 
     const trigger: Trigger = request.how === 'due' ? 'schedule' : 'catch-up';
     const slot = new Date(request.slot).toISOString();
-    const wanted: RunRequest = { run, job: job.name, trigger, slot };
+    const mayHaveRun = request.slot <= (parts.emptiedAt() ?? Number.NEGATIVE_INFINITY);
+    const marked = mayHaveRun ? ({ again: true } as const) : {};
+    const wanted: RunRequest = { run, job: job.name, trigger, slot, ...marked };
     const { worker, retry, catchUp } = job.starts;
     const rules = { worker, attempts: retry.attempts };
     // The scheduler offers them one after another, each when the one before has ended.

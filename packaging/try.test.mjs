@@ -15,9 +15,11 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
 
 const project = join(import.meta.dirname, '..');
 const packages = join(project, 'packages');
@@ -140,5 +142,19 @@ test('the npm package has native ciphers for each Node, and refuses an older one
       assert.equal(status, 2);
       assert.match(stderr, /^error: ferryline needs Node 20\.19 or newer, and .*\n$/);
     }
+  }
+});
+
+test('deploy/kubernetes.yaml is what the schemas of Kubernetes ask for', () => {
+  const prefix = join(work, 'models');
+  const quiet = ['--no-save', '--no-package-lock', '--prefix', prefix];
+  execFileSync('npm', ['install', ...quiet, 'kubernetes-models@5'], { cwd: work, stdio: 'ignore' });
+  const models = createRequire(join(prefix, 'models.js'));
+  const text = readFileSync(join(project, 'deploy/kubernetes.yaml'), 'utf8');
+  const documents = parseAllDocuments(text).map((document) => document.toJS());
+  assert.ok(documents.length > 5);
+  for (const { apiVersion, kind, ...rest } of documents) {
+    const Model = models(`kubernetes-models/${apiVersion}`)[kind];
+    new Model(rest).validate();
   }
 });

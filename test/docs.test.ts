@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { parseDocument } from 'yaml';
+import { parseAllDocuments, parseDocument } from 'yaml';
 import { loadConfig } from '../src/jobs/config/load.js';
 import { ferryline } from './kit/daemons/cli.js';
 import { context } from './kit/loading.js';
@@ -169,6 +169,59 @@ describe('compose.yaml', () => {
   test('has a Redis that evicts nothing', () => {
     const { command } = compose().services.redis ?? { command: [] };
     expect(command[command.indexOf('--maxmemory-policy') + 1]).toBe('noeviction');
+  });
+});
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly spec?: {
+    readonly template?: {
+      readonly spec: {
+        readonly containers: readonly {
+          readonly image: string;
+          readonly args: readonly string[];
+          readonly env?: readonly { readonly name: string; readonly value?: string }[];
+          readonly volumeMounts: readonly { readonly name: string }[];
+        }[];
+        readonly volumes?: readonly { readonly name: string }[];
+      };
+    };
+    readonly volumeClaimTemplates?: readonly Pick<Manifest, 'metadata'>[];
+  };
+}
+
+describe('deploy/kubernetes.yaml', () => {
+  const documents = parseAllDocuments(read('deploy/kubernetes.yaml'));
+  const manifests = documents.map((document) => {
+    expect([...document.errors, ...document.warnings]).toEqual([]);
+    return document.toJS() as Manifest;
+  });
+
+  test('has a jobs.yml that loads, and a queue that is one of its services', () => {
+    const texts = manifests.flatMap(({ data }) => data?.['jobs.yml'] ?? []);
+    expect(texts).toHaveLength(1);
+    const services = manifests.filter(({ kind }) => kind === 'Service');
+    const env = { FERRYLINE_QUEUE: 'redis://ferryline-redis:6379' };
+    const { queue } = loadConfig(texts[0] as string, { ...context, env });
+    expect(services.map(({ metadata }) => metadata.name)).toContain(new URL(queue).hostname);
+    const said = manifests
+      .flatMap(({ spec }) => spec?.template?.spec.containers ?? [])
+      .flatMap((container) => container.env ?? [])
+      .filter(({ name }) => name === 'FERRYLINE_QUEUE');
+    expect(said.map(({ value }) => value)).toEqual([queue, queue]);
+  });
+
+  test('mounts only volumes that it has, and uses all of them', () => {
+    for (const { spec, metadata } of manifests) {
+      const pod = spec?.template?.spec;
+      if (pod === undefined) continue;
+      const claims = spec?.volumeClaimTemplates?.map((claim) => claim.metadata.name) ?? [];
+      const volumes = [...(pod.volumes ?? []).map(({ name }) => name), ...claims];
+      const mounted = pod.containers.flatMap((container) => container.volumeMounts);
+      expect(mounted.map(({ name }) => name).sort(), metadata.name).toEqual(volumes.sort());
+    }
   });
 });
 

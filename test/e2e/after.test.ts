@@ -77,6 +77,18 @@ describe('push', () => {
     for (const path of Object.keys(tree)) expect(existsSync(scene.here(path))).toBe(false);
   });
 
+  test('what a link leads to stays where it is out of scope itself', async ({ scene }) => {
+    scene.writeHere({ 'kept/a.txt': 'a', 'kept/sub/b.txt': 'bb', 'c.txt': 'c' });
+    symlinkSync('kept/a.txt', scene.here('link'));
+    symlinkSync('kept/sub', scene.here('folder'));
+    const exclude = ['/kept/'];
+    await scene.jobs({ operation: 'push', symlinks: 'follow', after: 'delete', exclude });
+    expect((await scene.run()).code).toBe(0);
+    expect(readTree(scene.there())).toEqual({ link: 'a', 'folder/b.txt': 'bb', 'c.txt': 'c' });
+    expect(readTree(scene.here())).toMatchObject({ 'kept/a.txt': 'a', 'kept/sub/b.txt': 'bb' });
+    expect(existsSync(scene.here('c.txt'))).toBe(false);
+  });
+
   test('archive on the same side; a taken name gets .1, then .2', async ({ scene }) => {
     await scene.jobs({ operation: 'push', after: { archive: './sent' } });
     for (const content of ['one', 'two', 'three']) {

@@ -1,6 +1,7 @@
 /**
  * Source files to which several paths lead (`symlinks: follow`). What `after` says is done with such a file
- * once each of these paths has its copy; if one of them fails or is in conflict, the file stays.
+ * once each of these paths has its copy; if one of them fails or is in conflict, the file stays. It stays
+ * too where its own path is none of them: out of scope, or not looked at by this run.
  */
 import { parentOf, type Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
@@ -18,15 +19,24 @@ export class SharedSources {
   /** By the source's path, the copies that are still to come and those that are proven; only files with more than one. */
   readonly #shared = new Map<string, { left: number; proven: Proven[] }>();
 
+  /** Source files whose own path is one of those that lead to them. */
+  readonly #own = new Set<string>();
   /** What the source has at paths that are in conflict. */
   readonly #inConflict: ReadonlySet<string>;
 
-  constructor({ copies, equal, conflicts }: Pick<Plan, 'copies' | 'equal' | 'conflicts'>) {
+  /** `only`: the source is this one file, under whatever name it gets. */
+  constructor(
+    { copies, equal, conflicts }: Pick<Plan, 'copies' | 'equal' | 'conflicts'>,
+    only: string | undefined,
+  ) {
     this.#inConflict = new Set(conflicts.map(({ path, from = path }) => from));
     const counts = new Map<string, number>();
-    const count = (from: string) => counts.set(from, (counts.get(from) ?? 0) + 1);
-    for (const copy of copies) if (copy.action === 'copy') count(copy.from);
-    for (const { from, readAt } of equal) if (readAt !== undefined) count(from);
+    const add = ({ path, from }: { readonly path: string; readonly from: string }) => {
+      counts.set(from, (counts.get(from) ?? 0) + 1);
+      if (path === from || from === only) this.#own.add(from);
+    };
+    for (const copy of copies) if (copy.action === 'copy') add(copy);
+    for (const one of equal) if (one.readAt !== undefined) add(one);
     for (const [from, left] of counts) if (left > 1) this.#shared.set(from, { left, proven: [] });
   }
 
@@ -35,6 +45,7 @@ export class SharedSources {
    * its own path if that is one of them; undefined before. Throws `changed` if it was another file meanwhile.
    */
   done(from: string, proven: Proven): Proven | undefined {
+    if (!this.#own.has(from)) return undefined;
     for (let at = from; at !== '' && this.#inConflict.size > 0; at = parentOf(at))
       if (this.#inConflict.has(at)) return undefined;
     const shared = this.#shared.get(from);

@@ -173,7 +173,10 @@ class Transfer {
     this.#leftovers = new LeftoverCleaner(request.leftovers, context);
     this.#remover = createRemover(context.destination, context.trash, context.signal);
     const after = createAfter(job, request.source, context, request.archive);
-    const shared = job.symlinks === 'follow' && after ? new SharedSources(request.plan) : undefined;
+    const shared =
+      job.symlinks === 'follow' && after
+        ? new SharedSources(request.plan, request.source.only)
+        : undefined;
     this.#writer = new EntryWriter({ job, context, tally, progress, stop, after, shared });
   }
 

@@ -11,9 +11,16 @@ const proven = (path: string, readAt: number, mtime = 10) => ({
   ...{ path, readAt, seen: { ...seen, mtime } },
 });
 
-function sharedIn(plan: Partial<Plan>): SharedSources {
-  return new SharedSources({ copies: [], equal: [], conflicts: [], ...plan });
+function sharedIn(plan: Partial<Plan>, only?: string): SharedSources {
+  return new SharedSources({ copies: [], equal: [], conflicts: [], ...plan }, only);
 }
+
+test('it stays where its own path is none of those that were copied, unless it is the whole source', () => {
+  const copies = [copy('link', 'out/a'), copy('new-name', 'only')];
+  expect(sharedIn({ copies }).done('out/a', proven('link', 1))).toBeUndefined();
+  expect(sharedIn({ copies }).done('only', proven('new-name', 1))).toBeUndefined();
+  expect(sharedIn({ copies }, 'only').done('only', proven('new-name', 1))).toBeDefined();
+});
 
 test('a file with one path goes at once, one with several under its own path after the last', () => {
   const copies = [copy('a', 'a'), copy('b', 'b'), copy('link', 'a')];

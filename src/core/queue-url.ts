@@ -13,7 +13,7 @@ export interface QueueUrl {
   readonly password: string;
 }
 
-const scheme = /^(rediss?(?:\+sentinel)?|postgres|postgresql):\/\/(.*)$/s;
+const scheme = /^(rediss?(?:\+sentinel|\+cluster)?|postgres|postgresql):\/\/(.*)$/s;
 /** Host, port, and what follows: what can come after the credentials. */
 const server = /^(?:\[[0-9a-f:.]+(?:%25\w+)?\]|[^\s@:/?#[\]]*)(?::(\d{1,5}))?(?:[/?][^\r\n]*)?$/i;
 const querySecret = /[?&](?:password|pass|pwd|sslpassword|sentinelpassword|auth)=([^&#]*)/gi;
@@ -23,7 +23,7 @@ const plain = /^(?:[\w.~!$&'()*+,;=-]|%[0-9a-f]{2})*$/i;
 export function parseQueueUrl(text: string): QueueUrl | undefined {
   const [, kind = '', body = ''] = scheme.exec(text) ?? [];
   if (kind === '') return undefined;
-  const isRest = kind.endsWith('sentinel') ? isSentinels : isServer;
+  const isRest = isRestOf(kind);
   const at = endOfCredentials(body, isRest);
   const rest = body.slice(at + 1);
   if (!isRest(rest)) return undefined;
@@ -55,15 +55,26 @@ function endOfCredentials(body: string, isRest: (text: string) => boolean): numb
   return -1;
 }
 
+/** What can come after the credentials of such a URL. */
+function isRestOf(kind: string): (text: string) => boolean {
+  if (kind.endsWith('sentinel')) return isSentinels;
+  return kind.endsWith('cluster') ? isSeveral : isServer;
+}
+
 function isServer(text: string): boolean {
   const found = server.exec(text);
   return found !== null && Number(found[1] ?? 1) <= 65_535;
 }
 
-/** Several servers, separated by commas, and after them the name of what they watch. */
-function isSentinels(text: string): boolean {
+/** Several servers, separated by commas. */
+function isSeveral(text: string): boolean {
   const [, servers = '', rest = ''] = /^([^/?]*)(.*)$/s.exec(text) ?? [];
-  return servers.split(',').every((one) => one !== '' && isServer(one)) && /^\/[^/?\s]/.test(rest);
+  return servers.split(',').every((one) => one !== '' && isServer(`${one}${rest}`));
+}
+
+/** The same, and after them the name of what they watch. */
+function isSentinels(text: string): boolean {
+  return isSeveral(text) && /^[^/?]*\/[^/?\s]/.test(text);
 }
 
 /** What is encoded already stays; a `%` that begins nothing is itself a character of the password. */

@@ -36,6 +36,8 @@ test.each([
   ['redis://:pw@localhost', 'redis://:pw@localhost'],
   ['redis://[::1]:6379/1', 'redis://[::1]:6379/1'],
   ['redis://u:a b@[::1]:6379', 'redis://u:a%20b@[::1]:6379'],
+  ['redis+cluster://u:a b@one:7000,[::1]:7001', 'redis+cluster://u:a%20b@one:7000,[::1]:7001'],
+  ['rediss+cluster://one?cacert=/ca', 'rediss+cluster://one?cacert=/ca'],
   ['postgres://u:p@/db?host=/run/postgresql', 'postgres://u:p@/db?host=/run/postgresql'],
   ['postgres://h/db?sslmode=require&password=a@b', 'postgres://h/db?sslmode=require&password=a@b'],
 ])('%s', (written, url) => {
@@ -48,6 +50,10 @@ test.each([
   'redis://u:p@host:port',
   'redis://host:99999',
   'redis://::1:6379',
+  'redis://one:7000,two:7000',
+  'redis+cluster://one,two:port',
+  'redis+cluster://one,,two',
+  'redis+sentinel://one,two',
 ])('%s is none', (written) => {
   expect(parseQueueUrl(written)).toBeUndefined();
 });

@@ -262,9 +262,9 @@ function hostProblem(text: string): string | undefined {
 
 export const queue = z
   .string()
-  .regex(/^(?:embedded|(?:rediss?(?:\+sentinel)?|postgres|postgresql):\/\/.+)$/, {
+  .regex(/^(?:embedded|(?:rediss?(?:\+sentinel|\+cluster)?|postgres|postgresql):\/\/.+)$/, {
     error:
-      'must be embedded, or a URL that starts with redis://, rediss://, redis+sentinel:// or postgres://',
+      'must be embedded, or a URL that starts with redis://, rediss://, redis+sentinel://, redis+cluster:// or postgres://',
     abort: true,
   })
   .refine((text) => text === 'embedded' || parseQueueUrl(text) !== undefined, {

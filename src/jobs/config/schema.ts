@@ -16,7 +16,7 @@ export const config = section(
     queue: queue
       .optional()
       .describe(
-        'Where the queue of runs is stored: embedded, redis://…, rediss://…, redis+sentinel://… or postgres://…; the variable FERRYLINE_QUEUE overrides it. Default: embedded.',
+        'Where the queue of runs is stored: embedded, redis://…, rediss://…, redis+sentinel://…, redis+cluster://… or postgres://…; the variable FERRYLINE_QUEUE overrides it. Default: embedded.',
       )
       .meta({ default: 'embedded', examples: ['redis://queue.example:6379'] }),
     stateDir: line

@@ -13,7 +13,7 @@ const tlsCodes =
 const lostCodes =
   /^(?:ECONN|EPIPE$|ETIMEDOUT$|EHOST|ENET|ENOTFOUND$|EAI_|57P0[123]$|08\w{3}$|QUEUE_AWAY$)/;
 const lostWords =
-  /connection is closed|connection (?:was )?(?:terminated|closed)|socket timeout|connection timeout|read timeout|timeout exceeded|not queryable|sentinels are unreachable|aborted due to connection/i;
+  /connection is closed|connection (?:was )?(?:terminated|closed)|socket timeout|connection timeout|read timeout|timeout exceeded|not queryable|sentinels are unreachable|^CLUSTERDOWN|Cluster redirections|Failed to refresh slots cache|startup nodes|aborted due to connection/i;
 
 /** Whether the connection failed, so that the same request may succeed on another one. */
 export function isConnectionError(error: Error): boolean {

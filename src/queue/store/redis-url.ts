@@ -3,8 +3,9 @@
  *
  *     redis://[USER:PASSWORD@]HOST[:PORT][/DB]
  *     redis+sentinel://[USER:PASSWORD@]HOST[:PORT],…/MASTER[/DB]
+ *     redis+cluster://[USER:PASSWORD@]HOST[:PORT],…
  *
- * `rediss://` and `rediss+sentinel://` use TLS, with redis-cli's names of the files: `?cacert=`,
+ * `rediss://` and the like use TLS, with redis-cli's names of the files: `?cacert=`,
  * `cert=`, `key=`, `sni=`. The Sentinels' own login is `?sentinelUsername=` and `sentinelPassword=`.
  */
 import { readFile } from 'node:fs/promises';
@@ -12,7 +13,7 @@ import type { RedisOptions } from 'ioredis';
 import { FerryError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 
-const form = /^redis(s?)(\+sentinel)?:\/\/(?:([^@/]*)@)?([^/?]*)\/?([^?]*)(?:\?(.*))?$/s;
+const form = /^redis(s?)(\+sentinel|\+cluster)?:\/\/(?:([^@/]*)@)?([^/?]*)\/?([^?]*)(?:\?(.*))?$/s;
 const known = [
   ...['username', 'password', 'db', 'family', 'cacert', 'cert', 'key', 'sni'],
   ...['sentinelUsername', 'sentinelPassword'],
@@ -21,9 +22,21 @@ const known = [
 /** Without the choice of a form of replies, on which ioredis's types depend. */
 export type RedisSettings = Omit<RedisOptions, 'replyMapping'>;
 
+/** Where a server is. */
+interface Server {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface RedisAddress {
+  readonly settings: RedisSettings;
+  /** Some nodes of a Cluster, which the settings are for; undefined for a single server, and for Sentinels. */
+  readonly cluster: readonly Server[] | undefined;
+}
+
 /** Reads the files that the URL names, too. Errors: `config`; those of the system for a file. */
-export async function redisOptions(url: string): Promise<RedisSettings> {
-  const [, secure, sentinel, login, hosts = '', path = '', query] = form.exec(url) ?? [];
+export async function redisAddress(url: string): Promise<RedisAddress> {
+  const [, secure, kind, login, hosts = '', path = '', query] = form.exec(url) ?? [];
   const keys = new URLSearchParams(query);
   for (const key of keys.keys())
     if (!known.includes(key))
@@ -33,18 +46,26 @@ export async function redisOptions(url: string): Promise<RedisSettings> {
   const value = (key: string) => keys.get(key) ?? undefined;
   const [user, password] = credentials(login);
   const parts = path.split('/');
-  const master = sentinel === undefined ? undefined : decodeURIComponent(parts.shift() ?? '');
+  const master = kind === '+sentinel' ? decodeURIComponent(parts.shift() ?? '') : undefined;
   const tls = secure === 's' ? await tlsOptions(value) : undefined;
   const [first] = serversIn(hosts, 6379);
   const family = value('family');
-  return {
-    ...present({
-      username: user ?? value('username'),
-      password: password ?? value('password'),
-      family: family === undefined ? undefined : Number(family),
-      tls,
-    }),
-    db: databaseNumber(parts[0] || value('db')),
+  const common = present({
+    username: user ?? value('username'),
+    password: password ?? value('password'),
+    family: family === undefined ? undefined : Number(family),
+    tls,
+  });
+  const db = databaseNumber(parts[0] || value('db'));
+  if (kind === '+cluster') {
+    if (db === 0) return { settings: common, cluster: serversIn(hosts, 6379) };
+    throw new FerryError('config', `a Redis Cluster has database 0 only, not ${db}`, {
+      hint: 'leave the number out; another installation needs a Redis of its own',
+    });
+  }
+  const settings: RedisSettings = {
+    ...common,
+    db,
     ...(master === undefined
       ? first
       : {
@@ -58,6 +79,7 @@ export async function redisOptions(url: string): Promise<RedisSettings> {
           ...(tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls }),
         }),
   };
+  return { settings, cluster: undefined };
 }
 
 function credentials(login: string | undefined): readonly (string | undefined)[] {
@@ -69,10 +91,7 @@ function credentials(login: string | undefined): readonly (string | undefined)[]
   ];
 }
 
-function serversIn(
-  hosts: string,
-  port: number,
-): { readonly host: string; readonly port: number }[] {
+function serversIn(hosts: string, port: number): Server[] {
   return hosts.split(',').map((one) => {
     const [, host = '', given] = /^(.*?)(?::(\d+))?$/.exec(one.trim()) ?? [];
     const inBrackets = /^\[(.+)\](?::(\d+))?$/.exec(one.trim());

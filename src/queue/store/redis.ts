@@ -1,11 +1,14 @@
-/** A queue kept by a Redis: one connection for all requests; BullMQ makes those that block. */
+/**
+ * A queue kept by a Redis: one connection for all requests; BullMQ makes those that block. In a
+ * Cluster all our keys are in one slot, and so on one node, which is asked for everything.
+ */
 import { type BackendFactory, createRedisBackend } from 'bullmq';
-import { Redis } from 'ioredis';
+import { Cluster, type Command, Redis } from 'ioredis';
 import { FerryError } from '../../core/errors.js';
 import { awayError, storeFailure } from './failures.js';
 import type { OpenedStore, StoreListener } from './opened-store.js';
 import type { Reachability } from './reachability.js';
-import { type RedisSettings, redisOptions } from './redis-url.js';
+import { type RedisAddress, type RedisSettings, redisAddress } from './redis-url.js';
 import { ServerClock, sayApart } from './server-clock.js';
 
 /** A connection on which a request got no byte for this time is replaced. */
@@ -14,8 +17,8 @@ const silentMs = 10_000;
 const patienceMs = 5000;
 /** The longest wait on the server, well below `silentMs`: BullMQ replaces a connection that is overdue. */
 const blockSeconds = 5;
-/** A key like those of the queues, so that one rule for a user of Redis covers all. */
-const pulseKey = 'bull:ferryline-pulse';
+/** What the names of all keys begin with; BullMQ's own default, and in a Cluster the same as a hash tag. */
+const [prefix, clusterPrefix] = ['bull', '{bull}'];
 
 /** Connects. Errors: `auth`, `config`, `network`. */
 export async function openRedis(
@@ -23,33 +26,31 @@ export async function openRedis(
   listener: StoreListener,
   reachability: Reachability,
 ): Promise<OpenedStore> {
-  const settings: RedisSettings = {
-    ...(await redisOptions(url).catch((error: Error) => {
-      throw storeFailure(error);
-    })),
-    lazyConnect: true,
-    // BullMQ requires this; `failWhileAway` limits how long a command waits.
-    maxRetriesPerRequest: null,
-    socketTimeout: silentMs,
-    connectTimeout: silentMs,
-    retryStrategy: (times) => Math.min(100 * 2 ** times, 2000),
-    // What has become a replica is left; the command goes to the server that is the master now.
-    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
-  };
-  const client = new Redis(settings);
+  const address = await redisAddress(url).catch((error: Error) => {
+    throw storeFailure(error);
+  });
+  const client = clientFor(address);
+  const keys = address.cluster === undefined ? prefix : clusterPrefix;
+  // A key like those of the queues, so that one rule for a user of Redis covers all.
+  const pulseKey = `${keys}:ferryline-pulse`;
   let lastError: Error | undefined;
   failWhileAway(client, () => awayError(lastError));
-  sendTogether(client);
-  client.on('error', (error) => {
-    lastError = error;
-    reachability.suspect(error);
+  if (client instanceof Redis) sendTogether(client);
+  client.on('error', (thrown: Error) => {
+    lastError = reasonOf(thrown);
+    reachability.suspect(lastError);
   });
   client.on('ready', () => {
     lastError = undefined;
     void reachability.look();
   });
   const now = async () => {
-    const [seconds = Number.NaN, microseconds = Number.NaN] = (await client.time()).map(Number);
+    // A Cluster would ask any node for its time; a key leads to the one that has the queue.
+    const time =
+      client instanceof Cluster
+        ? ((await client.eval("return redis.call('TIME')", 1, pulseKey)) as string[])
+        : await client.time();
+    const [seconds = Number.NaN, microseconds = Number.NaN] = time.map(Number);
     return seconds * 1000 + microseconds / 1000;
   };
   const clock = new ServerClock(now, (difference) =>
@@ -59,7 +60,7 @@ export async function openRedis(
     await connectOnce(client);
     // Copies connect by themselves: BullMQ gives up for good on one that it must connect when that fails.
     client.options.lazyConnect = false;
-    await refuseEviction(client);
+    for (const server of serversOf(client)) await refuseUnfit(server, address);
     await clock.read();
   } catch (error) {
     client.disconnect();
@@ -68,7 +69,7 @@ export async function openRedis(
   return {
     kind: 'redis',
     // BullMQ's look at the version fails when the connection is lost just then, and with it the object for good.
-    options: () => ({ connection: client, skipVersionCheck: true }),
+    options: () => ({ connection: client, prefix: keys, skipVersionCheck: true }),
     backend: createBoundedBackend,
     async ping() {
       if (client.status !== 'ready')
@@ -97,16 +98,53 @@ const createBoundedBackend: BackendFactory = (...args) => {
   return Object.defineProperty(backend, 'maximumBlockTimeout', { value: blockSeconds });
 };
 
-/** What ioredis sends before a connection is ready. */
-const handshake = new Set(['hello', 'auth', 'select', 'client', 'info']);
+function clientFor({ settings, cluster }: RedisAddress): Redis | Cluster {
+  const connection: RedisSettings = {
+    ...settings,
+    // BullMQ requires this; `failWhileAway` limits how long a command waits.
+    maxRetriesPerRequest: null,
+    socketTimeout: silentMs,
+    connectTimeout: silentMs,
+  };
+  const retryStrategy = (times: number) => Math.min(100 * 2 ** times, 2000);
+  if (cluster !== undefined)
+    return new Cluster([...cluster], {
+      lazyConnect: true,
+      clusterRetryStrategy: retryStrategy,
+      redisOptions: connection,
+      // Certificates name hosts; the nodes know one another by address.
+      ...(settings.tls !== undefined && { dnsLookup: (name, found) => found(null, name) }),
+    });
+  return new Redis({
+    ...connection,
+    lazyConnect: true,
+    retryStrategy,
+    // What has become a replica is left; the command goes to the server that is the master now.
+    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+  });
+}
+
+/** The servers that take writes. */
+function serversOf(client: Redis | Cluster): Redis[] {
+  return client instanceof Cluster ? client.nodes('master') : [client];
+}
+
+/** A Cluster reports that no node could be used, and why the last one could not in a field of its own. */
+function reasonOf(error: Error): Error {
+  return (error as { readonly lastNodeError?: Error }).lastNodeError ?? error;
+}
+
+/** What ioredis sends before a connection is ready; in a Cluster it asks for its state. */
+const handshake = new Set(['hello', 'auth', 'select', 'client', 'info', 'cluster']);
 
 /**
  * Makes commands fail once the connection has been lost for `patienceMs`, those that wait for it
  * too. ioredis by itself would keep every command until the connection is back, and send it then,
  * long after its caller learnt that it failed.
  */
-function failWhileAway(client: Redis, reason: () => Error): void {
-  const send = client.sendCommand.bind(client);
+function failWhileAway(client: Redis | Cluster, reason: () => Error): void {
+  type Send = (command: Command, ...more: unknown[]) => unknown;
+  const send = client.sendCommand.bind(client) as Send;
   let isAway = false;
   let timer: NodeJS.Timeout | undefined;
   client.on('close', () => {
@@ -120,8 +158,9 @@ function failWhileAway(client: Redis, reason: () => Error): void {
     timer = undefined;
     isAway = false;
   });
-  client.sendCommand = (command, stream) => {
-    if (!isAway || handshake.has(command.name)) return send(command, stream);
+  // A Cluster has one argument more than a single server: the node of a pipeline.
+  client.sendCommand = (command: Command, ...more: unknown[]) => {
+    if (!isAway || handshake.has(command.name)) return send(command, ...more);
     command.reject(reason());
     return command.promise;
   };
@@ -146,7 +185,7 @@ function sendTogether(client: Redis): void {
 }
 
 /** Rejects the commands that wait to be sent, or to be sent again: ioredis has no public way. */
-function rejectWaiting(client: Redis, reason: Error): void {
+function rejectWaiting(client: Redis | Cluster, reason: Error): void {
   const { offlineQueue, prevCommandQueue } = client as unknown as Record<
     'offlineQueue' | 'prevCommandQueue',
     { shift(): { command: { reject(error: Error): void } } | undefined } | null | undefined
@@ -157,9 +196,9 @@ function rejectWaiting(client: Redis, reason: Error): void {
 }
 
 /** Makes the first connection, with one attempt: ioredis itself would try for ever. */
-function connectOnce(client: Redis): Promise<void> {
+function connectOnce(client: Redis | Cluster): Promise<void> {
   return new Promise((resolve, reject) => {
-    client.once('error', reject);
+    client.once('error', (error: Error) => reject(reasonOf(error)));
     client.connect().then(resolve, reject);
   });
 }
@@ -173,10 +212,14 @@ function takesNoWrites(error: Error): FerryError {
   });
 }
 
-/** Rejects when Redis may evict entries under memory pressure: it would silently lose runs. */
-async function refuseEviction(client: Redis): Promise<void> {
-  const memory = await client.info('memory');
-  const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1];
+/** Rejects for a Redis that is not used as it must be, and for one that may evict entries under memory pressure: it would silently lose runs. */
+async function refuseUnfit(server: Redis, { cluster }: RedisAddress): Promise<void> {
+  const facts = await server.info();
+  if (cluster === undefined && /cluster_enabled:1/.test(facts))
+    throw new FerryError('config', "the queue's Redis is a node of a Redis Cluster", {
+      hint: 'write redis+cluster://HOST:PORT,HOST:PORT with some of its nodes',
+    });
+  const policy = /maxmemory_policy:(\S+)/.exec(facts)?.[1];
   if (policy === undefined || policy === 'noeviction') return;
   throw new FerryError(
     'config',

@@ -1,10 +1,11 @@
-/** How a store is reached: TLS, users with few rights, Sentinel, PgBouncer; and logins that are refused. */
+/** How a store is reached: TLS, users with few rights, Sentinel, Cluster, PgBouncer; and logins that are refused. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { asFerryError } from '../../../src/core/errors.js';
 import type { RunRequest } from '../../../src/core/request.js';
 import { consume } from '../../../src/queue/consume.js';
 import { installationOf } from '../../../src/queue/installation.js';
 import { openPauses } from '../../../src/queue/pauses.js';
+import { openPermits } from '../../../src/queue/permits.js';
 import { openRunQueue } from '../../../src/queue/runs.js';
 import { openSignals } from '../../../src/queue/signals.js';
 import { openSlots } from '../../../src/queue/slots.js';
@@ -16,6 +17,7 @@ import { freePort } from '../../kit/servers/free-port.js';
 import { startPgBouncer } from '../../kit/servers/pgbouncer.js';
 import { type Postgres, startPostgres } from '../../kit/servers/postgres.js';
 import { type Redis, startRedis } from '../../kit/servers/redis.js';
+import { startRedisCluster } from '../../kit/servers/redis-cluster.js';
 import { startSentinel } from '../../kit/servers/sentinel.js';
 
 async function openAt(url: string, onWarning: (text: string) => void = () => {}): Promise<Store> {
@@ -47,38 +49,70 @@ async function works(store: Store): Promise<void> {
     });
   });
   await slots.add({ job: 'other', slot: Date.now(), how: 'due' });
-  const taken = new Promise<RunRequest>((resolve) => {
-    const consumer = consume(store, {
-      workers: [undefined],
-      takePlace: () => () => {},
-      async carryOut({ request }) {
-        resolve(request);
-        return { next: 'retry', why: 'that it was taken is enough', after: 60_000 };
-      },
-      onGivenUp: () => {},
-      onEnded: () => {},
-      onError,
-    });
-    onTestFinished(() => consumer.close());
+  const taken: RunRequest[] = [];
+  const consumer = consume(store, {
+    workers: [undefined],
+    takePlace: () => () => {},
+    async carryOut({ request }) {
+      taken.push(request);
+      return { next: 'retry', why: 'that it was taken is enough', after: 60_000 };
+    },
+    onGivenUp: () => {},
+    onEnded: () => {},
+    onError,
   });
   await runs.request(
     { run: 'r1', job: 'job', trigger: 'manual' },
     { worker: undefined, attempts: 2 },
   );
-  expect((await taken).run).toBe('r1');
+  await vi.waitFor(() => expect(taken).toMatchObject([{ run: 'r1' }]), 30_000);
   await decided;
+  const permits = openPermits(store, signals, onError);
+  await (await permits.take('remote-archive', 2, new AbortController().signal)).release();
+  await permits.close();
   await runs.list(10);
   await slots.skipped(undefined, 10);
   await workers.known();
   await store.ping();
   expect(errors).toEqual([]);
   await Promise.all([
+    consumer.close(),
     pauses.close(),
     slots.close(),
     runs.close(),
     signals.close(),
     workers.close(),
   ]);
+}
+
+/** Requests the run r2 and takes it; `end` lets it wait for another minute. */
+async function oneInHand(store: Store) {
+  const signals = await openSignals(store, () => {});
+  const runs = await openRunQueue(store, signals, () => {});
+  let end = () => {};
+  const taken = new Promise<void>((resolve) => {
+    const consumer = consume(store, {
+      workers: [undefined],
+      takePlace: () => () => {},
+      carryOut: async ({ request }) => {
+        resolve();
+        await new Promise<void>((ended) => {
+          end = ended;
+        });
+        return { next: 'wait', until: Date.now() + 60_000 + request.run.length };
+      },
+      onGivenUp: () => {},
+      onEnded: () => {},
+      onError: () => {},
+    });
+    onTestFinished(() => consumer.close());
+  });
+  await runs.request(
+    { run: 'r2', job: 'job', trigger: 'manual' },
+    { worker: undefined, attempts: 2 },
+  );
+  await taken;
+  return { runs, end: () => end() };
 }
 
 async function failure(url: string) {
@@ -165,6 +199,45 @@ describe('Redis', () => {
   }, 60_000);
 });
 
+test('a Redis Cluster: all keys on one node, whose replica takes over with the run in hand', async () => {
+  const cluster = await startRedisCluster('{bull}');
+  onTestFinished(() => cluster.stop());
+  const [owner, replica, ...others] = cluster.nodes as [Redis, Redis, Redis, Redis];
+  expect(await failure(owner.url)).toMatchObject({
+    kind: 'config',
+    hint: expect.stringContaining('redis+cluster://HOST:PORT'),
+  });
+  expect(await failure(`${cluster.url}/1`)).toMatchObject({
+    message: 'a Redis Cluster has database 0 only, not 1',
+  });
+  const ours = ['~{bull}:ferryline-*', ...rights.slice(1), '+cluster|slots', '+cluster|info'];
+  for (const node of cluster.nodes)
+    await node.command('acl', 'setuser', 'limited', 'on', '>few', ...ours);
+  await works(await openAt(cluster.url.replace('//', '//limited:few@')));
+  for (const node of cluster.nodes) expect(await node.command('acl', 'log')).toBe('');
+  for (const node of others) expect(await node.command('dbsize')).toBe('0');
+
+  const store = await openAt(cluster.url);
+  const { runs, end } = await oneInHand(store);
+  await owner.command('wait', '1', '10000');
+  await owner.kill9();
+  await vi.waitFor(
+    async () => expect(await replica.command('info', 'replication')).toContain('role:master'),
+    { timeout: 30_000, interval: 100 },
+  );
+  await vi.waitFor(() => store.ping(), { timeout: 30_000, interval: 100 });
+  end();
+  await vi.waitFor(async () => expect((await runs.find('r2'))?.state).toBe('delayed'), 30_000);
+}, 120_000);
+
+test('a single Redis that is called a Cluster is refused', async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  expect((await failure(redis.url.replace('redis:', 'redis+cluster:'))).message).toContain(
+    'cluster support disabled',
+  );
+}, 30_000);
+
 test('Redis Sentinel: a run in hand is recorded by the replica that became the master', async () => {
   const master = await startRedis();
   onTestFinished(() => master.stop());
@@ -175,37 +248,13 @@ test('Redis Sentinel: a run in hand is recorded by the replica that became the m
   await vi.waitFor(() => expect(sentinel.log()).toMatch(/\+slave/), 30_000);
 
   const store = await openAt(`redis+sentinel://127.0.0.1:${sentinel.port}/runs/0`);
-  const signals = await openSignals(store, () => {});
-  const runs = await openRunQueue(store, signals, () => {});
-  let end = () => {};
-  const taken = new Promise<void>((resolve) => {
-    const consumer = consume(store, {
-      workers: [undefined],
-      takePlace: () => () => {},
-      carryOut: async ({ request }) => {
-        resolve();
-        await new Promise<void>((ended) => {
-          end = ended;
-        });
-        return { next: 'wait', until: Date.now() + 60_000 + request.run.length };
-      },
-      onGivenUp: () => {},
-      onEnded: () => {},
-      onError: () => {},
-    });
-    onTestFinished(() => consumer.close());
-  });
-  await runs.request(
-    { run: 'r1', job: 'job', trigger: 'manual' },
-    { worker: undefined, attempts: 2 },
-  );
-  await taken;
+  const { runs, end } = await oneInHand(store);
   await master.command('wait', '1', '10000');
   await master.kill9();
   await vi.waitFor(() => expect(sentinel.log()).toMatch(/\+switch-master/), 30_000);
   await vi.waitFor(() => store.ping(), { timeout: 30_000, interval: 100 });
   end();
-  await vi.waitFor(async () => expect((await runs.find('r1'))?.state).toBe('delayed'), 30_000);
+  await vi.waitFor(async () => expect((await runs.find('r2'))?.state).toBe('delayed'), 30_000);
 }, 120_000);
 
 describe('PostgreSQL', () => {

@@ -1,0 +1,60 @@
+/** A Redis Cluster on loopback: three masters, and a replica of the one that has our keys. */
+import { vi } from 'vitest';
+import { freePort } from './free-port.js';
+import { type Redis, startRedis } from './redis.js';
+
+export interface RedisCluster {
+  /** `redis+cluster://127.0.0.1:PORT,…` with two of the nodes. */
+  readonly url: string;
+  /** The master whose slots have our keys, its replica, and the two others. */
+  readonly nodes: readonly Redis[];
+  stop(): Promise<void>;
+}
+
+const slots = 16_384;
+
+/** The caller stops it. `key` is one that the first node shall have. A silent master is replaced after a second. */
+export async function startRedisCluster(key: string): Promise<RedisCluster> {
+  const started = await Promise.all(Array.from({ length: 4 }, () => startNode()));
+  const nodes = started.map(({ redis }) => redis);
+  const [owner, replica, ...others] = nodes as [Redis, Redis, Redis, Redis];
+  const ours = Number(await owner.command('cluster', 'keyslot', key));
+  await owner.command('cluster', 'addslots', `${ours}`);
+  const ranges = [
+    [0, ours - 1],
+    [ours + 1, slots - 1],
+  ] as const;
+  for (const [n, [from, to]] of ranges.entries())
+    await others[n]?.command('cluster', 'addslotsrange', `${from}`, `${to}`);
+  for (const { redis, bus } of started.slice(1))
+    await owner.command('cluster', 'meet', '127.0.0.1', `${redis.port}`, `${bus}`);
+  const id = await owner.command('cluster', 'myid');
+  const settled = { timeout: 30_000, interval: 100 };
+  await vi.waitFor(() => replica.command('cluster', 'replicate', id), settled);
+  await vi.waitFor(async () => {
+    for (const node of nodes)
+      if (!(await node.command('cluster', 'info')).includes('cluster_state:ok'))
+        throw new Error('a node does not know the others yet');
+    if (!(await replica.command('info', 'replication')).includes('master_link_status:up'))
+      throw new Error('the replica does not follow yet');
+  }, settled);
+  return {
+    url: `redis+cluster://127.0.0.1:${others[0].port},127.0.0.1:${owner.port}`,
+    nodes,
+    async stop() {
+      await Promise.all(nodes.map((node) => node.stop()));
+    },
+  };
+}
+
+/** A node, and the port on which nodes talk to one another: by default one that may not exist. */
+async function startNode() {
+  const bus = await freePort();
+  const config = [
+    'cluster-enabled yes',
+    `cluster-port ${bus}`,
+    'cluster-node-timeout 1000',
+    'cluster-replica-validity-factor 0',
+  ];
+  return { redis: await startRedis({ config }), bus };
+}

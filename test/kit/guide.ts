@@ -30,15 +30,15 @@ export interface GuideOptions {
   readonly others?: Others;
   /** Whether the server's host key is known from the start. Default: yes. */
   readonly trusted?: boolean;
-  /** The queue of daemons. Default: embedded. */
-  readonly queue?: string;
+  /** The queue of daemons. */
+  readonly queue: string;
 }
 
 /** Reads and carries out a page. Throws where it shows anything but what happens. */
 export async function followGuide(
   page: string,
   sshd: Sshd,
-  { others = {}, trusted = true, queue = 'embedded' }: GuideOptions = {},
+  { others = {}, trusted = true, queue }: GuideOptions,
 ): Promise<void> {
   const reader = await openDesk(sshd, queue);
   if (trusted) reader.write('.ssh/known_hosts', readFileSync(sshd.knownHostsFile, 'utf8'));
@@ -262,6 +262,7 @@ function masked(line: string): string {
     .replaceAll(/\d\d:\d\d(?: [+-]\d\d:\d\d)?/g, 'TIME')
     .replaceAll(/\bin (?:\d+ (?:d|h|min|s) ?)+/g, 'in TIME')
     .replaceAll(/\b[\d.,]+ m?s\b/g, 'TIME')
+    .replace('already enqueued', 'enqueued')
     .replaceAll(/ +/g, ' ')
     .trim();
 }

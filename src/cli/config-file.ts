@@ -65,6 +65,41 @@ export async function readConfigIfAny(
 }
 
 /**
+ * The configuration, if it may have a remote or group of one of these names; undefined if there is none or it
+ * has none. Errors: `config`, which say why the file was read.
+ */
+export async function readConfigNaming(
+  names: readonly string[],
+  context: Context,
+): Promise<Config | undefined> {
+  const file = findConfig(context.environment, context.config);
+  if (file === undefined || names.length === 0) return undefined;
+  const isNamed = configCandidates(context.environment, context.config).length === 1;
+  try {
+    const { text, more } = await readTexts(file);
+    const all = [text, ...more.map((one) => one.text)];
+    const name = names.find((one) => all.some((each) => mentions(each, one)));
+    return name === undefined ? undefined : await readConfigIfAny(context);
+  } catch (thrown) {
+    if (!(thrown instanceof FerryError) || thrown.kind !== 'config') throw thrown;
+    // one that this user may not read is not theirs
+    if (thrown.code === 'EACCES' && !isNamed) return undefined;
+    const which = names.map(escapeText).join(' or ');
+    throw new FerryError(
+      'config',
+      `${escapeText(file)} may have a remote ${which}, and can't be used:\n${thrown.message}`,
+      { hint: `mend it, or mean the ssh host with --no-config` },
+    );
+  }
+}
+
+/** Whether a text has a name as a word. Names hold letters, digits, dots, underscores and hyphens. */
+function mentions(text: string, name: string): boolean {
+  const word = name.replaceAll('.', '\\.');
+  return new RegExp(`(?<![\\w.-])${word}(?![\\w.-])`).test(text);
+}
+
+/**
  * The configuration, for a process that goes on with its work meanwhile: large files are read in a
  * thread. Prints its warnings and hides its secrets in the output. Errors: `config`.
  */

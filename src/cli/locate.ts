@@ -8,9 +8,14 @@ import { isSshTarget } from '../ssh/ssh-config/ssh-target.js';
 import type { Context } from './context.js';
 import type { HostFlags } from './flags.js';
 
-/** Whether a text may be REMOTE:path; without such a text, a broken jobs.yml does no harm. */
+/** The remote of jobs.yml that a text may name: `archive` of `archive:www`. */
+export function remoteNamed(text: string): string[] {
+  const found = /^([A-Za-z][A-Za-z0-9._-]*):(?!\/\/)/.exec(text)?.[1];
+  return found === undefined ? [] : [found];
+}
+
 export function mayNameRemote(text: string): boolean {
-  return /^[A-Za-z][A-Za-z0-9._-]*:(?!\/\/)/.test(text);
+  return remoteNamed(text).length > 0;
 }
 
 /** A remote of jobs.yml takes precedence over an ssh host of that name; anything else is a local path. */

@@ -11,6 +11,8 @@ import { isOpen } from '../core/window.js';
 import { SessionPool } from '../endpoints/sftp/pool.js';
 import { openRunLog, type RunLog } from '../observe/run-log.js';
 import { removeRunLogs } from '../observe/run-log-files.js';
+import { connect } from '../ssh/connect.js';
+import type { Connect } from '../ssh/transport.js';
 import { queueInstallation } from '../state/installation.js';
 import { acquireJobLock, type Lock } from '../state/lock.js';
 import { saveReport } from '../state/reports.js';
@@ -18,6 +20,7 @@ import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
 import { reportOfNoStart } from '../workers/run/report.js';
 import { runTargets } from '../workers/run/run-targets.js';
 import { limitProcess } from '../workers/run/transfer/bandwidth.js';
+import { passphraseAsker } from './ask-passphrase.js';
 import type { Context } from './context.js';
 import {
   type HeldPermits,
@@ -84,12 +87,20 @@ export async function runJobs(
   return worstExitCode(codes);
 }
 
-/** The SSH sessions of a command. Shows their notices with `-v` and the transcript with `-vv`. */
+/** The SSH sessions of a command, which asks for passphrases on a terminal. Shows their notices with `-v` and the transcript with `-vv`. */
 export function openPool({ output }: Context): SessionPool {
-  if (output.verbosity < 1) return new SessionPool();
+  const ask = passphraseAsker(process, output);
+  const asking = {
+    connect: ((remote, log, signal) => connect(remote, log, signal, ask)) satisfies Connect,
+  };
+  if (output.verbosity < 1) return new SessionPool(asking);
   if (output.verbosity < 2)
-    return new SessionPool({ notice: (remote, text) => output.note(`${remote}: ${text}`) });
+    return new SessionPool({
+      ...asking,
+      notice: (remote, text) => output.note(`${remote}: ${text}`),
+    });
   return new SessionPool({
+    ...asking,
     transcript: (remote, kind, text) => showTranscript(output, remote, kind, text),
   });
 }

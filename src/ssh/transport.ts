@@ -24,8 +24,16 @@ export interface Transport {
 /** Receives one line of a session's transcript. A `notice` is a status that users see without `-vv`, too. */
 export type SessionLog = (kind: 'notice' | 'status' | 'command' | 'response', text: string) => void;
 
+/** Asks a person for the passphrase of a key file; undefined: there is no answer. `again`: the last answer was wrong. */
+export type AskPassphrase = (path: string, again: boolean) => Promise<string | undefined>;
+
 /**
- * Logs in. Errors: `network` (unreachable, cut, silent), `host-key` (before any credential is
+ * Logs in; `ask` is there where a person can be asked. Errors: `network` (unreachable, cut, silent), `host-key` (before any credential is
  * sent), `auth`, `config` (a key file that can't be used), or the signal's reason.
  */
-export type Connect = (remote: Remote, log: SessionLog, signal: AbortSignal) => Promise<Transport>;
+export type Connect = (
+  remote: Remote,
+  log: SessionLog,
+  signal: AbortSignal,
+  ask?: AskPassphrase,
+) => Promise<Transport>;

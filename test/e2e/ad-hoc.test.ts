@@ -6,6 +6,7 @@ import { test as base, forFile, started } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { readTree, sameTree } from '../kit/files/tree.js';
 import { remoteIn, type Scene } from '../kit/scene.js';
+import { makeKey } from '../kit/servers/keys.js';
 import { type Sshd, startSshd } from '../kit/servers/sshd.js';
 
 const test = base.extend(
@@ -199,6 +200,58 @@ describe('~/.ssh', () => {
     config(sshd, scene);
     expect((await scene.cli(['push', './data', `backup:${scene.place}`])).code).toBe(0);
     expect(readTree(scene.there())).toEqual(tree);
+  });
+
+  test('a key that needs its passphrase is named where nobody can be asked: 5', async ({
+    sshd,
+    scene,
+  }) => {
+    scene.writeHere(tree);
+    const { file } = makeKey(join(scene.cwd, '.ssh', 'id_ed25519'), 'ed25519', 'secret');
+    const to = `${host(sshd)}:${scene.place}`;
+    const { code, stderr } = await scene.cli(['push', './data', to, '-P', String(sshd.port)]);
+    expect(code).toBe(5);
+    expect(stderr).toContain(
+      `there is no usable key and no password: the private key ${file} needs its passphrase (ssh-add), there is no agent\n`,
+    );
+  });
+
+  test('a jobs.yml without that remote does no harm; one that may have it says so', async ({
+    sshd,
+    scene,
+  }) => {
+    scene.writeHere(tree);
+    config(sshd, scene);
+    const push = (...more: string[]) =>
+      scene.cli(['push', './data', `backup:${scene.place}`, ...more]);
+    const jobs = await writeJobs(scene.cwd, 'remotes: {others-backup: [\n');
+    expect((await push()).code).toBe(0);
+    expect((await scene.cli(['ls', `backup:${scene.place}`])).code).toBe(0);
+    await writeJobs(scene.cwd, 'remotes: {backup: [\n');
+    const { code, stderr } = await push();
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${jobs} may have a remote backup, and can't be used:\n`);
+    expect(stderr).toContain('or mean the ssh host with --no-config');
+    expect((await push('--no-config')).code).toBe(0);
+  });
+
+  test('trust: by an alias, for the system’s ssh too, into UserKnownHostsFile', async ({
+    sshd,
+    scene,
+  }) => {
+    scene.writeHere(tree);
+    config(sshd, scene, 'UserKnownHostsFile ~/.ssh/others');
+    await writeJobs(scene.cwd, {
+      remotes: { nas: { host: 'backup', transport: 'openssh' } },
+      jobs: { j: { operation: 'push', from: './data', to: 'nas:x' } },
+    });
+    const others = join(scene.cwd, '.ssh/others');
+    const yes = ['--yes', '--fingerprint', sshd.hostKeyFingerprint];
+    for (const target of ['backup', 'nas']) {
+      rmSync(others, { force: true });
+      expect(await scene.cli(['trust', target, ...yes])).toMatchObject({ code: 0 });
+      expect(readFileSync(others, 'utf8')).toContain(`[${sshd.host}]:${sshd.port} ssh-ed25519 `);
+    }
   });
 
   test('--no-config takes the host, whatever jobs.yml calls so', async ({ sshd, scene }) => {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished } from 'vitest';
 import { test as base, forFile, started } from '../kit/base.js';
 import type { Result } from '../kit/daemons/cli.js';
@@ -190,6 +191,28 @@ describe('an encrypted key', () => {
     const result = await scene.run('-vv');
     expect(result.code).toBe(0);
     expectSecretFree(scene, result, passphrase);
+    expect(readTree(scene.there())).toEqual(tree);
+  });
+
+  test('is asked for on a terminal, without showing it', async ({ locked }) => {
+    const scene = await openScene(locked);
+    scene.writeHere(tree);
+    await scene.jobs({}, { auth: { key: locked.keyFile } });
+    const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+    const child = spawn(
+      'script',
+      ['-qefc', `'${process.execPath}' '${main}' run job`, '/dev/null'],
+      { cwd: scene.cwd, env: { PATH: process.env.PATH, HOME: scene.cwd } },
+    );
+    const answers = ['canary wrong', passphrase];
+    let shown = '';
+    for await (const data of child.stdout) {
+      shown += data;
+      if (/passphrase of the key \S+: $/.test(shown)) child.stdin.write(`${answers.shift()}\r`);
+    }
+    expect(shown).toContain('that is not it; passphrase of the key');
+    expect(shown).toContain('succeeded');
+    expect(shown).not.toContain('canary');
     expect(readTree(scene.there())).toEqual(tree);
   });
 

@@ -3,11 +3,11 @@ import type { Operation } from '../../core/events.js';
 import type { Config, Location } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import { adHocJob } from '../../jobs/config/ad-hoc-job.js';
-import { readConfigIfAny } from '../config-file.js';
+import { readConfigNaming } from '../config-file.js';
 import type { Context } from '../context.js';
 import { type AdHocFlags, deletionsApproved, overridesFrom } from '../flags.js';
 import { adHocStateFolder } from '../folders.js';
-import { locate, mayNameRemote } from '../locate.js';
+import { locate, remoteNamed } from '../locate.js';
 import { type RunChoices, runJobs } from '../run-jobs.js';
 import { lookAtState, useAdHocState } from '../state.js';
 import { typeAgain } from '../typed-command.js';
@@ -20,10 +20,8 @@ export async function adHoc(
   context: Context,
 ): Promise<number> {
   const { home, cwd } = context.environment;
-  // Only NAME:path can name a remote; without one, a broken jobs.yml does no harm.
-  const config = [fromText, toText].some(mayNameRemote)
-    ? await readConfigIfAny(context)
-    : undefined;
+  // Only NAME:path can name a remote; a jobs.yml without that name does no harm, however broken.
+  const config = await readConfigNaming([fromText, toText].flatMap(remoteNamed), context);
   const from = locate(fromText, config, flags, context);
   const to = destinationOf(operation, toText, locate(toText, config, flags, context));
   const overrides = overridesFrom(flags);

@@ -6,10 +6,10 @@ import { present } from '../../core/present.js';
 import { escapeText } from '../../core/text.js';
 import type { Endpoint } from '../../endpoints/endpoint.js';
 import { openSide } from '../../endpoints/open.js';
-import { readConfigIfAny } from '../config-file.js';
+import { readConfigNaming } from '../config-file.js';
 import type { Context } from '../context.js';
 import type { HostFlags } from '../flags.js';
-import { locate, mayNameRemote } from '../locate.js';
+import { locate, remoteNamed } from '../locate.js';
 import { openPool } from '../run-jobs.js';
 import { timeText } from '../show/time-text.js';
 
@@ -26,7 +26,7 @@ const ahead = 32;
  * if a part of the tree could not be listed; each such folder is named. Errors: those of the root.
  */
 export async function ls(place: string, flags: LsFlags, context: Context): Promise<number> {
-  const config = mayNameRemote(place) ? await readConfigIfAny(context) : undefined;
+  const config = await readConfigNaming(remoteNamed(place), context);
   const location = locate(place, config, flags, context);
   if (location.remote === undefined) {
     const path = escapeText(place);

@@ -2,7 +2,7 @@
 import type { Remote } from '../../core/remote.js';
 import { remoteFromHost } from '../../ssh/ssh-config/ssh-host.js';
 import { openThroughJump } from '../../ssh/ssh2/connect-ssh2.js';
-import { readConfigIfAny } from '../config-file.js';
+import { readConfigNaming } from '../config-file.js';
 import type { Context } from '../context.js';
 import { trust } from './trust.js';
 
@@ -17,9 +17,10 @@ export async function trustCommand(
   flags: TrustFlags,
   context: Context,
 ): Promise<number> {
-  const remote = await find(target, flags, context);
+  const { remote, machineKnownHosts } = await find(target, flags, context);
   const { jump } = remote;
   const options = {
+    machineKnownHosts,
     yes: flags.yes,
     fingerprint: flags.fingerprint,
     json: context.output.json,
@@ -30,9 +31,28 @@ export async function trustCommand(
   return trust(remote, options, { stdin, stdout, stderr });
 }
 
-async function find(target: string, { port }: TrustFlags, context: Context): Promise<Remote> {
-  const config = /[@:/]/.test(target) ? undefined : await readConfigIfAny(context);
+interface Found {
+  readonly remote: Remote;
+  readonly machineKnownHosts?: readonly string[];
+}
+
+async function find(target: string, { port }: TrustFlags, context: Context): Promise<Found> {
+  const config = /[@:/]/.test(target) ? undefined : await readConfigNaming([target], context);
   const remote = config?.remotes.get(target);
-  if (remote !== undefined) return port === undefined ? remote : { ...remote, port };
-  return remoteFromHost(target, { port }).remote;
+  if (remote?.openssh !== undefined) return asSshSees(remote, port);
+  if (remote !== undefined) return { remote: port === undefined ? remote : { ...remote, port } };
+  return remoteFromHost(target, { port });
+}
+
+/** A remote of the system's ssh: its host may be a Host of ssh_config, which says what jobs.yml leaves out. */
+function asSshSees(remote: Remote, port: number | undefined): Found {
+  const { openssh = [], name, host, hostKey, replyTimeout } = remote;
+  const set = (option: string) =>
+    openssh.find((one) => one.startsWith(`${option}=`))?.slice(option.length + 1);
+  const ownPort = set('Port');
+  const found = remoteFromHost(host, {
+    port: port ?? (ownPort === undefined ? undefined : Number(ownPort)),
+  });
+  const ownFiles = set('UserKnownHostsFile') === undefined ? {} : { knownHosts: remote.knownHosts };
+  return { ...found, remote: { ...found.remote, name, hostKey, replyTimeout, ...ownFiles } };
 }

@@ -29,6 +29,8 @@ export interface TrustOptions {
   /** Print `host-key` events on stdout instead of the `hostKey:` lines. */
   readonly json?: boolean | undefined;
   readonly signal: AbortSignal;
+  /** Files that are never written to, as none below /etc/ssh is. */
+  readonly machineKnownHosts?: readonly string[] | undefined;
   /** Opens the stream to a remote behind a jump host. */
   readonly open?: (signal: AbortSignal) => Promise<Duplex>;
 }
@@ -87,7 +89,7 @@ export async function trust(remote: Remote, options: TrustOptions, io: TrustIo):
   );
   const fresh = candidates.filter(({ standing }) => standing.kind !== 'known');
   if (fresh.length > 0) {
-    const file = fileOf(remote);
+    const file = fileOf(remote, options.machineKnownHosts);
     if (options.yes !== true && !(await agreed(fresh, file, options.signal, io))) {
       say('nothing was changed');
       return notTrustedCode;
@@ -198,12 +200,17 @@ function refuseChanged(remote: Remote, candidates: readonly Candidate[], someKno
   }
 }
 
-function fileOf(remote: Remote): string {
-  const file = remote.knownHosts.find((name) => name !== '/dev/null');
+/** The first file of the user's own: those of the machine are its administrator's. */
+function fileOf(remote: Remote, machine: readonly string[] = []): string {
+  const isOwn = (name: string) => !machine.includes(name) && !name.startsWith('/etc/ssh/');
+  const file = remote.knownHosts.find((name) => name !== '/dev/null' && isOwn(name));
   if (file !== undefined) return file;
-  throw new FerryError('config', `${remote.name} has no known_hosts file to write to`, {
-    hint: "set the fingerprint as the remote's hostKey instead",
-  });
+  const others = remote.knownHosts.map(escapeText).join(', ');
+  throw new FerryError(
+    'config',
+    `${remote.name} has no known_hosts file of your own to write to${others === '' ? '' : `: there is only ${others}`}`,
+    { hint: "set the fingerprint as the remote's hostKey, or name a file as UserKnownHostsFile" },
+  );
 }
 
 async function agreed(

@@ -32,6 +32,8 @@ export interface SshHost {
   readonly jump: readonly string[];
   /** The user's files, then the machine's. */
   readonly knownHosts: readonly string[];
+  /** Those of them that are the machine's. */
+  readonly machineKnownHosts: readonly string[];
   readonly hostKeyAlias: string | undefined;
   /** Where each value came from: `command line`, `~/.ssh/config:12`, `$SSH_AUTH_SOCK`, `default`. */
   readonly origins: Readonly<Record<string, string>>;
@@ -93,9 +95,15 @@ export function readSshConfig(
   const agent = agentOf(values.get('identityagent'), path, context);
   const identities = found.identities.filter(({ args }) => args[0]?.toLowerCase() !== 'none');
   const [firstIdentity] = found.identities;
+  const strict = values.get('stricthostkeychecking');
+  const loose = /^(?:no|off|accept-new)$/i.exec(strict?.args[0] ?? '')?.[0];
   const userFiles = values.get('userknownhostsfile');
   const systemFiles = values.get('globalknownhostsfile');
 
+  const machineKnownHosts = paths(
+    systemFiles,
+    ['ssh_known_hosts', 'ssh_known_hosts2'].map(inFolder(context.systemFolder)),
+  );
   return {
     host: hostName,
     port,
@@ -111,11 +119,9 @@ export function readSshConfig(
     ),
     knownHosts: [
       ...paths(userFiles, ['known_hosts', 'known_hosts2'].map(inFolder(context.home, '.ssh'))),
-      ...paths(
-        systemFiles,
-        ['ssh_known_hosts', 'ssh_known_hosts2'].map(inFolder(context.systemFolder)),
-      ),
+      ...machineKnownHosts,
     ],
+    machineKnownHosts,
     hostKeyAlias: alias,
     origins: {
       host: values.has('hostname') ? placeOf('hostname') : commandLine,
@@ -127,7 +133,13 @@ export function readSshConfig(
       knownHosts: userFiles?.place ?? systemFiles?.place ?? 'default',
       ...present({ hostKeyAlias: values.get('hostkeyalias')?.place }),
     },
-    notes,
+    notes:
+      loose === undefined
+        ? notes
+        : [
+            ...notes,
+            `${placeOf('stricthostkeychecking')} StrictHostKeyChecking ${loose} is not followed: host keys are always checked, and \`ferryline trust\` adds one`,
+          ],
   };
 }
 

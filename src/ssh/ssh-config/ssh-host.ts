@@ -29,6 +29,8 @@ export interface AdHocRemote {
   readonly remote: Remote;
   /** The place that each value came from, for `doctor`: `host`, `port`, `username`, `keys`, `agent`, `jump`, `knownHosts`, `hostKeyAlias`. */
   readonly origins: Readonly<Record<string, string>>;
+  /** The known_hosts files that are the machine's, not the user's. */
+  readonly machineKnownHosts: readonly string[];
   /** Sentences about what was ignored. */
   readonly notes: readonly string[];
 }
@@ -70,6 +72,7 @@ function adHocRemote(target: Omit<SshTarget, 'path'>, options: SshHostOptions): 
   return {
     remote: remoteOf(name, host, identity.auth, jump.remote),
     origins: options.key === undefined ? host.origins : { ...host.origins, keys: 'command line' },
+    machineKnownHosts: host.machineKnownHosts,
     notes: [...host.notes, ...identity.notes, ...jump.notes],
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Remote } from '../../core/remote.js';
-import type { SessionLog, Transport } from '../transport.js';
+import type { AskPassphrase, SessionLog, Transport } from '../transport.js';
 import { forward, openConnection } from './connection.js';
 import { openFurtherChannel } from './open-channel.js';
 
@@ -18,8 +18,9 @@ export async function connectSsh2(
   remote: Remote,
   log: SessionLog,
   signal: AbortSignal,
+  ask?: AskPassphrase,
 ): Promise<Transport> {
-  const connection = await openConnection(remote, true, log, signal);
+  const connection = await openConnection(remote, true, log, signal, ask);
   const { client, ended, logins, where, close } = connection;
   return {
     first: connection.channel as Duplex,

@@ -16,6 +16,8 @@ export interface LoginFacts {
     readonly wantsMore: readonly string[];
     /** Keys that are not offered, since there are too many. */
     readonly leftOut: number;
+    /** Why keys in files are of no use here, a sentence each. */
+    readonly unusable?: readonly string[];
   };
   /** For an answer, in milliseconds. */
   readonly deadline: number;
@@ -91,9 +93,12 @@ function refused(
   words: string,
   cause: { cause?: Error },
 ): FerryError {
-  const { tried, wantsMore, leftOut } = methods;
+  const { tried, wantsMore, leftOut, unusable = [] } = methods;
+  const why = unusable.length === 0 ? '' : `: ${unusable.join(', ')}`;
   const ways =
-    tried.length === 0 ? 'there was no key, agent or password to try' : `tried ${tried.join(', ')}`;
+    tried.length === 0
+      ? `there is no usable key and no password${why}`
+      : `tried ${tried.join(', ')}`;
   const more =
     wantsMore.length === 0
       ? ''
@@ -105,9 +110,12 @@ function refused(
     `${where} refused the login${words === '' ? '' : ` (${words})`}: ${ways}${more}${left}`,
     {
       ...cause,
-      hint: tooMany
-        ? 'servers end a login after a few wrong keys: name the right one, `auth: { key: FILE }`'
-        : 'check user name and key or password; `ssh -v` to the same host shows what it accepts',
+      hint:
+        tried.length === 0
+          ? 'unlock a key with ssh-add, or name one that needs no passphrase: `-i FILE`, `auth: { key: FILE }`'
+          : tooMany
+            ? 'servers end a login after a few wrong keys: name the right one, `auth: { key: FILE }`'
+            : 'check user name and key or password; `ssh -v` to the same host shows what it accepts',
     },
   );
 }

@@ -9,10 +9,18 @@ import { escapeText } from '../../core/text.js';
 import { dial, joinWrites } from '../dial.js';
 import { hostKeyRules } from '../host-keys/read-known-hosts.js';
 import { loginSecrets } from '../secret-command.js';
-import type { SessionLog } from '../transport.js';
+import type { AskPassphrase, SessionLog } from '../transport.js';
 import { readAgentKeys } from './agent-keys.js';
 import { joinIdentification } from './identification.js';
-import { publicKeysOf, readKeys } from './key-file.js';
+import {
+  isLockedKey,
+  isWrongPassphrase,
+  type KeyRules,
+  type PrivateKey,
+  publicKeysOf,
+  readKey,
+  readKeys,
+} from './key-file.js';
 import { loadSftpClient, logIn } from './log-in.js';
 import { type Credentials, LoginMethods } from './login-methods.js';
 
@@ -39,31 +47,30 @@ export async function openConnection(
   wantsSftp: boolean,
   log: SessionLog,
   signal: AbortSignal,
+  ask?: AskPassphrase,
 ): Promise<Connection> {
   const where = describe(remote);
   const { passphrase, password } = await loginSecrets(remote, signal);
-  const { keys: paths, keysOptional } = remote.auth;
-  const keys = await readKeys(
-    { keys: paths, keysOptional, ...present({ passphrase }) },
-    (sentence) => log('status', sentence),
-  );
+  const inFiles = await keysInFiles(remote, passphrase, log, ask);
+  // awaited below: an agent may answer later than the server
+  const asking = agentKeysOf(remote, log, signal);
+  asking.catch(() => {});
+  const keys = password === undefined ? await inFiles.unlocked(asking) : inFiles.keys;
   const rules = await hostKeyRules(remote, remote.hostKey);
-  const jump = remote.jump && (await openConnection(remote.jump, false, log, signal));
+  const jump = remote.jump && (await openConnection(remote.jump, false, log, signal, ask));
   let stream: Duplex | undefined;
   try {
     log('status', `connecting to ${escapeText(remote.host)} port ${remote.port}`);
     const dialling = jump
       ? forward(jump, remote, signal)
       : dial(remote.host, remote.port, where, remote.replyTimeout, signal);
-    // awaited below: an agent may answer later than the server
-    const asking = agentKeysOf(remote, log, signal);
-    asking.catch(() => {});
     loadSftpClient();
     stream = await dialling;
     joinWrites(stream);
     const identification = joinIdentification(stream, where);
     const agentKeys = await asking;
-    const credentials = { keys, ...agentKeys, ...present({ password }) };
+    const { unusable } = inFiles;
+    const credentials = { keys, unusable, ...agentKeys, ...present({ password }) };
     const methods = new LoginMethods(remote, credentials, log);
     const { client, channel, ended } = await logIn(
       { stream, identification, remote, where, rules, methods, wantsSftp, log },
@@ -85,6 +92,69 @@ export async function openConnection(
     stream?.destroy();
     await jump?.close();
     throw error;
+  }
+}
+
+/** The keys in files; `unlocked` asks for a passphrase if there is no other key. */
+async function keysInFiles(
+  { auth: { keys: paths, keysOptional } }: Remote,
+  passphrase: string | undefined,
+  log: SessionLog,
+  ask: AskPassphrase | undefined,
+) {
+  const unusable: string[] = [];
+  const locked: string[] = [];
+  const rules = { keys: paths, keysOptional, ...present({ passphrase }) };
+  const note = (sentence: string, error: FerryError, path: string) => {
+    log('status', sentence);
+    unusable.push(isLockedKey(error) ? `${error.message} (ssh-add)` : error.message);
+    if (isLockedKey(error)) locked.push(path);
+  };
+  const named = ask === undefined || keysOptional ? undefined : await askForNamed(rules, ask);
+  const keys = named ?? (await readKeys(rules, note));
+  const unlocked = async (agent: Promise<Pick<Credentials, 'agentKeys'>>) => {
+    if (ask === undefined || keys.length > 0 || locked.length === 0) return keys;
+    if ((await agent).agentKeys.length > 0) return keys;
+    for (const path of locked) {
+      const key = await unlock(path, ask);
+      if (key !== undefined) return [key];
+    }
+    return keys;
+  };
+  return { keys, unusable, unlocked };
+}
+
+/** The keys of a remote that names them, with what a person says of those that are locked. */
+async function askForNamed(
+  { keys, passphrase }: KeyRules,
+  ask: AskPassphrase,
+): Promise<PrivateKey[]> {
+  const read: PrivateKey[] = [];
+  for (const path of keys) {
+    try {
+      read.push(await readKey(path, passphrase));
+    } catch (thrown) {
+      const key = isLockedKey(thrown) ? await unlock(path, ask) : undefined;
+      if (key === undefined) throw thrown;
+      read.push(key);
+    }
+  }
+  return read;
+}
+
+/** How often a person is asked for one passphrase, as by ssh. */
+const mostAnswers = 3;
+
+/** A locked key with the passphrase that a person gives; undefined: there is no answer. */
+async function unlock(path: string, ask: AskPassphrase): Promise<PrivateKey | undefined> {
+  for (let answers = 0; ; ) {
+    const passphrase = await ask(path, answers > 0);
+    if (passphrase === undefined || passphrase === '') return undefined;
+    try {
+      return await readKey(path, passphrase);
+    } catch (thrown) {
+      if (!isWrongPassphrase(thrown) || ++answers === mostAnswers) throw thrown;
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Stats } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import type { ParsedKey } from 'ssh2';
 import { FerryError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
@@ -25,6 +26,9 @@ export interface KeyRules {
   readonly keysOptional: boolean;
   readonly passphrase?: string;
 }
+
+const lockedCode = 'ELOCKED';
+const wrongCode = 'EPASSPHRASE';
 
 /** A larger file is refused unread: no private key is that large. */
 const largestKeyBytes = 64 * 1024;
@@ -55,18 +59,33 @@ export function checkKeyFile(
  */
 export async function readKeys(
   rules: KeyRules,
-  note: (sentence: string) => void = () => {},
+  note: (sentence: string, error: FerryError, path: string) => void = () => {},
 ): Promise<PrivateKey[]> {
   const read: PrivateKey[] = [];
   for (const path of rules.keys) {
     try {
-      read.push({ path, key: parse(path, await contents(path), rules.passphrase) });
+      read.push(await readKey(path, rules.passphrase));
     } catch (thrown) {
       if (!(rules.keysOptional && thrown instanceof FerryError)) throw thrown;
-      if (thrown.code !== 'ENOENT') note(`${thrown.message}; it is skipped`);
+      if (thrown.code !== 'ENOENT') note(`${thrown.message}; it is skipped`, thrown, path);
     }
   }
   return read;
+}
+
+/** Reads one key; errors as above. */
+export async function readKey(path: string, passphrase: string | undefined): Promise<PrivateKey> {
+  return { path, key: parse(path, await contents(path), passphrase) };
+}
+
+/** Whether an error is that a key needs its passphrase, which was not given. */
+export function isLockedKey(thrown: unknown): boolean {
+  return thrown instanceof FerryError && thrown.code === lockedCode;
+}
+
+/** Whether an error is that the passphrase given for a key is not its own. */
+export function isWrongPassphrase(thrown: unknown): boolean {
+  return thrown instanceof FerryError && thrown.code === wrongCode;
 }
 
 async function contents(path: string): Promise<Buffer> {
@@ -74,7 +93,19 @@ async function contents(path: string): Promise<Buffer> {
     const file = await open(path, 'r');
     try {
       const stat = await file.stat();
+      if (stat.isDirectory())
+        throw otherPath(
+          path,
+          'a folder',
+          `name the file in it, such as ${join(path, 'id_ed25519')}`,
+        );
       if (!stat.isFile()) throw notAKey(path, 'it is not a plain file');
+      if (isPublicName(path))
+        throw otherPath(
+          path,
+          'a public key',
+          `name the private half, ${path.slice(0, -'.pub'.length)}`,
+        );
       if (stat.size > largestKeyBytes) throw notAKey(path, 'it is too large');
       checkKeyFile(path, stat);
       return await file.readFile();
@@ -150,6 +181,7 @@ export async function publicKeysOf(paths: readonly string[]): Promise<Buffer[]> 
 
 function needsPassphrase(path: string): FerryError {
   return new FerryError('auth', `the private key ${escapeText(path)} needs its passphrase`, {
+    code: lockedCode,
     hint: 'add it to the agent with ssh-add, or set `passphrase` next to `key` in jobs.yml',
   });
 }
@@ -158,7 +190,10 @@ function wrongPassphrase(path: string): FerryError {
   return new FerryError(
     'auth',
     `the passphrase given for the private key ${escapeText(path)} does not open it`,
-    { hint: `ssh-keygen -y -f ${shellWord(path)} shows whether a passphrase is right` },
+    {
+      code: wrongCode,
+      hint: `ssh-keygen -y -f ${shellWord(path)} shows whether a passphrase is right`,
+    },
   );
 }
 
@@ -192,6 +227,18 @@ export function isOnlyForAgent(data: Buffer): boolean {
   const parsed = parseWith(data);
   if (parsed instanceof Error) return isLocked(parsed);
   return (Array.isArray(parsed) ? parsed[0] : parsed)?.isPrivateKey() === false;
+}
+
+/** Whether a file is by its name the public half of a key. */
+function isPublicName(path: string): boolean {
+  return path.endsWith('.pub');
+}
+
+/** The error for a path that is no private key, but leads to one. */
+function otherPath(path: string, what: string, hint: string): FerryError {
+  return new FerryError('config', `the private key ${escapeText(path)} is ${what}`, {
+    hint: escapeText(hint),
+  });
 }
 
 function notAKey(path: string, why: string): FerryError {

@@ -20,6 +20,8 @@ interface LoginMethod {
 export interface Credentials {
   readonly keys: readonly PrivateKey[];
   readonly agentKeys: readonly AgentKey[];
+  /** Why keys in files are of no use here, a sentence each. */
+  readonly unusable?: readonly string[];
   /** Public keys that name which keys of the agent come first, in SSH's wire format. */
   readonly preferred: readonly Buffer[];
   readonly password?: string;
@@ -38,6 +40,8 @@ export class LoginMethods {
   readonly firstAtOnce: boolean;
   /** Keys that are not offered, since there are too many. */
   readonly leftOut: number;
+  /** Why keys in files are of no use here, a sentence each. */
+  readonly unusable: readonly string[];
   /** Called when the server asks for something that has no answer here; the login has to end. */
   onUnanswerable: (error: FerryError) => void = () => {};
   readonly #remote: Remote;
@@ -56,6 +60,10 @@ export class LoginMethods {
     this.#remote = remote;
     this.#log = log;
     const { password } = credentials;
+    this.unusable = [
+      ...(credentials.unusable ?? []),
+      ...(remote.auth.agent === undefined ? ['there is no agent'] : []),
+    ];
     const { methods, leftOut } = keyMethods(remote, credentials);
     this.leftOut = leftOut;
     if (leftOut > 0)

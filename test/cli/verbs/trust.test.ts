@@ -216,6 +216,23 @@ describe('what is on file already', () => {
   });
 });
 
+test('a file of the machine is no place for it', async ({ one }) => {
+  const machine = join(home, 'etc/ssh_known_hosts');
+  for (const [files, more] of [
+    [[machine], { machineKnownHosts: [machine] }],
+    [['/etc/ssh/ssh_known_hosts'], {}],
+  ] as const) {
+    const said = await run({ ...remoteOf(one), knownHosts: files }, more, 'yes\n');
+    expect(said.code).toMatchObject({
+      kind: 'config',
+      message: expect.stringContaining(
+        `no known_hosts file of your own to write to: there is only ${files[0]}`,
+      ),
+    });
+  }
+  expect(existsSync(machine)).toBe(false);
+});
+
 test('--json: events on stdout, nothing else', async ({ one }) => {
   const options = { yes: true, fingerprint: one.hostKeyFingerprint, json: true };
   for (const added of [true, false]) {

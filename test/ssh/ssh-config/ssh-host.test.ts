@@ -171,6 +171,17 @@ describe('remotes', () => {
     expect(remoteFromSsh('h:x', { context }).remote).toEqual(before);
   });
 
+  test.for([
+    ['no', 'StrictHostKeyChecking no is not followed'],
+    ['accept-new', 'StrictHostKeyChecking accept-new is not followed'],
+    ['yes', undefined],
+    ['ask', undefined],
+  ] as const)('StrictHostKeyChecking %s is noted: %s', ([value, note]) => {
+    config(`StrictHostKeyChecking ${value}\n`);
+    const { notes } = remoteFromSsh('h:x', { context });
+    expect(notes).toEqual(note === undefined ? [] : [expect.stringContaining(note)]);
+  });
+
   test('IdentitiesOnly keeps the agent out, unless a key can only be had from it', () => {
     const agent = { ...context, env: { SSH_AUTH_SOCK: '/run/agent' } };
     const plain = makeKey(join(home, 'plain'));

@@ -100,7 +100,11 @@ test('missing, a folder, too large, not a key, a public key: config', async () =
   expect(await failure([missing])).toMatchObject({ kind: 'config', code: 'ENOENT' });
   const dir = join(folder, 'dir');
   mkdirSync(dir);
-  expect(await failure([dir])).toMatchObject({ kind: 'config' });
+  expect(await failure([dir])).toMatchObject({
+    kind: 'config',
+    message: `the private key ${dir} is a folder`,
+    hint: `name the file in it, such as ${dir}/id_ed25519`,
+  });
   const large = join(folder, 'large');
   writeFileSync(large, Buffer.alloc(65_537), { mode: 0o600 });
   expect((await failure([large])).message).toContain('too large');
@@ -110,7 +114,7 @@ test('missing, a folder, too large, not a key, a public key: config', async () =
   expect(error).toMatchObject({ kind: 'config' });
   expect(error.hint).toContain('ssh-keygen -p');
   chmodSync(`${plain.file}.pub`, 0o600);
-  expect((await failure([`${plain.file}.pub`])).message).toContain('public key only');
+  expect((await failure([`${plain.file}.pub`])).message).toContain(' is a public key');
 });
 
 test('optional keys: what cannot be used is passed over with a note, a missing one silently', async () => {

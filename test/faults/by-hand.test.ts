@@ -155,6 +155,7 @@ test('runs are named by a beginning of the id, `latest`, or the job, with a daem
     ),
   ]);
   const daemon = await startDaemon(scene);
+  expect(daemon.stderr()).toContain('making the embedded queue, once');
   expect(await named()).toEqual(expected);
   expect([await listed(first.slice(0, -1)), await listed('latest')]).toEqual([[first], [latest]]);
   expect((await scene.cli(['runs', '19'])).code).toBe(2);

@@ -15,6 +15,8 @@ const rateSpanMs = 8000;
 const sampleEveryMs = 250;
 /** A rate over a shorter time is noise and is not shown. */
 const shortestSpanMs = 1000;
+/** A longer time left is no estimate but a moment in which little moved; it is not shown. */
+const longestLeftSeconds = 24 * 60 * 60;
 
 /** Keeps the latest totals of a run and computes its rate and the time left. */
 export class Meter {
@@ -56,7 +58,7 @@ export class Meter {
     return {
       progress,
       rate,
-      left: Number.isFinite(secondsLeft) ? secondsLeft * 1000 : undefined,
+      left: secondsLeft <= longestLeftSeconds ? secondsLeft * 1000 : undefined,
     };
   }
 }

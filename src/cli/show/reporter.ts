@@ -23,7 +23,7 @@ export interface ReporterOptions {
   readonly dryRun: boolean;
 }
 
-/** Deletions shown of a refused plan; of the others, the number. */
+/** Deletions shown of a refused plan without `-v`; of the others, the number. */
 const refusedDeletionsShown = 10;
 
 export class Reporter {
@@ -103,13 +103,15 @@ export class Reporter {
   #keepDeletion(event: ActionEvent): void {
     const kept = this.#deletions.get(event.target) ?? { shown: [], count: 0 };
     this.#deletions.set(event.target, kept);
-    if (++kept.count <= refusedDeletionsShown) kept.shown.push(event);
+    const most = this.#output.verbosity >= 1 ? Number.POSITIVE_INFINITY : refusedDeletionsShown;
+    if (++kept.count <= most) kept.shown.push(event);
   }
 
   #showDeletions(target: string | undefined): void {
     const { shown = [], count = 0 } = this.#deletions.get(target) ?? {};
     for (const action of shown) this.#output.note(`  would ${actionLine(action)}`);
-    if (count > shown.length) this.#output.note(`  and ${grouped(count - shown.length)} more`);
+    if (count > shown.length)
+      this.#output.note(`  and ${grouped(count - shown.length)} more; -v shows them`);
   }
 
   #showPlan(plan: PlanEvent): void {

@@ -1,4 +1,5 @@
 /** `ferryline start`: the daemon in this process, until a signal ends it. */
+import { existsSync } from 'node:fs';
 import { aborted } from '../../core/abort.js';
 import { Cancelled, FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
@@ -10,6 +11,7 @@ import { parseDuration } from '../../jobs/config/units.js';
 import { createLog } from '../../observe/log.js';
 import { redactor } from '../../observe/redact.js';
 import { Acknowledged } from '../../queue/acknowledged.js';
+import { queueFolder } from '../../state/layout.js';
 import { readConfigBeside } from '../config-file.js';
 import { looksOf, watchTexts } from '../config-texts.js';
 import type { Context } from '../context.js';
@@ -49,6 +51,8 @@ export async function start(flags: StartFlags, context: Context, version: string
     level: debug ? 'debug' : output.verbosity < 0 ? 'warn' : 'info',
     redact: redactor(config.secrets),
   });
+  if (config.queue === 'embedded' && !existsSync(queueFolder(state)))
+    log.info('making the embedded queue, once: this takes some seconds');
   let options: DaemonOptions = {
     ...read,
     load: () => readFiles(context),

@@ -64,6 +64,20 @@ describe('the meter', () => {
     expect(meter.view(5000)?.left).toBe(0);
   });
 
+  test('more than a day left is not shown', () => {
+    const meter = new Meter();
+    const at = (second: number, done: number) =>
+      meter.update(
+        progress({ files: { done: 0, total: 1 }, bytes: { done, total: 1024 * MiB } }),
+        second * 1000,
+      );
+    at(0, 0);
+    at(4, 4 * 1800);
+    expect(meter.view(4000)).toMatchObject({ rate: 1800, left: undefined });
+    at(8, 4 * 1800 + 4 * 64 * 1024);
+    expect(meter.view(8000)?.left).toBeLessThan(24 * 3_600_000);
+  });
+
   test('a new phase starts from zero', () => {
     const meter = new Meter();
     meter.update(progress({ phase: 'scan' }), 0);

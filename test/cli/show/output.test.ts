@@ -233,6 +233,23 @@ describe('a run with --json', () => {
 });
 
 describe('a run for people', () => {
+  test('that was refused shows ten deletions, and all with -v', () => {
+    const shown = (verbosity: 0 | 1) => {
+      const output = open({ verbosity });
+      const reporter = new Reporter(output, { job: 'nightly', plan: false, dryRun: false });
+      for (let n = 1; n <= 12; n++)
+        reporter.emit({ event: 'action', action: 'delete', path: `f${n}` });
+      reporter.emit(runEnd);
+      return output.stderr.split('\n').filter((line) => line.startsWith('  '));
+    };
+    const less = shown(0);
+    expect(less.filter((line) => line.includes('would delete'))).toHaveLength(10);
+    expect(less).toContain('  and 2 more; -v shows them');
+    const all = shown(1);
+    expect(all.filter((line) => line.includes('would delete'))).toHaveLength(12);
+    expect(all.join()).not.toContain('more');
+  });
+
   test('that was refused shows what it would have done, why not, and what next', () => {
     const output = play({}, false, false);
     expect(output.stdout).toBe('');

@@ -82,7 +82,8 @@ export class EntryWriter {
       }
       this.#tally.failWith(path, error);
     } finally {
-      this.#progress.step();
+      // what a run that is ended did not do is not done
+      if (!this.#context.signal.aborted) this.#progress.step();
     }
   }
 

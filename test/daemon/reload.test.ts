@@ -141,15 +141,24 @@ test('a run that waits while jobs.yml changes goes by what holds when it begins;
 }, 90_000);
 
 test('a reload while the queue is out of reach is no invalid file, and is made up for', async ({
+  sshd,
   scene,
 }) => {
   const own = await startRedis();
   scene.writeHere({ a: 'one' });
   const daemon = await startDaemon(scene, { env: { FERRYLINE_QUEUE: own.url } });
   await own.kill9();
-  await scene.jobs({ schedule: '* * * * * *' });
-  process.kill(daemon.pid, 'SIGHUP');
-  await daemon.said(/its schedules take effect once/);
+  const reload = async (more: object, said: RegExp) => {
+    const job = { operation: 'push', from: './data', to: `archive:${scene.place}` };
+    const jobs = { job: { ...job, schedule: '* * * * * *' }, ...more };
+    await writeJobs(scene.cwd, { remotes: { archive: remoteIn(sshd) }, jobs });
+    process.kill(daemon.pid, 'SIGHUP');
+    await daemon.said(said);
+  };
+  // a schedule needs nothing of the queue, a worker's name has a queue of its own
+  await reload({}, /jobs\.yml was reloaded"/);
+  const named = { operation: 'push', from: './data', to: 'archive:other', worker: 'web-1' };
+  await reload({ named }, /its schedules take effect once/);
   expect(daemon.stderr()).not.toContain('is invalid');
   await own.restart();
   await eventually(() => existsSync(scene.there('a')));

@@ -8,7 +8,11 @@ import type { ScheduledJob } from './schedule.js';
 export interface HandledSlots {
   /** Records that a job's slots up to this one (ms since the epoch) are stored in the queue, and none after it. */
   mark(job: string, slot: number): void;
-  /** The jobs that have a schedule, each with the moment up to which its slots are handled: now for a schedule that is new. */
+  /**
+   * The jobs that have a schedule, each with the moment up to which its slots are handled: now for a
+   * schedule that is new. The queue is asked the first time only: from then on every slot is seen
+   * here. Errors, the first time: `network`.
+   */
   scheduledJobs(
     jobs: ReadonlyMap<string, Job>,
     slots: Slots,
@@ -35,6 +39,7 @@ export async function openHandledSlots(
   const handled = await readKeptFile(file, isHandledSchedule, (message) =>
     onError(new Error(message)),
   );
+  let queueWasAsked = false;
   let writeIsDue = false;
   const write = async () => {
     writeIsDue = false;
@@ -56,7 +61,8 @@ export async function openHandledSlots(
       if (known !== undefined && slot !== known.until) keep(job, { ...known, until: slot });
     },
     async scheduledJobs(jobs, slots, now) {
-      const queued = await slots.newest();
+      const queued = queueWasAsked ? new Map<string, number>() : await slots.newest();
+      queueWasAsked = true;
       const scheduled = new Map<string, ScheduledJob>();
       for (const { name, starts, window } of jobs.values()) {
         if (starts.schedule.length === 0) continue;

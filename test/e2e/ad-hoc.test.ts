@@ -64,6 +64,17 @@ describe('user@host:path', () => {
     expect(sameTree(scene.there(), join(scene.cwd, 'new'))).toBe(true);
   });
 
+  test('two local paths: 2, with the colon that is missing', async ({ scene }) => {
+    for (const [words, meant] of [
+      [['push', './data', 'backup'], 'ferryline push ./data backup:'],
+      [['pull', 'me@backup', './x'], 'ferryline pull me@backup: ./x'],
+      [['push', './data', './x'], 'ferryline push ./data HOST:path'],
+    ] as const) {
+      const { code, stderr } = await scene.cli(words);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(`\`${meant}\``)]);
+    }
+  });
+
   test('a dry run changes nothing', async ({ sshd, scene }) => {
     scene.writeHere(tree);
     const to = `${host(sshd)}:${scene.place}`;

@@ -1,7 +1,9 @@
 /** `ferryline push|pull|mirror FROM TO`: runs a job given on the command line. */
+import { FerryError } from '../../core/errors.js';
 import type { Operation } from '../../core/events.js';
 import type { Config, Location } from '../../core/job.js';
 import { present } from '../../core/present.js';
+import { escapeText } from '../../core/text.js';
 import { adHocJob } from '../../jobs/config/ad-hoc-job.js';
 import { readConfigNaming } from '../config-file.js';
 import type { Context } from '../context.js';
@@ -24,6 +26,8 @@ export async function adHoc(
   const config = await readConfigNaming([fromText, toText].flatMap(remoteNamed), context);
   const from = locate(fromText, config, flags, context);
   const to = destinationOf(operation, toText, locate(toText, config, flags, context));
+  if (from.remote === undefined && to.remote === undefined)
+    throw bothLocal(operation, fromText, toText);
   const overrides = overridesFrom(flags);
   const job = adHocJob({ operation, ...overrides }, { from, to }, { home, folder: cwd });
   const choices = {
@@ -43,6 +47,20 @@ export async function adHoc(
       ? undefined
       : await permitsFor([from, to], config, context);
   return runJobs([job], state, { ...choices, ...present({ permits }) }, context);
+}
+
+/** The error for two local paths, of which one may be a server's name without its colon. */
+function bothLocal(operation: Operation, from: string, to: string): FerryError {
+  const word = operation === 'pull' ? from : to;
+  const place = /^[\w.@-]+$/.test(word) ? `${word}:` : 'HOST:path';
+  const [first, second] = operation === 'pull' ? [place, to] : [from, place];
+  return new FerryError(
+    'config',
+    `${escapeText(from)} and ${escapeText(to)} are both local paths; one of them must be on a server`,
+    {
+      hint: `a place on a server has a colon: \`ferryline ${operation} ${escapeText(first)} ${escapeText(second)}\``,
+    },
+  );
 }
 
 /** As with scp, TO is a file's new name if FROM is one file and no folder is there, unless it ends in a slash or a dot. */

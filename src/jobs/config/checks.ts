@@ -9,15 +9,19 @@ import { parseDuration, parseSize } from './units.js';
 /** Reports what is wrong with a key, given as its path below the job or remote. */
 export type ReportProblem = (keys: readonly (string | number)[], message: string) => void;
 
-/** Rules between operation, from and to. */
+/** Rules between operation, from and to. `remotes`: the names of remotes and groups. */
 export function checkSides(
   operation: Operation,
   from: Location,
   to: Location,
+  remotes: readonly string[],
   report: ReportProblem,
 ): void {
   if (from.remote === undefined && to.remote === undefined) {
-    report(['to'], '"from" and "to" are both local; one of them must be on a remote, as NAME:path');
+    const both = '"from" and "to" are both local; one of them must be on a remote, as NAME:path';
+    const name = [to, from].map(({ label }) => label).find((label) => remotes.includes(label));
+    const meant = `${escapeText(name ?? '')} is a remote: did you mean "${escapeText(name ?? '')}:", its root or login folder?`;
+    report(['to'], name === undefined ? both : `${both}; ${meant}`);
   } else if (operation === 'push' && to.remote === undefined) {
     report(['to'], 'must be on a remote for a push; did you mean "operation: pull"?');
   } else if (operation === 'pull' && from.remote === undefined) {

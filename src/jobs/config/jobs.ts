@@ -89,12 +89,13 @@ export function buildJob(
   };
   const folder = typeof rules.after === 'object' ? rules.after.archive : undefined;
   const parts: JobPart[] = [];
+  const names = [...context.remotes.keys(), ...(context.groups?.keys() ?? [])];
   for (const { from, to } of pairs ?? []) {
     const where = folder === undefined ? undefined : beside(folder, from, context);
     const archive =
       where === undefined ? undefined : locate(['after', 'archive'], where, context, refuse);
     if (where !== undefined && archive === undefined) valid = false;
-    checkSides(operation, from, to, refuse);
+    checkSides(operation, from, to, names, refuse);
     checkRules({ operation, from, rules, archive }, refuse);
     const target = targetOf({ from, to }, pairs ?? []);
     parts.push({ target, from, to, after: normaliseAfter(rules.after, archive) });

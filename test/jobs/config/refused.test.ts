@@ -104,6 +104,7 @@ describe('what is refused', () => {
     [withJob('after: delete', 'operation: mirror, from: ./a, to: d:b'), ['keep for a mirror']],
     [withJob('', 'operation: push, from: ./a, to: ./b'), ['are both local']],
     [withJob('', 'operation: mirror, from: ./a, to: ./b'), ['are both local']],
+    [withJob('', 'operation: push, from: ./a, to: d'), ['did you mean "d:"']],
     [withJob('', 'operation: push, from: d:a, to: ./b'), ['must be on a remote for a push']],
     [withJob('', 'operation: pull, from: ./a, to: d:b'), ['must be on a remote for a pull']],
     [withJob('', 'operation: pull, from: d:a, to: d:a/b'), ['jobs.x.to: overlaps "from"']],

@@ -312,6 +312,15 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
       }),
     );
   program
+    .command('__names', { hidden: true })
+    .argument('<kind>', 'jobs, remotes, places or runs')
+    .action(
+      wrap(async (context, _flags, kind: string) => {
+        const { names } = await import('./verbs/names.js');
+        return names(kind, context);
+      }),
+    );
+  program
     .command('demo')
     .description('show jobs at work, against a temporary server')
     .action(wrap(async (context) => (await import('./demo/demo.js')).demo(context)));

@@ -25,6 +25,8 @@ export const needed: readonly (readonly [file: string, packageName: string])[] =
   ['/bin/fusermount', 'fuse'],
   ['/usr/lib/postgresql/*/bin/postgres', 'postgresql'],
   ['/usr/sbin/pgbouncer', 'pgbouncer'],
+  ['/usr/bin/zsh', 'zsh'],
+  ['/usr/bin/fish', 'fish'],
 ];
 
 function missingPackages(): string[] {

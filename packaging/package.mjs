@@ -96,13 +96,20 @@ function buildAddon(major) {
   const args = ['rebuild', `--nodedir=${node}`, `--real_openssl_major=${openssl}`];
   run(program, [gyp, ...args, '--loglevel=warn'], {
     cwd: folder,
-    env: { ...process.env, PATH: `${dirname(program)}:${process.env.PATH}` },
+    env: { ...withoutNpm(process.env), PATH: `${dirname(program)}:${process.env.PATH}` },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const built = join(folder, 'build/Release/sshcrypto.node');
   run('strip', ['--strip-unneeded', built]);
+  // fails where it was built for another Node
+  run(program, ['-e', 'require(process.argv[1])', built]);
   mkdirSync(join(project, 'dist/native'), { recursive: true });
   copyFileSync(built, join(project, `dist/native/sshcrypto-linux-x64-${modules}.node`));
+}
+
+/** Without the settings that `npm run` hands on: to node-gyp they matter more than its arguments. */
+function withoutNpm(env) {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_/i.test(name)));
 }
 
 /** The files of the bundle that the executable has in it, as paths from the project's folder. */

@@ -13,6 +13,7 @@ import { findRunLog } from '../server/find-run-log.js';
 import type { History } from '../state/history.js';
 import type { IndexedReports } from '../state/indexed-reports.js';
 import { namesOfLogs } from '../state/reports.js';
+import { warningOfNoRoom } from '../state/room.js';
 import { jobSlots } from '../triggers/schedule/job-slots.js';
 import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
@@ -70,6 +71,10 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     latestSlot: starting.latestSlot,
     reports: keptReports(parts),
     log: logsOf(parts),
+    async ownWarnings() {
+      const noRoom = await warningOfNoRoom(state);
+      return noRoom === undefined ? [] : [noRoom];
+    },
   });
   /** Whether people ask here for runs of other machines' workers. */
   const keepsAll =

@@ -89,7 +89,9 @@ export class LineFile {
       this.#failing = false;
     } catch (error) {
       this.#lost += lines.length;
-      if (!this.#failing) this.#options.onError(error as Error);
+      const why = (error as Error).message;
+      if (!this.#failing)
+        this.#options.onError(new Error(`lines of ${this.#options.path} are lost: ${why}`));
       this.#failing = true;
     }
   }

@@ -3,6 +3,8 @@ import { FerryError } from '../core/errors.js';
 
 /** A store that has not answered by then counts as unreachable. */
 const answerWithinMs = 10_000;
+/** SQLSTATE of PostgreSQL (manual, appendix A). */
+const diskFull = '53100';
 
 /** Resolves to a store's answer. Errors: `network` when it fails or takes too long; a FerryError passes through. */
 export async function answered<T>(answer: Promise<T>): Promise<T> {
@@ -23,8 +25,12 @@ export async function answered<T>(answer: Promise<T>): Promise<T> {
 }
 
 function unanswered(why: string, cause?: unknown): FerryError {
+  const { code } = (cause ?? {}) as { readonly code?: unknown };
   return new FerryError('network', `the queue did not take or answer a request: ${why}`, {
     cause,
-    hint: 'check the server that `queue` in jobs.yml names',
+    hint:
+      code === diskFull
+        ? 'free space on the disk that holds the queue: with `queue: embedded`, that of the state folder'
+        : 'check the server that `queue` in jobs.yml names',
   });
 }

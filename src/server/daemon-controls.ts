@@ -58,6 +58,8 @@ export interface DaemonControlsParts {
     cancelled(view: RunView): Promise<Report>;
   };
   readonly log: Controls['log'];
+  /** What is wrong with this process's own machine, for `status`. */
+  readonly ownWarnings: () => Promise<readonly string[]>;
 }
 
 export interface DaemonControls extends ServedControls {
@@ -214,12 +216,14 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
           ? await Promise.all([runs.list(0), groupOf(queue, parts.jobs().values())])
           : [[], {}];
       const jobs = await jobViews(queued, await reports.table(), parts);
+      const warnings = [...(await parts.ownWarnings()), ...(group.warnings ?? [])];
       return {
         ...parts.about(),
         queue: state,
         jobs,
         pauses: queue.pauses.holding().map(viewOfPause),
         ...group,
+        ...(warnings.length > 0 && { warnings }),
       };
     },
   };

@@ -14,20 +14,51 @@ export interface HistoryOptions {
   readonly onError: (error: Error) => void;
 }
 
+/** What could not be saved, as on a full disk, is tried again after this time, ms. */
+const saveAgainMs = 5000;
+/** So many reports wait for room at most; then the oldest are dropped. */
+const mostUnsaved = 1000;
+
 export interface History {
-  /** Keeps a report, and removes those beyond the job's history. Never rejects. */
+  /** Keeps a report, and removes those beyond the job's history; what can't be saved now is tried again. Never rejects. */
   keep(report: Report): Promise<void>;
   /** Keeps a report that came through the queue, unless it is kept already. Never rejects. */
   copy(report: Report | undefined): Promise<void>;
 }
 
 export function createHistory({ state, historyOf, forget, onError }: HistoryOptions): History {
+  /** By run: its latest attempt. */
+  const unsaved = new Map<string, Report>();
+  let timer: NodeJS.Timeout | undefined;
+  const save = async (report: Report) => {
+    await forget(await saveReport(state, report, historyOf(report.job)));
+    unsaved.delete(report.run);
+  };
+  const saveLater = (report: Report) => {
+    unsaved.set(report.run, report);
+    const [oldest] = unsaved.keys();
+    if (unsaved.size > mostUnsaved && oldest !== undefined) unsaved.delete(oldest);
+    timer ??= setInterval(() => void saveUnsaved(), saveAgainMs).unref();
+  };
+  const saveUnsaved = async () => {
+    try {
+      for (const report of [...unsaved.values()])
+        if (unsaved.get(report.run) === report) await save(report);
+      clearInterval(timer);
+      timer = undefined;
+    } catch {
+      // It was said when it was tried first.
+    }
+  };
   const keep = async (report: Report) => {
     try {
-      await forget(await saveReport(state, report, historyOf(report.job)));
+      await save(report);
     } catch (error) {
+      saveLater(report);
       const why = (error as Error).message;
-      onError(new Error(`the report of run ${report.run} can't be saved: ${why}`));
+      onError(
+        new Error(`the report of run ${report.run} can't be saved yet, and is tried again: ${why}`),
+      );
     }
   };
   return {

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
 import type { Report } from '../../src/core/events.js';
 import type { Job } from '../../src/core/job.js';
+import { createHistory } from '../../src/state/history.js';
 import {
   countIdle,
   type ListOptions,
@@ -35,6 +36,34 @@ test('a report is kept whole, for its owner only, in place of an earlier attempt
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(statSync(folder).mode & 0o777).toBe(0o700);
 });
+
+test('reports that can’t be saved are saved once they can be: of each run the last attempt', async () => {
+  const state = await temporaryFolder();
+  const errors: string[] = [];
+  const history = createHistory({
+    state,
+    historyOf: () => ({ count: 5 }),
+    forget: async () => {},
+    onError: ({ message }) => errors.push(message),
+  });
+  const inTheWay = join(state, 'runs');
+  writeFileSync(inTheWay, '');
+  const [one, two] = ['20261124T020000Z-aaaaaaaa', '20261124T020000Z-bbbbbbbb'] as const;
+  await history.keep(report(one));
+  await history.keep(report(one, { attempt: 2 }));
+  await history.keep(report(two));
+  expect(errors).toHaveLength(3);
+  expect(errors[0]).toContain(`the report of run ${one} can't be saved yet, and is tried again`);
+  rmSync(inTheWay);
+  const kept = await vi.waitUntil(
+    async () => {
+      const all = [await readReport(state, one), await readReport(state, two)];
+      return all.every((found) => found !== undefined) && all;
+    },
+    { timeout: 60_000 },
+  );
+  expect(kept.map((found) => found?.attempt)).toEqual([2, 1]);
+}, 90_000);
 
 test('the oldest reports beyond the history are removed', async () => {
   const state = await temporaryFolder();

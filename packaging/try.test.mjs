@@ -91,6 +91,8 @@ test('the .deb installs user, folders, unit and program', () => {
   assert.ok(existsSync(join(debian, 'etc/ferryline')));
   const unit = readFileSync(join(debian, 'usr/lib/systemd/system/ferryline.service'), 'utf8');
   assert.match(unit, /^ExecStart=ferryline start$/m);
+  const again = inside('root', 'dpkg', '-i', `/${file}`);
+  assert.equal(again.code, 0, again.stderr);
   const foreign = inside(
     'root',
     'find',

@@ -20,7 +20,8 @@ export class Member {
   readonly #queue: string;
   #child: ChildProcess | undefined;
   #said = '';
-  #isKilled = false;
+  /** It is down, and started anew by this timer. */
+  #next: NodeJS.Timeout | undefined;
   #isOver = false;
 
   constructor(folder: string, name: string, roles: string, queue: string, line: Line) {
@@ -35,7 +36,7 @@ export class Member {
 
   start(): void {
     if (this.#isOver) return;
-    this.#isKilled = false;
+    this.#next = undefined;
     this.#said = '';
     const child = spawn(process.execPath, [main, 'start', '--roles', this.#roles], {
       cwd: this.#folder,
@@ -56,17 +57,18 @@ export class Member {
       this.#said = (this.#said + text).slice(-2000);
     });
     child.once('exit', (code) => {
-      if (this.#isOver || this.#isKilled) return;
+      if (this.#isOver || this.#next !== undefined) return;
       this.deaths.push(`${this.name} (${code}): ${this.#said.trim().split('\n').at(-1)}`);
-      setTimeout(() => this.start(), 1000);
+      this.#next = setTimeout(() => this.start(), 1000);
     });
   }
 
-  /** kill -9, and a new start after `downMs`. */
-  kill(downMs: number): void {
-    this.#isKilled = true;
+  /** kill -9, and a new start after `downMs`; false if it is down. */
+  kill(downMs: number): boolean {
+    if (this.#next !== undefined) return false;
+    this.#next = setTimeout(() => this.start(), downMs);
     this.#child?.kill('SIGKILL');
-    setTimeout(() => this.start(), downMs);
+    return true;
   }
 
   /** Its clock is this many seconds ahead of ours. */

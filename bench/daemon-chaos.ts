@@ -175,8 +175,7 @@ async function breakThings(
       flushes.push(Date.now());
       store.flush();
     } else if (kind < 0.5) {
-      counts.kills++;
-      member.kill(500 + Math.random() * 5000);
+      if (member.kill(500 + Math.random() * 5000)) counts.kills++;
     } else if (kind < 0.75) {
       counts['clock steps']++;
       member.setClock(Math.round((Math.random() - 0.5) * 1200));

@@ -77,7 +77,9 @@ describe('row 66: a root that can not be used', () => {
       await jobs({ ...down, from: 'archive:none' });
       expect(await run()).toEqual([
         7,
-        expect.stringContaining('the source archive:none does not exist'),
+        expect.stringContaining(
+          'the source archive:none does not exist\n  next: check ROOT/none on 127.0.0.1 and',
+        ),
       ]);
       rmSync(root, { recursive: true });
       const where = 'the root ROOT of remote archive on 127.0.0.1';
@@ -112,7 +114,11 @@ describe('row 66: a root that can not be used', () => {
     await jobs({ ...down, to: './data/a' });
     expect(await run()).toEqual([2, expect.stringContaining('./data/a is a file, not a folder')]);
     await jobs({ from: './none' });
-    expect(await run()).toEqual([7, expect.stringContaining('the source ./none does not exist')]);
+    const none = `next: check ${join(scene.cwd, 'none')} on this machine and whether`;
+    expect(await run()).toEqual([
+      7,
+      expect.stringContaining(`the source ./none does not exist\n  ${none}`),
+    ]);
     await jobs({ ...down, to: '/proc/none' });
     expect(await run()).toEqual([3, expect.stringContaining("/proc/none can't be created: ")]);
   });

@@ -10,6 +10,8 @@ export type GuardRules = Pick<Job, 'delete' | 'replace'>;
 /** What the guard needs to know in addition to the plan. */
 export interface Facts {
   readonly sourceExists: boolean;
+  /** The whole path of the source and the machine it is on, for people. */
+  readonly sourceIs?: string;
   /** Whether the path named by `delete.require` exists below the source's root; true if none is named. */
   readonly requirePresent: boolean;
   /**
@@ -26,7 +28,7 @@ export function guard(plan: Plan, rules: GuardRules, facts: Facts): FerryError |
   if (!facts.sourceExists)
     return refusal(
       `the source ${plan.from} does not exist`,
-      'check the path and whether its file system is mounted; nothing was changed',
+      `check ${facts.sourceIs ?? 'the path'} and whether its file system is mounted; nothing was changed`,
     );
   const { require } = rules.delete;
   if (!facts.requirePresent)

@@ -2,7 +2,7 @@
 import type { FerryError } from '../../core/errors.js';
 import type { Emit } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
-import { grouped } from '../../core/text.js';
+import { escapeText, grouped } from '../../core/text.js';
 import type { Capabilities } from '../../endpoints/endpoint.js';
 import type { Side } from '../../endpoints/side.js';
 import { guard, guardFolders } from '../../jobs/plan/guard.js';
@@ -56,8 +56,11 @@ export async function refusalOf(
   // looked for even where somebody said yes, so that a mark that is gone is written again
   const doubt = plan.deletes.length > 0 ? await contact?.doubt(signal) : undefined;
   const firstContact = context.deletionsApproved === true ? undefined : doubt;
+  const host = job.from.remote?.host;
+  const machine = host === undefined ? 'on this machine' : `on ${host}`;
   return guard(plan, job, {
     sourceExists,
+    sourceIs: escapeText(`${source.endpoint.root} ${machine}`),
     requirePresent,
     commandWith,
     ...(firstContact === undefined ? {} : { firstContact }),

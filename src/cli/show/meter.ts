@@ -15,27 +15,55 @@ const rateSpanMs = 8000;
 const sampleEveryMs = 250;
 /** A rate over a shorter time is noise and is not shown. */
 const shortestSpanMs = 1000;
+/** The time left follows a new rate within about three times this. */
+const steadyMs = 5000;
 /** A longer time left is no estimate but a moment in which little moved; it is not shown. */
 const longestLeftSeconds = 24 * 60 * 60;
 
 /** Keeps the latest totals of a run and computes its rate and the time left. */
 export class Meter {
   #latest: Progress | undefined;
+  /** The time left as it was shown at a moment; undefined while too little is known. */
+  #left: { readonly at: number; readonly ms: number } | undefined;
   #samples: { readonly at: number; readonly bytes: number; readonly files: number }[] = [];
 
   /** `now` in milliseconds. */
   update(progress: Progress, now: number): void {
-    if (this.#latest !== undefined && this.#latest.phase !== progress.phase) this.#samples = [];
+    if (this.#latest !== undefined && this.#latest.phase !== progress.phase) {
+      this.#samples = [];
+      this.#left = undefined;
+    }
     this.#latest = progress;
     const samples = this.#samples;
     const last = samples.at(-1);
     if (last !== undefined && now - last.at < sampleEveryMs) return;
     samples.push({ at: now, bytes: progress.bytes.done, files: progress.files.done });
     while (samples.length > 2 && now - (samples[0]?.at ?? now) > rateSpanMs) samples.shift();
+    this.#steady(now);
+  }
+
+  /** Moves the time left towards what the rate says now, so that it counts down and does not leap. */
+  #steady(now: number): void {
+    const ms = this.#estimate(now)?.left;
+    const last = this.#left;
+    if (ms === undefined) this.#left = undefined;
+    else if (last === undefined) this.#left = { at: now, ms };
+    else {
+      const expected = last.ms - (now - last.at);
+      const share = 1 - Math.exp((last.at - now) / steadyMs);
+      this.#left = { at: now, ms: expected + (ms - expected) * share };
+    }
   }
 
   /** The latest totals with rate and time left; undefined before the first `update`. */
   view(now: number): View | undefined {
+    const view = this.#estimate(now);
+    const steady = this.#left;
+    if (view?.left === undefined || view.left === 0 || steady === undefined) return view;
+    return { ...view, left: Math.max(0, steady.ms - (now - steady.at)) };
+  }
+
+  #estimate(now: number): View | undefined {
     const progress = this.#latest;
     if (progress === undefined) return undefined;
     const first = this.#samples[0];

@@ -30,15 +30,15 @@ describe('the meter', () => {
       meter.update(
         progress({
           files: { done: 0, total: 1 },
-          bytes: { done: mib * MiB, total: 100 * MiB },
+          bytes: { done: mib * MiB, total: 200 * MiB },
         }),
         second * 1000,
       );
     for (let second = 0; second <= 60; second++) at(second, 0);
-    for (let second = 61; second <= 80; second++) at(second, second - 60);
-    const view = meter.view(80_000);
+    for (let second = 61; second <= 120; second++) at(second, second - 60);
+    const view = meter.view(120_000);
     expect(view?.rate).toBeCloseTo(MiB, -3);
-    expect(view?.left).toBeCloseTo(80_000, -2);
+    expect(view?.left).toBeCloseTo(140_000, -2);
   });
 
   test('many small files take their time by number', () => {
@@ -62,6 +62,23 @@ describe('the meter', () => {
     const done = { files: { done: 40, total: 40 }, bytes: { done: 40 * MiB, total: 40 * MiB } };
     meter.update(progress(done), 5000);
     expect(meter.view(5000)?.left).toBe(0);
+  });
+
+  test('the time left does not leap when the rate does for a moment', () => {
+    const meter = new Meter();
+    let done = 0;
+    let last = Number.NaN;
+    for (let second = 0; second <= 60; second++) {
+      // 10 MiB a second, but for two in which nothing moves, then twice as much
+      if (second > 0) done += second % 20 < 2 ? 0 : second % 20 < 4 ? 20 : 10;
+      const bytes = { done: done * MiB, total: 6000 * MiB };
+      meter.update(progress({ files: { done: 0, total: 1 }, bytes }), second * 1000);
+      const left = (meter.view(second * 1000)?.left ?? Number.NaN) / 1000;
+      if (second > 8) expect(Math.abs(left - (last - 1)) / last).toBeLessThan(0.1);
+      last = left;
+    }
+    expect(last).toBeGreaterThan(500);
+    expect(last).toBeLessThan(600);
   });
 
   test('more than a day left is not shown', () => {

@@ -5,6 +5,7 @@ import { parentOf } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Location } from '../core/job.js';
 import type { Remote } from '../core/remote.js';
+import { escapeText } from '../core/text.js';
 import type { Endpoint } from './endpoint.js';
 import {
   baseOf,
@@ -103,11 +104,29 @@ async function resolveSide(
     makeRoot: async (abort) => {
       if (kind !== undefined) return;
       const whole = open('/', location.label);
+      if (only !== undefined && (await isFolder(whole, root, location, abort))) return;
       await makeFolders(whole, root.slice(1), base.slice(1), abort).catch((error) => {
         throw notMade(location, remote, error);
       });
     },
   };
+}
+
+/** Whether the folder of a file that will be made exists. Errors: `config` for a file in its place. */
+async function isFolder(
+  whole: Endpoint,
+  root: string,
+  { label }: Location,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const there = await whole.stat(root.slice(1), signal);
+  if (there === undefined) return false;
+  if (there.kind === 'folder' || there.kind === 'link') return true;
+  throw new FerryError(
+    'config',
+    `${escapeText(label)} can't be created: ${escapeText(root)} on the server is a file, not a folder`,
+    { hint: 'name a place in a folder, or a folder that ends in a slash' },
+  );
 }
 
 /** The path below `/` of what is below a root. */

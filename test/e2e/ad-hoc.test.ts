@@ -123,8 +123,8 @@ describe('one file', () => {
     scene.writeHere({ a: 'abc', 'not this': 'x' });
     const push = async (to: string, ...more: string[]) => {
       const words = ['push', './data/a', `${host(sshd)}:${scene.place}${to}`, ...keyed(sshd)];
-      const { code, stdout } = await scene.cli([...words, ...more]);
-      return { code, stdout };
+      const { code, stdout, stderr } = await scene.cli([...words, ...more]);
+      return { code, stdout, stderr };
     };
     expect(await push('/new/b.txt', '-n')).toMatchObject({
       code: 0,
@@ -142,6 +142,10 @@ describe('one file', () => {
     expect(await push('/new/b.txt')).toMatchObject({ code: 0 });
     expect(readTree(scene.there('new'))).toEqual({ 'b.txt': 'changed', a: 'abc' });
     expect(await push('/new/b.txt/')).toMatchObject({ code: 2 });
+    expect(await push('/new/b.txt/deeper')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`/new/b.txt on the server is a file, not a folder`),
+    });
   });
 
   test('pull alike, and from one name to another on one server', async ({ sshd, scene }) => {

@@ -73,7 +73,8 @@ function adHocRemote(target: Omit<SshTarget, 'path'>, options: SshHostOptions): 
     remote: remoteOf(name, host, identity.auth, jump.remote),
     origins: options.key === undefined ? host.origins : { ...host.origins, keys: 'command line' },
     machineKnownHosts: host.machineKnownHosts,
-    notes: [...host.notes, ...identity.notes, ...jump.notes],
+    // a line for all hosts concerns the jump host, too
+    notes: [...new Set([...host.notes, ...identity.notes, ...jump.notes])],
   };
 }
 

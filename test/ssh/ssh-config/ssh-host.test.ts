@@ -179,7 +179,10 @@ describe('remotes', () => {
   ] as const)('StrictHostKeyChecking %s is noted: %s', ([value, note]) => {
     config(`StrictHostKeyChecking ${value}\n`);
     const { notes } = remoteFromSsh('h:x', { context });
-    expect(notes).toEqual(note === undefined ? [] : [expect.stringContaining(note)]);
+    const expected = note === undefined ? [] : [expect.stringContaining(note)];
+    expect(notes).toEqual(expected);
+    config(`StrictHostKeyChecking ${value}\nHost h\nProxyJump j\n`);
+    expect(remoteFromSsh('h:x', { context }).notes).toEqual(expected);
   });
 
   test('IdentitiesOnly keeps the agent out, unless a key can only be had from it', () => {

@@ -120,6 +120,8 @@ async function openDesk(sshd: Sshd, queue: string) {
       child.stdout.resume();
       child.stderr.resume();
       daemons.push(child);
+      // Nothing is left running if a test ends before the reader leaves.
+      process.once('exit', () => child.kill('SIGKILL'));
       const isUp = () =>
         new Promise<boolean>((done) =>
           shell('ferryline status').once('close', (code) => done(code === 0)),

@@ -83,18 +83,24 @@ function createZone(name: string): Zone {
   };
 
   const known = new Map<number, readonly Piece[]>();
+  const knownPiecesOf = (index: number): readonly Piece[] => {
+    let pieces = known.get(index);
+    if (pieces === undefined) {
+      pieces = piecesOf(index);
+      known.set(index, pieces);
+    }
+    return pieces;
+  };
   return {
     name,
-    wall: (instant) => instant + offset(Math.floor(instant / 1000) * 1000),
+    wall(instant) {
+      // Intl takes 5 µs, too much for each of 20,000 slots.
+      const pieces = knownPiecesOf(Math.floor(instant / weekMs));
+      return instant + (pieces.find(({ until }) => until > instant)?.offset ?? 0);
+    },
     *pieces(from) {
-      for (let index = Math.floor(from / weekMs); ; index++) {
-        let pieces = known.get(index);
-        if (pieces === undefined) {
-          pieces = piecesOf(index);
-          known.set(index, pieces);
-        }
-        for (const piece of pieces) if (piece.until > from) yield piece;
-      }
+      for (let index = Math.floor(from / weekMs); ; index++)
+        for (const piece of knownPiecesOf(index)) if (piece.until > from) yield piece;
     },
   };
 }

@@ -14,7 +14,7 @@ import type { History } from '../state/history.js';
 import type { IndexedReports } from '../state/indexed-reports.js';
 import { namesOfLogs } from '../state/reports.js';
 import { warningOfNoRoom } from '../state/room.js';
-import { jobSlots } from '../triggers/schedule/job-slots.js';
+import { slotsAfter } from '../triggers/schedule/job-slots.js';
 import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
 import type { JobPauses } from './job-pauses.js';
@@ -61,7 +61,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     remotes: () => parts.inUse.config.remotes.keys(),
     about: aboutDaemon(parts),
     looks: () => parts.inUse.looks,
-    slotsOf: (job) => jobSlots(job, queue.store.clock()),
+    slotsFromNow: () => slotsAfter(queue.store.clock()),
     nextSlot: starting.nextSlot,
     watchState: starting.watchState,
     newRunId: parts.newRunId,

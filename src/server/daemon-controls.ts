@@ -38,7 +38,8 @@ export interface DaemonControlsParts {
   readonly about: () => Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses' | 'workers' | 'warnings'>;
   /** What the files of jobs.yml looked like when they were read. */
   readonly looks: () => string;
-  readonly slotsOf: (job: Job) => JobSlots;
+  /** Finds the next slots of jobs, as of the moment of the call. */
+  readonly slotsFromNow: () => (job: Job) => JobSlots;
   /** Ms since the epoch. */
   readonly nextSlot: (job: string) => number | undefined;
   readonly watchState: (job: string) => WatchView;
@@ -122,9 +123,10 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
         names.length > 0
           ? names.flatMap((name) => jobs.get(name) ?? [])
           : [...jobs.values()].filter(({ starts }) => starts.schedule.length > 0);
+      const slotsOf = parts.slotsFromNow();
       const found: JobSlots[] = [];
       for (const job of meant) {
-        found.push(parts.slotsOf(job));
+        found.push(slotsOf(job));
         if (found.length % jobsInTurn === 0) await setImmediate(undefined, { signal });
       }
       return { looks, jobs: found };

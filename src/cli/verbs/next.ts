@@ -2,7 +2,7 @@
 import type { JobSlots } from '../../core/request.js';
 import { formatDuration } from '../../core/text.js';
 import { type Zone, zoneNamed } from '../../core/zone.js';
-import { jobSlots } from '../../triggers/schedule/job-slots.js';
+import { slotsAfter } from '../../triggers/schedule/job-slots.js';
 import { readConfig } from '../config-file.js';
 import { looksOf } from '../config-texts.js';
 import type { Context } from '../context.js';
@@ -60,8 +60,7 @@ async function ofFiles(selection: Selection, context: Context): Promise<JobSlots
     selection.names.length === 0 && !selection.all
       ? [...config.jobs.values()].filter(({ starts }) => starts.schedule.length > 0)
       : selectJobs(config, selection, 'next');
-  const now = Date.now();
-  return jobs.map((job) => jobSlots(job, now));
+  return jobs.map(slotsAfter(Date.now()));
 }
 
 /** The lines for people. Pure. */

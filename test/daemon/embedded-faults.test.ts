@@ -1,5 +1,13 @@
 /** The daemon on one box, its queue in the state folder: killed, doubled, its files damaged. */
-import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { isRoot } from '../kit/account.js';
@@ -76,4 +84,33 @@ test('a damaged state folder: set aside with warnings, all of it, and the next l
   expect(asides.filter((name) => /damaged-[^/]*$/.test(name))).toHaveLength(3);
   await eventually(async () => (await endedOf(scene)).some((run) => run.outcome === 'succeeded'));
   expect(await again.stop()).toBe(0);
+}, 120_000);
+
+test('damage while it works: the queue is set aside, and what was acknowledged is added again and runs', async ({
+  slowScene: scene,
+}) => {
+  const daemon = await startDaemon(scene);
+  const enqueue = async () => (await scene.cli(['enqueue', 'job', '--json'])).events[0]?.run;
+  const active = await enqueue();
+  await scene.begun();
+  const waiting = await enqueue();
+  // BullMQ's tables are those made last. Entries that are added make them longer.
+  const files = join(scene.cwd, '.state/queue/pglite/base/5');
+  for (const name of readdirSync(files))
+    if (/^1[6-9]\d{3}$/.test(name)) truncateSync(join(files, name), 0);
+  const extra = `  extra: { operation: push, from: ./data, to: 'archive:${scene.place}-extra' }\n`;
+  writeFileSync(join(scene.cwd, 'jobs.yml'), `${readFileSync(scene.fast, 'utf8')}${extra}`);
+  await eventually(async () => {
+    await scene.cli(['enqueue', 'extra']);
+    return /starting again/.test(daemon.stderr());
+  });
+  await daemon.said(/pglite is damaged .* set aside/);
+  await daemon.said(/acknowledged requests that the queue lost were added again/);
+  const runs = await eventually(async () => {
+    const ended = new Map((await endedOf(scene)).map(({ run, outcome }) => [run, outcome]));
+    return ended.has(active) && ended.has(waiting) && ended;
+  });
+  expect([active, waiting].map((run) => runs.get(run))).toEqual(['succeeded', 'succeeded']);
+  expect(scene.arrived()).toEqual(scene.names);
+  expect(await daemon.stop()).toBe(0);
 }, 120_000);

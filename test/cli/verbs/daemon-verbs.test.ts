@@ -60,7 +60,10 @@ describe('without a daemon', () => {
     ['resume', 'nightly', '--json'],
   ])('%s %s: 4, with the command that starts one', async (...args) => {
     const result = await run(...args);
-    expect(result).toMatchObject({ code: 4, stdout: '' });
+    expect(result.code).toBe(4);
+    if (args.includes('--json'))
+      expect(result.events).toMatchObject([{ event: 'error', kind: 'network' }]);
+    else expect(result.stdout).toBe('');
     expect(result.stderr).toContain(`no daemon runs with the state folder ${state}`);
     expect(result.stderr).toContain('next: `ferryline start` starts one');
   });

@@ -39,8 +39,9 @@ test('2: a broken jobs.yml, with its place; no event is printed', async ({ scene
     join(scene.cwd, 'jobs.yml'),
     'jobs:\n  job:\n    operation: mirror\n    from: ./data\n    to: nowhere:x\n',
   );
-  const { code, stderr, stdout } = await scene.cli(['run', 'job', '--json']);
-  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  const { code, stderr, events } = await scene.cli(['run', 'job', '--json']);
+  expect(code).toBe(2);
+  expect(events).toMatchObject([{ event: 'error', kind: 'config' }]);
   expect(stderr).toMatch(/jobs\.yml:5:9 /);
 });
 

@@ -201,14 +201,20 @@ describe('row 43: a jobs.yml that is an attack or a slip', () => {
       /fsync/,
     ],
     ['no YAML at all', Buffer.from([0, 1, 2, 0xff, 0xfe]).toString('latin1'), /jobs\.yml/],
-  ])('%s: 2, for every command, nothing on stdout', async (_, text, message) => {
-    const cwd = await temporaryFolder();
-    writeFileSync(join(cwd, 'jobs.yml'), text);
-    for (const args of [['run', 'x', '--json'], ['plan', 'x'], ['validate']]) {
-      const { code, stdout, stderr } = await ferryline(args, { cwd });
-      expect({ code, stdout }, args.join(' ')).toEqual({ code: 2, stdout: '' });
-      expect(stderr).toMatch(message);
-      expect(stderr.length).toBeLessThan(10_000);
-    }
-  });
+  ])(
+    '%s: 2, for every command, nothing on stdout but the error event',
+    async (_, text, message) => {
+      const cwd = await temporaryFolder();
+      writeFileSync(join(cwd, 'jobs.yml'), text);
+      for (const args of [['run', 'x', '--json'], ['plan', 'x'], ['validate']]) {
+        const { code, stdout, stderr, events } = await ferryline(args, { cwd });
+        expect(code, args.join(' ')).toBe(2);
+        if (args.includes('--json'))
+          expect(events).toMatchObject([{ event: 'error', kind: 'config' }]);
+        else expect(stdout).toBe('');
+        expect(stderr).toMatch(message);
+        expect(stderr.length).toBeLessThan(10_000);
+      }
+    },
+  );
 });

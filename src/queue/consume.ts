@@ -63,6 +63,8 @@ export function consume(store: Store, options: ConsumerOptions): Consumer {
 }
 
 class RunConsumer implements Consumer {
+  /** The store's. */
+  readonly #clock: () => number;
   readonly #options: ConsumerOptions;
   readonly #fetchers: readonly RunFetcher[];
   readonly #parked = new Parked();
@@ -71,12 +73,13 @@ class RunConsumer implements Consumer {
   /** Whose turn it is to be fetched from first. */
   #turn = 0;
   readonly #looker: Looker;
-  /** When it looks for entries that wait for a moment, ms since the epoch. */
+  /** When it looks for entries that wait for a moment, by the store's clock, ms since the epoch. */
   #dueAt = Number.POSITIVE_INFINITY;
   #dueTimer: NodeJS.Timeout | undefined;
   #paused = false;
 
   constructor(store: Store, options: ConsumerOptions) {
+    this.#clock = () => store.clock();
     this.#options = options;
     this.#fetchers = options.workers.map(
       (worker) =>
@@ -153,7 +156,7 @@ class RunConsumer implements Consumer {
 
   /** Looks when the next entry is due that waits for a moment. */
   #lookAt(dueAt: number | undefined): void {
-    const now = Date.now();
+    const now = this.#clock();
     if (dueAt === undefined || dueAt > Math.min(this.#dueAt, now + lookEveryMs.embedded)) return;
     this.#dueAt = dueAt;
     clearTimeout(this.#dueTimer);

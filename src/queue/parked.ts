@@ -10,7 +10,7 @@ const manyRuns = 10;
 
 interface Waiting {
   readonly entry: Entry;
-  /** When it comes back by itself, ms since the epoch. */
+  /** When it comes back by itself, on the clock of `performance.now()`. */
   readonly dueAt: number;
 }
 
@@ -22,7 +22,7 @@ export class Parked {
 
   /** Gives a run back until the permit may be free. `since`: when it was taken, on the same clock. Rejects while the store is out of reach. */
   async add(entry: Entry, token: string, permit: string, since: number): Promise<void> {
-    const now = Date.now();
+    const now = performance.now();
     const others = (this.#waiting.get(permit) ?? []).filter(
       (one) => one.dueAt > now && one.entry.id !== entry.id,
     );
@@ -30,7 +30,7 @@ export class Parked {
     const afterMs = Math.min(soonestMs * (1 + Math.floor(others.length / manyRuns)), longestMs);
     const progress = entry.progress as { readonly waitsFor?: string };
     if (progress?.waitsFor !== permit) await entry.updateProgress({ waitsFor: permit });
-    await entry.moveToDelayed(now + afterMs, token);
+    await entry.moveToDelayed(Date.now() + afterMs, token);
     this.#waiting.set(permit, [...others, { entry, dueAt: now + afterMs }]);
     // It was released after the run had asked for it.
     if ((this.#releasedAt.get(permit) ?? 0) > since) await this.released(permit);
@@ -38,7 +38,7 @@ export class Parked {
 
   /** The permits that runs wait for, as far as this process parked them. */
   names(): string[] {
-    const now = Date.now();
+    const now = performance.now();
     return [...this.#waiting].flatMap(([name, waiting]) =>
       waiting.some(({ dueAt }) => dueAt > now) ? [name] : [],
     );

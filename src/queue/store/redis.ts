@@ -70,7 +70,7 @@ export async function openRedis(
     kind: 'redis',
     // BullMQ's look at the version fails when the connection is lost just then, and with it the object for good.
     options: () => ({ connection: client, prefix: keys, skipVersionCheck: true }),
-    backend: createBoundedBackend,
+    backend: boundedBackend(clock),
     async ping() {
       if (client.status !== 'ready')
         throw lastError ?? new Error(`the connection is ${client.status}`);
@@ -90,13 +90,31 @@ export async function openRedis(
   };
 }
 
-/** BullMQ's backend, whose blocking calls last `blockSeconds` at most. */
-const createBoundedBackend: BackendFactory = (...args) => {
-  const backend = createRedisBackend(...args);
-  const readEvents = backend.readEvents.bind(backend);
-  backend.readEvents = (id, waitMs) => readEvents(id, Math.min(waitMs, blockSeconds * 1000));
-  return Object.defineProperty(backend, 'maximumBlockTimeout', { value: blockSeconds });
-};
+/** Where the script that takes an entry is given the time: after eleven keys and the prefix. */
+const timeOfTaking = 12;
+
+/**
+ * BullMQ's backend, whose blocking calls last `blockSeconds` at most. When an entry that waits for a moment
+ * is due goes by the server's clock: BullMQ goes by each client's, and what a machine ten minutes ahead puts
+ * off for a second would wait for ten minutes.
+ */
+function boundedBackend(clock: ServerClock): BackendFactory {
+  return (...args) => {
+    const backend = createRedisBackend(...args);
+    const readEvents = backend.readEvents.bind(backend);
+    backend.readEvents = (id, waitMs) => readEvents(id, Math.min(waitMs, blockSeconds * 1000));
+    const putOff = backend.moveToDelayed.bind(backend);
+    backend.moveToDelayed = (id, _now, delay, ...more) => putOff(id, clock.now(), delay, ...more);
+    const execute = backend.execCommand.bind(backend);
+    backend.execCommand = (client, script, given) =>
+      execute(
+        client,
+        script,
+        script === 'moveToActive' ? given.with(timeOfTaking, clock.now()) : given,
+      );
+    return Object.defineProperty(backend, 'maximumBlockTimeout', { value: blockSeconds });
+  };
+}
 
 function clientFor({ settings, cluster }: RedisAddress): Redis | Cluster {
   const connection: RedisSettings = {

@@ -4,6 +4,7 @@ import { consume } from '../../../src/queue/consume.js';
 import { openRunQueue } from '../../../src/queue/runs.js';
 import { openSignals } from '../../../src/queue/signals.js';
 import { openStore } from '../../../src/queue/store/store.js';
+import { eventually } from '../../kit/daemons/daemon.js';
 import { startMachine } from '../../kit/queue-machine.js';
 import { startRedis } from '../../kit/servers/redis.js';
 import { queueSuite } from '../../suites/queue-suite.js';
@@ -55,7 +56,7 @@ test('a worker that began while Redis was away takes runs once it is back', asyn
   await redis.stop();
 });
 
-test('a machine a minute ahead takes no run from a worker that lives, says so, and slots come by the server', async () => {
+test('a machine with another clock takes no run from a worker that lives, says so, and slots and waits go by the server', async () => {
   const redis = await startRedis();
   const store = await openStore({
     url: redis.url,
@@ -80,7 +81,24 @@ test('a machine a minute ahead takes no run from a worker that lives, says so, a
   ]);
   const ahead = (await machine.run('Date.now() - store.clock()')) as number;
   expect(ahead).toBeGreaterThan(50_000);
+  // What it puts off for a minute is due a minute later by the server's clock.
+  const due = async () => (await worker.getBackend().moveToActive('ours'))[3] as number;
+  await entries.add('run', {}, { jobId: 'put-off' });
+  const put = `const job = await worker.getNextJob('theirs', { block: false });
+    await job.moveToDelayed(Date.now() + 60_000, 'theirs')`;
+  await machine.run(`(await (async () => { ${put} })())`);
+  expect(Math.abs((await due()) - store.clock() - 60_000)).toBeLessThan(30_000);
   machine.stop();
+
+  // And a machine that is behind takes it as soon as it is due.
+  const behind = await startMachine(redis.url, -600_000);
+  expect(await behind.opened).toBeUndefined();
+  await entries.add('run', {}, { jobId: 'soon' });
+  await worker.getBackend().moveToActive('ours');
+  await worker.getBackend().moveToDelayed('soon', Date.now(), 1, 'ours');
+  const takes = "(await worker.getNextJob('theirs', { block: false }))?.id";
+  await eventually(async () => (await behind.run(takes)) === 'soon');
+  behind.stop();
   await worker.close();
   await entries.close();
   await store.close();

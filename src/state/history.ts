@@ -30,9 +30,11 @@ export function createHistory({ state, historyOf, forget, onError }: HistoryOpti
   /** By run: its latest attempt. */
   const unsaved = new Map<string, Report>();
   let timer: NodeJS.Timeout | undefined;
+  let saving = false;
   const save = async (report: Report) => {
-    await forget(await saveReport(state, report, historyOf(report.job)));
-    unsaved.delete(report.run);
+    const removed = await saveReport(state, report, historyOf(report.job));
+    if (unsaved.get(report.run) === report) unsaved.delete(report.run);
+    await forget(removed).catch(onError);
   };
   const saveLater = (report: Report) => {
     unsaved.set(report.run, report);
@@ -41,16 +43,19 @@ export function createHistory({ state, historyOf, forget, onError }: HistoryOpti
     timer ??= setInterval(() => void saveUnsaved(), saveAgainMs).unref();
   };
   const saveUnsaved = async () => {
-    try {
-      for (const report of [...unsaved.values()])
-        if (unsaved.get(report.run) === report) await save(report);
-      clearInterval(timer);
-      timer = undefined;
-    } catch {
-      // It was said when it was tried first.
-    }
+    if (saving) return;
+    saving = true;
+    // That it can't be saved was said when it was tried first.
+    for (const report of [...unsaved.values()])
+      if (unsaved.get(report.run) === report) await save(report).catch(() => {});
+    saving = false;
+    if (unsaved.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
   };
   const keep = async (report: Report) => {
+    // It replaces what an earlier attempt left to be saved.
+    unsaved.delete(report.run);
     try {
       await save(report);
     } catch (error) {

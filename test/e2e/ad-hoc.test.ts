@@ -139,7 +139,10 @@ describe('one file', () => {
       'other/a': 'abc',
     });
     scene.writeHere({ a: 'changed' });
-    expect(await push('/new/b.txt')).toMatchObject({ code: 0 });
+    // patterns judge the file's own name
+    expect(await push('/new/b.txt', '--exclude', 'a')).toMatchObject({ code: 0 });
+    expect(readTree(scene.there('new'))).toEqual({ 'b.txt': 'abc', a: 'abc' });
+    expect(await push('/new/b.txt', '--exclude', '*.txt')).toMatchObject({ code: 0 });
     expect(readTree(scene.there('new'))).toEqual({ 'b.txt': 'changed', a: 'abc' });
     expect(await push('/new/b.txt/')).toMatchObject({ code: 2 });
     expect(await push('/new/b.txt/deeper')).toMatchObject({

@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -178,6 +179,7 @@ describe('withheld', () => {
     scene.writeThere({ gone: 'g', 'locked/': null, same: '' });
     scene.mirrored();
     scene.writeHere({ fresh: 'fresh', 'locked/y': 'y', same: '' });
+    for (const same of [scene.here('same'), scene.there('same')]) utimesSync(same, 1e9, 1e9);
     chmodSync(scene.there('locked'), 0o555);
     const { code, report } = await scene.run();
     chmodSync(scene.there('locked'), 0o755);

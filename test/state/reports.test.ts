@@ -49,12 +49,17 @@ test('reports that can’t be saved are saved once they can be: of each run the 
   const inTheWay = join(state, 'runs');
   writeFileSync(inTheWay, '');
   const [one, two] = ['20261124T020000Z-aaaaaaaa', '20261124T020000Z-bbbbbbbb'] as const;
+  const never = '20261124T020000Z-cccccccc';
+  await history.keep(report(never, { job: 'never' }));
   await history.keep(report(one));
   await history.keep(report(one, { attempt: 2 }));
   await history.keep(report(two));
-  expect(errors).toHaveLength(3);
-  expect(errors[0]).toContain(`the report of run ${one} can't be saved yet, and is tried again`);
+  expect(errors).toHaveLength(4);
+  expect(errors[1]).toContain(`the report of run ${one} can't be saved yet, and is tried again`);
   rmSync(inTheWay);
+  mkdirSync(inTheWay);
+  // One that can never be saved does not keep the others.
+  writeFileSync(join(inTheWay, 'never'), '');
   const kept = await vi.waitUntil(
     async () => {
       const all = [await readReport(state, one), await readReport(state, two)];

@@ -23,6 +23,12 @@ interface Layer {
 const patternsOf = (lines: readonly string[]) =>
   lines.length > 0 ? new Patterns(lines) : undefined;
 
+/** A source that is one file, and the name that it gets at the destination: patterns judge its own. */
+interface Renamed {
+  readonly from: string;
+  readonly to: string;
+}
+
 export class Scope {
   readonly ignoreFile: string | undefined;
   readonly #rules: ScopeRules;
@@ -30,6 +36,7 @@ export class Scope {
   readonly #include: Patterns | undefined;
   readonly #exclude: Patterns | undefined;
   readonly #reserved: readonly string[];
+  readonly #renamed: Renamed | undefined;
   readonly #limits: boolean;
   /** Deepest first. */
   readonly #layers: readonly Layer[];
@@ -40,6 +47,7 @@ export class Scope {
     include: Patterns | undefined;
     exclude: Patterns | undefined;
     reserved: readonly string[];
+    renamed: Renamed | undefined;
     layers: readonly Layer[];
   }) {
     this.#rules = from.rules;
@@ -47,6 +55,7 @@ export class Scope {
     this.#include = from.include;
     this.#exclude = from.exclude;
     this.#reserved = from.reserved;
+    this.#renamed = from.renamed;
     this.#layers = from.layers;
     this.ignoreFile = from.rules.ignoreFile;
     const { minSize, maxSize, minAge, maxAge, quiet } = from.rules;
@@ -54,13 +63,19 @@ export class Scope {
   }
 
   /** `now` is ms since the epoch; `reserved` are folders below the root that are never in scope (the trash). */
-  static of(rules: ScopeRules, now: number, reserved: readonly string[] = []): Scope {
+  static of(
+    rules: ScopeRules,
+    now: number,
+    reserved: readonly string[] = [],
+    renamed?: Renamed,
+  ): Scope {
     return new Scope({
       rules,
       now,
       include: patternsOf(rules.include),
       exclude: patternsOf(rules.exclude),
       reserved: [reservedFolder, ...reserved],
+      renamed,
       layers: [],
     });
   }
@@ -75,6 +90,7 @@ export class Scope {
       include: this.#include,
       exclude: this.#exclude,
       reserved: this.#reserved,
+      renamed: this.#renamed,
       layers: [{ folder, file, patterns }, ...this.#layers],
     });
   }
@@ -88,7 +104,7 @@ export class Scope {
     if (this.#reserved.includes(path)) return { rule: path, where: 'folders of ferryline itself' };
     if (name === this.ignoreFile && !isFolder) return { rule: name, where: 'ignoreFile' };
     if (this.#exclude === undefined && this.#layers.length === 0) return undefined;
-    const subject = isFolder ? `${path}/` : path;
+    const subject = this.#subject(path, isFolder);
     const excluded = this.#exclude?.match(subject, false);
     if (excluded?.verdict === 'excluded') return { rule: excluded.pattern, where: 'exclude' };
     for (let i = 0; i < this.#layers.length; i++) {
@@ -106,7 +122,13 @@ export class Scope {
   /** Whether `include` matches a path that nothing excludes. A folder it does not match may hold files that it does. */
   includes(path: string, isFolder: boolean): boolean {
     if (this.#include === undefined) return true;
-    return this.#include.match(isFolder ? `${path}/` : path, false).verdict === 'excluded';
+    return this.#include.match(this.#subject(path, isFolder), false).verdict === 'excluded';
+  }
+
+  /** What patterns judge. */
+  #subject(path: string, isFolder: boolean): string {
+    const known = path === this.#renamed?.to ? this.#renamed.from : path;
+    return isFolder ? `${known}/` : known;
   }
 
   /** The rule that puts a file out of scope by its size or age. `stat` is the source's, or the destination's if the source lacks the file. */

@@ -2,12 +2,11 @@
  * Whether a store answers. It is asked every 4 s, and at once when a connection reports an error: a
  * network that drops packets closes no connection, and a single lost connection is no outage.
  */
+import { inTime } from '../in-time.js';
 import { isConnectionError, storeFailure } from './failures.js';
 
 /** With the limit for an answer: a silent store is noticed within 15 s. */
 const pingEveryMs = 4000;
-/** A store that has not answered by then counts as unreachable. */
-const answerWithinMs = 10_000;
 /** The same error of a connection is reported once in this time. */
 const sameErrorMs = 60_000;
 
@@ -84,20 +83,5 @@ export class Reachability {
     if (this.#reported.has(message)) return;
     this.#reported.set(message, now);
     this.#options.onWarning(`the queue: ${message}`);
-  }
-}
-
-async function inTime(answer: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer within ${answerWithinMs / 1000} s`)),
-      answerWithinMs,
-    );
-  });
-  try {
-    await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

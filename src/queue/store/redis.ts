@@ -5,6 +5,7 @@
 import { type BackendFactory, createRedisBackend } from 'bullmq';
 import { Cluster, type Command, Redis } from 'ioredis';
 import { FerryError } from '../../core/errors.js';
+import { inTime } from '../in-time.js';
 import { awayError, storeFailure } from './failures.js';
 import type { OpenedStore, StoreListener } from './opened-store.js';
 import type { Reachability } from './reachability.js';
@@ -13,6 +14,8 @@ import { ServerClock, sayApart } from './server-clock.js';
 
 /** A connection on which a request got no byte for this time is replaced. */
 const silentMs = 10_000;
+/** A first connection must be made within this time; each address of a server may take `silentMs`. */
+const openWithinMs = 30_000;
 /** How long a request waits for a lost connection; after that, all fail at once until there is one. */
 const patienceMs = 5000;
 /** The longest wait on the server, well below `silentMs`: BullMQ replaces a connection that is overdue. */
@@ -44,12 +47,14 @@ export async function openRedis(
     lastError = undefined;
     void reachability.look();
   });
+  // A Cluster would ask any node, perhaps a dead one; a key leads to the one that has the queue.
+  const ask = (cluster: Cluster, command: string) =>
+    cluster.eval(`return redis.call('${command}')`, 1, pulseKey);
+  const facts = async () =>
+    client instanceof Cluster ? String(await ask(client, 'INFO')) : client.info();
   const now = async () => {
-    // A Cluster would ask any node for its time; a key leads to the one that has the queue.
     const time =
-      client instanceof Cluster
-        ? ((await client.eval("return redis.call('TIME')", 1, pulseKey)) as string[])
-        : await client.time();
+      client instanceof Cluster ? ((await ask(client, 'TIME')) as string[]) : await client.time();
     const [seconds = Number.NaN, microseconds = Number.NaN] = time.map(Number);
     return seconds * 1000 + microseconds / 1000;
   };
@@ -57,11 +62,11 @@ export async function openRedis(
     sayApart(listener, difference, "slots come by the server's"),
   );
   try {
-    await connectOnce(client);
+    await inTime(connectOnce(client), openWithinMs);
     // Copies connect by themselves: BullMQ gives up for good on one that it must connect when that fails.
     client.options.lazyConnect = false;
-    for (const server of serversOf(client)) await refuseUnfit(server, address);
-    await clock.read();
+    refuseUnfit(await inTime(facts()), address);
+    await inTime(clock.read());
   } catch (error) {
     client.disconnect();
     throw storeFailure(error as Error);
@@ -140,11 +145,6 @@ function clientFor({ settings, cluster }: RedisAddress): Redis | Cluster {
     // What has become a replica is left; the command goes to the server that is the master now.
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
   });
-}
-
-/** The servers that take writes. */
-function serversOf(client: Redis | Cluster): Redis[] {
-  return client instanceof Cluster ? client.nodes('master') : [client];
 }
 
 /** A Cluster reports that no node could be used, and why the last one could not in a field of its own. */
@@ -230,9 +230,8 @@ function takesNoWrites(error: Error): FerryError {
   });
 }
 
-/** Rejects for a Redis that is not used as it must be, and for one that may evict entries under memory pressure: it would silently lose runs. */
-async function refuseUnfit(server: Redis, { cluster }: RedisAddress): Promise<void> {
-  const facts = await server.info();
+/** Throws for a Redis that is not used as it must be, and for one that may evict entries under memory pressure: it would silently lose runs. `facts`: what INFO says. */
+function refuseUnfit(facts: string, { cluster }: RedisAddress): void {
   if (cluster === undefined && /cluster_enabled:1/.test(facts))
     throw new FerryError('config', "the queue's Redis is a node of a Redis Cluster", {
       hint: 'write redis+cluster://HOST:PORT,HOST:PORT with some of its nodes',

@@ -253,7 +253,14 @@ function scanSides(
     only: source.only,
     ...present({ newName: destination.only }),
     ...present({ folders }),
-    scope: Scope.of(scopeFor(job, trigger), start, reservedFolders(job)),
+    scope: Scope.of(
+      scopeFor(job, trigger),
+      start,
+      reservedFolders(job),
+      source.only !== undefined && destination.only !== undefined
+        ? { from: source.only, to: destination.only }
+        : undefined,
+    ),
     rules: {
       ...planRules(job, source.endpoint.can, destination.endpoint.can),
       ...present({ doubts: doubts?.byPath, storedTimes: times.known }),

@@ -80,7 +80,7 @@ export class PathJournal<T> {
     } catch {
       // the lines in the file still say what was added
     } finally {
-      if (this.#fd !== undefined) closeSync(this.#fd);
+      this.#shut();
     }
   }
 
@@ -113,20 +113,27 @@ export class PathJournal<T> {
   /** A failure matters only if this process is killed: the next line, or the end of the run, tries again. */
   #append(paths: readonly string[]): void {
     try {
+      // the last line may be incomplete
+      const start = this.#fd === undefined ? '\n' : '';
       this.#fd ??= this.#openFile();
-      writeSync(this.#fd, this.#text(paths));
+      const text = Buffer.from(start + this.#text(paths));
+      if (writeSync(this.#fd, text) < text.length) throw new Error('no space left');
       this.#lines += paths.length;
       for (const path of paths) this.#unwritten.delete(path);
     } catch {
-      // see above
+      this.#shut();
     }
+  }
+
+  #shut(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
   }
 
   #openFile(): number {
     if (!this.#exists) mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 });
     const fd = openSync(this.#file, 'a', 0o600);
     this.#exists = true;
-    writeSync(fd, '\n'); // the last line may be incomplete
     return fd;
   }
 

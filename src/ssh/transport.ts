@@ -24,8 +24,16 @@ export interface Transport {
 /** Receives one line of a session's transcript. A `notice` is a status that users see without `-vv`, too. */
 export type SessionLog = (kind: 'notice' | 'status' | 'command' | 'response', text: string) => void;
 
-/** Asks a person for the passphrase of a key file; undefined: there is no answer. `again`: the last answer was wrong. */
-export type AskPassphrase = (path: string, again: boolean) => Promise<string | undefined>;
+/**
+ * Asks a person for the passphrase of a key file, again while `open` resolves to undefined, which means that the
+ * answer was wrong. Resolves to what `open` made of the right one; undefined: there is no answer. Rejects with an error
+ * of `open`, or with the signal's reason.
+ */
+export type AskPassphrase = <T>(
+  path: string,
+  open: (passphrase: string) => Promise<T | undefined>,
+  signal: AbortSignal,
+) => Promise<T | undefined>;
 
 /**
  * Logs in; `ask` is there where a person can be asked. Errors: `network` (unreachable, cut, silent), `host-key` (before any credential is

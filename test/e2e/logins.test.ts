@@ -1,7 +1,15 @@
 /** Ways to log in: jump host, password, passphrase, agent; and that no secret is shown. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished } from 'vitest';
@@ -194,27 +202,73 @@ describe('an encrypted key', () => {
     expect(readTree(scene.there())).toEqual(tree);
   });
 
-  test('is asked for on a terminal, without showing it', async ({ locked }) => {
-    const scene = await openScene(locked);
-    scene.writeHere(tree);
-    await scene.jobs({}, { auth: { key: locked.keyFile } });
+  /** Runs jobs on a terminal; `asked` may type at each question, and knows the process. */
+  async function onTerminal(
+    scene: Scene,
+    jobs: string,
+    asked: (type: (text: string) => void, pid: number) => void,
+  ): Promise<{ shown: string; code: number | null }> {
     const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-    const child = spawn(
-      'script',
-      ['-qefc', `'${process.execPath}' '${main}' run job`, '/dev/null'],
-      { cwd: scene.cwd, env: { PATH: process.env.PATH, HOME: scene.cwd } },
-    );
-    const answers = ['canary wrong', passphrase];
+    const command = `echo "process $$"; exec '${process.execPath}' '${main}' run ${jobs}`;
+    const child = spawn('script', ['-qefc', command, '/dev/null'], {
+      cwd: scene.cwd,
+      env: { PATH: process.env.PATH, HOME: scene.cwd },
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const closed = once(child, 'close');
     let shown = '';
     for await (const data of child.stdout) {
       shown += data;
-      if (/passphrase of the key \S+: $/.test(shown)) child.stdin.write(`${answers.shift()}\r`);
+      const [, pid] = /^process (\d+)/.exec(shown) ?? [];
+      if (/passphrase of the key \S+: $/.test(shown))
+        asked((text) => child.stdin.write(text), Number(pid));
     }
-    expect(shown).toContain('that is not it; passphrase of the key');
+    const [code] = await closed;
+    return { shown, code };
+  }
+
+  test('is asked for on a terminal, without showing it; a wrong one is not used again', async ({
+    locked,
+  }) => {
+    const scene = await openScene(locked);
+    scene.writeHere(tree);
+    const job = { operation: 'push', from: './data', to: `archive:${scene.place}` };
+    await writeJobs(scene.cwd, {
+      remotes: { archive: remoteIn(locked) },
+      jobs: { first: job, second: job },
+    });
+    const answers = ['canary one', 'canary two', 'canary three', passphrase];
+    const { shown, code } = await onTerminal(scene, 'first second', (type) =>
+      type(`${answers.shift()}\r`),
+    );
+    expect([code, answers]).toEqual([5, []]);
+    expect(shown.match(/that is not it; passphrase of the key/g)).toHaveLength(2);
     expect(shown).toContain('succeeded');
     expect(shown).not.toContain('canary');
     expect(readTree(scene.there())).toEqual(tree);
   });
+
+  test.for([
+    ['Ctrl-C', 130, {}, (type: (text: string) => void) => type('\x03')],
+    ['SIGTERM', 143, {}, (_: unknown, pid: number) => process.kill(pid, 'SIGTERM')],
+    ['the timeout of the job', 3, { timeout: '1s' }, () => {}],
+  ] as const)(
+    'at its question %s ends the run, whatever other keys there are',
+    async ([_, exitCode, rules, end], { locked }) => {
+      const scene = await openScene(locked);
+      scene.writeHere(tree);
+      mkdirSync(join(scene.cwd, '.ssh'), { mode: 0o700 });
+      for (const type of ['ed25519', 'ecdsa'] as const)
+        makeKey(join(scene.cwd, `.ssh/id_${type}`), type, passphrase);
+      // the default keys
+      await scene.jobs(rules, { auth: undefined });
+      const { shown, code } = await onTerminal(scene, 'job', end);
+      expect([code, shown.match(/passphrase of the key/g)]).toEqual([
+        exitCode,
+        [expect.anything()],
+      ]);
+    },
+  );
 
   test.for([
     ['none', undefined],

@@ -17,6 +17,8 @@ export class Block {
   /** Lines on the screen now. */
   #drawn = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** Somebody else has the foot of the terminal. */
+  #held = false;
 
   constructor(screen: Screen) {
     this.#screen = screen;
@@ -38,6 +40,18 @@ export class Block {
     this.#drawn = 0;
   }
 
+  /** Erases the block and draws nothing until `release`: a person is asked something at the foot of the terminal. */
+  hold(): void {
+    this.#held = true;
+    this.clear();
+    if (this.#timer !== undefined) this.#screen.write(showCursor);
+  }
+
+  /** Draws again, from the next frame on. */
+  release(): void {
+    this.#held = false;
+  }
+
   /** Erases the block for good and shows the cursor again. */
   end(): void {
     if (this.#timer === undefined) return;
@@ -49,7 +63,7 @@ export class Block {
   }
 
   #draw(): void {
-    if (this.#content === undefined) return;
+    if (this.#content === undefined || this.#held) return;
     // A terminal of unknown width reports 0. The last column stays free: some terminals wrap as soon
     // as it is written.
     const lines = this.#content(Math.max(20, (this.#screen.columns || 80) - 1));

@@ -51,7 +51,8 @@ export async function openConnection(
 ): Promise<Connection> {
   const where = describe(remote);
   const { passphrase, password } = await loginSecrets(remote, signal);
-  const inFiles = await keysInFiles(remote, passphrase, log, ask);
+  const unlock: Unlock | undefined = ask && ((path) => askFor(path, ask, signal));
+  const inFiles = await keysInFiles(remote, passphrase, log, unlock);
   // awaited below: an agent may answer later than the server
   const asking = agentKeysOf(remote, log, signal);
   asking.catch(() => {});
@@ -95,12 +96,15 @@ export async function openConnection(
   }
 }
 
+/** A locked key with the passphrase that a person gives; undefined: there is no answer. */
+type Unlock = (path: string) => Promise<PrivateKey | undefined>;
+
 /** The keys in files; `unlocked` asks for a passphrase if there is no other key. */
 async function keysInFiles(
   { auth: { keys: paths, keysOptional } }: Remote,
   passphrase: string | undefined,
   log: SessionLog,
-  ask: AskPassphrase | undefined,
+  unlock: Unlock | undefined,
 ) {
   const unusable: string[] = [];
   const locked: string[] = [];
@@ -110,13 +114,13 @@ async function keysInFiles(
     unusable.push(isLockedKey(error) ? `${error.message} (ssh-add)` : error.message);
     if (isLockedKey(error)) locked.push(path);
   };
-  const named = ask === undefined || keysOptional ? undefined : await askForNamed(rules, ask);
+  const named = unlock === undefined || keysOptional ? undefined : await namedKeys(rules, unlock);
   const keys = named ?? (await readKeys(rules, note));
   const unlocked = async (agent: Promise<Pick<Credentials, 'agentKeys'>>) => {
-    if (ask === undefined || keys.length > 0 || locked.length === 0) return keys;
+    if (unlock === undefined || keys.length > 0 || locked.length === 0) return keys;
     if ((await agent).agentKeys.length > 0) return keys;
     for (const path of locked) {
-      const key = await unlock(path, ask);
+      const key = await unlock(path);
       if (key !== undefined) return [key];
     }
     return keys;
@@ -125,16 +129,13 @@ async function keysInFiles(
 }
 
 /** The keys of a remote that names them, with what a person says of those that are locked. */
-async function askForNamed(
-  { keys, passphrase }: KeyRules,
-  ask: AskPassphrase,
-): Promise<PrivateKey[]> {
+async function namedKeys({ keys, passphrase }: KeyRules, unlock: Unlock): Promise<PrivateKey[]> {
   const read: PrivateKey[] = [];
   for (const path of keys) {
     try {
       read.push(await readKey(path, passphrase));
     } catch (thrown) {
-      const key = isLockedKey(thrown) ? await unlock(path, ask) : undefined;
+      const key = isLockedKey(thrown) ? await unlock(path) : undefined;
       if (key === undefined) throw thrown;
       read.push(key);
     }
@@ -145,17 +146,22 @@ async function askForNamed(
 /** How often a person is asked for one passphrase, as by ssh. */
 const mostAnswers = 3;
 
-/** A locked key with the passphrase that a person gives; undefined: there is no answer. */
-async function unlock(path: string, ask: AskPassphrase): Promise<PrivateKey | undefined> {
-  for (let answers = 0; ; ) {
-    const passphrase = await ask(path, answers > 0);
-    if (passphrase === undefined || passphrase === '') return undefined;
+/** See `Unlock`. Errors: those of `readKey` for the last answer, or the signal's reason. */
+function askFor(
+  path: string,
+  ask: AskPassphrase,
+  signal: AbortSignal,
+): Promise<PrivateKey | undefined> {
+  let answers = 0;
+  const open = async (passphrase: string) => {
     try {
       return await readKey(path, passphrase);
     } catch (thrown) {
       if (!isWrongPassphrase(thrown) || ++answers === mostAnswers) throw thrown;
+      return undefined;
     }
-  }
+  };
+  return ask(path, open, signal);
 }
 
 /** The keys of the agent, if the remote uses one, and which of them come first. */

@@ -161,6 +161,21 @@ test('a block leaves the last column free, and takes a width that is not known a
   expect(widths).toEqual([49, 79, 79]);
 });
 
+test('a block draws nothing while a question has the foot of the terminal', () => {
+  vi.useFakeTimers();
+  let shown = '';
+  const block = new Block({ write: (text) => (shown += text) });
+  block.set(() => ['progress']);
+  block.hold();
+  shown = '';
+  vi.advanceTimersByTime(1000);
+  expect(shown).toBe('');
+  block.release();
+  vi.advanceTimersByTime(1000);
+  expect(shown).toContain('progress');
+  block.end();
+});
+
 const runEnd: RunEnd = {
   event: 'run',
   run: 'r',

@@ -143,6 +143,16 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       return run;
     },
 
+    async view(run) {
+      const view = queue.trouble() === undefined ? await runs.find(run) : undefined;
+      if (view !== undefined && view.state !== 'ended')
+        return withWindow(view, parts.jobs().get(view.job));
+      const report = await reports.read(run);
+      if (report !== undefined) return viewOf(report);
+      if (view === undefined) throw noSuchRun(run);
+      return view;
+    },
+
     async rerun(run) {
       const view = await runs.find(run);
       const job = view?.job ?? (await reports.read(run))?.job;

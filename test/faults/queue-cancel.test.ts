@@ -142,6 +142,9 @@ test('waiting for its turn behind another run, which goes on: no worker holds it
   const second = await daemon.enqueueAndWait('other');
   const waiting = (await daemon.runs()).find(({ run }) => run === second.run);
   expect(waiting?.state).toBe('waiting');
+  // one run alone, whatever else has not ended
+  const alone = await daemon.cli(['runs', first.run, '--limit', '1', '--json']);
+  expect(alone.events).toMatchObject([{ run: first.run, state: 'active' }]);
   expect(await cancel(daemon, second)).toMatch(/removed from the queue/);
   await endsCancelled(second);
   const going = (await daemon.runs()).find(({ run }) => run === first.run);

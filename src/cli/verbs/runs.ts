@@ -59,13 +59,12 @@ async function listed(
   try {
     const controls = await daemonIn(state, context);
     if (!isRun) return await controls.runs(name, limit, idle);
-    const run = await runNamed(name, controls);
-    return await oneOf(await controls.runs(undefined, limit, true), run, state);
+    return alone(await controls.view(await runNamed(name, controls)));
   } catch (thrown) {
     if (!saysNoDaemon(thrown)) throw thrown;
     context.output.note('no daemon runs; only runs that have ended are listed');
     if (!isRun) return keptRuns(state, name, limit, idle);
-    return oneOf({ runs: [], skipped: [] }, await keptRunNamed(name, state), state);
+    return alone(await keptRun(await keptRunNamed(name, state), state));
   }
 }
 
@@ -74,13 +73,15 @@ function namesRun(text: string): boolean {
   return text === 'latest' || /^\d/.test(text);
 }
 
-/** One run alone, which may be older than those listed. Errors: `noSuchRun`. */
-async function oneOf({ runs }: RunList, run: string, state: string): Promise<RunList> {
-  const listed = runs.find((view) => view.run === run);
-  if (listed !== undefined) return { runs: [listed], skipped: [] };
+function alone(run: RunView): RunList {
+  return { runs: [run], skipped: [] };
+}
+
+/** A run whose report is kept. Errors: `noSuchRun`. */
+async function keptRun(run: string, state: string): Promise<RunView> {
   const report = await readReport(state, run);
   if (report === undefined) throw noSuchRun(run);
-  return { runs: [viewOf(report)], skipped: [] };
+  return viewOf(report);
 }
 
 type ListItem =

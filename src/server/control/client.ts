@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
 import { present } from '../../core/present.js';
+import type { RunView } from '../../core/request.js';
 import { escapeText } from '../../core/text.js';
 import { daemonOf } from '../../state/lock.js';
 import {
@@ -55,6 +56,7 @@ export function controlClient(state: string, startCommand: string): Controls {
       const query = new URLSearchParams(jobs.map((job): [string, string] => ['job', job]));
       return ask<NextSlots>('GET', `/api/next?${query}`, signal);
     },
+    view: async (run) => ask<RunView>('GET', `${runPath(run)}/view`),
     find: async (name) => (await ask<{ run: string }>('GET', runPath(name))).run,
     enqueue: async (job) => ask<Enqueued>('POST', `${jobPath(job)}/enqueue`),
     outcome: async (run, signal) => ask<Report>('GET', `${runPath(run)}/outcome`, signal),

@@ -88,6 +88,8 @@ export interface Controls {
   status(): Promise<DaemonStatus>;
   /** The latest runs and skipped slots, at most `limit` of each; of every job if none is named. `idle`: also runs that changed nothing. */
   runs(job: string | undefined, limit: number, idle: boolean): Promise<RunList>;
+  /** One run as `runs` lists it, however old it is. */
+  view(run: string): Promise<RunView>;
   /** The next slots of these jobs, unknown ones left out; of every job with a schedule if none is named. */
   next(jobs: readonly string[], signal: AbortSignal): Promise<NextSlots>;
   /** The id of the run that a text names: an id, a unique beginning of one, `latest`, or a job's name. */

@@ -7,6 +7,7 @@
  *   POST …/pause, …/resume: pause-routes   GET  /api/runs/RUN/log?follow=1   lines of JSON
  *   GET  /healthz, /readyz, /api/next?job=JOB   POST /api/runs/RUN/rerun
  *   GET  /api/runs/NAME   its id           POST /api/runs/RUN/cancel
+ *   GET  /api/runs/RUN/view   as listed
  *   POST /api/permits/NAME?count=N         a line when it is granted; it is held until the client hangs up
  *
  * Neither end of the socket has a time-out: the kernel closes it when a process dies. So a response
@@ -142,6 +143,9 @@ function controlApp(
     if (!namePattern.test(name)) runOf(name);
     return context.json({ run: await controls.find(name) });
   });
+  app.get('/api/runs/:run/view', async (context) =>
+    context.json(await controls.view(runOf(context.req.param('run')))),
+  );
   app.post('/api/runs/:run/rerun', async (context) =>
     context.json(await controls.rerun(runOf(context.req.param('run')))),
   );

@@ -23,6 +23,7 @@ export function givenControls(given: Partial<ServedControls>): GivenControls {
     queue: called('queue', given.queue),
     status: called('status', given.status),
     runs: called('runs', given.runs),
+    view: called('view', given.view),
     next: called('next', given.next),
     enqueue: called('enqueue', given.enqueue),
     outcome: called('outcome', given.outcome),

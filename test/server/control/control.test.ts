@@ -107,12 +107,13 @@ describe('the socket', () => {
 describe('what is asked is handed on, and its answer back', () => {
   test('status, runs, enqueue, rerun, cancel, pause, resume', async () => {
     const runs = {
-      runs: [{ run: 'r-1', job: 'a', trigger: 'manual', state: 'active' } as const],
+      runs: [{ run: 'r-1', job: 'a', trigger: 'manual', state: 'active' }] as const,
       skipped: [{ job: 'a', slot: '2026-11-24T02:00:00.000Z', why: 'it was paused' }],
     };
     const { client, controls } = await serve({
       status: async () => statusOf(),
       runs: async () => runs,
+      view: async () => runs.runs[0],
       enqueue: async () => ({ run: 'r-2', joined: false }),
       rerun: async () => ({ run: 'r-3', joined: true }),
       cancel: async () => ({ was: 'active' }),
@@ -122,6 +123,7 @@ describe('what is asked is handed on, and its answer back', () => {
     expect(await client.status()).toEqual(statusOf());
     expect(await client.runs(undefined, 7, false)).toEqual(runs);
     expect(await client.runs('a.b', 10_000, true)).toEqual(runs);
+    expect(await client.view('r-1')).toEqual(runs.runs[0]);
     expect(await client.enqueue('a_b.c-d')).toEqual({ run: 'r-2', joined: false });
     expect(await client.rerun('r-1')).toEqual({ run: 'r-3', joined: true });
     expect(await client.cancel('r-1')).toEqual({ was: 'active' });
@@ -139,6 +141,7 @@ describe('what is asked is handed on, and its answer back', () => {
       'status',
       'runs  7 false',
       'runs a.b 10000 true',
+      'view r-1',
       'enqueue a_b.c-d',
       'rerun r-1',
       'cancel r-1',

@@ -125,10 +125,12 @@ async function filesOf(file: string, { env, home }: Context['environment']) {
 /** The configuration, once its warnings are printed and its secrets hidden in the output. */
 function announced(config: Config, output: Context['output']): Config {
   output.hide(config.secrets);
-  for (const warning of config.warnings) {
-    output.note(`${output.style.yellow('warning:')} ${warning}`);
-  }
+  showWarnings(config.warnings, output);
   return config;
+}
+
+export function showWarnings(warnings: readonly string[], output: Context['output']): void {
+  for (const warning of warnings) output.note(`${output.style.yellow('warning:')} ${warning}`);
 }
 
 /** The job with that name; a `config` error that lists the jobs if it does not exist. */

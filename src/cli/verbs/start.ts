@@ -12,11 +12,12 @@ import { createLog } from '../../observe/log.js';
 import { redactor } from '../../observe/redact.js';
 import { Acknowledged } from '../../queue/acknowledged.js';
 import { queueFolder } from '../../state/layout.js';
-import { readConfigBeside } from '../config-file.js';
+import { readConfigBeside, showWarnings } from '../config-file.js';
 import { looksOf, watchTexts } from '../config-texts.js';
 import type { Context } from '../context.js';
 import { findConfig } from '../folders.js';
 import type { Hangups } from '../hangups.js';
+import { neverRuns } from '../never-runs.js';
 import { isLively } from '../show/style.js';
 import { useState } from '../state.js';
 
@@ -95,7 +96,9 @@ export async function start(flags: StartFlags, context: Context, version: string
 async function readFiles(context: Context): Promise<ReadConfig> {
   const file = findConfig(context.environment, context.config);
   const looks = file === undefined ? '' : await looksOf(file);
-  return { config: await readConfigBeside(context), looks };
+  const config = await readConfigBeside(context);
+  showWarnings(neverRuns(config.jobs.values(), Date.now()), context.output);
+  return { config, looks };
 }
 
 /** Runs one daemon until the signal ends it. Rejects when it can't start or can't go on. */

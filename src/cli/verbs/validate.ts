@@ -1,11 +1,14 @@
 /** `ferryline validate`: checks jobs.yml without connecting to any server. */
 import { count, escapeText } from '../../core/text.js';
-import { readConfig } from '../config-file.js';
+import { readConfig, showWarnings } from '../config-file.js';
 import type { Context } from '../context.js';
+import { neverRuns } from '../never-runs.js';
 
 export async function validate(context: Context): Promise<number> {
   const { output } = context;
   const { file, jobs, remotes, warnings } = await readConfig(context);
+  const more = neverRuns(jobs.values(), Date.now());
+  showWarnings(more, output);
   if (output.json) {
     output.record({
       event: 'validate',
@@ -13,7 +16,7 @@ export async function validate(context: Context): Promise<number> {
       file,
       jobs: [...jobs.keys()],
       remotes: [...remotes.keys()],
-      warnings: warnings.map((message) => ({ message })),
+      warnings: [...warnings, ...more].map((message) => ({ message })),
     });
     return 0;
   }

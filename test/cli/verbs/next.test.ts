@@ -66,6 +66,19 @@ test('slots outside the window of a job are left out', async () => {
     'noon: UTC, in the window 02:00-03:00',
     '  never in the next five years',
   ]);
+  const warning =
+    'job noon never runs by its schedule: no slot of the next five years lies in its window 02:00-03:00';
+  expect((await ferryline(['validate', '--json'], { cwd })).events).toMatchObject([
+    { warnings: [{ message: warning }] },
+  ]);
+  const started = await ferryline(['start', '--wait-queue', '1ms'], {
+    cwd,
+    env: { FERRYLINE_QUEUE: 'redis://127.0.0.1:1/0' },
+  });
+  expect([started.code, started.stderr]).toEqual([
+    4,
+    expect.stringContaining(`warning: ${warning}\n`),
+  ]);
 });
 
 test('of one job', async () => {

@@ -82,6 +82,7 @@ export async function readConfigNaming(
     return name === undefined ? undefined : await readConfigIfAny(context);
   } catch (thrown) {
     if (!(thrown instanceof FerryError) || thrown.kind !== 'config') throw thrown;
+    if (thrown.code === 'ENOENT' && isNamed) throw thrown;
     // one that this user may not read is not theirs
     if (thrown.code === 'EACCES' && !isNamed) return undefined;
     const which = names.map(escapeText).join(' or ');

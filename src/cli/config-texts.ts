@@ -168,7 +168,8 @@ export function readSecretFile(file: string): string {
 
 function unreadable(path: string, cause: unknown, hint: string): FerryError {
   const { code } = cause as NodeJS.ErrnoException;
-  return new FerryError('config', `${escapeText(path)} cannot be read: ${code}`, {
+  const what = code === 'ENOENT' ? 'does not exist' : `cannot be read: ${code}`;
+  return new FerryError('config', `${escapeText(path)} ${what}`, {
     ...present({ code }),
     cause,
     hint,

@@ -141,9 +141,11 @@ describe('configuration', () => {
   });
 
   test('one that is named must be there: 2', async () => {
-    const result = await run('validate', '-c', 'other.yml');
-    expect(result.code).toBe(2);
-    expect(result.stderr).toContain(join(cwd, 'other.yml'));
+    for (const verb of [['validate'], ['push', 'a', 'box:b']]) {
+      const result = await run(...verb, '-c', 'other.yml');
+      expect(result.code).toBe(2);
+      expect(result.stderr).toContain(`error: ${join(cwd, 'other.yml')} does not exist\n`);
+    }
   });
 
   test.each([

@@ -324,19 +324,21 @@ describe('completion', () => {
       expect(await names('-c', other, 'pause', '')).toEqual(['evening', 'upload']);
       expect(await names('doctor', 'arch')).toEqual(['archive']);
       expect(await names('push', 'arch')).toContain('archive:');
-      expect(await names('logs', 'lat')).toEqual(['latest']);
+      for (const verb of ['runs', 'logs'])
+        expect((await names(verb, '')).sort()).toEqual(['latest', 'nightly', 'upload']);
       writeFileSync(other, 'jobs: [');
       expect(await names('-c', other, 'run', 'x')).toEqual(['']);
     },
   );
 
-  test('runs are offered by their ids, newest first', async () => {
+  test('runs are offered by their jobs, then by their ids, newest first', async () => {
     const { newRunId } = await import('../../src/core/run-id.js');
     const ids = [1, 2].map((n) => newRunId(Date.UTC(2026, 0, n)));
     mkdirSync(join(cwd, '.state/runs/nightly'), { recursive: true });
     for (const id of ids) writeFileSync(join(cwd, '.state/runs/nightly', `${id}.json`), '{}');
+    await writeJobs(cwd, jobs);
     expect((await run('__names', 'runs')).stdout.trim().split('\n')).toEqual([
-      'latest',
+      ...['nightly', 'upload', 'latest'],
       ...ids.reverse(),
     ]);
   });

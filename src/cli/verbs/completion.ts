@@ -14,19 +14,8 @@ interface Verb {
 
 /** What the arguments of a verb name (names.ts). */
 const named: Readonly<Record<string, readonly string[]>> = {
-  jobs: [
-    'run',
-    'plan',
-    'check',
-    'explain',
-    'restore',
-    'runs',
-    'enqueue',
-    'pause',
-    'resume',
-    'next',
-  ],
-  runs: ['logs', 'rerun', 'cancel'],
+  jobs: ['run', 'plan', 'check', 'explain', 'restore', 'enqueue', 'pause', 'resume', 'next'],
+  runs: ['runs', 'logs', 'rerun', 'cancel'],
   remotes: ['doctor', 'trust'],
   places: ['push', 'pull', 'mirror', 'ls'],
 };

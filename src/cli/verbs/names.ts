@@ -8,22 +8,29 @@ import { findState } from '../state.js';
 /** Runs offered: the newest. */
 const runsOffered = 50;
 
-/** `places` are remotes with their colon. */
+/** `runs` are jobs, too: a job's name means its latest run. `places` are remotes with their colon. */
 const kinds = ['jobs', 'remotes', 'places', 'runs'] as const;
 type NamesKind = (typeof kinds)[number];
 
 export async function names(kind: string, context: Context): Promise<number> {
-  const found = await offered(kind as NamesKind, quiet(context)).catch(() => []);
-  for (const name of found) context.output.data(name);
+  const unheard = quiet(context);
+  const offers =
+    kind === 'runs'
+      ? [inFiles('jobs', unheard), runs(unheard)]
+      : [inFiles(kind as NamesKind, unheard)];
+  const found = await Promise.all(offers.map((offer) => offer.catch(() => [])));
+  for (const name of found.flat()) context.output.data(name);
   return 0;
 }
 
-async function offered(kind: NamesKind, context: Context): Promise<readonly string[]> {
-  if (kind === 'runs') {
-    const runs = await namesOfRuns(await findState(context, { adHoc: true }));
-    const newest = runs.map(({ run }) => run).sort();
-    return ['latest', ...newest.reverse().slice(0, runsOffered)];
-  }
+async function runs(context: Context): Promise<readonly string[]> {
+  const known = await namesOfRuns(await findState(context, { adHoc: true }));
+  const newest = known.map(({ run }) => run).sort();
+  return ['latest', ...newest.reverse().slice(0, runsOffered)];
+}
+
+/** What jobs.yml has of a kind. */
+async function inFiles(kind: NamesKind, context: Context): Promise<readonly string[]> {
   const config = await readConfigIfAny(context);
   if (config === undefined) return [];
   if (kind === 'jobs') return [...config.jobs.keys()];

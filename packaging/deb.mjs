@@ -26,7 +26,10 @@ export function makeDeb({ project, version, executable, target, work }) {
   put(join(project, 'CHANGELOG.md'), 'usr/share/doc/ferryline/CHANGELOG.md');
   const unit = 'ferryline.service';
   put(join(project, 'docs/systemd', unit), `usr/lib/systemd/system/${unit}`);
-  cpSync(join(project, 'docs'), join(root, 'usr/share/doc/ferryline/docs'), { recursive: true });
+  const docs = join(root, 'usr/share/doc/ferryline/docs');
+  cpSync(join(project, 'docs'), docs, { recursive: true });
+  // a checkout has the modes of its owner's umask
+  execFileSync('chmod', ['-R', 'u=rwX,go=rX', docs]);
   const read = (name) => readFileSync(join(project, name), 'utf8');
   const licences = [read('LICENSE'), read('dist/third-party-licences.txt')].join('\n');
   writeFileSync(join(root, 'usr/share/doc/ferryline/copyright'), licences, { mode: 0o644 });

@@ -35,6 +35,9 @@ const nodeInside = 24;
 /** Puts assets into a copy of Node: Node's own documentation names it for this. */
 const postject = 'postject@1.0.0-alpha.6';
 
+// folders and files in a release are the same whoever makes it
+process.umask(0o022);
+
 const project = join(import.meta.dirname, '..');
 const { version } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'));
 const target = join(project, 'packages');

@@ -103,6 +103,9 @@ test('the .deb installs user, folders, unit and program', () => {
     'root',
   );
   assert.equal(foreign.stdout, '');
+  const shared = ['/usr/share/ferryline', '/usr/share/doc/ferryline'];
+  const closed = inside('root', 'find', ...shared, '!', '-perm', '-o=r');
+  assert.equal(closed.stdout, '');
 
   const demo = inside('ferryline', 'ferryline', 'demo');
   assert.equal(demo.code, 0, demo.stderr);

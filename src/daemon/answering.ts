@@ -60,7 +60,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     jobs: () => parts.inUse.config.jobs,
     remotes: () => parts.inUse.config.remotes.keys(),
     about: aboutDaemon(parts),
-    looks: () => parts.inUse.looks,
+    filesSeen: () => parts.inUse.filesSeen,
     slotsFromNow: () => slotsAfter(queue.store.clock()),
     nextSlot: starting.nextSlot,
     watchState: starting.watchState,

@@ -9,7 +9,7 @@ import { configDigest, configDigestInTurns } from './config-digest.js';
 export interface ReadConfig {
   readonly config: Config;
   /** What its files looked like before that, as a text that differs once one of them does. */
-  readonly looks: string;
+  readonly filesSeen: string;
 }
 
 export interface JobsInUseOptions extends ReadConfig {
@@ -30,7 +30,7 @@ export class JobsInUse {
   readonly #options: JobsInUseOptions;
   readonly #followers: Follower[] = [];
   #config: Config;
-  #looks: string;
+  #filesSeen: string;
   #redact: Redact;
   #digest: string | undefined;
   #loadedAt = new Date();
@@ -43,7 +43,7 @@ export class JobsInUse {
   constructor(options: JobsInUseOptions) {
     this.#options = options;
     this.#config = options.config;
-    this.#looks = options.looks;
+    this.#filesSeen = options.filesSeen;
     this.#redact = redactor(options.config.secrets);
   }
 
@@ -52,8 +52,8 @@ export class JobsInUse {
   }
 
   /** What the files looked like before the configuration in use was read. */
-  get looks(): string {
-    return this.#looks;
+  get filesSeen(): string {
+    return this.#filesSeen;
   }
 
   get loadedAt(): Date {
@@ -119,9 +119,9 @@ export class JobsInUse {
   async #reload(): Promise<void> {
     const { load, onReloaded, log } = this.#options;
     let next: Config;
-    let looks: string;
+    let filesSeen: string;
     try {
-      ({ config: next, looks } = await load());
+      ({ config: next, filesSeen } = await load());
     } catch (error) {
       this.#error = (error as Error).message;
       log.error(`jobs.yml is invalid, the previous one stays in use: ${this.#error}`);
@@ -134,7 +134,7 @@ export class JobsInUse {
     if (next.stateDir !== this.#config.stateDir)
       log.warn('jobs.yml names another stateDir now; it takes effect after a restart');
     this.#config = next;
-    this.#looks = looks;
+    this.#filesSeen = filesSeen;
     this.#loadedAt = new Date();
     this.#error = undefined;
     this.#redact = redact;

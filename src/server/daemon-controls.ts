@@ -37,7 +37,7 @@ export interface DaemonControlsParts {
   /** What `status` says about the daemon itself. */
   readonly about: () => Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses' | 'workers' | 'warnings'>;
   /** What the files of jobs.yml looked like when they were read. */
-  readonly looks: () => string;
+  readonly filesSeen: () => string;
   /** Finds the next slots of jobs, as of the moment of the call. */
   readonly slotsFromNow: () => (job: Job) => JobSlots;
   /** Ms since the epoch. */
@@ -118,7 +118,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     },
 
     async next(names, signal) {
-      const { looks, jobs } = { looks: parts.looks(), jobs: parts.jobs() };
+      const { filesSeen, jobs } = { filesSeen: parts.filesSeen(), jobs: parts.jobs() };
       const meant =
         names.length > 0
           ? names.flatMap((name) => jobs.get(name) ?? [])
@@ -129,7 +129,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
         found.push(slotsOf(job));
         if (found.length % jobsInTurn === 0) await setImmediate(undefined, { signal });
       }
-      return { looks, jobs: found };
+      return { filesSeen, jobs: found };
     },
 
     async find(name) {

@@ -10,7 +10,7 @@ test('a storm of requests to reload makes one that begins at once, and one after
   const reads: ((read: ReadConfig) => void)[] = [];
   const inUse = new JobsInUse({
     config,
-    looks: '',
+    filesSeen: '',
     load: () => new Promise((resolve) => reads.push(resolve)),
     onReloaded: () => {},
     log: createLog({
@@ -24,9 +24,9 @@ test('a storm of requests to reload makes one that begins at once, and one after
   const storm = [inUse.reload()];
   await vi.waitFor(() => expect(reads).toHaveLength(1));
   for (let i = 0; i < 100; i++) storm.push(inUse.reload());
-  reads[0]?.({ config, looks: '' });
+  reads[0]?.({ config, filesSeen: '' });
   await vi.waitFor(() => expect(reads).toHaveLength(2));
-  reads[1]?.({ config, looks: '' });
+  reads[1]?.({ config, filesSeen: '' });
   await Promise.all(storm);
   expect(reads).toHaveLength(2);
 });

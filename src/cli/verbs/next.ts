@@ -45,9 +45,9 @@ async function ofDaemon(
   const meant = [...new Set(names)];
   try {
     const controls = await daemonClient(context);
-    const { looks, jobs } = await controls.next(meant, AbortSignal.timeout(answerWithinMs));
+    const { filesSeen, jobs } = await controls.next(meant, AbortSignal.timeout(answerWithinMs));
     const isWhole = meant.length === 0 || meant.length === jobs.length;
-    return isWhole && looks === (await looksOf(file)) ? jobs : undefined;
+    return isWhole && filesSeen === (await looksOf(file)) ? jobs : undefined;
   } catch {
     return undefined;
   }

@@ -95,19 +95,19 @@ export async function start(flags: StartFlags, context: Context, version: string
 /** The configuration, and what its files looked like before they were read: a change during the start is seen afterwards. */
 async function readFiles(context: Context): Promise<ReadConfig> {
   const file = findConfig(context.environment, context.config);
-  const looks = file === undefined ? '' : await looksOf(file);
+  const filesSeen = file === undefined ? '' : await looksOf(file);
   const config = await readConfigBeside(context);
   showWarnings(neverRuns(config.jobs.values(), Date.now()), context.output);
-  return { config, looks };
+  return { config, filesSeen };
 }
 
 /** Runs one daemon until the signal ends it. Rejects when it can't start or can't go on. */
 async function work(options: DaemonOptions, hangups: Hangups): Promise<void> {
-  const { config, looks, signal } = options;
+  const { config, filesSeen, signal } = options;
   const daemon = await startDaemon(options);
   const reload = () => void daemon.reload();
   hangups.listen(reload);
-  const unwatch = watchTexts(config.file, looks, reload);
+  const unwatch = watchTexts(config.file, filesSeen, reload);
   await aborted(AbortSignal.any([signal, daemon.broken]));
   unwatch();
   hangups.ignore();

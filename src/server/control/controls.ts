@@ -54,7 +54,7 @@ export interface RunList {
 
 export interface NextSlots {
   /** What the files of jobs.yml looked like when the daemon read them: slots of other files are no answer. */
-  readonly looks: string;
+  readonly filesSeen: string;
   readonly jobs: readonly JobSlots[];
 }
 

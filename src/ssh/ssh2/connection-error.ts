@@ -16,7 +16,7 @@ export interface LoginFacts {
     readonly wantsMore: readonly string[];
     /** Keys that are not offered, since there are too many. */
     readonly leftOut: number;
-    /** Why keys in files are of no use here, a sentence each. */
+    /** Why keys in files can't be used here, a sentence each. */
     readonly unusable?: readonly string[];
   };
   /** For an answer, in milliseconds. */

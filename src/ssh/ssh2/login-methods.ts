@@ -20,7 +20,7 @@ interface LoginMethod {
 export interface Credentials {
   readonly keys: readonly PrivateKey[];
   readonly agentKeys: readonly AgentKey[];
-  /** Why keys in files are of no use here, a sentence each. */
+  /** Why keys in files can't be used here, a sentence each. */
   readonly unusable?: readonly string[];
   /** Public keys that name which keys of the agent come first, in SSH's wire format. */
   readonly preferred: readonly Buffer[];
@@ -40,7 +40,7 @@ export class LoginMethods {
   readonly firstAtOnce: boolean;
   /** Keys that are not offered, since there are too many. */
   readonly leftOut: number;
-  /** Why keys in files are of no use here, a sentence each. */
+  /** Why keys in files can't be used here, a sentence each. */
   readonly unusable: readonly string[];
   /** Called when the server asks for something that has no answer here; the login has to end. */
   onUnanswerable: (error: FerryError) => void = () => {};

@@ -145,7 +145,9 @@ export class HandleLimit {
     this.#open--;
     const full = this.#timesFull > timesFull;
     const mayWait = this.#open > 0 && isBareFailure(error);
-    if (mayWait || (full && this.#held >= leastLimit && isDenied(error))) {
+    // once the limit is known, it is reached more often than is seen here: closes on their way were not counted
+    const mayBeFull = (full || this.#reported) && this.#held >= leastLimit;
+    if (mayWait || (mayBeFull && isDenied(error))) {
       this.#noteOnlyOne();
       return new Refusal(error, full);
     }

@@ -8,7 +8,6 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  utimesSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -18,6 +17,9 @@ import { readTree, sameTree, writeTree } from '../kit/files/tree.js';
 
 const files = (n: number, prefix = 'f') =>
   Object.fromEntries(Array.from({ length: n }, (_, i) => [`${prefix}${i}`, `${i}`]));
+
+/** Of files that both sides have: written one after the other, they could be a second apart. */
+const sameTime = { mtime: 1_700_000_000 };
 
 describe('delete.max', () => {
   test.for([
@@ -100,8 +102,8 @@ describe('trash', () => {
   const rules = { delete: { max: '100%' }, trash: { keep: '1h' } };
 
   test('deleted files are moved to TRASH/RUN/path', async ({ scene }) => {
-    scene.writeHere({ keep: '' });
-    scene.writeThere({ keep: '', 'a.txt': 'a', 'sub/deep/b.txt': 'b' });
+    scene.writeHere({ keep: '' }, sameTime);
+    scene.writeThere({ keep: '', 'a.txt': 'a', 'sub/deep/b.txt': 'b' }, sameTime);
     scene.mirrored();
     await scene.jobs(rules);
     const { code, report } = await scene.run();
@@ -118,8 +120,8 @@ describe('trash', () => {
   });
 
   test('a trash of another name is passed over too', async ({ scene }) => {
-    scene.writeHere({ keep: '' });
-    scene.writeThere({ keep: '', 'a.txt': 'a' });
+    scene.writeHere({ keep: '' }, sameTime);
+    scene.writeThere({ keep: '', 'a.txt': 'a' }, sameTime);
     scene.mirrored();
     await scene.jobs({ ...rules, trash: { dir: 'old/bin', keep: '1h' } });
     const { report } = await scene.run();
@@ -130,8 +132,8 @@ describe('trash', () => {
   test('is pruned after `keep`, by the time in the run id, and of nothing else', async ({
     scene,
   }) => {
-    scene.writeHere({ keep: '' });
-    scene.writeThere({ keep: '', gone: 'g' });
+    scene.writeHere({ keep: '' }, sameTime);
+    scene.writeThere({ keep: '', gone: 'g' }, sameTime);
     scene.mirrored();
     await scene.jobs(rules);
     const { report } = await scene.run();
@@ -176,10 +178,9 @@ describe('withheld', () => {
   });
 
   test('a file that cannot be copied keeps all that were to be deleted: 3', async ({ scene }) => {
-    scene.writeThere({ gone: 'g', 'locked/': null, same: '' });
+    scene.writeThere({ gone: 'g', 'locked/': null, same: '' }, sameTime);
     scene.mirrored();
-    scene.writeHere({ fresh: 'fresh', 'locked/y': 'y', same: '' });
-    for (const same of [scene.here('same'), scene.there('same')]) utimesSync(same, 1e9, 1e9);
+    scene.writeHere({ fresh: 'fresh', 'locked/y': 'y', same: '' }, sameTime);
     chmodSync(scene.there('locked'), 0o555);
     const { code, report } = await scene.run();
     chmodSync(scene.there('locked'), 0o755);
@@ -191,8 +192,8 @@ describe('withheld', () => {
   });
 
   test('a folder with something out of scope in it stays, silently', async ({ scene }) => {
-    scene.writeHere({ keep: '', keep2: '' });
-    scene.writeThere({ keep: '', keep2: '', 'folder/a.txt': 'a', 'folder/b.log': 'b' });
+    scene.writeHere({ keep: '', keep2: '' }, sameTime);
+    scene.writeThere({ keep: '', keep2: '', 'folder/a.txt': 'a', 'folder/b.log': 'b' }, sameTime);
     scene.mirrored();
     await scene.jobs({ exclude: ['*.log'] });
     const { code, report } = await scene.run();
@@ -203,8 +204,8 @@ describe('withheld', () => {
 });
 
 test('push and pull never delete', async ({ scene }) => {
-  scene.writeHere({ a: 'a', b: 'b' });
-  scene.writeThere({ b: 'b', c: 'c' });
+  scene.writeHere({ a: 'a', b: 'b' }, sameTime);
+  scene.writeThere({ b: 'b', c: 'c' }, sameTime);
   await scene.jobs({ operation: 'push' });
   await scene.run();
   expect(readTree(scene.there())).toEqual({ a: 'a', b: 'b', c: 'c' });
@@ -215,8 +216,8 @@ test('push and pull never delete', async ({ scene }) => {
 });
 
 test('a deletion at a local destination', async ({ scene }) => {
-  scene.writeThere({ a: 'a', b: 'b' });
-  scene.writeHere({ a: 'a', gone: 'g', 'sub/gone': 'g', 'empty/': null });
+  scene.writeThere({ a: 'a', b: 'b' }, sameTime);
+  scene.writeHere({ a: 'a', gone: 'g', 'sub/gone': 'g', 'empty/': null }, sameTime);
   giveTo(serverAccount(), scene.there());
   scene.mirrored({ label: './data', folder: scene.here() });
   await scene.jobs({ from: `archive:${scene.place}`, to: './data', delete: { max: '80%' } });

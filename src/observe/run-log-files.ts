@@ -1,15 +1,12 @@
 /** The paths of runs' logs, and their removal. Their content is run-log.ts. */
-import { unlink } from 'node:fs/promises';
 import { FerryError } from '../core/errors.js';
 import { escapeText } from '../core/text.js';
 import { runLogFile } from '../state/layout.js';
+import { removeFile } from '../state/remove-file.js';
 
 /** Removes the logs of runs whose reports are gone. A run without a log is no error. */
 export async function removeRunLogs(state: string, runs: readonly string[]): Promise<void> {
-  for (const run of runs)
-    await unlink(runLogPath(state, run)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-    });
+  for (const run of runs) await removeFile(runLogPath(state, run));
 }
 
 const runIdPattern = /^[0-9A-Za-z-]{1,100}$/;

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { FerryError } from '../core/errors.js';
 import { lockFolder, locksFolder } from './layout.js';
 import { makeFolder } from './make-folder.js';
+import { removeFile } from './remove-file.js';
 import { openSocketFolder, type SocketFolder } from './socket-path.js';
 
 export interface Lock {
@@ -110,7 +111,7 @@ async function take(folder: string, sockets: SocketFolder, busy: BusyError): Pro
   try {
     const older = await claim(folder, sockets, ours, busy);
     await unlink(join(folder, ours));
-    for (const number of older) await unlinkQuietly(join(folder, String(number)));
+    for (const number of older) await removeFile(join(folder, String(number)));
   } catch (thrown) {
     // Closing also removes the name it was bound to.
     await close();
@@ -159,12 +160,6 @@ async function claim(
 /** A folder this small is listed by one system call, so the numbers are of one moment. */
 async function numbersIn(folder: string): Promise<number[]> {
   return (await readdir(folder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
-}
-
-async function unlinkQuietly(path: string): Promise<void> {
-  await unlink(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
 }
 
 function listen(path: string): Promise<Server> {

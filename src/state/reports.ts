@@ -2,7 +2,7 @@
  * Reports of runs in STATE/runs/JOB/RUN.json: saved, listed, read. workers/run makes them. Those of
  * runs that changed nothing are in RUN.idle.json, so that they need not be read to be told apart.
  */
-import { readdir, rename, unlink } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { each } from '../core/at-once.js';
 import { FerryError } from '../core/errors.js';
 import { isIdle, type Report } from '../core/events.js';
@@ -16,6 +16,7 @@ import {
   reportsFolder,
   runLogsFolder,
 } from './layout.js';
+import { removeFile } from './remove-file.js';
 import { type KeptReport, type NamedReport, namedReport, readKeptReport } from './report-files.js';
 import { indexedRun } from './run-line.js';
 import { writeWhole } from './write-whole.js';
@@ -59,16 +60,12 @@ export async function saveReport(
   const others = before.filter((named) => named.run !== run);
   const removed = beyond([...others, { run, idle: isIdle(report) }], history, runTime(run) ?? 0);
   for (const { run: old, idle } of removed)
-    await unlink((idle ? idleReportFile : reportFile)(state, job, old)).catch(ignoreMissing);
+    await removeFile((idle ? idleReportFile : reportFile)(state, job, old));
   await addToIndex(state, [
     indexedRun(report),
     ...removed.map(({ run: old }) => ({ run: old, job, gone: true as const })),
   ]);
   return removed.map(({ run }) => run);
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
 }
 
 /**

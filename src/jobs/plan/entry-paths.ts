@@ -17,7 +17,7 @@ export function placeOf(
   return from === path ? { path } : { path, from };
 }
 
-/** The destination's path of an entry as it is now, if it is not yet the one the plan has for it. */
+/** Where the destination has an entry now, if the plan gives it another path. */
 export function presentPath(
   pair: FolderPair,
   { name, aside }: DestinationEntry,

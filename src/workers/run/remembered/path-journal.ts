@@ -60,7 +60,7 @@ export class PathJournal<T> {
   /** Remembers a value (undefined: no longer) from now on, even if the process is killed. */
   add(path: string, value: T | undefined): void {
     this.set(path, value);
-    if (this.#closed) return; // the descriptor may belong to another file by now
+    if (this.#closed) return; // another run may have the file by now
     this.#append([path]);
   }
 
@@ -110,7 +110,7 @@ export class PathJournal<T> {
     }
   }
 
-  /** A failure matters only if this process is killed: the next line, or the end of the run, tries again. */
+  /** A failure matters only if this process is killed: the end of the run tries again. */
   #append(paths: readonly string[]): void {
     try {
       // the last line may be incomplete

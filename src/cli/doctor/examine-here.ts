@@ -13,8 +13,10 @@ import { daemonOf } from '../../state/lock.js';
 import type { Examination, Finding } from './examination.js';
 
 export interface Here {
-  /** Undefined: there is no jobs.yml. */
+  /** Undefined: there is no jobs.yml, or it is broken. */
   readonly config: Config | undefined;
+  /** What is wrong with jobs.yml. */
+  readonly broken: FerryError | undefined;
   readonly remotes: readonly Remote[];
   readonly state: string;
   readonly version: string;
@@ -29,7 +31,7 @@ const mostFolders = 200_000;
 const manyZones = 300;
 
 export async function examineHere(examination: Examination, here: Here): Promise<void> {
-  const { config, remotes, state, version, signal } = here;
+  const { config, broken, remotes, state, version, signal } = here;
   const look = (stage: string, what: () => Promise<Finding> | Finding) =>
     examination.look(stage, signal, what);
   examination.begin(
@@ -38,6 +40,7 @@ export async function examineHere(examination: Examination, here: Here): Promise
   );
   await look('ciphers', ciphers);
   await look('time zones', zones);
+  if (broken !== undefined) await look('jobs.yml', () => Promise.reject(broken));
   if (config !== undefined) {
     await look('jobs.yml', () => configFile(config));
     await look('queue', () => queue(config, state));

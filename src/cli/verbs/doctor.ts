@@ -12,7 +12,7 @@ import { readConfigIfAny } from '../config-file.js';
 import { readText } from '../config-texts.js';
 import type { Context } from '../context.js';
 import { Examination } from '../doctor/examination.js';
-import { examineHere } from '../doctor/examine-here.js';
+import { examineHere, type Here } from '../doctor/examine-here.js';
 import { examineServer } from '../doctor/examine-server.js';
 import { examineWriting } from '../doctor/examine-writing.js';
 import type { HostFlags } from '../flags.js';
@@ -43,7 +43,7 @@ export async function doctor(
   version: string,
 ): Promise<number> {
   const { output } = context;
-  const config = await readConfigIfAny(context);
+  const { config, broken } = await configOrError(place, context);
   const targets = targetsOf(place, config, flags, context);
   const state = await stateOf(config, flags, context);
   const signal = context.stopSignal();
@@ -52,10 +52,28 @@ export async function doctor(
   for (const target of targets)
     await examine(target, { ...flags, state, signal, transcript }, examination, context);
   const remotes = targets.map(({ remote }) => remote);
-  await examineHere(examination, { config, remotes, state, version, signal });
+  await examineHere(examination, { config, broken, remotes, state, version, signal });
   if (flags.report !== undefined)
     await writeReport(flags.report, { version, config, examination, transcript }, context);
   return examination.exitCode;
+}
+
+/** The configuration, if it is there and can be used; one with errors is a finding, beside which all else is examined. */
+async function configOrError(
+  place: string | undefined,
+  context: Context,
+): Promise<Pick<Here, 'config' | 'broken'>> {
+  try {
+    return { config: await readConfigIfAny(context), broken: undefined };
+  } catch (thrown) {
+    if (!(thrown instanceof FerryError) || thrown.kind !== 'config') throw thrown;
+    const { message, cause, hint = 'mend it, and check it with `ferryline validate`' } = thrown;
+    const meanwhile = place === undefined ? '' : `; ${escapeText(place)} was taken as an ssh host`;
+    return {
+      config: undefined,
+      broken: new FerryError('config', message, { hint: `${hint}${meanwhile}`, cause }),
+    };
+  }
 }
 
 interface Visit extends DoctorFlags {

@@ -100,6 +100,18 @@ describe('a server in order', () => {
     const place = `${sshd.username}@${sshd.host}`;
     const { code, of } = await examine(scene, place, '-i', sshd.keyFile, '-P', String(sshd.port));
     expect([code, of('login')?.state]).toEqual([0, 'ok']);
+    // a jobs.yml with errors is one finding: what the command line names is examined all the same
+    writeFileSync(join(scene.cwd, 'jobs.yml'), 'jobs:\n  nightly:\n    operation: psh\n');
+    const broken = await examine(scene, place, '-i', sshd.keyFile, '-P', String(sshd.port));
+    expect([broken.code, broken.of('login')?.state, broken.of('state folder')?.state]).toEqual([
+      ...[2, 'ok', 'ok'],
+    ]);
+    expect(broken.of('jobs.yml')).toMatchObject({
+      state: 'failed',
+      found: expect.stringMatching(/jobs\.yml:3:16 .*push/),
+      fix: expect.stringContaining(`${place} was taken as an ssh host`),
+    });
+    expect((await examine(scene)).of('jobs.yml')?.state).toBe('failed');
   });
 });
 

@@ -1,6 +1,6 @@
 /** `ferryline start` as a child process, and what tests ask of it through the command line. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect } from 'vitest';
+import { expect, onTestFailed } from 'vitest';
 import type { Scene } from '../scene.js';
 import { type JsonEvent, type Live, startFerryline } from './cli.js';
 
@@ -27,6 +27,7 @@ export async function startDaemon(scene: Scene, options: DaemonOptions = {}): Pr
     ...(options.program !== undefined && { program: options.program }),
   });
   running.add(live);
+  onTestFailed(() => console.error(`the daemon ${live.pid} of ${scene.cwd}:`, lastOf(live)));
   void live.ended.finally(() => running.delete(live));
   const end = async (signal: NodeJS.Signals) => {
     live.child.kill(signal);
@@ -42,6 +43,11 @@ export async function startDaemon(scene: Scene, options: DaemonOptions = {}): Pr
       await end('SIGKILL');
     },
   };
+}
+
+/** The end of a daemon's log, for a test that fails where nobody can look. */
+function lastOf(live: Live): string {
+  return live.stderr().split('\n').slice(-60).join('\n');
 }
 
 /** What Node itself says on stderr of a process that leaks, or has lost track of a promise. */

@@ -22,18 +22,24 @@ export class Parked {
 
   /** Gives a run back until the permit may be free. `since`: when it was taken, on the same clock. Rejects while the store is out of reach. */
   async add(entry: Entry, token: string, permit: string, since: number): Promise<void> {
-    const now = performance.now();
-    const others = (this.#waiting.get(permit) ?? []).filter(
-      (one) => one.dueAt > now && one.entry.id !== entry.id,
-    );
+    const others = this.#others(permit, entry).length;
     const soonestMs = permit === 'lock' ? lookForLockMs : shortestMs;
-    const afterMs = Math.min(soonestMs * (1 + Math.floor(others.length / manyRuns)), longestMs);
+    const afterMs = Math.min(soonestMs * (1 + Math.floor(others / manyRuns)), longestMs);
     const progress = entry.progress as { readonly waitsFor?: string };
     if (progress?.waitsFor !== permit) await entry.updateProgress({ waitsFor: permit });
     await entry.moveToDelayed(Date.now() + afterMs, token);
-    this.#waiting.set(permit, [...others, { entry, dueAt: now + afterMs }]);
+    // Read anew: others came and went meanwhile.
+    const dueAt = performance.now() + afterMs;
+    this.#waiting.set(permit, [...this.#others(permit, entry), { entry, dueAt }]);
     // It was released after the run had asked for it.
     if ((this.#releasedAt.get(permit) ?? 0) > since) await this.released(permit);
+  }
+
+  /** What else waits for a permit, and does not come back by itself first. */
+  #others(permit: string, entry: Entry): Waiting[] {
+    const now = performance.now();
+    const waiting = this.#waiting.get(permit) ?? [];
+    return waiting.filter((one) => one.dueAt > now && one.entry.id !== entry.id);
   }
 
   /** The permits that runs wait for, as far as this process parked them. */
@@ -47,10 +53,10 @@ export class Parked {
   /** Calls back the oldest run that waits for this permit. Never rejects: each comes back by itself in the end. */
   async released(permit: string): Promise<void> {
     this.#releasedAt.set(permit, performance.now());
-    const waiting = this.#waiting.get(permit);
-    for (let next = waiting?.shift(); next !== undefined; next = waiting?.shift()) {
+    const next = () => this.#waiting.get(permit)?.shift();
+    for (let oldest = next(); oldest !== undefined; oldest = next()) {
       // Another process may have taken it, or it was removed.
-      const isBack = await next.entry.promote().then(
+      const isBack = await oldest.entry.promote().then(
         () => true,
         () => false,
       );

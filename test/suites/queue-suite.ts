@@ -19,7 +19,9 @@ import type { Assignment, AttemptEnd, RunRequest } from '../../src/core/request.
 import { isRunId, runTime } from '../../src/core/run-id.js';
 import { type Consumer, consume } from '../../src/queue/consume.js';
 import { earlierProcesses } from '../../src/queue/earlier-processes.js';
+import { Fetcher, type Taken } from '../../src/queue/fetcher.js';
 import { installationOf, storeLayout } from '../../src/queue/installation.js';
+import { Parked } from '../../src/queue/parked.js';
 import { openPauses, type Pauses } from '../../src/queue/pauses.js';
 import { openPermits } from '../../src/queue/permits.js';
 import { openRunQueue, type RunQueue } from '../../src/queue/runs.js';
@@ -490,6 +492,31 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(ended.slice(1)).toEqual(waiting);
       expect(errors).toEqual([]);
     }, 30_000);
+
+    test('runs that miss a permit at the same moment are called back, each of them', async () => {
+      const name = fresh('parked');
+      const fetcher = new Fetcher(kit.stores[0], name, { mostDeaths: 1, onError });
+      onTestFinished(() => fetcher.close());
+      const runs = ['run-1', 'run-2', 'run-3'];
+      await fetcher.add(runs.map((run) => ({ name: 'run', data: {}, opts: { jobId: run } })));
+      const parked = new Parked();
+      const park = async () => {
+        const { entry, token, since } = (await fetcher.fetch()) as Taken<unknown, unknown>;
+        await parked.add(entry, token, 'permit', since.steady);
+      };
+      await Promise.all(runs.map(park));
+      const queue = new Queue(name, kit.stores[0].options(), kit.stores[0].backend);
+      onTestFinished(() => queue.close());
+      for (const left of [2, 1, 0]) {
+        await parked.released('permit');
+        expect(await queue.getDelayedCount()).toBe(left);
+      }
+      // One that came while the one before was called back is kept, too.
+      await Promise.all([park(), park().then(() => parked.released('permit')), park()]);
+      await parked.released('permit');
+      await parked.released('permit');
+      expect(await queue.getDelayedCount()).toBe(0);
+    });
 
     test('a permit is taken at once or not at all; who missed it hears when it is released, in another process, too', async () => {
       const signals = await Promise.all(kit.stores.map((store) => openSignals(store, onError)));

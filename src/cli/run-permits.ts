@@ -9,7 +9,6 @@ import type { Config, Job } from '../core/job.js';
 import type { Permit } from '../core/permit.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import type { PermitStore } from '../queue/job-permit.js';
-import { rememberQueueInstallation } from '../state/installation.js';
 import { daemonOf } from '../state/lock.js';
 import { Logins } from '../workers/logins.js';
 import { remotesOf } from '../workers/run/run-job.js';
@@ -64,7 +63,6 @@ export async function openRunPermits(
   );
   if (source === undefined) return undefined;
   const { installation } = source;
-  if (installation !== undefined) await rememberQueueInstallation(state, installation);
   const newLogins = () => {
     const logins = new Logins(pool, (...wanted) => source.take(...wanted));
     inUse.add(logins);

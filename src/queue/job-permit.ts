@@ -4,15 +4,14 @@ import { Queue } from 'bullmq';
 import { FerryError } from '../core/errors.js';
 import type { Permit, Permits } from '../core/permit.js';
 import type { RunRequest } from '../core/request.js';
-import { queueInstallation } from '../state/installation.js';
 import { answered } from './answered.js';
 import { lockMs, stalledCheckMs } from './holds.js';
-import { installationOf } from './installation.js';
+import { openKnownStore } from './known-store.js';
 import { openPermits } from './permits.js';
 import { runsQueueName } from './run-queues.js';
 import { openSignals } from './signals.js';
 import { openStore } from './store/store.js';
-import { openStoreMark, type StoreMark } from './store-mark.js';
+import type { StoreMark } from './store-mark.js';
 
 /** A permit that a dead process held is found by the second of two checks; one that nobody gives back by then is in use. */
 const freeWithinMs = 2 * stalledCheckMs + 2000;
@@ -57,7 +56,7 @@ export interface PermitStore extends Pick<Permits, 'take'> {
 
 interface PermitStoreOptions {
   readonly url: string;
-  /** The state folder, which remembers the installation it used last. */
+  /** The state folder, which remembers the queue it used last. */
   readonly state: string;
   /** Another process waits for a permit of that name. */
   readonly onWanted: (permit: string) => void;
@@ -77,10 +76,7 @@ export async function openPermitStore(options: PermitStoreOptions): Promise<Perm
     await store.close().catch(() => {});
     throw error;
   };
-  const before = await queueInstallation(state);
-  const installation = await installationOf(store, onError).catch(failed);
-  const wasUsed = before !== undefined && before !== installation;
-  const mark = await openStoreMark(store, onError, wasUsed).catch(failed);
+  const { id: installation, mark } = await openKnownStore(store, state, onError).catch(failed);
   const signals = await openSignals(store, onError).catch(failed);
   signals.on('wanted', ({ permit }) => onWanted(permit));
   const permits = openPermits(store, signals, onError);

@@ -4,18 +4,18 @@ import { asFerryError } from '../core/errors.js';
 import type { KnownWorker } from '../core/known-worker.js';
 import type { Permits } from '../core/permit.js';
 import { formatDuration } from '../core/text.js';
-import { queueInstallation, rememberQueueInstallation } from '../state/installation.js';
 import { queueFolder } from '../state/layout.js';
 import type { Acknowledged } from './acknowledged.js';
 import { earlierProcesses } from './earlier-processes.js';
 import { installationOf } from './installation.js';
+import { openKnownStore } from './known-store.js';
 import { openPauses, type Pauses } from './pauses.js';
 import { openPermits } from './permits.js';
 import { openRunQueue, type RunQueue } from './runs.js';
 import { openSignals, type Signals } from './signals.js';
 import { openSlots, type Slots } from './slots.js';
 import { openStore, type Store } from './store/store.js';
-import { openStoreMark, type StoreMark } from './store-mark.js';
+import type { StoreMark } from './store-mark.js';
 import { openWorkers, type Workers } from './workers.js';
 
 export interface OpenQueueOptions {
@@ -68,16 +68,11 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     await store.close().catch(() => {});
     throw error;
   };
-  const before = await queueInstallation(state);
-  const id = await installationOf(store, onError).catch(failed);
+  const { id, mark } = await openKnownStore(store, state, onError).catch(failed);
   const installation = store.kind === 'embedded' ? undefined : id;
-  if (installation !== undefined) await rememberQueueInstallation(state, installation);
   const slots = openSlots(store, onError);
   const workers = openWorkers(store, onError);
   const signals = await openSignals(store, onError).catch(failed);
-  const mark = await openStoreMark(store, onError, before !== undefined && before !== id).catch(
-    failed,
-  );
   const runs = await openRunQueue(store, signals, onError, acknowledged).catch(failed);
   const pauses = await openPauses({ store, state, onError, onWarning }).catch(failed);
   const permits = openPermits(store, signals, onError);

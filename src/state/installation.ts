@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import { present } from '../core/present.js';
 import { installationFile, queueInstallationFile } from './layout.js';
 import { createWhole, writeWhole } from './write-whole.js';
 
@@ -43,14 +44,41 @@ export async function stateInstallation(state: string, make: boolean): Promise<s
   }
 }
 
-/** Keeps the id of the queue's installation for commands that don't open the queue. A failure only makes their plans less exact. */
-export async function rememberQueueInstallation(state: string, id: string): Promise<void> {
-  if ((await queueInstallation(state)) === id) return;
-  await writeWhole(queueInstallationFile(state), `${id}\n`).catch(() => {});
+/** The queue that a state folder used last. */
+interface UsedQueue {
+  readonly id: string;
+  /** Where it is, without secrets. Absent: an earlier version noted none. */
+  readonly address?: string;
+}
+
+/**
+ * Notes which queue the state folder uses, for commands that don't open it, and to notice that it was
+ * emptied. A failure only makes the plans of those commands less exact.
+ */
+export async function rememberQueue(state: string, used: Required<UsedQueue>): Promise<void> {
+  const { id, address } = used;
+  const known = await usedQueue(state);
+  if (known?.id === id && known.address === address) return;
+  await writeWhole(queueInstallationFile(state), `${id}\n${address}\n`).catch(() => {});
+}
+
+/** Whether the state folder knows the queue at this address by another id, so that it lost its own since then. */
+export async function knowsOtherwise(
+  state: string,
+  { id, address }: Required<UsedQueue>,
+): Promise<boolean> {
+  const known = await usedQueue(state);
+  if (known === undefined || known.id === id) return false;
+  return known.address === undefined || known.address === address;
 }
 
 /** The id that the state folder remembers of its queue; undefined if none. */
 export async function queueInstallation(state: string): Promise<string | undefined> {
+  return (await usedQueue(state))?.id;
+}
+
+async function usedQueue(state: string): Promise<UsedQueue | undefined> {
   const text = await readFile(queueInstallationFile(state), 'utf8').catch(() => '');
-  return text.trim() || undefined;
+  const [id, address] = text.split('\n').map((line) => line.trim());
+  return id ? { id, ...present({ address: address || undefined }) } : undefined;
 }

@@ -22,7 +22,7 @@ export const stateEntries: readonly StateEntry[] = [
   },
   {
     path: 'queue-installation',
-    holds: 'the same of the queue, if that is a Redis or Postgres',
+    holds: 'the same of the queue, if that is a Redis or Postgres, and where that is',
     writtenBy: 'the daemon; runs by hand',
   },
   {

@@ -5,19 +5,7 @@ import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { type NamedDaemon, namedDaemonEnv, startDaemonNamed } from '../kit/daemons/named-daemon.js';
-import type { Postgres } from '../kit/servers/postgres.js';
-import type { Redis } from '../kit/servers/redis.js';
-import { type SharedStore, sharedStores, storeForTest } from '../kit/servers/stores.js';
-
-async function empty(store: SharedStore): Promise<void> {
-  if ('database' in store) return void (await (store as Redis).command('FLUSHALL'));
-  const postgres = store as Postgres;
-  const tables = await postgres.query(
-    "SELECT tablename FROM pg_tables WHERE schemaname = 'bullmq' AND tablename NOT LIKE '%migration%'",
-  );
-  const names = tables.map(({ tablename }) => `bullmq.${tablename}`).join(', ');
-  await postgres.query(`TRUNCATE ${names} CASCADE`);
-}
+import { emptyStore, sharedStores, storeForTest } from '../kit/servers/stores.js';
 
 /** When runs were carried out, finished or not, from the logs: pairs of ms since the epoch, first to last. */
 function spansOf(daemons: readonly NamedDaemon[]): (readonly [number, number])[] {
@@ -49,7 +37,7 @@ test.for(sharedStores)(
         env: namedDaemonEnv(scene, 'hand', store.url, scene.fast),
       });
     expect((await byHand()).code).toBe(8);
-    await empty(store);
+    await emptyStore(store);
     const hand = eventually(async () => {
       const end = await byHand();
       // A worker may look at a run just then.

@@ -6,6 +6,8 @@ export type StoreKind = 'embedded' | 'redis' | 'postgres';
 /** A store that is connected, with what BullMQ's classes need to run on it. */
 export interface OpenedStore {
   readonly kind: StoreKind;
+  /** Which store it is, without secrets: two of one address are the same. */
+  readonly address: string;
   /** Options for a queue, a worker or a listener. */
   options(): QueueBaseOptions;
   /** BullMQ's backend for this store. */

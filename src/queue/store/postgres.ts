@@ -27,6 +27,8 @@ export async function openPostgres(
     connectionTimeoutMillis: 10_000,
   };
   const pool = new BoundedPool(config, reachability);
+  // As `pg` reads the URL and the environment.
+  const { host, port, database } = new pg.Client(config);
   let connected = false;
   const clock = new ServerClock(
     async () => timeIn(await pool.direct(readTime)),
@@ -45,6 +47,7 @@ export async function openPostgres(
   }
   return {
     kind: 'postgres',
+    address: `postgres:${host}:${port}/${database}`,
     options: () => ({ connection: pool as unknown as ConnectionOptions }),
     backend: withClock(createCompleteBackend, clock),
     async ping() {

@@ -29,6 +29,8 @@ interface Server {
 }
 
 export interface RedisAddress {
+  /** Without secrets: the servers, what Sentinels watch, and the database. */
+  readonly name: string;
   readonly settings: RedisSettings;
   /** Some nodes of a Cluster, which the settings are for; undefined for a single server, and for Sentinels. */
   readonly cluster: readonly Server[] | undefined;
@@ -58,11 +60,13 @@ export async function redisAddress(url: string): Promise<RedisAddress> {
   });
   const db = databaseNumber(parts[0] || value('db'));
   if (kind === '+cluster') {
-    if (db === 0) return { settings: common, cluster: serversIn(hosts, 6379) };
+    const cluster = serversIn(hosts, 6379);
+    if (db === 0) return { name: nameOf(cluster), settings: common, cluster };
     throw new FerryError('config', `a Redis Cluster has database 0 only, not ${db}`, {
       hint: 'leave the number out; another installation needs a Redis of its own',
     });
   }
+  const sentinels = serversIn(hosts, 26_379);
   const settings: RedisSettings = {
     ...common,
     db,
@@ -71,7 +75,7 @@ export async function redisAddress(url: string): Promise<RedisAddress> {
       : {
           name: master,
           role: 'master',
-          sentinels: serversIn(hosts, 26_379),
+          sentinels,
           ...present({
             sentinelUsername: value('sentinelUsername'),
             sentinelPassword: value('sentinelPassword'),
@@ -79,7 +83,14 @@ export async function redisAddress(url: string): Promise<RedisAddress> {
           ...(tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls }),
         }),
   };
-  return { settings, cluster: undefined };
+  const watched = master === undefined ? nameOf([first]) : `${nameOf(sentinels)}/${master}`;
+  return { name: `${watched}/${db}`, settings, cluster: undefined };
+}
+
+/** `a:6379,b:6379`, in whatever order they were written. */
+function nameOf(servers: readonly (Server | undefined)[]): string {
+  const names = servers.flatMap((server) => (server ? [`${server.host}:${server.port}`] : []));
+  return `redis:${names.sort().join(',')}`;
 }
 
 function credentials(login: string | undefined): readonly (string | undefined)[] {

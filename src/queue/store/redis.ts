@@ -73,6 +73,7 @@ export async function openRedis(
   }
   return {
     kind: 'redis',
+    address: address.name,
     // BullMQ's look at the version fails when the connection is lost just then, and with it the object for good.
     options: () => ({ connection: client, prefix: keys, skipVersionCheck: true }),
     backend: boundedBackend(clock),

@@ -70,6 +70,7 @@ async function openEmbedded({ folder, ...options }: StoreOptions): Promise<Opene
   const shared = { connection: pool as unknown as ConnectionOptions };
   return {
     kind: 'embedded',
+    address: folder,
     options: () => shared,
     backend: createPostgresBackend,
     ping: async () => {

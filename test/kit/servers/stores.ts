@@ -17,3 +17,14 @@ export async function storeForTest(start: () => Promise<SharedStore>): Promise<S
   onTestFinished(() => store.stop());
   return store;
 }
+
+/** FLUSHALL, or its like: all that was kept is gone, under whoever is connected. */
+export async function emptyStore(store: SharedStore): Promise<void> {
+  if ('database' in store) return void (await (store as Redis).command('FLUSHALL'));
+  const postgres = store as Postgres;
+  const tables = await postgres.query(
+    "SELECT tablename FROM pg_tables WHERE schemaname = 'bullmq' AND tablename NOT LIKE '%migration%'",
+  );
+  const names = tables.map(({ tablename }) => `bullmq.${tablename}`).join(', ');
+  await postgres.query(`TRUNCATE ${names} CASCADE`);
+}

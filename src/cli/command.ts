@@ -13,20 +13,35 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const stop = new AbortController();
-let listening = false;
+let mayStop = false;
+let onCut: ((cancelled: Cancelled) => void) | undefined;
 
-/** Listens to SIGINT and SIGTERM from now on: the first aborts the signal, the second ends the process. */
+const onSignal = (name: NodeJS.Signals) => {
+  const cancelled = new Cancelled(name === 'SIGINT' ? 130 : 143);
+  if (mayStop && !stop.signal.aborted) return stop.abort(cancelled);
+  onCut?.(cancelled);
+  if (mayStop) process.exit(cancelled.exitCode);
+  // as without a listener: at once, whatever file a thread waits for
+  process.off(name, onSignal);
+  process.kill(process.pid, name);
+};
+
+function listen(): void {
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    if (!process.listeners(name).includes(onSignal)) process.on(name, onSignal);
+}
+
+/** From now on the first SIGINT or SIGTERM aborts the signal; the second ends the process. */
 function stopSignal(): AbortSignal {
-  if (listening) return stop.signal;
-  listening = true;
-  const signals = { SIGINT: 130, SIGTERM: 143 } as const;
-  for (const [name, exitCode] of Object.entries(signals)) {
-    process.on(name, () => {
-      if (stop.signal.aborted) process.exit(exitCode);
-      stop.abort(new Cancelled(exitCode));
-    });
-  }
+  mayStop = true;
+  listen();
   return stop.signal;
+}
+
+/** Calls `cut` right before a SIGINT or SIGTERM ends the process. */
+function beforeCut(cut: (cancelled: Cancelled) => void): void {
+  onCut = cut;
+  listen();
 }
 
 /** Resolves when the system has taken all that was written: `process.exit` drops what a slow reader has not read yet. */
@@ -36,7 +51,7 @@ function handedOver(stream: NodeJS.WriteStream): Promise<void> {
 
 /** Runs the command of this process and ends it. `beforeExit` is called once everything else is done. */
 export async function runCommand(hangups: Hangups, beforeExit: () => void): Promise<void> {
-  let exitCode = await runProgram(process.argv.slice(2), { stopSignal, hangups });
+  let exitCode = await runProgram(process.argv.slice(2), { stopSignal, beforeCut, hangups });
   await handedOver(process.stdout);
   if (outputError !== undefined) {
     process.stderr.write(

@@ -40,11 +40,13 @@ Exit codes: 0 succeeded, 1 bug in ferryline, 2 usage or configuration, 3 incompl
 4 network, 5 authentication, 6 host key unknown or changed, 7 refused by a guard,
 8 busy, 9 hostile peer, 130 and 143 cancelled.`;
 
+interface Signals extends Pick<Context, 'stopSignal' | 'hangups'> {
+  /** Takes what is called right before a SIGINT or SIGTERM ends the process. */
+  readonly beforeCut: (cut: (cancelled: Cancelled) => void) => void;
+}
+
 /** Runs a command line and resolves to its exit code. Errors are printed; it never rejects. */
-export async function runProgram(
-  args: readonly string[],
-  signals: Pick<Context, 'stopSignal' | 'hangups'>,
-): Promise<number> {
+export async function runProgram(args: readonly string[], signals: Signals): Promise<number> {
   let code = 0;
   let context: Context | undefined;
   const program = buildProgram((action) => async (...given) => {
@@ -52,14 +54,25 @@ export async function runProgram(
     given.pop();
     if (command.name() !== 'start') signals.hangups.release();
     context = contextOf(command, signals);
+    const { output } = context;
+    if (output.json)
+      signals.beforeCut((cancelled) => {
+        recordCancelled(cancelled, output);
+        output.flush();
+      });
     code = await action(context, command.optsWithGlobals(), ...(given as string[]));
   });
   try {
     await program.parseAsync(unbundled(args), { from: 'user' });
+    if (context !== undefined && (code === 130 || code === 143))
+      recordCancelled(new Cancelled(code), context.output);
     return code;
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
-    if (thrown instanceof Cancelled) return thrown.exitCode;
+    if (thrown instanceof Cancelled) {
+      if (context !== undefined) recordCancelled(thrown, context.output);
+      return thrown.exitCode;
+    }
     const json = args.slice(0, endOfFlags(args)).includes('--json');
     const output = context?.output ?? openOutput({ json, verbosity: 0, color: true });
     const error = thrown instanceof CommanderError ? wrongUsage(thrown) : asFerryError(thrown);
@@ -74,9 +87,15 @@ export async function runProgram(
 
 /** With `--json`, what ended the command is its last event. */
 function recordError({ kind, message, path, hint }: FerryError, output: Output): void {
-  if (!output.json) return;
-  const time = new Date().toISOString();
-  output.record({ event: 'error', time, kind, message, ...present({ path, hint }) });
+  if (output.json) output.record({ ...errorEvent(), kind, message, ...present({ path, hint }) });
+}
+
+const errorEvent = () => ({ event: 'error', time: new Date().toISOString() });
+
+/** The same for a signal, unless the last event says so already. */
+function recordCancelled({ exitCode, message }: Cancelled, output: Output): void {
+  if (output.json && output.lastExitCode !== exitCode)
+    output.record({ ...errorEvent(), kind: 'cancelled', message });
 }
 
 function wrongUsage({ message }: CommanderError): FerryError {

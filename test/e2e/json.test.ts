@@ -1,9 +1,13 @@
 /** What `--json` prints, key by key, and that it agrees with the two sides and the server's log. */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 import { test } from '../kit/base.js';
-import type { JsonEvent } from '../kit/daemons/cli.js';
+import { type JsonEvent, startFerryline } from '../kit/daemons/cli.js';
 import { writeTree } from '../kit/files/tree.js';
 
 const planKeys = [
@@ -253,6 +257,40 @@ describe('a plan', () => {
       ]);
     },
   );
+
+  test('Ctrl-C before the last event is an event, too: in a login, and before it', async ({
+    scene,
+  }) => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const cancelled = [{ event: 'error', time: expect.any(String), kind: 'cancelled' }];
+    const interrupted = async (
+      args: readonly string[],
+      begun: () => Promise<unknown>,
+      last: readonly object[] = cancelled,
+    ) => {
+      const live = startFerryline([...args, '--json'], { cwd: scene.cwd });
+      await begun();
+      live.child.kill('SIGINT');
+      const { code, events } = await live.ended;
+      expect([code, events]).toMatchObject([130, last]);
+    };
+    const login = ['ls', 'nobody@127.0.0.1:', '-P', String(port)];
+    await interrupted(login, () => once(silent, 'connection'));
+    await scene.jobs({}, { host: '127.0.0.1', port });
+    const said = [{ event: 'run', outcome: 'cancelled', exitCode: 130 }];
+    await interrupted(['plan', 'job'], () => once(silent, 'connection'), said);
+
+    execFileSync('mkfifo', [join(scene.cwd, 'pipe.yml')]);
+    let writer: FileHandle | undefined;
+    await interrupted(['-c', 'pipe.yml', 'validate'], async () => {
+      // opens once the command reads it
+      writer = await open(join(scene.cwd, 'pipe.yml'), 'w');
+    });
+    await writer?.close();
+  });
 
   test('has the same digest until a side changes', async ({ scene }) => {
     scene.writeHere({ 'a.txt': 'a' });

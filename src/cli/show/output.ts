@@ -38,6 +38,7 @@ export class Output implements OutputOptions {
   readonly #begin: () => string;
   readonly #streams: Streams;
   #redact: Redact = redactor([]);
+  #lastExitCode: unknown;
   #buffered = '';
   #flushScheduled = false;
 
@@ -64,7 +65,13 @@ export class Output implements OutputOptions {
 
   /** An object as a line of NDJSON on stdout, its free text redacted. */
   record(event: object): void {
+    this.#lastExitCode = 'exitCode' in event ? event.exitCode : undefined;
     this.#write(jsonLine(this.redacted(event)));
+  }
+
+  /** The `exitCode` of the last object that was recorded. */
+  get lastExitCode(): unknown {
+    return this.#lastExitCode;
   }
 
   /** Text without the secrets that are hidden at the time. */

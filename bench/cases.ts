@@ -2,7 +2,14 @@
 import type { Work } from './work.js';
 
 export type ContenderName = (typeof ours)[number] | Peer;
-export type Peer = 'sftp' | 'rsync' | 'rclone' | 'rclone-tuned' | 'lftp';
+export type Peer =
+  | 'sftp'
+  | 'rsync'
+  | 'rclone'
+  | 'rclone-tuned'
+  | 'rclone-large'
+  | 'lftp'
+  | 'lftp-segments';
 
 /** ferryline on its two transports: in every case. The aims are for the first. */
 export const ours = ['ferryline', 'ferryline-openssh'] as const;
@@ -35,6 +42,8 @@ const MiB = 1024 * 1024;
 
 const gibibyte: Work = { name: 'gibibyte', files: 1, size: [1024 * MiB, 1024 * MiB] };
 const halfGibibyte: Work = { name: 'half-gibibyte', files: 1, size: [512 * MiB, 512 * MiB] };
+const fourBig: Work = { name: 'four-big', files: 4, size: [256 * MiB, 256 * MiB] };
+const eightBig: Work = { name: 'eight-big', files: 8, size: [256 * MiB, 256 * MiB] };
 const small: Work = { name: 'small', files: 5000, folders: 50, size: [200, 20_000] };
 const many: Work = { name: 'many', files: 100_000, folders: 500, size: [0, 64] };
 const million: Work = { name: 'million', files: 1_000_000, folders: 1000, size: [0, 0] };
@@ -42,6 +51,9 @@ const one: Work = { name: 'one', files: 1, size: [1024, 1024] };
 
 const sftpPeers: readonly Peer[] = ['sftp', 'rclone', 'rclone-tuned', 'lftp'];
 const allPeers: readonly Peer[] = [...sftpPeers, 'rsync'];
+/** Those that gain by larger requests and by segments of one file; lftp has segments on the way down only. */
+const bigUpPeers: readonly Peer[] = [...allPeers, 'rclone-large'];
+const bigDownPeers: readonly Peer[] = [...bigUpPeers, 'lftp-segments'];
 const mirrorPeers: readonly Peer[] = ['rsync', 'rclone', 'rclone-tuned'];
 const rclones: readonly Peer[] = ['rclone', 'rclone-tuned'];
 
@@ -51,7 +63,9 @@ const noop = { operation: 'mirror', destination: 'equal', peers: mirrorPeers } a
 
 const memory: Aim = { megabytes: 250 };
 const notSlower: Aim = { ratio: 1, than: ['rsync'] };
-const bigAims: readonly Aim[] = [{ ratio: 1.5, than: allPeers }, { cpuOf: 'sftp' }, memory];
+const bigAims: readonly Aim[] = [{ ratio: 1.5, than: bigDownPeers }, { cpuOf: 'sftp' }, memory];
+/** Further peers would only repeat what the cases of one file say. */
+const amongBig = { peers: ['sftp'], aims: [{ ratio: 1 / 1.2, than: ['sftp'] }, memory] } as const;
 const smallAims: readonly Aim[] = [notSlower, { ratio: 2.5, than: sftpPeers }, memory];
 const farAims: readonly Aim[] = [notSlower, { ratio: 15, than: sftpPeers }, memory];
 
@@ -61,6 +75,7 @@ export const cases: readonly Case[] = [
     about: 'one file of 1 GiB up, loopback',
     work: gibibyte,
     ...up,
+    peers: bigUpPeers,
     aims: bigAims,
   },
   {
@@ -68,8 +83,25 @@ export const cases: readonly Case[] = [
     about: 'one file of 1 GiB down, loopback',
     work: gibibyte,
     ...down,
+    peers: bigDownPeers,
     aims: bigAims,
   },
+  ...[fourBig, eightBig].flatMap((work) => [
+    {
+      name: `many-big-${work.files}-up`,
+      about: `${work.files} files of 256 MiB up, loopback`,
+      work,
+      ...up,
+      ...amongBig,
+    },
+    {
+      name: `many-big-${work.files}-down`,
+      about: `${work.files} files of 256 MiB down, loopback`,
+      work,
+      ...down,
+      ...amongBig,
+    },
+  ]),
   {
     name: 'small-up',
     about: '5,000 files of 200 B to 20 KB in 50 folders up, loopback',
@@ -110,16 +142,18 @@ export const cases: readonly Case[] = [
     about: 'one file of 512 MiB up, 50 ms round trip',
     work: halfGibibyte,
     ...up,
+    peers: bigUpPeers,
     roundTrip: 50,
-    aims: [{ ratio: 6, than: allPeers }, memory],
+    aims: [{ ratio: 5.5, than: bigUpPeers }, memory],
   },
   {
     name: 'big-down-50ms',
     about: 'one file of 512 MiB down, 50 ms round trip',
     work: halfGibibyte,
     ...down,
+    peers: bigDownPeers,
     roundTrip: 50,
-    aims: [{ ratio: 4, than: allPeers }, memory],
+    aims: [{ ratio: 4, than: bigDownPeers }, memory],
   },
   {
     name: 'small-up-50ms',

@@ -17,8 +17,10 @@ export interface Task {
 
 export interface Contender {
   readonly name: ContenderName;
-  /** For people. */
+  /** For people: the command, or what is particular in it. */
   readonly title: string;
+  /** The program, as packages.ts calls it, where it is not ours. */
+  readonly program?: 'OpenSSH' | 'rsync' | 'rclone' | 'lftp';
   readonly command: (task: Task) => readonly string[];
 }
 
@@ -31,6 +33,17 @@ const rclone = ({ up, mirror, from, to, settings }: Task) => [
   join(settings, 'rclone.conf'),
   ...(up ? [from, `bench:${to}`] : [`bench:${from}`, to]),
 ];
+
+const lftp =
+  (flags: string) =>
+  ({ up, from, to, settings }: Task) => [
+    ...['lftp', '--norc', '-c'],
+    [
+      `set sftp:connect-program "ssh -a -x -F ${join(settings, 'ssh_config')}"`,
+      'open sftp://bench',
+      `mirror ${up ? '-R ' : ''}${flags} ${from} ${to}`,
+    ].join('; '),
+  ];
 
 const ferryline = (config: string) => [
   ...[process.execPath, main],
@@ -51,6 +64,7 @@ export const contenders: readonly Contender[] = [
   {
     name: 'sftp',
     title: 'sftp -b',
+    program: 'OpenSSH',
     command: ({ settings }) => [
       ...['sftp', '-q', '-F', join(settings, 'ssh_config')],
       ...['-b', join(settings, 'sftp-batch'), 'bench'],
@@ -59,31 +73,37 @@ export const contenders: readonly Contender[] = [
   {
     name: 'rsync',
     title: 'rsync -a',
+    program: 'rsync',
     command: ({ up, mirror, from, to, settings }) => [
       ...['rsync', '-a', ...(mirror ? ['--delete'] : []), '-e', ssh(settings)],
       ...(up ? [`${from}/`, `bench:${to}/`] : [`bench:${from}/`, `${to}/`]),
     ],
   },
-  { name: 'rclone', title: 'rclone', command: rclone },
+  { name: 'rclone', title: 'rclone', program: 'rclone', command: rclone },
   {
     name: 'rclone-tuned',
     title: 'rclone --transfers 32 --checkers 32 --sftp-disable-hashcheck',
+    program: 'rclone',
     command: (task) => [
       ...rclone(task),
       ...['--transfers', '32', '--checkers', '32', '--sftp-disable-hashcheck'],
     ],
   },
   {
-    name: 'lftp',
-    title: 'lftp mirror -P 16',
-    command: ({ up, from, to, settings }) => [
-      ...['lftp', '--norc', '-c'],
-      [
-        `set sftp:connect-program "ssh -a -x -F ${join(settings, 'ssh_config')}"`,
-        'open sftp://bench',
-        `mirror ${up ? '-R ' : ''}-P 16 ${from} ${to}`,
-      ].join('; '),
+    name: 'rclone-large',
+    title: 'rclone --sftp-chunk-size 255k --sftp-concurrency 64 --sftp-disable-hashcheck',
+    program: 'rclone',
+    command: (task) => [
+      ...rclone(task),
+      ...['--sftp-chunk-size', '255k', '--sftp-concurrency', '64', '--sftp-disable-hashcheck'],
     ],
+  },
+  { name: 'lftp', title: 'lftp mirror -P 16', program: 'lftp', command: lftp('-P 16') },
+  {
+    name: 'lftp-segments',
+    title: 'lftp mirror --use-pget-n=8',
+    program: 'lftp',
+    command: lftp('--use-pget-n=8'),
   },
 ];
 

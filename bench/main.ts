@@ -94,7 +94,7 @@ Made by \`npm run bench -- --write\`, which builds ferryline, makes the work (th
 - A round trip comes from a proxy that holds each chunk for half of it each way, without a limit to the rate.
 - "ferryline is 2.00×": it took half the time. CPU is user and system time of the client's process and of all that it started (ssh, say); in \`big-up\` and \`big-down\` that is for one GiB. Memory is the most that the largest of these processes had resident. The aims are for ferryline's own transport.
 - A contender that takes longer than ${patience} s is stopped. One that was stopped, or took more than ${tooSlow.seconds} s and ${tooSlow.times} times as long as ferryline, ran once.
-- lftp copies with 16 files at once (\`-P 16\`); \`sftp\` with \`put -pr\` and \`get -pr\`; rclone with \`copy\`, or \`sync\` where ferryline mirrors, rsync with \`--delete\` there. rsync needs its own program on the server too; the others need SFTP only.
+- Each peer is named with its version, Debian's; newer ones exist, of rclone above all. One large file is also copied by rclone with larger requests, and more of them at once, and down by lftp in 8 segments. Otherwise lftp copies with 16 files at once (\`-P 16\`); \`sftp\` with \`put -pr\` and \`get -pr\`; rclone with \`copy\`, or \`sync\` where ferryline mirrors, rsync with \`--delete\` there. rsync needs its own program on the server too; the others need SFTP only.
 - ferryline writes every file by its commit protocol: temporary name, checked size, mtime, atomic rename.`;
 
 /** One case's part of BENCHMARKS.md. */

@@ -56,17 +56,21 @@ export function machineFacts(): string {
     `${Math.round(totalmem() / 2 ** 30)} GiB`,
     `Linux ${release()}`,
     `Node ${process.versions.node}`,
-    version('ssh', '-V')
-      .replace(/[ ,].*/, '')
-      .replace('_', ' '),
-    version('rsync', '--version').replace(/^rsync +version +(\S+).*/, 'rsync $1'),
-    version('rclone', 'version').replace(' v', ' '),
-    version('lftp', '--version').replace(/.*Version (\S+).*/, 'lftp $1'),
+    ...Object.keys(asked).map((program) => `${program} ${versionOf(program)}`),
   ].join(' · ');
 }
 
-/** The first line that a program says of itself; ssh says it on stderr. */
-function version(program: string, flag: string): string {
+/** How each program of the peers is asked for its version, and where that is in the first line of the answer. */
+const asked: Readonly<Record<string, readonly [program: string, flag: string, at: RegExp]>> = {
+  OpenSSH: ['ssh', '-V', /^OpenSSH_([^ ,]+)/],
+  rsync: ['rsync', '--version', /version +(\S+)/],
+  rclone: ['rclone', 'version', /v(\S+)/],
+  lftp: ['lftp', '--version', /Version (\S+)/],
+};
+
+/** The version of one of the peers' programs; ssh says it on stderr. */
+export function versionOf(name: string): string {
+  const [program = name, flag = '--version', at = /(.*)/] = asked[name] ?? [];
   const { stdout, stderr } = spawnSync(program, [flag], { encoding: 'utf8' });
-  return `${stdout}${stderr}`.split('\n')[0] ?? '';
+  return at.exec(`${stdout}${stderr}`.split('\n')[0] ?? '')?.[1] ?? 'of unknown version';
 }

@@ -7,6 +7,7 @@ import { type Contender, type Task, writeSettings } from './contenders.js';
 import { startLine } from './delay.js';
 import { destinationOf } from './destination.js';
 import { measure } from './measure.js';
+import { versionOf } from './packages.js';
 import type { Result } from './report.js';
 import type { Server } from './server.js';
 import { makeWork, scaled } from './work.js';
@@ -49,12 +50,17 @@ export async function runCase(
       PATH: process.env.PATH ?? '',
       HOME: settings,
       LC_ALL: 'C.UTF-8',
-      FERRYLINE_STATE_DIR: join(settings, 'state'),
     };
+    // a state folder belongs to one jobs.yml
+    const stateOf = (name: string) => ({ FERRYLINE_STATE_DIR: join(settings, `state-${name}`) });
     const destination = destinationOf(one.destination, work, to);
     const results = options.contenders
       .filter(({ name }) => isOurs(name) || one.peers.includes(name as Peer))
-      .map((contender) => ({ ...contender, runs: [] as Result['runs'][number][] }));
+      .map((contender) => ({
+        ...contender,
+        title: titleOf(contender),
+        runs: [] as Result['runs'][number][],
+      }));
     const first = () => results.find(({ name }) => name === 'ferryline')?.runs[0]?.seconds;
     const runs = options.runs ?? 5;
     for (let run = 1; run <= runs; run++) {
@@ -64,7 +70,10 @@ export async function runCase(
         // What earlier runs left to be written to the disk is not this one's burden.
         execFileSync('sync');
         const command = contender.command(task);
-        const measured = await measure(command, { folder: settings, env, patience, signal });
+        const measured = await measure(command, {
+          ...{ folder: settings, patience, signal },
+          env: { ...env, ...stateOf(contender.name) },
+        });
         await server.idle();
         contender.runs.push(measured);
         const said = measured === undefined ? 'stopped' : `${measured.seconds.toFixed(2)} s`;
@@ -79,6 +88,10 @@ export async function runCase(
     await line?.close();
     rmSync(to, { recursive: true, force: true });
   }
+}
+
+function titleOf({ title, program }: Contender): string {
+  return program === undefined ? title : `${title} (${program} ${versionOf(program)})`;
 }
 
 function isOurs(name: string): boolean {

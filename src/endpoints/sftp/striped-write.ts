@@ -1,7 +1,8 @@
 /**
  * One file written over several channels. A server takes no more than a channel's window (2 MiB
  * with OpenSSH) in a round trip, so a large file on a long line is opened again on the session's
- * other channels, and each chunk goes over the channel with the fewest bytes in flight.
+ * other channels, and each chunk goes over the channel with the fewest bytes in flight, whichever files
+ * they belong to.
  *
  * For writing only: between two opens a name may come to mean another file, which a reader could not
  * notice with SFTP v3.
@@ -14,8 +15,24 @@ export interface ChannelHandle {
   readonly handle: Buffer;
 }
 
+/** What all files together have in flight on one channel. */
+class Load {
+  bytes = 0;
+  /** Files with chunks that wait for room on it. */
+  readonly waiting = new Set<StripedWrite>();
+
+  /** That of a channel. */
+  static on(channel: SftpChannel): Load {
+    const load = loads.get(channel) ?? new Load();
+    loads.set(channel, load);
+    return load;
+  }
+}
+
+const loads = new WeakMap<SftpChannel, Load>();
+
 interface Stripe extends ChannelHandle {
-  bytesInFlight: number;
+  readonly load: Load;
 }
 
 interface WaitingChunk {
@@ -31,7 +48,7 @@ export interface OtherChannels {
   readonly reopen: (channel: SftpChannel) => Promise<Buffer>;
 }
 
-/** With this many bytes in flight, a file is opened on further channels. */
+/** With this many bytes in flight on its channel, a file that is larger is opened on further ones. */
 const widenAtBytes = 8 * 255 * 1024;
 /** This many bytes in flight fill a channel's window of 2 MiB; further chunks would only wait in it. */
 const fullAtBytes = 9 * 255 * 1024;
@@ -40,6 +57,7 @@ export class StripedWrite {
   readonly #stripes: Stripe[];
   readonly #waiting: WaitingChunk[] = [];
   readonly #reopening: Promise<void>[] = [];
+  #bytes = 0;
   /** Undefined once the other channels are used. */
   #unused: OtherChannels | undefined;
   /** Bytes in flight at which a stripe takes no further chunk; without other channels there is no limit. */
@@ -47,7 +65,7 @@ export class StripedWrite {
   #closed = false;
 
   constructor(first: ChannelHandle, others: OtherChannels) {
-    this.#stripes = [{ channel: first.channel, handle: first.handle, bytesInFlight: 0 }];
+    this.#stripes = [{ ...first, load: Load.on(first.channel) }];
     this.#unused = others;
   }
 
@@ -57,8 +75,8 @@ export class StripedWrite {
     try {
       return await write(stripe);
     } finally {
-      stripe.bytesInFlight -= length;
-      this.#fill(stripe);
+      stripe.load.bytes -= length;
+      for (const file of [...stripe.load.waiting, this]) file.#fill(stripe.load);
     }
   }
 
@@ -72,22 +90,25 @@ export class StripedWrite {
 
   #take(length: number): Stripe | Promise<Stripe> {
     let least = this.#stripes[0] as Stripe;
-    for (const stripe of this.#stripes)
-      if (stripe.bytesInFlight < least.bytesInFlight) least = stripe;
-    if (least.bytesInFlight >= widenAtBytes && this.#unused !== undefined)
+    for (const stripe of this.#stripes) if (stripe.load.bytes < least.load.bytes) least = stripe;
+    if (Math.min(least.load.bytes, this.#bytes) >= widenAtBytes && this.#unused !== undefined)
       this.#widen(this.#unused);
-    if (least.bytesInFlight >= this.#fullAt)
-      return new Promise((go) => this.#waiting.push({ length, go }));
-    least.bytesInFlight += length;
+    this.#bytes += length;
+    if (least.load.bytes >= this.#fullAt)
+      return new Promise((go) => {
+        this.#waiting.push({ length, go });
+        for (const { load } of this.#stripes) load.waiting.add(this);
+      });
+    least.load.bytes += length;
     return least;
   }
 
   #widen({ others, reopen }: OtherChannels): void {
     this.#unused = undefined;
     const add = async (channel: SftpChannel) => {
-      const stripe: Stripe = { channel, handle: await reopen(channel), bytesInFlight: 0 };
+      const stripe: Stripe = { channel, handle: await reopen(channel), load: Load.on(channel) };
       this.#stripes.push(stripe);
-      this.#fill(stripe);
+      this.#fill(stripe.load);
     };
     const adding = others().map(async (other) => {
       const channel = await other;
@@ -102,17 +123,22 @@ export class StripedWrite {
       const [only, second] = this.#stripes;
       if (only === undefined || second !== undefined) return;
       this.#fullAt = Number.POSITIVE_INFINITY;
-      this.#fill(only);
+      this.#fill(only.load);
     });
   }
 
-  /** Starts waiting chunks as long as the stripe has room. */
-  #fill(stripe: Stripe): void {
-    while (stripe.bytesInFlight < this.#fullAt) {
+  /** Starts waiting chunks as long as this channel has room; then other files come first. */
+  #fill(load: Load): void {
+    const stripe = this.#stripes.find((it) => it.load === load);
+    while (stripe !== undefined && load.bytes < this.#fullAt) {
       const next = this.#waiting.shift();
-      if (next === undefined) return;
-      stripe.bytesInFlight += next.length;
+      if (next === undefined) break;
+      load.bytes += next.length;
       next.go(stripe);
+    }
+    for (const { load } of this.#stripes) {
+      load.waiting.delete(this);
+      if (this.#waiting.length > 0) load.waiting.add(this);
     }
   }
 }

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Budget } from '../../../core/at-once.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Handle } from '../../../endpoints/endpoint.js';
+import type { Buffers } from './buffers.js';
 
 /** Bytes at the end of a temporary file that a later try writes again. */
 export const resumeWindowBytes = 32 * 1024 * 1024;
@@ -18,12 +19,36 @@ const flushWithinMs = 2000;
 
 /** Bytes moved in one request if both sides allow as many. */
 export const largestChunkBytes = 255 * 1024;
-/** Requests of one file in flight at most, however small each is. */
+/** Requests in flight at most, however small each is. */
 const requestsInFlight = 1000;
 
 /** The number of requests of `each` bytes that keep `bytes` in flight. */
 export function requestsFor(bytes: number, each: number): number {
   return Math.min(requestsInFlight, Math.ceil(bytes / each));
+}
+
+/** The chunks in flight of all files that share it. Files that wait for a place get one in turn. */
+export class Flight {
+  #chunks = 0;
+  readonly #waiting: { readonly most: number; readonly go: () => void }[] = [];
+
+  /** Takes a place once fewer than `most` chunks are in flight. */
+  async enter(most: number): Promise<void> {
+    if (this.#waiting.length === 0 && this.#chunks < most) {
+      this.#chunks++;
+      return;
+    }
+    await new Promise<void>((go) => this.#waiting.push({ most, go }));
+  }
+
+  leave(): void {
+    this.#chunks--;
+    for (let next = this.#waiting[0]; next && this.#chunks < next.most; next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#chunks++;
+      next.go();
+    }
+  }
 }
 
 export interface ChunkMove {
@@ -34,9 +59,11 @@ export interface ChunkMove {
   readonly size: number;
   /** Bytes in a chunk. */
   readonly chunk: number;
-  /** Chunks in flight at most. */
+  /** Chunks in flight at most, over all files that share `flight`; it may change meanwhile. */
   readonly atOnce: number;
+  readonly flight: Flight;
   readonly budget: Budget;
+  readonly buffers: Buffers;
   /** Resolves when this many more bytes may flow. */
   readonly pass: ((bytes: number) => Promise<void>) | undefined;
   /** Whether to compute the SHA-256 of the bytes moved. */
@@ -50,9 +77,8 @@ export interface ChunkMove {
 
 /** Resolves, once every write is acknowledged, to the hash if one was requested. Rejects with a `changed` error if the source ends early. */
 export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
-  const { from, to, size, chunk, budget, signal } = move;
+  const { from, to, size, chunk, budget, buffers, flight, signal } = move;
   const hash = move.hash ? createHash('sha256') : undefined;
-  const free: Buffer[] = [];
   /** Chunks that were read before an earlier one was hashed, by position. */
   const unhashed = new Map<number, Buffer>();
   const acknowledged = new Map<number, number>();
@@ -111,7 +137,7 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
   };
 
   const one = async (position: number, length: number) => {
-    const buffer = free.pop() ?? Buffer.allocUnsafeSlow(chunk);
+    const buffer = buffers.take(chunk);
     const data = buffer.subarray(0, length);
     const got = await from.read(data, position, signal);
     if (got < length)
@@ -121,25 +147,28 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
     takeHash(position, data);
     await to.write(data, position, signal);
     acknowledge(position, length);
-    free.push(buffer); // after an error a buffer may still be in use, so it is dropped
+    buffers.give(buffer); // after an error a buffer may still be in use, so it is dropped
+  };
+
+  const giveBack = (length: number) => {
+    budget.give(length);
+    flight.leave();
   };
 
   for (let position = move.start; position < size; ) {
     const length = Math.min(chunk, size - position);
-    while (
-      failure === undefined &&
-      (running >= move.atOnce || position + length > prefix + resumeWindowBytes)
-    )
+    while (failure === undefined && position + length > prefix + resumeWindowBytes)
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
     if (failure !== undefined) break;
+    await flight.enter(move.atOnce);
     await budget.take(length);
     // before the read, so that the limit holds for downloads too; each file waits with one chunk at
     // a time, so that the files get equal shares
     if (failure === undefined) await move.pass?.(length).catch(fail);
     if (failure !== undefined) {
-      budget.give(length); // another chunk failed while this one waited
+      giveBack(length); // another chunk failed while this one waited
       break;
     }
     running++;
@@ -147,7 +176,7 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
       .catch(fail)
       .finally(() => {
         running--;
-        budget.give(length);
+        giveBack(length);
         wake();
       });
     position += length;

@@ -8,6 +8,7 @@ import type { Snapshot } from '../../../jobs/plan/plan.js';
 import type { Doubts } from '../remembered/doubts.js';
 import type { StoredTimes } from '../remembered/stored-times.js';
 import type { Buffers } from './buffers.js';
+import type { Flight } from './chunks.js';
 
 interface CopyRules {
   readonly modes: Modes;
@@ -27,8 +28,10 @@ export interface CopyContext {
   readonly rules: CopyRules;
   /** Bytes in flight over all files. */
   readonly budget: Budget;
-  /** Buffers that small files are read into. */
+  /** Buffers that small files and chunks are read into. */
   readonly buffers: Buffers;
+  /** The chunks of large files in flight, which leave room in `budget` for small ones. */
+  readonly flight: Flight;
   /** Files moved chunk by chunk at once, which stay open for longer. */
   readonly largeFiles: Budget;
   /** Resolves when this many more bytes may flow; undefined while there is no bandwidth limit. */

@@ -23,7 +23,7 @@ function chunkBytes({ source, destination }: CopyContext): number {
   return Math.min(source.can.maxRead, destination.can.maxWrite, largestChunkBytes);
 }
 
-/** Chunks of one file in flight: enough bytes for about 400 MB/s at 50 ms, and few enough at a short round trip to stay in the CPU caches. Reading from a server takes more, since the server reads ahead of the requests. */
+/** Chunks of all large files in flight: enough bytes for about 400 MB/s at 50 ms, and few enough at a short round trip to stay in the CPU caches. Reading from a server takes more, since the server reads ahead of the requests. */
 function chunksAtOnce(context: CopyContext): number {
   const { source, destination } = context;
   const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
@@ -291,8 +291,12 @@ async function sendChunks(sending: Sending, context: CopyContext): Promise<Sent>
       start: target.start,
       size,
       chunk: chunkBytes(context),
-      atOnce: chunksAtOnce(context),
+      get atOnce() {
+        return chunksAtOnce(context);
+      },
+      flight: context.flight,
       budget: context.budget,
+      buffers: context.buffers,
       get pass() {
         return context.pass;
       },

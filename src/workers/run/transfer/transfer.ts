@@ -13,6 +13,7 @@ import type { Side } from '../../../endpoints/side.js';
 import { withheld } from '../../../jobs/plan/guard.js';
 import type { Delete, Equal, Plan } from '../../../jobs/plan/plan.js';
 import { Buffers } from '../copy/buffers.js';
+import { Flight } from '../copy/chunks.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { byMark, LeftoverCleaner, type SortedLeftovers } from '../copy/leftovers.js';
 import { mayResume } from '../copy/temporary.js';
@@ -85,6 +86,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     rules: { ...request.job, start: request.start },
     budget: new Budget(bytesInFlight),
     buffers: new Buffers(),
+    flight: new Flight(),
     largeFiles: new Budget(largeFilesAtOnce),
     get pass() {
       return passOf();

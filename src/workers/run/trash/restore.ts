@@ -9,6 +9,7 @@ import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Job, TrashRules } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import { Buffers } from '../copy/buffers.js';
+import { Flight } from '../copy/chunks.js';
 import type { CopyContext } from '../copy/copy-context.js';
 import { stageFile } from '../copy/copy-file.js';
 import { publish } from '../copy/temporary.js';
@@ -59,6 +60,7 @@ export async function restore(request: RestoreRequest): Promise<void> {
     rules: { modes: 'source', verify: job.verify, fsync: job.fsync, start },
     budget: new Budget(bytesInFlight),
     buffers: new Buffers(),
+    flight: new Flight(),
     largeFiles: new Budget(largeFilesAtOnce),
     get pass() {
       return request.pass();

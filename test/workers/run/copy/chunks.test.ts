@@ -5,8 +5,10 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Budget } from '../../../../src/core/at-once.js';
 import { FerryError } from '../../../../src/core/errors.js';
 import type { Handle } from '../../../../src/endpoints/endpoint.js';
+import { Buffers } from '../../../../src/workers/run/copy/buffers.js';
 import {
   type ChunkMove,
+  Flight,
   moveChunks,
   resumeWindowBytes,
 } from '../../../../src/workers/run/copy/chunks.js';
@@ -35,7 +37,9 @@ function move(over: Partial<ChunkMove> & Pick<ChunkMove, 'from' | 'to' | 'size'>
     start: 0,
     chunk: 10,
     atOnce: 4,
+    flight: new Flight(),
     budget,
+    buffers: new Buffers(),
     pass: undefined,
     hash: false,
     fsync: false,
@@ -215,6 +219,29 @@ describe('moveChunks', () => {
     expect(await outcome).toBe('cut');
     budget.give(10);
     expect(isWhole()).toBe(true);
+  });
+
+  test('files share what is in flight, and get their places in turn', async () => {
+    const flight = new Flight();
+    const order: string[] = [];
+    const go: (() => void)[] = [];
+    const to = (name: string) =>
+      handle({
+        write(_buffer, position) {
+          order.push(`${name}${position / 10}`);
+          return new Promise<void>((resolve) => go.push(resolve));
+        },
+      });
+    const files = ['a', 'b', 'c'].map(
+      (name) => move({ from: reading(bytes(30)), to: to(name), size: 30, atOnce: 2, flight }).done,
+    );
+    for (let done = 0; done < 9; done++) {
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+      expect(go.length).toBe(Math.min(2, 9 - done));
+      go.shift()?.();
+    }
+    await Promise.all(files);
+    expect(order.join(' ')).toBe('a0 b0 c0 a1 b1 c1 a2 b2 c2');
   });
 
   test('an empty file needs neither a read nor a write', async () => {

@@ -8,6 +8,7 @@ import type { Endpoint } from '../../../../src/endpoints/endpoint.js';
 import { FolderHandles } from '../../../../src/endpoints/local/folder-handles.js';
 import { openLocal } from '../../../../src/endpoints/local/local.js';
 import { Buffers } from '../../../../src/workers/run/copy/buffers.js';
+import { Flight } from '../../../../src/workers/run/copy/chunks.js';
 import { copyFile } from '../../../../src/workers/run/copy/copy-file.js';
 import { markOf, temporaryPath } from '../../../../src/workers/run/copy/temporary-names.js';
 import { temporaryFolder } from '../../../kit/files/temporary.js';
@@ -58,6 +59,7 @@ async function copied(leave: (part: string, sound: string, outside: string) => v
     { path: 'big', from: 'big', source: before, destination: undefined },
     {
       ...{ source: watched, destination, writer, signal, buffers: new Buffers(), orphans },
+      flight: new Flight(),
       rules: { modes: 'source', verify: 'size', fsync: false, start: Date.now() },
       budget: new Budget(64 * MiB),
       largeFiles: new Budget(1),

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { Budget } from '../../../../src/core/at-once.js';
 import { FerryError } from '../../../../src/core/errors.js';
 import { Buffers } from '../../../../src/workers/run/copy/buffers.js';
+import { Flight } from '../../../../src/workers/run/copy/chunks.js';
 import type { CopyContext } from '../../../../src/workers/run/copy/copy-context.js';
 import { Trash } from '../../../../src/workers/run/trash/trash.js';
 import { type Faulty, failing, faulty, type Script } from '../../../kit/servers/faulty.js';
@@ -17,6 +18,7 @@ function open(tree: MemoryOptions['tree'], script: Script = {}, can: MemoryOptio
   const trash = new Trash(side, { dir: 'bin', keep: undefined }, run, signal);
   const context: CopyContext = {
     ...{ source: side, destination: side, signal, buffers: new Buffers(), onBytes: () => {} },
+    flight: new Flight(),
     writer: 'abcdef012345',
     rules: { modes: 'source', verify: 'size', fsync: false, start: Date.now() },
     budget: new Budget(1024 * 1024),

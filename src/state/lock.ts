@@ -9,15 +9,20 @@
  * link(2), which only one process can. The highest number is never removed, so numbers never start
  * again from below; removing a stale socket instead would leave a moment in which a live lock has
  * no name.
+ *
+ * A daemon takes a lock for each run, and a socket costs more than all else of a lock. The lock of a
+ * job that it runs is therefore a further name of the socket of its own lock: the number after a silent
+ * one, which stays. To release it, the name is removed. Nobody has found it silent, so nobody counts on
+ * its number, and the silent one is the highest again.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { link, readdir, unlink } from 'node:fs/promises';
+import { existsSync, linkSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { readdir, rename } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { FerryError } from '../core/errors.js';
 import { lockFolder, locksFolder } from './layout.js';
 import { makeFolder } from './make-folder.js';
-import { removeFile } from './remove-file.js';
 import { openSocketFolder, type SocketFolder } from './socket-path.js';
 
 export interface Lock {
@@ -29,7 +34,9 @@ export interface Lock {
 const pidWithinMs = 1000;
 
 /** Takes a job's lock, without waiting. Errors: `busy`, naming the holder's pid, while another process (or this one) holds it; `io` when the state folder can't hold one. */
-export function acquireJobLock(state: string, job: string): Promise<Lock> {
+export async function acquireJobLock(state: string, job: string): Promise<Lock> {
+  const again = daemons.get(state)?.takeAgain(folderOf(state, job));
+  if (again !== undefined) return again;
   return acquire(state, job, `job ${job}`, (pid) => ({
     message: `job ${job} runs already, in process ${pid}`,
     hint: 'wait for that run to end, or stop that process',
@@ -37,11 +44,21 @@ export function acquireJobLock(state: string, job: string): Promise<Lock> {
 }
 
 /** Takes the lock of a state folder for a daemon. Errors: as above. */
-export function acquireDaemonLock(state: string): Promise<Lock> {
-  return acquire(state, daemonName, daemonName, (pid) => ({
+export async function acquireDaemonLock(state: string): Promise<Lock> {
+  const own = await acquire(state, daemonName, daemonName, (pid) => ({
     message: `a ferryline daemon runs already on the state folder ${state}, process ${pid}`,
     hint: 'stop that daemon, or give this one a state folder of its own in FERRYLINE_STATE_DIR',
   }));
+  const daemon = new DaemonSocket(own);
+  daemons.set(state, daemon);
+  let released: Promise<void> | undefined;
+  return {
+    release() {
+      if (daemons.get(state) === daemon) daemons.delete(state);
+      released ??= daemon.release();
+      return released;
+    },
+  };
 }
 
 /** The pid of the daemon that holds a state folder, `unknown` if it sends none; undefined if no daemon holds it. */
@@ -62,7 +79,7 @@ async function holderOf(folder: string): Promise<string | undefined> {
   let sockets: SocketFolder | undefined;
   try {
     sockets = await openSocketFolder(folder);
-    const highest = Math.max(0, ...(await numbersIn(folder)));
+    const highest = Math.max(0, ...numbersIn(folder));
     if (highest === 0) return undefined;
     const holder = await askHolder(sockets.address(String(highest)));
     return holder === 'silent' || holder === 'gone' ? undefined : holder;
@@ -83,15 +100,17 @@ function folderOf(state: string, what: string): string {
 
 type BusyError = (pid: string) => { readonly message: string; readonly hint: string };
 
-async function acquire(state: string, what: string, who: string, busy: BusyError): Promise<Lock> {
+async function acquire(
+  state: string,
+  what: string,
+  who: string,
+  busy: BusyError,
+): Promise<HeldName> {
   const folder = folderOf(state, what);
-  let sockets: SocketFolder | undefined;
   try {
     await makeFolder(folder);
-    sockets = await openSocketFolder(folder);
-    return await take(folder, sockets, busy);
+    return (await daemons.get(state)?.take(folder, busy)) ?? (await takeOwn(folder, busy));
   } catch (thrown) {
-    await sockets?.close();
     if (thrown instanceof FerryError) throw thrown;
     throw new FerryError(
       'io',
@@ -104,62 +123,202 @@ async function acquire(state: string, what: string, who: string, busy: BusyError
   }
 }
 
-async function take(folder: string, sockets: SocketFolder, busy: BusyError): Promise<Lock> {
-  const ours = `new-${randomBytes(6).toString('hex')}`;
-  const server = await listen(sockets.address(ours));
-  const close = () => new Promise<void>((done) => server.close(() => done()));
-  try {
-    const older = await claim(folder, sockets, ours, busy);
-    await unlink(join(folder, ours));
-    for (const number of older) await removeFile(join(folder, String(number)));
-  } catch (thrown) {
-    // Closing also removes the name it was bound to.
-    await close();
-    throw thrown;
-  }
-  let released: Promise<void> | undefined;
-  return {
-    release() {
-      released ??= close().then(() => sockets.close());
-      return released;
-    },
-  };
+/** A lock, and the path that is its name. */
+interface HeldName extends Lock {
+  readonly folder: string;
+  readonly path: string;
 }
 
-/** Links the listening socket `ours` to the next number; resolves to the older ones. */
-async function claim(
-  folder: string,
-  sockets: SocketFolder,
-  ours: string,
-  busy: BusyError,
-): Promise<number[]> {
-  for (;;) {
-    const highest = Math.max(0, ...(await numbersIn(folder)));
-    if (highest > 0) {
+/** Takes a lock with a socket of its own, whose name stays when it is released. Errors: `busy`, and the system's. */
+async function takeOwn(folder: string, busy: BusyError): Promise<HeldName> {
+  const own = await listenIn(folder);
+  try {
+    for (;;) {
+      const next = (await highestSilent(folder, busy)) + 1;
+      const older = linkTo(folder, own.path, next);
+      if (older === undefined) continue;
+      for (const path of [own.path, ...older.map((number) => join(folder, String(number)))])
+        removeNow(path);
+      return { folder, path: join(folder, String(next)), release: own.close };
+    }
+  } catch (thrown) {
+    await own.close();
+    throw thrown;
+  }
+}
+
+/** The highest number, which is silent; 0 in an empty folder. Errors: `busy`, and the system's. */
+async function highestSilent(folder: string, busy: BusyError): Promise<number> {
+  const sockets = await openSocketFolder(folder);
+  try {
+    for (;;) {
+      const highest = Math.max(0, ...numbersIn(folder));
+      if (highest === 0) return 0;
       const holder = await askHolder(sockets.address(String(highest)));
+      if (holder === 'silent') return highest;
       if (holder === 'gone') continue;
-      if (holder !== 'silent') {
-        const { message, hint } = busy(holder);
-        throw new FerryError('busy', message, { hint });
-      }
+      const { message, hint } = busy(holder);
+      throw new FerryError('busy', message, { hint });
     }
-    const next = highest + 1;
-    try {
-      await link(join(folder, ours), join(folder, String(next)));
-    } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') continue;
-      throw thrown;
-    }
+  } finally {
+    await sockets.close();
+  }
+}
+
+/**
+ * Makes a number a further name of a listening socket, which makes it a lock; resolves to the lower
+ * numbers, or to undefined if another process was sooner. Like all that is done to names here it does
+ * not yield: Node's threads take longer than the system.
+ */
+function linkTo(folder: string, socket: string, number: number): number[] | undefined {
+  const path = join(folder, String(number));
+  try {
+    linkSync(socket, path);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
+    throw thrown;
+  }
+  try {
+    const numbers = numbersIn(folder);
     // A process that listed the folder long ago may have linked a number below the lock's.
-    const numbers = await numbersIn(folder);
-    if (Math.max(...numbers) === next) return numbers.filter((number) => number < next);
-    await unlink(join(folder, String(next)));
+    if (Math.max(...numbers) === number) return numbers.filter((one) => one < number);
+  } catch (thrown) {
+    removeNow(path);
+    throw thrown;
+  }
+  removeNow(path);
+  return undefined;
+}
+
+/** The socket of a daemon's lock, and the locks of jobs that are further names of it. */
+class DaemonSocket {
+  readonly #own: HeldName;
+  readonly #inode: number;
+  /** By lock folder: the silent number that stays there. */
+  readonly #silent = new Map<string, number>();
+  /** Names that could not be removed when they were released. */
+  readonly #stuck = new Set<string>();
+  #names = 0;
+  #isLeft = false;
+
+  constructor(own: HeldName) {
+    this.#own = own;
+    this.#inode = statSync(own.path).ino;
+  }
+
+  /** Takes a lock that this daemon had before, without asking anybody; undefined if others had it since. */
+  takeAgain(folder: string): HeldName | undefined {
+    const silent = this.#silent.get(folder);
+    if (silent === undefined) return undefined;
+    this.#silent.delete(folder);
+    try {
+      return this.#takeAfter(folder, silent);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Takes a lock; undefined where it needs a socket of its own: its folder has no silent one yet. Errors: `busy`, and the system's. */
+  async take(folder: string, busy: BusyError): Promise<HeldName | undefined> {
+    for (const path of this.#stuck) this.#remove(path);
+    for (;;) {
+      const silent = await highestSilent(folder, busy);
+      if (silent === 0 || !existsSync(this.#own.path)) return undefined;
+      const taken = this.#takeAfter(folder, silent);
+      if (taken !== undefined) return taken;
+    }
+  }
+
+  /** Releases the daemon's lock. Runs that it could not end keep theirs: the last one closes the socket. Never rejects. */
+  async release(): Promise<void> {
+    this.#isLeft = true;
+    if (this.#names === 0) return this.#own.release();
+    // A socket of its own takes the name, and is silent once it is closed.
+    const other = await listenIn(this.#own.folder).catch(() => undefined);
+    if (other === undefined) return;
+    await rename(other.path, this.#own.path).catch(() => {});
+    await other.close();
+  }
+
+  #takeAfter(folder: string, silent: number): HeldName | undefined {
+    const older = linkTo(folder, this.#own.path, silent + 1);
+    if (older === undefined) return undefined;
+    const path = join(folder, String(silent + 1));
+    if (!older.includes(silent)) {
+      removeNow(path);
+      return undefined;
+    }
+    for (const number of older) if (number !== silent) removeNow(join(folder, String(number)));
+    this.#names++;
+    let isReleased = false;
+    return {
+      folder,
+      path,
+      release: async () => {
+        if (isReleased) return;
+        isReleased = true;
+        this.#remove(path);
+        this.#silent.set(folder, silent);
+        this.#names--;
+        if (this.#isLeft && this.#names === 0) await this.#own.release();
+      },
+    };
+  }
+
+  /** Removes a released name; one that can't be removed, as on a disk that failed, is tried again. */
+  #remove(path: string): void {
+    this.#stuck.add(path);
+    try {
+      // Somebody may have removed the folder, and another process have the number since.
+      const there = statSync(path, { throwIfNoEntry: false });
+      if (there?.ino === this.#inode) unlinkSync(path);
+      this.#stuck.delete(path);
+    } catch {
+      // see above
+    }
+  }
+}
+
+/** By state folder: the daemon that this process is. */
+const daemons = new Map<string, DaemonSocket>();
+
+/** Listens on a new socket that has no number yet. */
+async function listenIn(folder: string): Promise<{ path: string; close(): Promise<void> }> {
+  const name = `new-${randomBytes(6).toString('hex')}`;
+  const sockets = await openSocketFolder(folder);
+  try {
+    const server = await listen(sockets.address(name));
+    let closed: Promise<void> | undefined;
+    return {
+      path: join(folder, name),
+      // Closing also removes the name it was bound to.
+      close() {
+        closed ??= new Promise<void>((done) => server.close(() => done())).then(() =>
+          sockets.close(),
+        );
+        return closed;
+      },
+    };
+  } catch (thrown) {
+    await sockets.close();
+    throw thrown;
   }
 }
 
 /** A folder this small is listed by one system call, so the numbers are of one moment. */
-async function numbersIn(folder: string): Promise<number[]> {
-  return (await readdir(folder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+function numbersIn(folder: string): number[] {
+  return readdirSync(folder)
+    .filter((name) => /^[1-9]\d*$/.test(name))
+    .map(Number);
+}
+
+/** Removes a name that may be gone. Throws the system's error. */
+function removeNow(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
+  }
 }
 
 function listen(path: string): Promise<Server> {

@@ -1,18 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
-import { acquireJobLock } from '../../src/state/lock.js';
+import { acquireDaemonLock, acquireJobLock, daemonOf, type Lock } from '../../src/state/lock.js';
 import { builtModule } from '../kit/built.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
 const built = await builtModule('state/lock.ts');
 
-/** Tries to take the lock on the first line of its stdin, prints the result, and keeps the lock until it is killed. */
+/** Tries to take the lock on the first line of its stdin, prints the result, and keeps the lock until it is killed; it may be a daemon. */
 const taker = `
-  const { acquireJobLock } = await import(${JSON.stringify(built)});
+  const { acquireDaemonLock, acquireJobLock } = await import(${JSON.stringify(built)});
+  if (process.argv[2] === 'daemon') globalThis.daemon = await acquireDaemonLock(process.argv[1]);
   process.stdin.once('data', async () => {
     try {
       globalThis.lock = await acquireJobLock(process.argv[1], 'nightly');
@@ -50,8 +51,8 @@ interface Taker {
   take(): Promise<string>;
 }
 
-function startTaker(folder = state): Taker {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', taker, folder], {
+function startTaker(folder = state, as = 'alone'): Taker {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', taker, folder, as], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   children.push(child);
@@ -173,5 +174,142 @@ describe('the lock of a job', () => {
       message: expect.stringContaining('job nightly'),
       hint: expect.stringContaining('FERRYLINE_STATE_DIR'),
     });
+  });
+});
+
+/** Takes the lock and gives it back, again and again; a folder proves that nobody else has it meanwhile. Prints how often it had it. */
+const repeater = `
+  import { mkdirSync, rmdirSync } from 'node:fs';
+  import { setImmediate } from 'node:timers/promises';
+  const { acquireJobLock } = await import(${JSON.stringify(built)});
+  let taken = 0;
+  for (let i = 0; i < 300; i++) {
+    const lock = await acquireJobLock(process.argv[1], 'nightly').catch((error) => {
+      if (error.kind !== 'busy') throw error;
+    });
+    if (lock === undefined) continue;
+    mkdirSync(process.argv[1] + '/held');
+    await setImmediate();
+    rmdirSync(process.argv[1] + '/held');
+    await lock.release();
+    taken++;
+  }
+  console.log(taken);
+`;
+
+describe('a daemon, whose locks of jobs are names of one socket', () => {
+  let daemon: Lock;
+
+  beforeEach(async () => {
+    daemon = await acquireDaemonLock(state);
+  });
+
+  afterEach(() => daemon.release());
+
+  /** The lock, taken so often that it is a name of the daemon's socket. */
+  const lockOfDaemon = async () => {
+    await (await acquireJobLock(state, 'nightly')).release();
+    await (await acquireJobLock(state, 'nightly')).release();
+    return acquireJobLock(state, 'nightly');
+  };
+  /** So many processes take it, one after another; all but the last are killed. */
+  const heldAfter = async (count: number): Promise<ChildProcess> => {
+    const holder = startTaker();
+    expect(await holder.take()).toBe('taken');
+    if (count === 1) return holder.child;
+    await kill(holder.child);
+    return heldAfter(count - 1);
+  };
+  const namesOfLock = () => {
+    const folders = readdirSync(join(state, 'locks')).map((one) => join(state, 'locks', one));
+    return folders
+      .map((folder) => readdirSync(folder))
+      .toSorted((a, b) => (a.join() < b.join() ? -1 : 1));
+  };
+
+  test('has each against all others, whoever had it before', async () => {
+    const lock = await lockOfDaemon();
+    expect(namesOfLock()).toEqual([['1'], ['1', '2']]);
+    await expect(acquireJobLock(state, 'nightly')).rejects.toMatchObject(busy(process.pid));
+    expect(await startTaker().take()).toMatch(new RegExp(`^busy job nightly .* ${process.pid}$`));
+    await lock.release();
+    await lock.release();
+    // The second one has a number that the daemon does not count with.
+    for (const others of [1, 2]) {
+      const holder = await heldAfter(others);
+      await expect(acquireJobLock(state, 'nightly')).rejects.toMatchObject(busy(holder.pid));
+      await kill(holder);
+      await (await acquireJobLock(state, 'nightly')).release();
+    }
+    expect(namesOfLock()).toEqual([['1'], ['4']]);
+  });
+
+  test('has none any more as soon as it is killed', async () => {
+    await daemon.release();
+    for (let i = 0; i < 2; i++) {
+      const killed = startTaker(state, 'daemon');
+      expect(await killed.take()).toBe('taken');
+      await expect(acquireJobLock(state, 'nightly')).rejects.toMatchObject(busy(killed.child.pid));
+      await kill(killed.child);
+      const lock = await acquireJobLock(state, 'nightly');
+      await lock.release();
+    }
+    expect(await daemonOf(state)).toBeUndefined();
+  });
+
+  test('keeps those of runs that it could not end when it gives up its own', async () => {
+    const lock = await lockOfDaemon();
+    await daemon.release();
+    expect(await daemonOf(state)).toBeUndefined();
+    await expect(acquireJobLock(state, 'nightly')).rejects.toMatchObject(busy(process.pid));
+    const next = await acquireDaemonLock(state);
+    await expect(acquireJobLock(state, 'nightly')).rejects.toMatchObject(busy(process.pid));
+    await lock.release();
+    await (await lockOfDaemon()).release();
+    await next.release();
+  });
+
+  test('goes on where somebody has removed the locks meanwhile', async () => {
+    const lock = await lockOfDaemon();
+    rmSync(join(state, 'locks'), { recursive: true });
+    // The second one has the number that the daemon's had.
+    const holder = await heldAfter(2);
+    await lock.release();
+    await expect(acquireJobLock(state, 'nightly')).rejects.toMatchObject(busy(holder.pid));
+    await kill(holder);
+    await (await lockOfDaemon()).release();
+  });
+
+  test('never has one that another process has, while both take and release it', async () => {
+    const children = [1, 2].map(() =>
+      spawn(process.execPath, ['--input-type=module', '-e', repeater, state], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      }),
+    );
+    const counts = children.map(async (child) => {
+      let text = '';
+      for await (const chunk of child.stdout) text += chunk;
+      return Number(text);
+    });
+    let isOver = false;
+    const ended = Promise.all(counts).finally(() => {
+      isOver = true;
+    });
+    let taken = 0;
+    while (!isOver) {
+      const lock = await acquireJobLock(state, 'nightly').catch((error: Error) => {
+        expect(error).toMatchObject({ kind: 'busy' });
+        return undefined;
+      });
+      if (lock !== undefined) {
+        mkdirSync(join(state, 'held'));
+        await new Promise((resolve) => setImmediate(resolve));
+        rmdirSync(join(state, 'held'));
+        await lock.release();
+        taken++;
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(Math.min(taken, ...(await ended))).toBeGreaterThan(0);
   });
 });

@@ -8,7 +8,7 @@ import { FerryError } from '../core/errors.js';
 import type { Config, Job } from '../core/job.js';
 import type { Permit } from '../core/permit.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
-import type { PermitStore } from '../queue/job-permit.js';
+import type { PermitStore, PermitStoreOptions } from '../queue/job-permit.js';
 import { daemonOf } from '../state/lock.js';
 import { Logins } from '../workers/logins.js';
 import { remotesOf } from '../workers/run/run-job.js';
@@ -34,7 +34,7 @@ export interface RunPermits {
 }
 
 export interface RunPermitOptions {
-  readonly config: Pick<Config, 'queue'>;
+  readonly config: Pick<Config, 'queue' | 'name'>;
   /** The state folder of jobs.yml, in which its daemon runs. */
   readonly state: string;
   /** Whether the job is of jobs.yml: then it has a permit of its own. */
@@ -59,7 +59,7 @@ export async function openRunPermits(
   const source = await unlessAlone(() =>
     isEmbedded
       ? permitsOfDaemon(state, context)
-      : permitsOfStore({ url: config.queue, state, onWanted }, context),
+      : permitsOfStore({ url: config.queue, name: config.name, state, onWanted }, context),
   );
   if (source === undefined) return undefined;
   const { installation } = source;
@@ -133,7 +133,7 @@ async function saying<T>(text: string, work: () => Promise<T>, { output }: Conte
 }
 
 async function permitsOfStore(
-  options: { readonly url: string; readonly state: string; onWanted(permit: string): void },
+  options: Omit<PermitStoreOptions, 'onWarning'>,
   { output }: Context,
 ): Promise<PermitStore> {
   // Loaded only here, since the queue's library takes longer to load than all else.

@@ -7,6 +7,11 @@ import type { Remote } from './remote.js';
 /** The form of the name of a job, remote or worker. */
 export const namePattern = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 
+/** Whether workers may have this name: `ferryline-runs-names` is not the queue of any. */
+export function isWorkerName(text: string): boolean {
+  return namePattern.test(text) && text !== 'names';
+}
+
 /** One side of a job as written: a local path, or a path on a remote. */
 export interface Location {
   readonly remote: Remote | undefined;
@@ -145,6 +150,9 @@ export interface Starts {
   };
 }
 
+/** The name of an installation whose jobs.yml sets none. */
+export const defaultInstallation = 'ferryline';
+
 export interface Config {
   /** Absolute path of the file. */
   readonly file: string;
@@ -153,6 +161,8 @@ export interface Config {
   /** The limit of all jobs of a process together. */
   readonly bandwidth: Bandwidth | undefined;
   readonly queue: string;
+  /** The installation's name, which the names of its queues begin with. */
+  readonly name: string;
   readonly remotes: ReadonlyMap<string, Remote>;
   /** Names of remotes by the name of their group. */
   readonly groups: ReadonlyMap<string, readonly string[]>;

@@ -76,7 +76,7 @@ export function strangersAmong(workers: readonly KnownWorker[]): string | undefi
   const installations = installationsOf(workers);
   if (installations.length < 2) return undefined;
   const named = installations.map((group) => few(group.map(labelOf))).join('; ');
-  return `${installations.length} installations share the queue, since their jobs.yml have no job in common: ${named}; give each a queue of its own, such as another database in its URL`;
+  return `${installations.length} installations share the queue, since their jobs.yml have no job in common: ${named}; give one of them a "name" in its jobs.yml, or another database in the URL of its queue`;
 }
 
 /** `web-1 (process 4711)`. */

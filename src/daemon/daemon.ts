@@ -281,6 +281,7 @@ function openQueueOf(
 ): Promise<OpenQueue> {
   return openQueue({
     url: config.queue,
+    name: config.name,
     state,
     acknowledged,
     wait: waitQueue,

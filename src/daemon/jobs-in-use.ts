@@ -131,6 +131,8 @@ export class JobsInUse {
     const digest = await configDigestInTurns(next, homedir(), redact);
     if (next.queue !== this.#config.queue)
       log.warn('jobs.yml names another queue now; it takes effect after a restart');
+    if (next.name !== this.#config.name)
+      log.warn('jobs.yml names another installation now; it takes effect after a restart');
     if (next.stateDir !== this.#config.stateDir)
       log.warn('jobs.yml names another stateDir now; it takes effect after a restart');
     this.#config = next;

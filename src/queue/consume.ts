@@ -83,7 +83,7 @@ class RunConsumer implements Consumer {
     this.#options = options;
     this.#fetchers = options.workers.map(
       (worker) =>
-        new Fetcher(store, runsQueueName(worker), {
+        new Fetcher(store, runsQueueName(store, worker), {
           mostDeaths: mostWorkerDeaths,
           backoff: (error) => (error instanceof Retry ? error.afterMs : 1000),
           onError: options.onError,

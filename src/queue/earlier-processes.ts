@@ -9,12 +9,12 @@ import type { Store } from './store/store.js';
 
 /** Where each is connected from, as `host:port`; '' where the store does not say. Empty where the store does not list its clients. */
 export async function earlierProcesses(
-  store: Pick<Store, 'kind' | 'options' | 'backend'>,
+  store: Pick<Store, 'kind' | 'options' | 'backend' | 'queueName'>,
 ): Promise<string[]> {
   if (store.kind === 'embedded') return [];
   const options = store.options();
   const queue = new Queue(
-    'ferryline-signals',
+    store.queueName('signals'),
     { ...options, skipMetasUpdate: true },
     store.backend,
   );

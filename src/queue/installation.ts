@@ -30,12 +30,12 @@ const entryId = 'installation';
  * then, `config` for a store with the mark of a newer layout, `network`. A store that was emptied gets back the id that it `lost`.
  */
 export async function installationOf(
-  store: Pick<Store, 'kind' | 'options' | 'backend'>,
+  store: Pick<Store, 'kind' | 'options' | 'backend' | 'queueName'>,
   onError: (error: Error) => void,
   lost?: string,
 ): Promise<string> {
   const queue = new Queue<StoreRecord>(
-    'ferryline-installation',
+    store.queueName('installation'),
     { ...store.options(), ...keepEvents(10) },
     store.backend,
   );

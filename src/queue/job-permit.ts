@@ -54,8 +54,10 @@ export interface PermitStore extends Pick<Permits, 'take'> {
   close(): Promise<void>;
 }
 
-interface PermitStoreOptions {
+export interface PermitStoreOptions {
   readonly url: string;
+  /** The installation's. */
+  readonly name: string;
   /** The state folder, which remembers the queue it used last. */
   readonly state: string;
   /** Another process waits for a permit of that name. */
@@ -65,12 +67,12 @@ interface PermitStoreOptions {
 
 /** Errors: `network` when the store can't be reached, `config` for one that must not be used as it is. */
 export async function openPermitStore(options: PermitStoreOptions): Promise<PermitStore> {
-  const { url, state, onWanted, onWarning } = options;
+  const { url, name, state, onWanted, onWarning } = options;
   const onTrouble = (error: Error | undefined) => {
     if (error !== undefined) onWarning(`the queue: ${error.message}`);
   };
   // Its kind has no folder.
-  const store = await openStore({ url, folder: '', onTrouble, onWarning });
+  const store = await openStore({ url, name, folder: '', onTrouble, onWarning });
   const onError = (error: Error) => store.suspect(error);
   const failed = async (error: unknown): Promise<never> => {
     await store.close().catch(() => {});
@@ -81,7 +83,11 @@ export async function openPermitStore(options: PermitStoreOptions): Promise<Perm
   signals.on('wanted', ({ permit }) => onWanted(permit));
   const permits = openPermits(store, signals, onError);
   const activeRun = async (job: string, worker: string | undefined) => {
-    const queue = new Queue<RunRequest>(runsQueueName(worker), store.options(), store.backend);
+    const queue = new Queue<RunRequest>(
+      runsQueueName(store, worker),
+      store.options(),
+      store.backend,
+    );
     queue.on('error', onError);
     try {
       const entries = await answered(queue.getJobs(['active']));

@@ -20,6 +20,8 @@ import { openWorkers, type Workers } from './workers.js';
 
 export interface OpenQueueOptions {
   readonly url: string;
+  /** The installation's. */
+  readonly name: string;
   /** The state folder. */
   readonly state: string;
   /** What this process acknowledged, also on a queue that it opened before. */
@@ -128,14 +130,14 @@ class Outages {
 }
 
 async function connect(
-  { url, state, wait, signal, onNote, onWarning, onBroken }: OpenQueueOptions,
+  { url, name, state, wait, signal, onNote, onWarning, onBroken }: OpenQueueOptions,
   onTrouble: (error: Error | undefined) => void,
 ): Promise<Store> {
   const until = performance.now() + wait;
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 5000)) {
     try {
       const folder = queueFolder(state);
-      return await openStore({ url, folder, onTrouble, onWarning, onNote, onBroken });
+      return await openStore({ url, name, folder, onTrouble, onWarning, onNote, onBroken });
     } catch (thrown) {
       const error = asFerryError(thrown);
       const leftMs = until - performance.now();

@@ -44,7 +44,7 @@ export async function openPauses(options: PausesOptions): Promise<Pauses> {
   const { store, state, onError } = options;
   const { onWarning = (message: string) => onError(new Error(message)) } = options;
   const queue = new Queue<PauseState & Payload & { job: string }>(
-    'ferryline-pauses',
+    store.queueName('pauses'),
     { ...store.options(), ...keepEvents(10) },
     store.backend,
   );

@@ -110,7 +110,7 @@ class PermitQueue {
     this.#options = options;
     // A permit is never given up, however many of its holders die.
     const { onError } = options;
-    this.#fetcher = new Fetcher(store, `ferryline-permits-${name}`, {
+    this.#fetcher = new Fetcher(store, store.queueName(`permits-${name}`), {
       mostDeaths: unlimited,
       onError,
     });

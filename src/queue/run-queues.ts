@@ -7,8 +7,8 @@ import { keepEvents, type Store } from './store/store.js';
 
 export type RunEntry = Entry<RunRequest, Report>;
 
-export function runsQueueName(worker: string | undefined): string {
-  return worker === undefined ? 'ferryline-runs' : `ferryline-runs-${worker}`;
+export function runsQueueName(store: Store, worker: string | undefined): string {
+  return store.queueName(worker === undefined ? 'runs' : `runs-${worker}`);
 }
 
 /** A queue of runs, opened. */
@@ -30,7 +30,7 @@ export class RunQueues {
     this.#store = store;
     this.#onError = onError;
     this.#names = new Queue<{ worker: string }>(
-      'ferryline-runs-names',
+      this.#store.queueName('runs-names'),
       { ...store.options(), ...keepEvents(10) },
       store.backend,
     );
@@ -43,7 +43,7 @@ export class RunQueues {
     const known = this.#opened.get(worker);
     if (known !== undefined) return known;
     const queue = new Queue<RunRequest, Report>(
-      runsQueueName(worker),
+      runsQueueName(this.#store, worker),
       { ...this.#store.options(), ...keepEvents(10) },
       this.#store.backend,
     );

@@ -47,7 +47,7 @@ const embedded = new WeakMap<Store, EventEmitter>();
 export async function openSignals(store: Store, onError: (error: Error) => void): Promise<Signals> {
   if (store.kind === 'embedded') return embeddedSignals(store);
   // Layout 1's was `ferryline-signals`: its processes are known by listening there.
-  const name = 'ferryline-messages';
+  const name = store.queueName('messages');
   const producer = new QueueEventsProducer(name, store.options(), store.backend);
   const events = new QueueEvents(name, store.options(), store.backend);
   producer.on('error', onError);

@@ -59,7 +59,6 @@ export interface Slots {
   close(): Promise<void>;
 }
 
-const queueName = 'ferryline-slots';
 /** The newest ended slots that lists look at, over all jobs. */
 const mostListed = 5000;
 /** Entries that outlived their job's schedule are removed after this time, seconds. */
@@ -74,6 +73,7 @@ function idOf(job: string, slot: number): string {
 }
 
 export function openSlots(store: Store, onError: (error: Error) => void): Slots {
+  const queueName = store.queueName('slots');
   const queue = new Queue<SlotRequest, SlotEnd>(
     queueName,
     { ...store.options(), ...keepEvents(10) },

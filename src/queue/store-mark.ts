@@ -61,7 +61,7 @@ class SharedMark implements StoreMark {
     this.#store = store;
     this.#wasUsed = wasUsed;
     this.#queue = new Queue<Mark>(
-      'ferryline-mark',
+      this.#store.queueName('mark'),
       { ...store.options(), ...keepEvents(10) },
       store.backend,
     );

@@ -63,7 +63,7 @@ class SharedWorkers implements Workers {
   constructor(store: Store, onError: (error: Error) => void) {
     this.#store = store;
     this.#queue = new Queue<Entry>(
-      'ferryline-workers',
+      this.#store.queueName('workers'),
       { ...store.options(), ...keepEvents(10) },
       store.backend,
     );

@@ -48,7 +48,7 @@ test('processes without a job in common are two installations, which are named i
     process('older'),
   ];
   expect(warningsOfWorkers(all, [], [])).toEqual([
-    '2 installations share the queue, since their jobs.yml have no job in common: test-1 (process 22); prod-1 (process 21), prod-3 (process 23), prod-2 (process 24); give each a queue of its own, such as another database in its URL',
+    '2 installations share the queue, since their jobs.yml have no job in common: test-1 (process 22); prod-1 (process 21), prod-3 (process 23), prod-2 (process 24); give one of them a "name" in its jobs.yml, or another database in the URL of its queue',
   ]);
   expect(warningsOfWorkers(all.slice(3), [], [])[0]).toMatch(/^processes go by different jobs/);
 });

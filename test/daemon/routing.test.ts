@@ -7,6 +7,8 @@ import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { type NamedDaemon, startDaemonNamed } from '../kit/daemons/named-daemon.js';
 import { remoteIn } from '../kit/scene.js';
+import type { Redis } from '../kit/servers/redis.js';
+import { sharedStores, storeForTest } from '../kit/servers/stores.js';
 
 test('a run moves when jobs.yml no longer asks for its worker, over a reload and over a restart', async ({
   sshd,
@@ -113,3 +115,44 @@ test('two installations on one queue: each is named to the other, and their runs
       expect(await daemon.endOf(run)).toMatchObject({ job, outcome: 'succeeded' });
   await Promise.all([prod.stop(), trial.stop()]);
 }, 90_000);
+
+for (const [kind, start] of sharedStores)
+  test(`two installations with names of their own share a ${kind}, with a job of the same name`, async ({
+    sshd,
+    scene,
+  }) => {
+    scene.writeHere({ a: 'one' });
+    const store = await storeForTest(start);
+    const daemons = [];
+    for (const name of ['ferryline', 'trial']) {
+      await writeJobs(scene.cwd, {
+        name,
+        remotes: { archive: { ...remoteIn(sshd), maxSessions: 1 } },
+        jobs: { job: { operation: 'push', from: './data', to: `archive:${scene.place}/${name}` } },
+      });
+      const config = join(scene.cwd, `${name}.yml`);
+      copyFileSync(join(scene.cwd, 'jobs.yml'), config);
+      daemons.push(await startDaemonNamed(scene, name, store.url, { config }));
+    }
+    const [ours, trial] = daemons as [NamedDaemon, NamedDaemon];
+    // The other one's pause is not theirs.
+    expect((await trial.cli(['pause', 'job'])).code).toBe(0);
+    for (const run of [await ours.enqueue(), await ours.enqueue()])
+      expect(await ours.endOf(run)).toMatchObject({ outcome: 'succeeded' });
+    expect(await trial.runs()).toEqual([]);
+    expect((await trial.cli(['resume', 'job'])).code).toBe(0);
+    expect(await trial.endOf(await trial.enqueue())).toMatchObject({ outcome: 'succeeded' });
+    for (const daemon of daemons) {
+      expect((await daemon.cli(['status', '--json'])).events[0]).not.toHaveProperty('warnings');
+      expect(daemon.stderr()).not.toMatch(/installations share the queue/);
+    }
+    if (!('database' in store)) return;
+    const keys = await (store as Redis).command('--raw', 'keys', '*');
+    const names = new Set(
+      keys
+        .trim()
+        .split('\n')
+        .map((key) => /^bull:(\w+)-/.exec(key)?.[1]),
+    );
+    expect([...names].sort()).toEqual(['ferryline', 'trial']);
+  }, 90_000);

@@ -25,6 +25,7 @@ async function warningAt(url: string, state: string): Promise<string | undefined
   let warning: string | undefined;
   const permits = await openPermitStore({
     url,
+    name: 'ferryline',
     state,
     onWanted: () => {},
     onWarning(message) {

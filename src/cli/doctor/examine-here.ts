@@ -81,7 +81,7 @@ async function configFile({ file, jobs, remotes, warnings }: Config): Promise<Fi
   };
 }
 
-async function queue({ queue: url }: Config, state: string): Promise<Finding> {
+async function queue({ queue: url, name }: Config, state: string): Promise<Finding> {
   if (storeKind(url) === 'embedded') {
     const daemon = await daemonOf(state);
     return {
@@ -93,6 +93,7 @@ async function queue({ queue: url }: Config, state: string): Promise<Finding> {
   const warnings: string[] = [];
   const store = await openStore({
     url,
+    name,
     folder: queueFolder(state),
     onTrouble: () => {},
     onWarning: (text) => warnings.push(text),

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { aborted } from '../../core/abort.js';
 import { Cancelled, FerryError } from '../../core/errors.js';
-import { namePattern } from '../../core/job.js';
+import { isWorkerName } from '../../core/job.js';
 import { escapeText } from '../../core/text.js';
 import { type DaemonOptions, queueBroken, startDaemon } from '../../daemon/daemon.js';
 import type { ReadConfig } from '../../daemon/jobs-in-use.js';
@@ -125,10 +125,10 @@ function waitOf(text = '60s'): number {
 
 /** Rejects a name that no job can ask for: its worker would wait forever. */
 function namesOf(names: readonly string[] = []): readonly string[] {
-  const wrong = names.find((name) => !namePattern.test(name));
+  const wrong = names.find((name) => !isWorkerName(name));
   if (wrong === undefined) return [...new Set(names)];
   throw new FerryError('config', `--worker does not take "${escapeText(wrong)}"`, {
-    hint: 'give a name: a letter, then up to 63 letters, digits, ".", "_" or "-"',
+    hint: 'give a name: a letter, then up to 63 letters, digits, ".", "_" or "-"; "names" is taken',
   });
 }
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { cronFields, cronNames, isAtStart } from '../../core/cron.js';
 import { bareHost, isIPv6 } from '../../core/host.js';
 import { parseHours } from '../../core/hours.js';
-import { namePattern } from '../../core/job.js';
+import { isWorkerName, namePattern } from '../../core/job.js';
 import { parseQueueUrl } from '../../core/queue-url.js';
 import { remembered } from '../../core/remember.js';
 import { ourValue, type WordPlace } from './foreign-words.js';
@@ -65,6 +65,19 @@ export const oneOf = <const T extends readonly string[]>(key: string, allowed: T
 export const name = z
   .string()
   .regex(namePattern, 'must be a name: a letter, then up to 63 letters, digits, ".", "_" or "-"')
+  .register(kinds, { words: 'a name' });
+
+/** One that its queues begin with, up to the first "-": no two installations have a queue in common. */
+export const installationName = z
+  .string()
+  .regex(
+    /^[A-Za-z][A-Za-z0-9_]{0,31}$/,
+    'must be a name: a letter, then up to 31 letters, digits or "_"',
+  )
+  .register(kinds, { words: 'a name without "-" and "."' });
+
+export const workerName = name
+  .refine(isWorkerName, 'is a name that ferryline uses itself; choose another')
   .register(kinds, { words: 'a name' });
 
 export const oneOrMore = <T extends z.ZodType>(item: T, what: string) => {

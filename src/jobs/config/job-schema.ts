@@ -10,7 +10,6 @@ import {
   longestAge,
   longestWait,
   mode,
-  name,
   oneOf,
   oneOrMore,
   patterns,
@@ -19,6 +18,7 @@ import {
   shareOrCount,
   size,
   timezone,
+  workerName,
 } from './fields.js';
 import { planned } from './planned.js';
 
@@ -137,7 +137,7 @@ const jobShape = {
       'How long the size and mtime of a file must stay the same before it is copied; 0s: copy at once. Watched jobs only. Default: 2s.',
     )
     .meta({ examples: ['10s'] }),
-  worker: name
+  worker: workerName
     .optional()
     .describe(
       'Name of the workers that may take the job (ferryline start --worker NAME). Default: any worker.',

@@ -3,7 +3,7 @@
  * check what depends on several keys. Pure: files and variables are passed in.
  */
 import { dirname } from 'node:path';
-import type { Config } from '../../core/job.js';
+import { type Config, defaultInstallation } from '../../core/job.js';
 import type { Remote } from '../../core/remote.js';
 import { sharedDestinations } from './checks.js';
 import { type ConfigText, parseDocuments } from './documents.js';
@@ -139,6 +139,7 @@ export function loadConfig(text: string, context: LoadContext): Config {
     stateDir: raw.stateDir === undefined ? undefined : localPath(raw.stateDir, user),
     bandwidth: normaliseBandwidth(raw.bandwidth),
     queue: chosenQueue,
+    name: raw.name ?? defaultInstallation,
     remotes: usable,
     groups,
     jobs,

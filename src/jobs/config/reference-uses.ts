@@ -43,6 +43,7 @@ export const uses: readonly Use[] = [
       'defaults.remotes',
       'defaults.jobs',
       'groups',
+      'name',
       'remotes.jump',
       'jobs.worker',
     ],

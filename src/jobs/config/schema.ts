@@ -6,7 +6,16 @@
  */
 import { z } from 'zod';
 import { forEditors } from './editor-schema.js';
-import { bandwidth, line, name, oneOrMore, queue, secretCommand, section } from './fields.js';
+import {
+  bandwidth,
+  installationName,
+  line,
+  name,
+  oneOrMore,
+  queue,
+  secretCommand,
+  section,
+} from './fields.js';
 import { job, jobDefaults } from './job-schema.js';
 import { planned } from './planned.js';
 import { remote, remoteDefaults } from './remote-schema.js';
@@ -19,6 +28,12 @@ export const config = section(
         'Where the queue of runs is stored: embedded, redis://…, rediss://…, redis+sentinel://…, redis+cluster://… or postgres://…; the variable FERRYLINE_QUEUE overrides it. Default: embedded.',
       )
       .meta({ default: 'embedded', examples: ['redis://queue.example:6379'] }),
+    name: installationName
+      .optional()
+      .describe(
+        'Name of the installation, which all its queues on a Redis or PostgreSQL begin with: two installations of different names can share one. Default: ferryline.',
+      )
+      .meta({ default: 'ferryline', examples: ['acme'] }),
     stateDir: line
       .optional()
       .describe(
@@ -75,7 +90,6 @@ export const config = section(
         'Commands that print secrets, each as a list of the program and its arguments, without a shell. "${secret:NAME}" in a password or passphrase runs one at each login and takes what it prints. Default: none.',
       )
       .meta({ examples: [{ bank: ['vault', 'kv', 'get', '-field=pw', 'kv/bank'] }] }),
-    name: planned("the installation's name, part of every name in the queue."),
     api: planned('address, tokens and roles of the API and the page.'),
     notify: planned('channels that are notified of failures and recoveries.'),
     heartbeat: planned(

@@ -23,9 +23,10 @@ const blockSeconds = 5;
 /** What the names of all keys begin with; BullMQ's own default, and in a Cluster the same as a hash tag. */
 const [prefix, clusterPrefix] = ['bull', '{bull}'];
 
-/** Connects. Errors: `auth`, `config`, `network`. */
+/** Connects. `pulse` names the key that is written to see whether the server takes writes. Errors: `auth`, `config`, `network`. */
 export async function openRedis(
   url: string,
+  pulse: string,
   listener: StoreListener,
   reachability: Reachability,
 ): Promise<OpenedStore> {
@@ -35,7 +36,7 @@ export async function openRedis(
   const client = clientFor(address);
   const keys = address.cluster === undefined ? prefix : clusterPrefix;
   // A key like those of the queues, so that one rule for a user of Redis covers all.
-  const pulseKey = `${keys}:ferryline-pulse`;
+  const pulseKey = `${keys}:${pulse}`;
   let lastError: Error | undefined;
   failWhileAway(client, () => awayError(lastError));
   if (client instanceof Redis) sendTogether(client);

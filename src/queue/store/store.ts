@@ -4,12 +4,15 @@
  */
 import type { ConnectionOptions, QueueOptions } from 'bullmq';
 import { FerryError } from '../../core/errors.js';
+import { defaultInstallation } from '../../core/job.js';
 import { parseQueueUrl } from '../../core/queue-url.js';
 import type { OpenedStore, StoreKind, StoreListener } from './opened-store.js';
 import { Reachability } from './reachability.js';
 
 /** What BullMQ's classes need to run on a store, and what they report to it. */
 export interface Store extends OpenedStore {
+  /** The name of a queue of this installation, such as `ferryline-runs` for `runs`. */
+  queueName(part: string): string;
   /** An object on the store reported an error: looks at once whether the store can be reached, and warns of an error with another reason. */
   suspect(error: Error): void;
 }
@@ -24,6 +27,8 @@ interface StoreOptions extends StoreListener {
   readonly url: string;
   /** The folder of an embedded store. */
   readonly folder: string;
+  /** The installation's name, which all its queues begin with; an embedded store has only one. */
+  readonly name?: string;
 }
 
 export function storeKind(url: string): StoreKind {
@@ -34,10 +39,16 @@ export function storeKind(url: string): StoreKind {
 /** Connects. Errors: `auth`, `config` for a store that must not be used as it is, `network` for one that can't be reached. */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const reachability = new Reachability(options);
-  const store = await openKind(options, reachability);
+  const isShared = storeKind(options.url) !== 'embedded';
+  const name = (isShared && options.name) || defaultInstallation;
+  const queueName = (part: string) => `${name}-${part}`;
+  const store = await openKind(options, reachability, queueName);
   reachability.begin(store.ping);
   return {
     ...store,
+    // Two installations on one server are two stores.
+    address: name === defaultInstallation ? store.address : `${store.address} ${name}`,
+    queueName,
     suspect: (error) => reachability.suspect(error),
     close() {
       reachability.end();
@@ -46,12 +57,21 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   };
 }
 
-async function openKind(options: StoreOptions, reachability: Reachability): Promise<OpenedStore> {
+async function openKind(
+  options: StoreOptions,
+  reachability: Reachability,
+  queueName: Store['queueName'],
+): Promise<OpenedStore> {
   switch (storeKind(options.url)) {
     case 'embedded':
       return openEmbedded(options);
     case 'redis':
-      return (await import('./redis.js')).openRedis(urlOf(options.url), options, reachability);
+      return (await import('./redis.js')).openRedis(
+        urlOf(options.url),
+        queueName('pulse'),
+        options,
+        reachability,
+      );
     case 'postgres':
       return (await import('./postgres.js')).openPostgres(
         urlOf(options.url),

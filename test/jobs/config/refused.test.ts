@@ -12,7 +12,7 @@ describe('what is refused', () => {
     [
       'zzz: {}',
       [
-        '1:1 zzz: unknown key; allowed: queue, stateDir, bandwidth, remotes, groups, defaults, jobs',
+        '1:1 zzz: unknown key; allowed: queue, name, stateDir, bandwidth, remotes, groups, defaults, jobs',
       ],
     ],
     ['jobs: {}\njobs: {}', ['2:1 jobs: this key appears twice']],
@@ -96,6 +96,9 @@ describe('what is refused', () => {
     [withJob('watch: { rescn: 1s }'), ['jobs.x.watch.rescn: unknown key; did you mean "rescan"?']],
     [withJob('watch: yes'), ['must be true, false, or a map']],
     [withJob('worker: a b'), ['jobs.x.worker: must be a name']],
+    [withJob('worker: names'), ['jobs.x.worker: "names" is a name that ferryline uses itself']],
+    ['name: a-b', ['1:7 name: must be a name: a letter, then up to 31']],
+    ['name: ferryline-runs', ['1:7 name: must be a name']],
     [withJob('minSize: 2KiB, maxSize: 1KiB'), ['jobs.x.maxSize: is less than minSize']],
     [withJob('minAge: 2d, maxAge: 1d'), ['jobs.x.maxAge: is less than minAge']],
     [withJob('after: { archive: ./a/done }'), ['jobs.x.after.archive: overlaps "from"']],

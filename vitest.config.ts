@@ -42,7 +42,7 @@ export default defineConfig({
           name: 'openssh',
           include: ['test/e2e/**/*.test.ts'],
           // Passwords, passphrases and jump hosts of jobs.yml are refused there.
-          exclude: ['test/e2e/logins.test.ts'],
+          exclude: ['test/e2e/logins.test.ts', 'test/e2e/locked-keys.test.ts'],
           globalSetup: ['test/kit/setup.ts'],
           env: { FERRYLINE_TEST_TRANSPORT: 'openssh' },
         },

@@ -7,17 +7,17 @@ import type { Output } from './show/output.js';
 type Terminal = Pick<NodeJS.Process, 'stdin' | 'stderr' | 'pid' | 'kill'>;
 
 /** Undefined where nobody can be asked: stdin or stderr is no terminal. What has opened a key counts for the whole command. */
-export function passphraseAsker(terminal: Terminal, { block }: Output): AskPassphrase | undefined {
+export function passphraseAsker(terminal: Terminal, output: Output): AskPassphrase | undefined {
   if (!terminal.stdin.isTTY || !terminal.stderr.isTTY) return undefined;
   /** By the key's path. */
   const known = new Map<string, string>();
 
   const question = async (words: string, signal: AbortSignal) => {
-    block?.hold();
+    output.hold();
     try {
       return await readHidden(terminal, words, signal);
     } finally {
-      block?.release();
+      output.release();
     }
   };
 

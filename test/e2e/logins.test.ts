@@ -1,24 +1,15 @@
 /** Ways to log in: jump host, password, passphrase, agent; and that no secret is shown. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished } from 'vitest';
 import { test as base, forFile, started } from '../kit/base.js';
-import type { Result } from '../kit/daemons/cli.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 import { readTree } from '../kit/files/tree.js';
-import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { openScene, remoteIn } from '../kit/scene.js';
+import { expectSecretFree } from '../kit/secret-free.js';
 import { startInProcess } from '../kit/servers/in-process.js';
 import { makeKey } from '../kit/servers/keys.js';
 import { startProftpd } from '../kit/servers/proftpd.js';
@@ -28,11 +19,6 @@ const passphrase = 'canary passphrase 7f3a';
 const password = 'canary-password-9c1e';
 
 const test = base
-  .extend(
-    'locked',
-    forFile,
-    started(() => startSshd({ passphrase })),
-  )
   .extend(
     'server',
     forFile,
@@ -44,25 +30,6 @@ const test = base
   );
 
 const tree = { 'a.txt': 'a', 'b/c.txt': 'c' };
-
-/** All files below a folder, with their paths, as one text. */
-function everything(folder: string): string {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map((name) => join(folder, name))
-    .filter((path) => statSync(path).isFile())
-    .map((path) => `${path}\n${readFileSync(path, 'latin1')}`)
-    .join('\n');
-}
-
-/** No secret is in the output or in the state folder. */
-function expectSecretFree(scene: Scene, result: Result, secret: string): void {
-  const seen = [result.stdout, result.stderr, everything(join(scene.cwd, '.state'))].join('\n');
-  const forms = [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')];
-  for (const form of [...forms, Buffer.from(secret).toString('hex')])
-    expect(seen).not.toContain(form);
-  // the search can find it: the transcript is there
-  if (result.stderr.includes('command:')) expect(seen).toContain('logg');
-}
 
 test('a jump host: a login on each, both counted, both host keys checked', async ({
   sshd,
@@ -189,106 +156,6 @@ describe('a password', () => {
       expect(result.stdout + result.stderr).not.toContain(passphrase);
     }
   });
-});
-
-describe('an encrypted key', () => {
-  test('opens with its passphrase', async ({ locked }) => {
-    const scene = await openScene(locked);
-    scene.writeHere(tree);
-    await scene.jobs({}, { auth: { key: locked.keyFile, passphrase } });
-    const result = await scene.run('-vv');
-    expect(result.code).toBe(0);
-    expectSecretFree(scene, result, passphrase);
-    expect(readTree(scene.there())).toEqual(tree);
-  });
-
-  /** Runs jobs on a terminal; `asked` may type at each question, and knows the process. */
-  async function onTerminal(
-    scene: Scene,
-    jobs: string,
-    asked: (type: (text: string) => void, pid: number) => void,
-  ): Promise<{ shown: string; code: number | null }> {
-    const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-    const command = `echo "process $$"; exec '${process.execPath}' '${main}' run ${jobs}`;
-    const child = spawn('script', ['-qefc', command, '/dev/null'], {
-      cwd: scene.cwd,
-      env: { PATH: process.env.PATH, HOME: scene.cwd },
-    });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    const closed = once(child, 'close');
-    let shown = '';
-    for await (const data of child.stdout) {
-      shown += data;
-      const [, pid] = /^process (\d+)/.exec(shown) ?? [];
-      if (/passphrase of the key \S+: $/.test(shown))
-        asked((text) => child.stdin.write(text), Number(pid));
-    }
-    const [code] = await closed;
-    return { shown, code };
-  }
-
-  test('is asked for on a terminal, without showing it; a wrong one is not used again', async ({
-    locked,
-  }) => {
-    const scene = await openScene(locked);
-    scene.writeHere(tree);
-    const job = { operation: 'push', from: './data', to: `archive:${scene.place}` };
-    await writeJobs(scene.cwd, {
-      remotes: { archive: remoteIn(locked) },
-      jobs: { first: job, second: job },
-    });
-    const answers = ['canary one', 'canary two', 'canary three', passphrase];
-    const { shown, code } = await onTerminal(scene, 'first second', (type) =>
-      type(`${answers.shift()}\r`),
-    );
-    expect([code, answers]).toEqual([5, []]);
-    expect(shown.match(/that is not it; passphrase of the key/g)).toHaveLength(2);
-    expect(shown).toContain('succeeded');
-    expect(shown).not.toContain('canary');
-    expect(readTree(scene.there())).toEqual(tree);
-  });
-
-  test.for([
-    ['Ctrl-C', 130, {}, (type: (text: string) => void) => type('\x03')],
-    ['SIGTERM', 143, {}, (_: unknown, pid: number) => process.kill(pid, 'SIGTERM')],
-    ['the timeout of the job', 3, { timeout: '1s' }, () => {}],
-  ] as const)(
-    'at its question %s ends the run, whatever other keys there are',
-    async ([_, exitCode, rules, end], { locked }) => {
-      const scene = await openScene(locked);
-      scene.writeHere(tree);
-      mkdirSync(join(scene.cwd, '.ssh'), { mode: 0o700 });
-      for (const type of ['ed25519', 'ecdsa'] as const)
-        makeKey(join(scene.cwd, `.ssh/id_${type}`), type, passphrase);
-      // the default keys
-      await scene.jobs(rules, { auth: undefined });
-      const { shown, code } = await onTerminal(scene, 'job', end);
-      expect([code, shown.match(/passphrase of the key/g)]).toEqual([
-        exitCode,
-        [expect.anything()],
-      ]);
-    },
-  );
-
-  test.for([
-    ['none', undefined],
-    ['a wrong one', 'canary wrong passphrase'],
-  ] as const)(
-    'with %s: distinguished from a refused login, without the passphrase',
-    async ([_, wrong], { locked }) => {
-      const scene = await openScene(locked);
-      scene.writeHere(tree);
-      const auth = { key: locked.keyFile, ...(wrong === undefined ? {} : { passphrase: wrong }) };
-      await scene.jobs({}, { auth });
-      const before = locked.connections();
-      const result = await scene.run('-vv');
-      expect([2, 5]).toContain(result.code);
-      expect(result.report.error.message).toMatch(/passphrase/i);
-      expect(result.report.error.hint).toEqual(expect.any(String));
-      if (wrong !== undefined) expectSecretFree(scene, result, wrong);
-      expect(locked.connections()).toBe(before);
-    },
-  );
 });
 
 describe('an agent', () => {

@@ -40,6 +40,8 @@ export class Output implements OutputOptions {
   #redact: Redact = redactor([]);
   #lastExitCode: unknown;
   #buffered = '';
+  /** What is kept back; undefined: nothing has to be. */
+  #held: [stream: NodeJS.WriteStream, text: string][] | undefined;
   #flushScheduled = false;
 
   constructor(
@@ -90,8 +92,22 @@ export class Output implements OutputOptions {
   /** A line on stderr, always. */
   alert(line: string): void {
     this.#flushData();
-    this.block?.clear();
-    this.#streams.stderr.write(`${this.#begin()}${this.#redact(line)}\n`);
+    this.#send(this.#streams.stderr, `${this.#begin()}${this.#redact(line)}\n`);
+  }
+
+  /** Keeps what is written back from the terminal until `release`: a person is asked something there. */
+  hold(): void {
+    this.#flushData();
+    this.block?.hold();
+    this.#held ??= [];
+  }
+
+  /** Writes what was kept back. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    this.block?.release();
+    for (const [stream, text] of held) this.#send(stream, text);
   }
 
   /** An error for people: what and where, why, what next. */
@@ -118,6 +134,7 @@ export class Output implements OutputOptions {
   /** Writes what is buffered and restores the terminal. */
   flush(): void {
     this.#flushData();
+    this.release();
     this.block?.end();
   }
 
@@ -135,7 +152,15 @@ export class Output implements OutputOptions {
     if (this.#buffered === '') return;
     const text = this.#buffered;
     this.#buffered = '';
+    this.#send(this.#streams.stdout, text);
+  }
+
+  #send(stream: NodeJS.WriteStream, text: string): void {
+    if (this.#held !== undefined && stream.isTTY) {
+      this.#held.push([stream, text]);
+      return;
+    }
     this.block?.clear();
-    this.#streams.stdout.write(text);
+    stream.write(text);
   }
 }

@@ -1,0 +1,152 @@
+/** Keys with a passphrase: given, or asked for on a terminal. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished } from 'vitest';
+import { test as base, forFile, started } from '../kit/base.js';
+import { writeJobs } from '../kit/daemons/cli.js';
+import { eventually } from '../kit/daemons/daemon.js';
+import { readTree } from '../kit/files/tree.js';
+import { openScene, remoteIn, type Scene } from '../kit/scene.js';
+import { expectSecretFree } from '../kit/secret-free.js';
+import { makeKey } from '../kit/servers/keys.js';
+import { startProxy } from '../kit/servers/proxy.js';
+import { startSshd } from '../kit/servers/sshd.js';
+
+const passphrase = 'canary passphrase 7f3a';
+
+const test = base.extend(
+  'locked',
+  forFile,
+  started(() => startSshd({ passphrase })),
+);
+
+const tree = { 'a.txt': 'a', 'b/c.txt': 'c' };
+
+describe('an encrypted key', () => {
+  test('opens with its passphrase', async ({ locked }) => {
+    const scene = await openScene(locked);
+    scene.writeHere(tree);
+    await scene.jobs({}, { auth: { key: locked.keyFile, passphrase } });
+    const result = await scene.run('-vv');
+    expect(result.code).toBe(0);
+    expectSecretFree(scene, result, passphrase);
+    expect(readTree(scene.there())).toEqual(tree);
+  });
+
+  /** Runs jobs on a terminal; `asked` may type at each question, and knows the process. */
+  async function onTerminal(
+    scene: Scene,
+    jobs: string,
+    asked: (type: (text: string) => void, pid: number) => void,
+  ): Promise<{ shown: string; code: number | null }> {
+    const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+    const command = `echo "process $$"; exec '${process.execPath}' '${main}' run ${jobs}`;
+    const child = spawn('script', ['-qefc', command, '/dev/null'], {
+      cwd: scene.cwd,
+      env: { PATH: process.env.PATH, HOME: scene.cwd },
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const closed = once(child, 'close');
+    let shown = '';
+    for await (const data of child.stdout) {
+      shown += data;
+      const [, pid] = /^process (\d+)/.exec(shown) ?? [];
+      if (/passphrase of the key \S+: $/.test(shown))
+        asked((text) => child.stdin.write(text), Number(pid));
+    }
+    const [code] = await closed;
+    return { shown, code };
+  }
+
+  test('is asked for on a terminal, without showing it; a wrong one is not used again', async ({
+    locked,
+  }) => {
+    const scene = await openScene(locked);
+    scene.writeHere(tree);
+    const job = { operation: 'push', from: './data', to: `archive:${scene.place}` };
+    await writeJobs(scene.cwd, {
+      remotes: { archive: remoteIn(locked) },
+      jobs: { first: job, second: job },
+    });
+    const answers = ['canary one', 'canary two', 'canary three', passphrase];
+    const { shown, code } = await onTerminal(scene, 'first second', (type) =>
+      type(`${answers.shift()}\r`),
+    );
+    expect([code, answers]).toEqual([5, []]);
+    expect(shown.match(/that is not it; passphrase of the key/g)).toHaveLength(2);
+    expect(shown).toContain('succeeded');
+    expect(shown).not.toContain('canary');
+    expect(readTree(scene.there())).toEqual(tree);
+  });
+
+  test('what other sessions say meanwhile is shown after the answer', async ({ sshd, locked }) => {
+    const scene = await openScene(locked);
+    scene.writeHere(tree);
+    const place = `other-${scene.place}`;
+    const proxy = await startProxy(sshd.port);
+    onTestFinished(() => proxy.stop());
+    proxy.pause();
+    const { host, port } = proxy;
+    const other = remoteIn(sshd, { host, port, hostKey: sshd.hostKeyFingerprint });
+    await writeJobs(scene.cwd, {
+      remotes: { archive: remoteIn(locked), other },
+      jobs: {
+        job: { operation: 'push', from: './data', to: [`archive:${place}`, `other:${place}`] },
+      },
+    });
+    const before = sshd.logins();
+    const { shown, code } = await onTerminal(scene, 'job -vv', async (type) => {
+      proxy.resume();
+      await eventually(() => sshd.logins() > before);
+      type(`${passphrase}\r`);
+    });
+    expect(code, shown).toBe(0);
+    expect(shown).toMatch(/passphrase of the key \S+: \r\n(?:.*\r\n)*.*other.* logged in\r\n/);
+    expect(readTree(join(sshd.root, place))).toEqual(tree);
+  });
+
+  test.for([
+    ['Ctrl-C', 130, {}, (type: (text: string) => void) => type('\x03')],
+    ['SIGTERM', 143, {}, (_: unknown, pid: number) => process.kill(pid, 'SIGTERM')],
+    ['the timeout of the job', 3, { timeout: '1s' }, () => {}],
+  ] as const)(
+    'at its question %s ends the run, whatever other keys there are',
+    async ([_, exitCode, rules, end], { locked }) => {
+      const scene = await openScene(locked);
+      scene.writeHere(tree);
+      mkdirSync(join(scene.cwd, '.ssh'), { mode: 0o700 });
+      for (const type of ['ed25519', 'ecdsa'] as const)
+        makeKey(join(scene.cwd, `.ssh/id_${type}`), type, passphrase);
+      // the default keys
+      await scene.jobs(rules, { auth: undefined });
+      const { shown, code } = await onTerminal(scene, 'job', end);
+      expect([code, shown.match(/passphrase of the key/g)]).toEqual([
+        exitCode,
+        [expect.anything()],
+      ]);
+    },
+  );
+
+  test.for([
+    ['none', undefined],
+    ['a wrong one', 'canary wrong passphrase'],
+  ] as const)(
+    'with %s: distinguished from a refused login, without the passphrase',
+    async ([_, wrong], { locked }) => {
+      const scene = await openScene(locked);
+      scene.writeHere(tree);
+      const auth = { key: locked.keyFile, ...(wrong === undefined ? {} : { passphrase: wrong }) };
+      await scene.jobs({}, { auth });
+      const before = locked.connections();
+      const result = await scene.run('-vv');
+      expect([2, 5]).toContain(result.code);
+      expect(result.report.error.message).toMatch(/passphrase/i);
+      expect(result.report.error.hint).toEqual(expect.any(String));
+      if (wrong !== undefined) expectSecretFree(scene, result, wrong);
+      expect(locked.connections()).toBe(before);
+    },
+  );
+});

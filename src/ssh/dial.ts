@@ -1,9 +1,10 @@
 /** Opens the TCP connection to a server, with Nagle's algorithm off and keepalive on; explains why one can't be opened. */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { abortable } from '../core/abort.js';
 import { FerryError } from '../core/errors.js';
 import { escapeText, formatDuration } from '../core/text.js';
+import { connectLending } from './lent-buffer.js';
 
 /** What the error codes of connect(2) and getaddrinfo(3) mean, and what to do. */
 const reasons: Readonly<Record<string, readonly [why: string, hint: string]>> = {
@@ -27,7 +28,7 @@ export function dial(
   signal: AbortSignal,
 ): Promise<Socket> {
   return abortable(signal, (resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true, keepAlive: true });
+    const socket = connectLending({ host, port, noDelay: true, keepAlive: true });
     const settle = () => {
       clearTimeout(timer);
       socket.off('error', failed);

@@ -7,7 +7,7 @@ import type { FerryError } from '../core/errors.js';
 import type { Remote } from '../core/remote.js';
 
 export interface Transport {
-  /** The channel that was opened together with the login. */
+  /** The channel that was opened together with the login. As with each channel here, the bytes of a `data` event are valid only during the event. */
   readonly first: Duplex;
   /** How the server names its software: `OpenSSH_9.2p1 Debian-2`. */
   readonly serverSoftware: string;

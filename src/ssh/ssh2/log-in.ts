@@ -21,6 +21,7 @@ import type { SessionLog } from '../transport.js';
 import { algorithmsFor, terrapinProne, unknownAlgorithm } from './algorithms.js';
 import { connectionError, type LoginFacts } from './connection-error.js';
 import type { Identification } from './identification.js';
+import { lendReads } from './lent-reads.js';
 import { type LoginMethods, passwordChange } from './login-methods.js';
 import { expectSftpOn, openSftpChannel } from './open-channel.js';
 import { type LastWords, watchPeer } from './peer-words.js';
@@ -221,13 +222,14 @@ function unsigned(where: string, error: Error): FerryError {
 /** Resolves once logged in: to an SFTP channel, or to undefined where none is wanted. */
 function firstChannel(
   client: Client,
-  { wantsSftp, log }: LoginRequest,
+  { stream, wantsSftp, log }: LoginRequest,
 ): Promise<ClientChannel | undefined> {
   return new Promise((resolve, reject) => {
     client.once('ready', () => {
       log('status', 'logged in');
-      if (!wantsSftp) resolve(undefined);
-      else openSftpChannel(client).then(resolve, reject);
+      if (!wantsSftp) return resolve(undefined);
+      lendReads(client, stream);
+      openSftpChannel(client).then(resolve, reject);
     });
   });
 }

@@ -5,6 +5,7 @@ import { abortable } from '../../core/abort.js';
 import { FerryError } from '../../core/errors.js';
 import { escapeText } from '../../core/text.js';
 import { expectSftp } from '../first-packet.js';
+import { takeLentBytes } from './lent-reads.js';
 import { widenReceiveWindow } from './receive-window.js';
 
 /** What is kept of what a server's program complains about, in characters. */
@@ -15,6 +16,7 @@ export function openSftpChannel(client: Client): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
     client.subsys('sftp', (error, channel) => {
       if (error) return reject(error);
+      takeLentBytes(channel);
       widenReceiveWindow(client, channel);
       resolve(channel);
     });

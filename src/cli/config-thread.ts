@@ -1,7 +1,7 @@
 /** Makes a Config in a thread of its own, so that this one goes on with its work. */
 import { Worker } from 'node:worker_threads';
 import type { Config, Job, Location } from '../core/job.js';
-import { fromWire } from '../server/control/wire-error.js';
+import { errorIn } from '../server/problem.js';
 import type { ConfigPart, ConfigTask } from './config-worker.js';
 
 /** The thread keeps the values of all files until it is done: with little room it would collect garbage all the time. */
@@ -17,7 +17,7 @@ export function loadInThread(task: ConfigTask): Promise<Config> {
     let config: Config | undefined;
     const jobs = new Map<string, Job>();
     thread.on('message', (part: ConfigPart) => {
-      if ('error' in part) return reject(fromWire(part));
+      if ('error' in part) return reject(errorIn(part.error));
       if ('config' in part) config = part.config;
       else for (const job of part.jobs) jobs.set(job.name, linked(job, config?.remotes));
       if ('jobs' in part && part.jobs.length === 0 && config !== undefined)

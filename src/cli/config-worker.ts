@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Config, Job } from '../core/job.js';
 import { type LoadContext, loadConfig } from '../jobs/config/load.js';
-import { toWire, type WireError } from '../server/control/wire-error.js';
+import { type Problem, problemOf } from '../server/problem.js';
 import { readSecretFile } from './config-texts.js';
 
 /** What the thread is given. */
@@ -15,7 +15,7 @@ export interface ConfigTask {
 export type ConfigPart =
   | { readonly config: Config }
   | { readonly jobs: readonly Job[] }
-  | WireError;
+  | { readonly error: Problem };
 
 /** Jobs in one message: the other thread takes a millisecond or two for them. */
 const jobsAtOnce = 100;
@@ -31,5 +31,5 @@ try {
   parentPort?.on('message', () => send({ jobs: jobs.splice(0, jobsAtOnce) }));
   send({ config: { ...config, jobs: new Map() } });
 } catch (thrown) {
-  send(toWire(thrown));
+  send({ error: problemOf(thrown) });
 }

@@ -1,4 +1,5 @@
 /** A job as the rest of the program uses it: every key present, every unit fixed. */
+import type { ApiRules } from './api-rules.js';
 import type { Bandwidth } from './bandwidth.js';
 import type { Operation } from './events.js';
 import type { Hours } from './hours.js';
@@ -163,6 +164,7 @@ export interface Config {
   readonly queue: string;
   /** The installation's name, which the names of its queues begin with. */
   readonly name: string;
+  readonly api: ApiRules;
   readonly remotes: ReadonlyMap<string, Remote>;
   /** Names of remotes by the name of their group. */
   readonly groups: ReadonlyMap<string, readonly string[]>;

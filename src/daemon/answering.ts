@@ -2,11 +2,15 @@
 import { existsSync } from 'node:fs';
 import { Cancelled } from '../core/errors.js';
 import type { Report } from '../core/events.js';
+import type { Config } from '../core/job.js';
 import { present } from '../core/present.js';
+import type { RootLog } from '../observe/log.js';
 import { readRunLog } from '../observe/read-run-log.js';
 import { runLogPath } from '../observe/run-log-files.js';
 import type { OpenQueue } from '../queue/open.js';
-import type { DaemonStatus } from '../server/control/controls.js';
+import { ApiListener } from '../server/api/api-listener.js';
+import type { ApiParts } from '../server/api/app.js';
+import type { DaemonStatus, ServedControls } from '../server/control/controls.js';
 import { serveControl } from '../server/control/server.js';
 import { createDaemonControls } from '../server/daemon-controls.js';
 import { findRunLog } from '../server/find-run-log.js';
@@ -24,6 +28,7 @@ import type { Starting } from './starting.js';
 
 export interface AnsweringParts {
   readonly state: string;
+  readonly log: RootLog;
   readonly roles: readonly Role[];
   readonly version: string;
   readonly queue: OpenQueue;
@@ -43,6 +48,8 @@ export interface Answering {
   cancelled(report: Report): void;
   /** Cancels a run, as the socket does. Errors: `network`. */
   cancel(run: string): Promise<unknown>;
+  /** Answers where a configuration says, from now on. Never rejects. */
+  use(config: Config): Promise<void>;
   /** Copies the reports of runs that ended while this process, or the queue, was away. Never rejects. */
   copyMissed(): Promise<void>;
   close(): Promise<void>;
@@ -51,16 +58,16 @@ export interface Answering {
 /** Ended runs of each queue in which reports that are missing here are looked for; older ones stay missing. */
 const mostMissed = 1000;
 
-/** Resolves once the control socket is open. Errors: `io`. */
+/** Resolves once the control socket is open. Errors: `io`; `config` where jobs.yml has the API listen at an address that can't be had. */
 export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
-  const { state, roles, queue, history, jobPauses, starting } = parts;
+  const { state, roles, queue, history, inUse, jobPauses, log, starting } = parts;
   const { runs } = queue;
   const controls = createDaemonControls({
     queue,
-    jobs: () => parts.inUse.config.jobs,
-    remotes: () => parts.inUse.config.remotes.keys(),
-    about: aboutDaemon(parts),
-    filesSeen: () => parts.inUse.filesSeen,
+    jobs: () => inUse.config.jobs,
+    remotes: () => inUse.config.remotes.keys(),
+    about: aboutDaemon(parts, () => listener.address()),
+    filesSeen: () => inUse.filesSeen,
     slotsFromNow: () => slotsAfter(queue.store.clock()),
     nextSlot: starting.nextSlot,
     watchState: starting.watchState,
@@ -81,7 +88,15 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     queue.store.kind !== 'embedded' && (roles.includes('api') || roles.includes('scheduler'));
   const copyReport = async (run: string) =>
     history.copy((await runs.find(run).catch(() => undefined))?.report);
-  const control = await serveControl(state, controls);
+  const api = apiParts(controls, parts);
+  const listener: ApiListener = new ApiListener({ ...api, rules: () => inUse.config.api, log });
+  const control = await serveControl(state, api);
+  try {
+    if (roles.includes('api')) await listener.begin();
+  } catch (thrown) {
+    await control.close();
+    throw thrown;
+  }
   return {
     ended(run) {
       controls.ended(run);
@@ -97,11 +112,16 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
       for (const view of views) await history.copy(view.report);
     },
     cancel: (run) => controls.cancel(run),
-    close: () => control.close(),
+    async use({ api }) {
+      if (roles.includes('api')) await listener.use(api);
+    },
+    async close() {
+      await Promise.all([control.close(), listener.close()]);
+    },
   };
 }
 
-function aboutDaemon({ version, roles, inUse }: AnsweringParts) {
+function aboutDaemon({ version, roles, inUse }: AnsweringParts, address: () => string | undefined) {
   const startedAt = new Date().toISOString();
   return (): Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses' | 'workers' | 'warnings'> => ({
     pid: process.pid,
@@ -113,7 +133,18 @@ function aboutDaemon({ version, roles, inUse }: AnsweringParts) {
       loadedAt: inUse.loadedAt.toISOString(),
       ...present({ error: inUse.error }),
     },
+    ...present({ api: address() }),
   });
+}
+
+function apiParts(controls: ServedControls, { version, inUse, log }: AnsweringParts): ApiParts {
+  return {
+    controls,
+    version,
+    redact: (text) => inUse.redact(text),
+    onDefect: (id, error) =>
+      log.error(`${id}: a request failed by a defect`, { stack: error.stack }),
+  };
 }
 
 function keptReports({ state, history, reports, inUse }: AnsweringParts) {

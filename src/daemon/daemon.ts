@@ -216,6 +216,7 @@ function connect(parts: Parts, log: RootLog): void {
   inUse.follow((config) => routing.use(config));
   inUse.follow((config) => starting.use(config));
   inUse.follow((config) => working.use(config));
+  inUse.follow((config) => answering.use(config));
   inUse.follow(() => jobPauses.look());
   inUse.follow(() => void queue.workers.tell());
   jobPauses.begin((job) => starting.resumed(job));

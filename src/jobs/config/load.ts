@@ -5,6 +5,7 @@
 import { dirname } from 'node:path';
 import { type Config, defaultInstallation } from '../../core/job.js';
 import type { Remote } from '../../core/remote.js';
+import { normaliseApi } from './api-schema.js';
 import { sharedDestinations } from './checks.js';
 import { type ConfigText, parseDocuments } from './documents.js';
 import { queue } from './fields.js';
@@ -110,6 +111,7 @@ export function loadConfig(text: string, context: LoadContext): Config {
     problems,
     warnings,
   });
+  const api = normaliseApi(raw.api, problems);
   throwAny();
 
   const wantsAgent = new Set(
@@ -133,13 +135,14 @@ export function loadConfig(text: string, context: LoadContext): Config {
       `other users can write ${names[0]} and so have commands of theirs run, since it has "secrets"; chmod go-w it`,
     );
   warnings.push(...sharedDestinations(jobs.values()));
-  const secrets = secretsOf(usable.values(), chosenQueue, credentials);
+  const secrets = secretsOf(usable.values(), chosenQueue, api.tokens, credentials);
   return {
     file: context.file,
     stateDir: raw.stateDir === undefined ? undefined : localPath(raw.stateDir, user),
     bandwidth: normaliseBandwidth(raw.bandwidth),
     queue: chosenQueue,
     name: raw.name ?? defaultInstallation,
+    api,
     remotes: usable,
     groups,
     jobs,

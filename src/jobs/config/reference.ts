@@ -4,6 +4,7 @@
  */
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { apiToken } from './api-schema.js';
 import { kinds } from './fields.js';
 import { job } from './job-schema.js';
 import { isPlanned } from './planned.js';
@@ -70,6 +71,12 @@ export function reference(): ReferenceSection[] {
       about: 'Keys of `defaults`.',
       place: ['defaults'],
       keys: keysOf('defaults', shapeOf(config.shape.defaults) ?? {}, false),
+    },
+    {
+      title: 'Tokens',
+      about: 'Keys of each token below `api.tokens`.',
+      place: ['api', 'tokens', 'wall'],
+      keys: keysOf('api.tokens', apiToken.shape),
     },
     {
       title: 'Jobs',

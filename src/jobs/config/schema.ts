@@ -5,6 +5,7 @@
  * remote-schema.ts.
  */
 import { z } from 'zod';
+import { api } from './api-schema.js';
 import { forEditors } from './editor-schema.js';
 import {
   bandwidth,
@@ -90,7 +91,16 @@ export const config = section(
         'Commands that print secrets, each as a list of the program and its arguments, without a shell. "${secret:NAME}" in a password or passphrase runs one at each login and takes what it prints. Default: none.',
       )
       .meta({ examples: [{ bank: ['vault', 'kv', 'get', '-field=pw', 'kv/bank'] }] }),
-    api: planned('address, tokens and roles of the API and the page.'),
+    api: api
+      .optional()
+      .describe(
+        'The HTTP API for other programs: where it listens, and who may use it. `false`: none over TCP. Default: on 127.0.0.1:7022, where only /healthz and /readyz answer.',
+      )
+      .meta({
+        examples: [
+          { tokens: { wall: { role: 'view', token: '${file:/etc/ferryline/wall.token}' } } },
+        ],
+      }),
     notify: planned('channels that are notified of failures and recoveries.'),
     heartbeat: planned(
       'a check that is pinged while the scheduler, the queue and a worker are alive.',

@@ -1,5 +1,6 @@
 /** Which paths of jobs.yml contain secrets, and their values. observe/redact.ts hides the values in what is printed. Secrets that commands print are known only during a login. */
 
+import type { ApiToken } from '../../core/api-rules.js';
 import { parseQueueUrl } from '../../core/queue-url.js';
 import type { Remote, SecretText } from '../../core/remote.js';
 import { type FilledIn, isLiteral } from './interpolate.js';
@@ -9,13 +10,13 @@ import { isMap } from './shapes.js';
 
 /** Whether the value of this path must not be repeated in a message. */
 export function isSecretPath(path: Path): boolean {
-  return path[0] === 'queue' || path[0] === 'secrets' || isAuthPath(path);
+  return path[0] === 'queue' || path[0] === 'secrets' || isAuthPath(path) || isTokenPath(path);
 }
 
 /** Whether a text of the file, before variables are filled in, is a secret written out. */
 export function isWrittenOut(path: Path, text: string): boolean {
   if (path[0] === 'queue') return isLiteral(parseQueueUrl(text)?.password ?? '');
-  return takesSecrets(path) && isLiteral(text);
+  return (takesSecrets(path) || isTokenPath(path)) && isLiteral(text);
 }
 
 /** Whether the value of this path is a password or passphrase, which a command may print. */
@@ -27,6 +28,11 @@ export function takesSecrets(path: Path): boolean {
 function isAuthPath(path: Path): boolean {
   const isRemote = path[0] === 'remotes' || (path[0] === 'defaults' && path[1] === 'remotes');
   return isRemote && path[2] === 'auth';
+}
+
+/** A token of the API: `api.tokens.NAME.token`. */
+function isTokenPath(path: Path): boolean {
+  return path[0] === 'api' && path[1] === 'tokens' && path[3] === 'token';
 }
 
 /** Puts the secrets, which the schema takes for texts, into the checked tree. Those without a valid command are left out: they have been reported. */
@@ -52,10 +58,11 @@ export function placeSecrets(
   }
 }
 
-/** Every password and passphrase of a configuration, as far as they are known, and its credentials. */
+/** Every password, passphrase and token of a configuration, as far as they are known, and its credentials. */
 export function secretsOf(
   remotes: Iterable<Remote>,
   queue: string,
+  tokens: readonly ApiToken[],
   credentials: Iterable<string>,
 ): string[] {
   const secrets = new Set(credentials);
@@ -64,5 +71,6 @@ export function secretsOf(
       for (const part of typeof text === 'string' ? [text] : (text?.parts ?? []))
         if (typeof part === 'string') secrets.add(part);
   for (const secret of parseQueueUrl(queue)?.secrets ?? []) secrets.add(secret);
+  for (const { token } of tokens) secrets.add(token);
   return [...secrets];
 }

@@ -10,6 +10,7 @@ import { present } from '../../core/present.js';
 import type { RunView } from '../../core/request.js';
 import { escapeText } from '../../core/text.js';
 import { daemonOf } from '../../state/lock.js';
+import { errorIn } from '../problem.js';
 import {
   acknowledgedHint,
   type Controls,
@@ -23,7 +24,6 @@ import {
 } from './controls.js';
 import { pausePath } from './pause-routes.js';
 import { type Reach, reachControlSocket } from './socket.js';
-import { fromWire } from './wire-error.js';
 
 interface ControlRequest {
   readonly method: 'GET' | 'POST';
@@ -119,7 +119,7 @@ async function send(
       reach = await reachControlSocket(state);
       const response = await exchange(reach.path, request);
       if (response.statusCode === 200) return response;
-      throw fromWire(await readJson(response)) ?? notOurDaemon();
+      throw errorIn(await readJson(response)) ?? notOurDaemon();
     } catch (thrown) {
       request.signal?.throwIfAborted();
       if (thrown instanceof FerryError) throw thrown;
@@ -218,7 +218,7 @@ async function* readLines(response: IncomingMessage, signal: AbortSignal): Async
       const lines = `${rest}${chunk}`.split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) {
-        const error = line.startsWith('{"error":') ? fromWire(JSON.parse(line)) : undefined;
+        const error = line.startsWith('{"error":') ? errorIn(JSON.parse(line).error) : undefined;
         if (error !== undefined) throw error;
         yield line;
       }

@@ -29,6 +29,8 @@ export interface DaemonStatus {
     readonly error?: string;
   };
   readonly jobs: readonly JobView[];
+  /** Where it answers over TCP, `http://127.0.0.1:7022`; absent: nowhere. */
+  readonly api?: string;
   /** The pauses that hold, whether or not they hold a job. Absent in answers of earlier versions. */
   readonly pauses?: readonly PauseView[];
   /** The processes on the queue, this one too; absent while the queue is out of reach, and in answers of earlier versions. */

@@ -5,23 +5,22 @@
  *   POST /api/jobs/JOB/pause, /api/remotes/REMOTE/pause, /api/pause      {until?, reason?, by?}
  *   POST …/resume                                                       {catchUp?, by?}
  */
-import type { HttpBindings } from '@hono/node-server';
-import type { Context, Hono } from 'hono';
+import type { Context } from 'hono';
 import { FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
 import type { PauseDetails, PauseScope } from '../../core/pause.js';
 import { present } from '../../core/present.js';
+import type { ApiApp, ApiEnv } from '../api/caller.js';
 import { type Controls, noSuchJob, noSuchRemote } from './controls.js';
 
-type App = Hono<{ Bindings: HttpBindings }>;
-type HttpContext = Context<{ Bindings: HttpBindings }>;
+type HttpContext = Context<ApiEnv>;
 
 /** Characters of a body; a longer one is refused. */
 const longestBody = 4096;
 /** Characters of a reason or a name; a longer one is refused. */
 const longestText = 500;
 
-export function addPauseRoutes(app: App, controls: Pick<Controls, 'pause' | 'resume'>): void {
+export function addPauseRoutes(app: ApiApp, controls: Pick<Controls, 'pause' | 'resume'>): void {
   const places: readonly [string, (context: HttpContext) => PauseScope][] = [
     ['/api/jobs/:job', (context) => jobScope(context.req.param('job') ?? '')],
     ['/api/remotes/:remote', (context) => remoteScope(context.req.param('remote') ?? '')],

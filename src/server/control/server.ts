@@ -1,11 +1,11 @@
 /**
- * The control API: JSON over HTTP on the state folder's socket, for the command line. `Controls`
- * carries the requests out. A GET changes nothing.
+ * The socket in the state folder, for the command line: the API (api/app.ts), and beside it what only
+ * the command line asks for. `Controls` carries the requests out. A GET changes nothing.
  *
  *   GET  /api/status                       GET  /api/runs?job=JOB&limit=N&idle=1
  *   POST /api/jobs/JOB/enqueue             GET  /api/runs/RUN/outcome   responds when the run has ended
  *   POST …/pause, …/resume: pause-routes   GET  /api/runs/RUN/log?follow=1   lines of JSON
- *   GET  /healthz, /readyz, /api/next?job=JOB   POST /api/runs/RUN/rerun
+ *   GET  /api/next?job=JOB                 POST /api/runs/RUN/rerun
  *   GET  /api/runs/NAME   its id           POST /api/runs/RUN/cancel
  *   GET  /api/runs/RUN/view   as listed
  *   POST /api/permits/NAME?count=N         a line when it is granted; it is held until the client hangs up
@@ -13,27 +13,21 @@
  * Neither end of the socket has a time-out: the kernel closes it when a process dies. So a response
  * may take hours; a client that hangs up aborts the signal of its request.
  */
-import type { Server } from 'node:http';
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
-import { type Context, Hono } from 'hono';
-import { asFerryError, FerryError } from '../../core/errors.js';
+import { FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
-import { acknowledgedHint, noSuchJob, noSuchRun, type ServedControls } from './controls.js';
+import { type ApiParts, createApi } from '../api/app.js';
+import type { ApiApp, ApiEnv } from '../api/caller.js';
+import { createHttpServer, type SignalOf } from '../http-server.js';
+import { problemOf, reasonOf } from '../problem.js';
+import { type Controls, noSuchJob, noSuchRun } from './controls.js';
 import { addPauseRoutes } from './pause-routes.js';
 import { listenPrivately } from './socket.js';
-import { statusOf, toWire } from './wire-error.js';
-
-type HttpContext = Context<{ Bindings: HttpBindings }>;
-/** A signal that is aborted when the client hangs up, or the daemon stops. */
-type SignalOf = (context: HttpContext) => AbortSignal;
 
 export interface ControlServer {
   /** Removes the socket and ends open requests with `network` errors; a second call waits for the first. */
   close(): Promise<void>;
 }
 
-/** Responses that have not been sent this long after `close` are cut off. */
-const sendWithinMs = 1000;
 const defaultLimit = 20;
 const mostRuns = 10_000;
 /** Characters of a run's id: no dot and no slash, since it names files. */
@@ -44,27 +38,18 @@ const permitPattern = /^(?:job|remote)-[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 const mostPermits = 1000;
 
 /** Listens on STATE/control.sock, mode 0600. The caller holds the state folder's lock. Errors: `io`. */
-export async function serveControl(
-  state: string,
-  controls: ServedControls,
-): Promise<ControlServer> {
-  const open = new Set<AbortController>();
-  const signalOf: SignalOf = ({ env: { outgoing } }) => {
-    const controller = new AbortController();
-    const end = () => {
-      open.delete(controller);
-      controller.abort();
-    };
-    open.add(controller);
-    if (outgoing.closed) end();
-    else outgoing.once('close', end);
-    return controller.signal;
-  };
-  const app = controlApp(controls, signalOf);
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as Server;
+export async function serveControl(state: string, parts: ApiParts): Promise<ControlServer> {
+  const http = createHttpServer<ApiEnv>((signalOf) => {
+    const app = createApi(parts, async (context, next) => {
+      context.set('caller', { name: 'cli', role: 'operate', via: 'socket' });
+      await next();
+    });
+    addControlRoutes(app, parts.controls, signalOf);
+    return app;
+  });
   let removeSocket: () => Promise<void>;
   try {
-    removeSocket = await listenPrivately(server, state);
+    removeSocket = await listenPrivately(http.server, state);
   } catch (thrown) {
     throw new FerryError(
       'io',
@@ -77,12 +62,7 @@ export async function serveControl(
   }
   const close = async () => {
     await removeSocket();
-    const closed = new Promise<void>((done) => server.close(() => done()));
-    for (const controller of open) controller.abort(isStopping());
-    server.closeIdleConnections();
-    const timer = setTimeout(() => server.closeAllConnections(), sendWithinMs);
-    await closed;
-    clearTimeout(timer);
+    await http.close();
   };
   let closing: Promise<void> | undefined;
   return {
@@ -93,34 +73,8 @@ export async function serveControl(
   };
 }
 
-function isStopping(): FerryError {
-  return new FerryError('network', 'the daemon is stopping', { hint: acknowledgedHint });
-}
-
-function controlApp(
-  controls: ServedControls,
-  signalOf: SignalOf,
-): Hono<{ Bindings: HttpBindings }> {
-  const app = new Hono<{ Bindings: HttpBindings }>();
-  const failed = (context: HttpContext, thrown: unknown) => {
-    const body = toWire(thrown);
-    return context.json(body, statusOf(body));
-  };
-  app.onError((thrown, context) => failed(context, thrown));
-  app.notFound((context) => {
-    const what = `${context.req.method} ${context.req.path}`;
-    const error = new FerryError('config', `this daemon does not know ${what}`, {
-      hint: '`ferryline status` shows its version, `ferryline --version` that of the command',
-    });
-    return context.json(toWire(error), 404);
-  });
-
-  app.get('/healthz', (context) => context.json({ alive: true }));
-  app.get('/readyz', (context) => {
-    const queue = controls.queue();
-    return context.json({ queue }, queue.state === 'up' ? 200 : 503);
-  });
-
+/** What the command line asks for, and other programs can't. */
+function addControlRoutes(app: ApiApp, controls: Controls, signalOf: SignalOf): void {
   app.get('/api/status', async (context) => context.json(await controls.status()));
   app.post('/api/jobs/:job/enqueue', async (context) =>
     context.json(await controls.enqueue(jobOf(context.req.param('job')))),
@@ -157,7 +111,7 @@ function controlApp(
     try {
       return context.json(await controls.outcome(runOf(context.req.param('run')), signal));
     } catch (thrown) {
-      return failed(context, reasonOf(thrown, signal));
+      throw reasonOf(thrown, signal);
     }
   });
   app.post('/api/permits/:name', async (context) => {
@@ -173,7 +127,6 @@ function controlApp(
     const lines = controls.log(runOf(context.req.param('run')), follow, signal);
     return respondInLines(lines[Symbol.asyncIterator](), signal);
   });
-  return app;
 }
 
 /** Responds with lines as they come, no faster than they are read; an error is the last line. */
@@ -192,7 +145,7 @@ async function respondInLines(
         if (done === true) controller.close();
         else controller.enqueue(encoder.encode(`${value}\n`));
       } catch (thrown) {
-        const error = JSON.stringify(toWire(reasonOf(thrown, signal)));
+        const error = JSON.stringify({ error: problemOf(reasonOf(thrown, signal)) });
         controller.enqueue(encoder.encode(`${error}\n`));
         controller.close();
       }
@@ -202,11 +155,6 @@ async function respondInLines(
     },
   });
   return new Response(body, { headers: { 'content-type': 'application/x-ndjson' } });
-}
-
-/** Why a request ended: the reason it was aborted for, or else what was thrown. */
-function reasonOf(thrown: unknown, signal: AbortSignal): FerryError {
-  return asFerryError(signal.aborted ? signal.reason : thrown);
 }
 
 function jobOf(text: string): string {

@@ -13,6 +13,7 @@ import { saveReport } from '../../../src/state/reports.js';
 import { ferryline, startFerryline } from '../../kit/daemons/cli.js';
 import {
   aborted,
+  apiPartsOf,
   givenControls,
   promised,
   reportOf,
@@ -35,7 +36,7 @@ afterEach(async () => {
 
 async function daemon(given: Partial<ServedControls>) {
   const controls = givenControls(given);
-  server = await serveControl(state, controls);
+  server = await serveControl(state, apiPartsOf(controls));
   return controls;
 }
 

@@ -456,3 +456,24 @@ describe('what people write otherwise is read as it is meant', () => {
     },
   );
 });
+
+describe('the API', () => {
+  it.each([
+    ['jobs: {}', { host: '127.0.0.1', port: 7022 }, false],
+    ['api: { listen: "[::1]:80" }', { host: '::1', port: 80 }, true],
+    ['api: { listen: "localhost:0" }', { host: 'localhost', port: 0 }, true],
+    ['api: { listen: "127.3.2.1:1" }', { host: '127.3.2.1', port: 1 }, true],
+    ['api: false', undefined, true],
+  ])('listens: %s', (text, listen, isChosen) => {
+    expect(load(text).api).toMatchObject({ listen, isChosen, url: undefined, tokens: [] });
+  });
+
+  it('has an address and tokens', () => {
+    const { api } = load(
+      `api: { listen: "0.0.0.0:7022", url: "https://ops.example/f/", tokens: { a: { role: view, token: "\${LONG}" } } }`,
+      { env: { LONG: 'x'.repeat(20) } },
+    );
+    expect(api.url).toBe('https://ops.example/f');
+    expect(api.tokens).toEqual([{ name: 'a', role: 'view', token: 'x'.repeat(20) }]);
+  });
+});

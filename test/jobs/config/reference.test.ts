@@ -53,15 +53,12 @@ function* requiredIn(node: unknown, path: string): Generator<string> {
 
 const requiredKeys = new Set(requiredIn(jsonSchema(), ''));
 const schemaKeys = new Map<string, Node>(inSchema(jsonSchema(), ''));
-const schemaName = (key: (typeof keys)[number]) =>
-  [...key.section.place.slice(0, 1), ...key.path].join('.');
-
 test('it has every key of the schema', () => {
-  const refused = keys.filter(({ planned }) => planned).map((key) => `${schemaName(key)}.`);
+  const refused = keys.filter(({ planned }) => planned).map((key) => `${key.name}.`);
   const all = [...schemaKeys.keys()]
     .filter((name) => !/^defaults\..*\./.test(name))
     .filter((name) => !refused.some((above) => name.startsWith(above)));
-  expect(all.sort()).toEqual([...new Set(keys.map(schemaName))].sort());
+  expect(all.sort()).toEqual([...new Set(keys.map(({ name }) => name))].sort());
 });
 
 test.each(titled)('%s says what it does, what it takes, and its default', (_name, key) => {
@@ -73,8 +70,8 @@ test.each(titled)('%s says what it does, what it takes, and its default', (_name
 });
 
 test('only what a map can’t be without has no default', () => {
-  const without = usable.filter((key) => key.default === undefined).map(schemaName);
-  const required = usable.map(schemaName).filter((name) => requiredKeys.has(name));
+  const without = usable.filter((key) => key.default === undefined).map(({ name }) => name);
+  const required = usable.map(({ name }) => name).filter((name) => requiredKeys.has(name));
   expect(required).toContain('remotes.host');
   expect([...new Set(without)].sort()).toEqual([...new Set(required)].sort());
 });
@@ -83,12 +80,17 @@ describe('every example loads:', () => {
   /** What else a key needs. */
   const beside: Readonly<Record<string, Map>> = {
     'jobs.settle': { watch: true },
+    'api.listen': {
+      api: { tokens: { wall: { role: 'view', token: 'of-at-least-20-characters' } } },
+    },
+    'api.tokens.role': { token: 'of-at-least-20-characters' },
+    'api.tokens.token': { role: 'view' },
     'remotes.auth.passphrase': { auth: { key: '~/.ssh/id_ed25519' } },
   };
   const examples = usable.flatMap((key) => key.examples.map((example) => [example, key] as const));
 
   test.each(examples)('%s', (example, key) => {
-    const given = merged(beside[schemaName(key)] ?? {}, parse(example) as Map);
+    const given = merged(beside[key.name] ?? {}, parse(example) as Map);
     const base = {
       secrets: { bank: ['cat', 'bank'] },
       remotes: {
@@ -103,7 +105,7 @@ describe('every example loads:', () => {
       .toReversed()
       .reduce<Map>((inner, step) => ({ [step]: inner }), given);
     const text = JSON.stringify(merged(base, placed));
-    expect(() => load(text, { readFile: () => 'secret' })).not.toThrow();
+    expect(() => load(text, { readFile: () => 'secret-of-24-characters!' })).not.toThrow();
   });
 
   function merged(under: Map, over: Map): Map {
@@ -119,7 +121,7 @@ describe('every example loads:', () => {
 });
 
 describe('for editors', () => {
-  const named = new Map(usable.map((key) => [schemaName(key), key]));
+  const named = new Map(usable.map((key) => [key.name, key]));
   const standards = [...schemaKeys].filter(
     ([name, { default: standard }]) => named.has(name) && standard !== undefined,
   );

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { load, problems, withJob, withRemote } from '../../kit/loading.js';
 
+const withToken = (token: string) => `api: { tokens: { a: { role: view, token: ${token} } } }`;
+
 describe('what is refused', () => {
   it.each<[string, string[]]>([
     ['', ['1:1 the file is empty']],
@@ -38,6 +40,22 @@ describe('what is refused', () => {
     [withRemote('algorithms: { ciphers: [] }'), ['did you mean "cipher"?']],
     [withRemote('jump: d'), ['remotes.d.jump: makes a circle of jump hosts']],
     [withRemote('jump: dd'), ['remote "dd", which does not exist; did you mean "d"?']],
+    ['api: { listen: 7022 }', ['1:16 api.listen: must be an IP address or localhost, and a port']],
+    ['api: { listen: "ops.example:7022" }', ['api.listen: must be an IP address or localhost']],
+    ['api: { listen: "127.0.0.1:70000" }', ['api.listen: must be an IP address or localhost']],
+    ['api: { listen: "0.0.0.0:7022" }', ['1:16 api.listen: is an address that other machines']],
+    ['api: { listen: "[::]:7022" }', ['api.listen: is an address that other machines']],
+    ['api: { url: "https://u:p@ops.example" }', ['api.url: must be the address people use']],
+    [withToken('short'), ['api.tokens.a.token: has fewer than 20 characters', 'openssl rand']],
+    [withToken('"with a space in the middle of it"'), ['only visible ASCII characters']],
+    [
+      `api: { tokens: { a: { role: admin, token: ${'t'.repeat(20)} } } }`,
+      ['api.tokens.a.role: must be one of view, operate, not "admin"'],
+    ],
+    [
+      `api: { tokens: { a: &t { role: view, token: ${'t'.repeat(20)} }, b: *t } }`,
+      ['api.tokens.b.token: is also the token of another name'],
+    ],
     [withJob('compare: once'), ['jobs.x.compare: must be one of auto']],
     [withJob('compare: manifest'), ['"manifest" is not in this version']],
     [
@@ -281,6 +299,9 @@ remotes:
 
   it.each([
     'queue: mysql://u:hunter2@h',
+    withToken('hunter2'),
+    withToken('[hunter2]'),
+    withToken('"hunter2 hunter2 hunter2"'),
     'remotes: { a: { host: h, auth: [hunter2] } }',
     'remotes: { a: { host: h, auth: { password: [hunter2] } } }',
     'remotes: { a: { host: h, auth: { password: *hunter2 } } }',
@@ -295,6 +316,12 @@ remotes:
     const lines = problems(text);
     expect(lines.length).toBeGreaterThan(0);
     expect(lines.join('\n')).not.toContain('hunter2');
+  });
+
+  it('are the tokens of the API, too', () => {
+    const { secrets, warnings } = load(withToken('t'.repeat(20)), { mode: 0o644 });
+    expect(secrets).toEqual(['t'.repeat(20)]);
+    expect(warnings).toEqual([expect.stringContaining('contains secrets')]);
   });
 
   it.each([

@@ -2,6 +2,7 @@
 import { FerryError } from '../../../src/core/errors.js';
 import type { Report } from '../../../src/core/events.js';
 import { keyOf } from '../../../src/core/pause.js';
+import type { ApiParts } from '../../../src/server/api/app.js';
 import type { DaemonStatus, ServedControls } from '../../../src/server/control/controls.js';
 
 export interface GivenControls extends ServedControls {
@@ -41,6 +42,16 @@ export function givenControls(given: Partial<ServedControls>): GivenControls {
     find: given.find ?? (async (name) => name),
     permit: called('permit', given.permit),
     log: called('log', given.log),
+  };
+}
+
+/** What a daemon serves these controls with; defects that it would log are in `defects`. */
+export function apiPartsOf(controls: ServedControls, defects: string[] = []): ApiParts {
+  return {
+    controls,
+    version: '9.8.7',
+    redact: (text) => text.replaceAll('hunter2', '***'),
+    onDefect: (id, error) => defects.push(`${id} ${error.stack}`),
   };
 }
 

@@ -13,6 +13,7 @@ import { type ControlServer, serveControl } from '../../../src/server/control/se
 import { reachControlSocket } from '../../../src/server/control/socket.js';
 import {
   aborted,
+  apiPartsOf,
   givenControls,
   promised,
   reportOf,
@@ -22,16 +23,18 @@ import { temporaryFolder } from '../../kit/files/temporary.js';
 
 let state: string;
 let servers: ControlServer[];
+let defects: string[];
 
 beforeEach(async () => {
   state = await temporaryFolder();
   servers = [];
+  defects = [];
 });
 afterEach(() => Promise.all(servers.map((server) => server.close())));
 
 async function serve(given: Partial<ServedControls>, folder = state) {
   const controls = givenControls(given);
-  const server = await serveControl(folder, controls);
+  const server = await serveControl(folder, apiPartsOf(controls, defects));
   servers.push(server);
   return { server, controls, client: clientOf(folder) };
 }
@@ -162,7 +165,7 @@ describe('what is asked is handed on, and its answer back', () => {
       'runs/r/cancel',
       'runs/r/rerun',
     ]) {
-      expect((await ask('GET', `/api/${path}`)).status).toBe(404);
+      expect((await ask('GET', `/api/${path}`)).status).toBe(405);
     }
     expect(controls.calls).toEqual([]);
   });
@@ -180,7 +183,7 @@ describe('what is asked is handed on, and its answer back', () => {
     const { controls } = await serve({});
     expect(await ask(method, path)).toMatchObject({
       status,
-      body: { error: { kind: 'config', message: expect.any(String) } },
+      body: { status, detail: expect.any(String), type: expect.stringMatching(/^urn:ferryline:/) },
     });
     expect(controls.calls).toEqual([]);
   });
@@ -266,16 +269,20 @@ describe('errors', () => {
     });
   });
 
-  test('what is no error of ours is a defect', async () => {
+  test('what is no error of ours is a defect: an id to find in the log, and no stack', async () => {
     await serve({
       pause: async () => {
         throw new TypeError('x is undefined');
       },
     });
-    expect(await ask('POST', '/api/jobs/a/pause')).toMatchObject({
+    const { status, body } = await ask('POST', '/api/jobs/a/pause');
+    expect({ status, body }).toMatchObject({
       status: 500,
-      body: { error: { kind: 'defect', message: 'x is undefined' } },
+      body: { kind: 'defect', detail: 'x is undefined' },
     });
+    expect(JSON.stringify(body)).not.toContain('.ts');
+    const id = /look for (\w{8})$/.exec(body.hint)?.[1];
+    expect(defects).toEqual([expect.stringMatching(`^${id} TypeError: x is undefined\n`)]);
   });
 });
 

@@ -1,0 +1,88 @@
+/** The API over TCP in the test's own process, and requests as bytes. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { ApiRules, ApiToken } from '../../../src/core/api-rules.js';
+import { ApiListener } from '../../../src/server/api/api-listener.js';
+import type { ApiParts } from '../../../src/server/api/app.js';
+
+export const viewToken = 'view-token-0123456789abcdef';
+export const operateToken = 'operate-token-0123456789abcdef';
+
+const tokens: readonly ApiToken[] = [
+  { name: 'wall', role: 'view', token: viewToken },
+  { name: 'ops', role: 'operate', token: operateToken },
+];
+
+export interface ServedApi {
+  readonly listener: ApiListener;
+  readonly log: readonly string[];
+  /** `127.0.0.1:40123`. */
+  readonly host: string;
+  readonly rules: ApiRules;
+}
+
+/** Listens on a free port; jobs.yml's rules can be changed afterwards. */
+export async function serveApi(
+  parts: ApiParts,
+  change: Partial<ApiRules> = {},
+): Promise<ServedApi> {
+  const rules: ApiRules = {
+    listen: { host: '127.0.0.1', port: 0 },
+    isChosen: true,
+    url: undefined,
+    tokens,
+    ...change,
+  };
+  const log: string[] = [];
+  const listener = new ApiListener({
+    ...parts,
+    rules: () => rules,
+    log: { info: (line) => log.push(line), warn: (line) => log.push(`warning: ${line}`) },
+  });
+  await listener.begin();
+  return { listener, log, rules, host: (listener.address() ?? '').replace('http://', '') };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: what a test reads of it is checked there
+  readonly body: any;
+}
+
+/** Sends bytes, and resolves with the answer once the server has closed the connection. */
+export async function sendRaw(host: string, bytes: string): Promise<Answer> {
+  const [address = '', port] = host.split(':');
+  const socket = connect(Number(port), address);
+  await once(socket, 'connect');
+  socket.on('error', () => {});
+  socket.write(bytes);
+  const all = await text(socket);
+  const [head = '', ...rest] = all.split('\r\n\r\n');
+  const [first = '', ...lines] = head.split('\r\n');
+  const headers = new Headers(
+    lines.map((line) => line.split(/: (.*)/s).slice(0, 2) as [string, string]),
+  );
+  const body = rest.join('\r\n\r\n');
+  const isJson = headers.get('content-type')?.includes('json') === true;
+  return { status: Number(first.split(' ')[1]), headers, body: isJson ? JSON.parse(body) : body };
+}
+
+/** One request by fetch, with a token if there is one. */
+export async function askApi(
+  host: string,
+  path: string,
+  { token, ...init }: RequestInit & { readonly token?: string } = {},
+): Promise<Answer> {
+  const headers = new Headers(init.headers);
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+  const response = await fetch(`http://${host}${path}`, { ...init, headers });
+  const body = await response.text();
+  const isJson = response.headers.get('content-type')?.includes('json') === true;
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isJson ? JSON.parse(body) : body,
+  };
+}

@@ -1,0 +1,279 @@
+/** Who gets in over TCP: requests as bytes, against the listener that a daemon has. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ApiRules } from '../../../src/core/api-rules.js';
+import { TokenFailures } from '../../../src/server/api/token-failures.js';
+import {
+  askApi,
+  operateToken,
+  type ServedApi,
+  sendRaw,
+  serveApi,
+  viewToken,
+} from '../../kit/daemons/api.js';
+import { apiPartsOf, givenControls } from '../../kit/daemons/controls.js';
+
+const controls = givenControls({
+  queue: () => ({ kind: 'redis', state: 'down', message: 'redis.internal:6379 refuses' }),
+});
+let open: ServedApi[] = [];
+let host: string;
+
+async function serve(change: Partial<ApiRules> = {}): Promise<ServedApi> {
+  const api = await serveApi(apiPartsOf(controls), change);
+  open.push(api);
+  return api;
+}
+beforeEach(async () => {
+  open = [];
+  ({ host } = await serve());
+});
+afterEach(() => Promise.all(open.map(({ listener }) => listener.close())));
+
+/** A request whose every line is the test's. */
+const raw = (first: string, ...lines: string[]) =>
+  sendRaw(host, `${[`${first} HTTP/1.1`, 'Connection: close', ...lines].join('\r\n')}\r\n\r\n`);
+const bearer = (token: string) => `Authorization: Bearer ${token}`;
+
+describe('a token', () => {
+  test('opens, by its name and role; without one, only probes answer, which name nothing', async () => {
+    expect(await askApi(host, '/api/v1/session', { token: viewToken })).toMatchObject({
+      status: 200,
+      body: { by: 'wall', role: 'view', via: 'http' },
+    });
+    expect(await askApi(host, '/healthz')).toMatchObject({ status: 200, body: { alive: true } });
+    expect(await askApi(host, '/readyz')).toMatchObject({
+      status: 503,
+      body: { queue: { kind: 'redis', state: 'down' } },
+    });
+    expect((await askApi(host, '/readyz')).body.queue.message).toBeUndefined();
+    for (const path of ['/', '/api/v1/session', '/api/v1/openapi.json', '/api/status', '/nothing'])
+      expect(await askApi(host, path)).toMatchObject({
+        status: 401,
+        body: { kind: 'token', type: 'urn:ferryline:problem:token', status: 401 },
+      });
+  });
+
+  test.each(['', 'Bearer', 'Bearer ', `Basic ${viewToken}`, `Bearer ${viewToken}x`, viewToken])(
+    'is not "%s"',
+    async (authorization) => {
+      const answer = await askApi(host, '/api/v1/session', { headers: { authorization } });
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get('www-authenticate')).toContain('Bearer');
+      expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    },
+  );
+
+  test('that is wrong ten times in a minute: 429, the right one too; probes go on', async () => {
+    for (let i = 0; i < 10; i++)
+      expect((await askApi(host, '/api/v1/session', { token: `wrong-${i}` })).status).toBe(401);
+    for (const token of ['wrong', viewToken]) {
+      const refused = await askApi(host, '/api/v1/session', { token });
+      expect(refused).toMatchObject({ status: 429, body: { kind: 'too-many' } });
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    expect((await askApi(host, '/healthz')).status).toBe(200);
+  });
+
+  test('counts again a minute after the first wrong one; other addresses are not affected', () => {
+    let now = 0;
+    const failures = new TokenFailures(() => now);
+    for (let i = 0; i < 10; i++) {
+      failures.check('a');
+      failures.add('a');
+      now += 1000;
+    }
+    expect(() => failures.check('a')).toThrow('10 wrong tokens');
+    failures.check('b');
+    now = 60_001;
+    failures.check('a');
+    for (let i = 0; i < 5000; i++) failures.add(`many ${i}`);
+  });
+
+  test('that left jobs.yml opens nothing any more', async () => {
+    const api = await serve();
+    expect((await askApi(api.host, '/api/v1/session', { token: viewToken })).status).toBe(200);
+    Object.assign(api.rules, { tokens: [] });
+    expect((await askApi(api.host, '/api/v1/session', { token: viewToken })).status).toBe(401);
+  });
+});
+
+describe('the Host', () => {
+  const session = (name: string) => raw('GET /api/v1/session', `Host: ${name}`, bearer(viewToken));
+
+  test.each(['localhost', 'localhost:8080', '127.0.0.1:1', '127.1.2.3', '[::1]:7022', 'LOCALHOST'])(
+    'may be a name of loopback with any port: %s',
+    async (name) => expect((await session(name)).status).toBe(200),
+  );
+
+  test.each([
+    ...['evil.example', 'evil.example:7022', '127.0.0.1.evil.example', 'localhost.evil.example'],
+    ...['192.168.1.5:7022', '[::2]:7022'],
+  ])('"%s" is refused, before a token is looked at', async (name) =>
+    expect(await session(name)).toMatchObject({
+      status: 403,
+      body: { kind: 'host', hint: expect.stringContaining('api.url') },
+    }),
+  );
+
+  test.each(['', '127.0.0.1@evil.example', 'localhost:x', 'a/b'])(
+    '"%s" is none: 400',
+    async (name) => expect((await session(name)).status).toBe(400),
+  );
+
+  test('may be that of api.url; any other is told it', async () => {
+    const api = await serve({ url: 'https://ops.example/ferryline' });
+    const ask = (name: string) =>
+      sendRaw(
+        api.host,
+        `GET /api/v1/session HTTP/1.1\r\nConnection: close\r\nHost: ${name}\r\n${bearer(viewToken)}\r\n\r\n`,
+      );
+    expect((await ask('ops.example')).status).toBe(200);
+    expect((await ask('OPS.example')).status).toBe(200);
+    expect(await ask('ops.example.evil')).toMatchObject({
+      status: 403,
+      body: { hint: expect.stringContaining('https://ops.example/ferryline') },
+    });
+  });
+});
+
+describe('the Origin', () => {
+  test.each(['https://evil.example', 'http://127.0.0.1:1', 'null', 'http://localhost', 'x'])(
+    '"%s" is refused, with a right token too',
+    async (origin) => {
+      for (const method of ['GET', 'POST'])
+        expect(
+          await raw(
+            `${method} /api/v1/session`,
+            `Host: ${host}`,
+            `Origin: ${origin}`,
+            'Content-Length: 0',
+            bearer(operateToken),
+          ),
+        ).toMatchObject({ status: 403, body: { kind: 'origin' } });
+    },
+  );
+
+  test('may be the daemon’s own', async () =>
+    expect(
+      (
+        await raw(
+          'GET /api/v1/session',
+          `Host: ${host}`,
+          `Origin: http://${host}`,
+          bearer(viewToken),
+        )
+      ).status,
+    ).toBe(200));
+});
+
+describe('requests', () => {
+  test('of the command line alone are not there', async () => {
+    for (const path of ['/api/status', '/api/runs', '/api/runs/x/outcome'])
+      expect((await askApi(host, path, { token: operateToken })).status).toBe(404);
+    for (const path of ['/api/permits/job-a?count=1', '/api/jobs/a/enqueue', '/api/pause'])
+      expect((await askApi(host, path, { method: 'POST', token: operateToken })).status).toBe(404);
+  });
+
+  test('with `view` change nothing', async () => {
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH'])
+      for (const path of ['/api/v1/session', '/healthz', '/api/v1/jobs/a/run'])
+        expect(await askApi(host, path, { method, token: viewToken })).toMatchObject({
+          status: 403,
+          body: { kind: 'role' },
+        });
+  });
+
+  test('in another way than the address takes: 405, with those it takes', async () => {
+    const answer = await askApi(host, '/api/v1/session', { method: 'POST', token: operateToken });
+    expect(answer).toMatchObject({ status: 405, body: { kind: 'method' } });
+    expect(answer.headers.get('allow')).toBe('GET');
+  });
+
+  test('with a body of over 64 KiB: 413, announced or not; with one that is no JSON: 415', async () => {
+    const post = (...lines: string[]) =>
+      raw('POST /api/v1/session', `Host: ${host}`, bearer(operateToken), ...lines);
+    const json = 'Content-Type: application/json';
+    const large = 'x'.repeat(64 * 1024 + 1);
+    const chunk = `${large.length.toString(16)}\r\n${large}\r\n0`;
+    expect(await post(json, `Content-Length: ${large.length}`, '', large)).toMatchObject({
+      status: 413,
+      body: { kind: 'too-large' },
+    });
+    expect(await post(json, 'Transfer-Encoding: chunked', '', chunk)).toMatchObject({
+      status: 413,
+    });
+    expect(await post('Content-Type: text/plain', 'Content-Length: 2', '', '{}')).toMatchObject({
+      status: 415,
+      body: { kind: 'media-type' },
+    });
+  });
+
+  test('that are none: 400, 431; nothing of them is repeated', async () => {
+    expect(await raw('GET /healthz', `Host: ${host}`, `X: ${'y'.repeat(17_000)}`)).toMatchObject({
+      status: 431,
+      body: '',
+    });
+    expect(await sendRaw(host, 'canary\r\n\r\n')).toMatchObject({ status: 400, body: '' });
+    const split = await raw('GET /api/v1/session', `Host: ${host}`, bearer('a\rSet-Cookie: b'));
+    expect(split.status).toBe(400);
+    const path = await raw('GET /api/v1/%0d%0aSet-Cookie:%20b', `Host: ${host}`, bearer(viewToken));
+    expect(path.status).toBe(404);
+    expect(path.headers.get('set-cookie')).toBeNull();
+  });
+
+  test('that are sent by half end with the daemon', async () => {
+    const api = await serve();
+    const [address = '', port] = api.host.split(':');
+    const halves = [
+      '',
+      'GET /hea',
+      `POST /x HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 9\r\n\r\n1`,
+    ];
+    const sockets = await Promise.all(
+      halves.map(async (half) => {
+        const socket = connect(Number(port), address);
+        await once(socket, 'connect');
+        socket.on('error', () => {});
+        if (half !== '') socket.write(half);
+        return socket;
+      }),
+    );
+    const ends = sockets.map((socket) => text(socket));
+    expect((await askApi(api.host, '/healthz')).status).toBe(200);
+    await api.listener.close();
+    await Promise.all(ends);
+  });
+});
+
+describe('the address', () => {
+  test('that another process has ends the start if jobs.yml names it, and is done without if not', async () => {
+    const [, port] = host.split(':');
+    const listen = { host: '127.0.0.1', port: Number(port) };
+    await expect(serve({ listen })).rejects.toMatchObject({
+      kind: 'config',
+      message: expect.stringContaining('another process has that port'),
+      hint: expect.stringContaining('api.listen'),
+    });
+    const { log, listener } = await serve({ listen, isChosen: false });
+    expect(log).toEqual([expect.stringMatching(/^warning: .*answers on its socket only/)]);
+    expect(listener.address()).toBeUndefined();
+  });
+
+  test('changes with jobs.yml; one that can’t be had leaves it where it is', async () => {
+    const api = await serve();
+    const other = await serve();
+    const [, taken] = other.host.split(':');
+    await api.listener.use({ ...api.rules, listen: { host: '127.0.0.1', port: Number(taken) } });
+    expect(api.log.at(-1)).toMatch(/^warning: .*it goes on at/);
+    expect((await askApi(api.host, '/healthz')).status).toBe(200);
+    await other.listener.close();
+    await api.listener.use({ ...api.rules, listen: { host: '127.0.0.1', port: Number(taken) } });
+    expect((await askApi(other.host, '/healthz')).status).toBe(200);
+    await expect(askApi(api.host, '/healthz')).rejects.toThrow();
+    await api.listener.use({ ...api.rules, listen: undefined });
+    await expect(askApi(other.host, '/healthz')).rejects.toThrow();
+  });
+});

@@ -1,0 +1,75 @@
+/** The API of a whole daemon, over TCP. */
+import { once } from 'node:events';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { test } from '../../kit/base.js';
+import { askApi, operateToken, viewToken } from '../../kit/daemons/api.js';
+import { type Daemon, eventually, startDaemon } from '../../kit/daemons/daemon.js';
+import type { Scene } from '../../kit/scene.js';
+
+/** Adds two tokens and a free port to jobs.yml; one is in a file of its own. */
+function addApi(scene: Scene): void {
+  writeFileSync(join(scene.cwd, 'wall.token'), `${viewToken}\n`, { mode: 0o600 });
+  appendFileSync(
+    join(scene.cwd, 'jobs.yml'),
+    `
+api:
+  listen: 127.0.0.1:0
+  tokens:
+    wall: { role: view, token: "\${file:wall.token}" }
+    ops: { role: operate, token: ${operateToken} }
+`,
+  );
+}
+
+async function hostOf(daemon: Daemon): Promise<string> {
+  const { stderr } = daemon;
+  return eventually(() => /the API answers on http:\/\/([\d.:]+)/.exec(stderr())?.[1]);
+}
+
+test('a daemon lets in the tokens of jobs.yml, as it is; none is printed', async ({ scene }) => {
+  await scene.jobs({});
+  addApi(scene);
+  const daemon = await startDaemon(scene, { args: ['-v'] });
+  const host = await hostOf(daemon);
+  expect((await askApi(host, '/readyz')).body).toEqual({
+    queue: { kind: 'embedded', state: 'up' },
+  });
+  expect((await askApi(host, '/api/v1/session')).status).toBe(401);
+  expect((await askApi(host, '/api/v1/session', { token: `${viewToken}x` })).status).toBe(401);
+  const session = await askApi(host, '/api/v1/session', { token: viewToken });
+  expect(session.body).toEqual({ by: 'wall', role: 'view', via: 'http' });
+  const status = await scene.cli(['status', '--json']);
+  expect(JSON.parse(status.stdout)).toMatchObject({ api: `http://${host}` });
+
+  writeFileSync(join(scene.cwd, 'wall.token'), 'another-token-0123456789');
+  daemon.child.kill('SIGHUP');
+  await daemon.said(/jobs.yml was reloaded/);
+  expect((await askApi(host, '/api/v1/session', { token: viewToken })).status).toBe(401);
+  const renewed = await askApi(host, '/api/v1/session', { token: 'another-token-0123456789' });
+  expect(renewed.status).toBe(200);
+
+  const argv = readFileSync(`/proc/${daemon.pid}/cmdline`, 'utf8');
+  expect(await daemon.stop()).toBe(0);
+  const said = [daemon.stderr(), daemon.stdout(), status.stdout, argv].join('\n');
+  for (const secret of [viewToken, operateToken, 'another-token-0123456789'])
+    expect(said).not.toContain(secret);
+}, 60_000);
+
+test('two daemons start on one machine: the default port is done without where it is taken', async ({
+  scene,
+}) => {
+  await scene.jobs({});
+  // another test's daemon may have it as well
+  const taker = createServer().listen(7022, '127.0.0.1');
+  await Promise.race([once(taker, 'listening'), once(taker, 'error').catch(() => {})]).catch(
+    () => {},
+  );
+  const daemon = await startDaemon(scene);
+  await daemon.said(/can't listen on 127\.0\.0\.1:7022: another process has that port/);
+  expect((await scene.cli(['status'])).code).toBe(0);
+  expect(await daemon.stop()).toBe(0);
+  taker.close();
+}, 60_000);

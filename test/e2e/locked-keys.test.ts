@@ -1,7 +1,7 @@
 /** Keys with a passphrase: given, or asked for on a terminal. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished } from 'vitest';
@@ -41,12 +41,13 @@ describe('an encrypted key', () => {
     scene: Scene,
     jobs: string,
     asked: (type: (text: string) => void, pid: number) => void,
+    env: Readonly<Record<string, string>> = {},
   ): Promise<{ shown: string; code: number | null }> {
     const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
     const command = `echo "process $$"; exec '${process.execPath}' '${main}' run ${jobs}`;
     const child = spawn('script', ['-qefc', command, '/dev/null'], {
       cwd: scene.cwd,
-      env: { PATH: process.env.PATH, HOME: scene.cwd },
+      env: { PATH: process.env.PATH, HOME: scene.cwd, ...env },
     });
     onTestFinished(() => void child.kill('SIGKILL'));
     const closed = once(child, 'close');
@@ -106,6 +107,39 @@ describe('an encrypted key', () => {
     expect(code, shown).toBe(0);
     expect(shown).toMatch(/passphrase of the key \S+: \r\n(?:.*\r\n)*.*other.* logged in\r\n/);
     expect(readTree(join(sshd.root, place))).toEqual(tree);
+  });
+
+  test('is asked for once the keys of an agent were refused, and one that is in the agent never', async ({
+    locked,
+  }) => {
+    const scene = await openScene(locked);
+    scene.writeHere(tree);
+    mkdirSync(join(scene.cwd, '.ssh'), { mode: 0o700 });
+    for (const end of ['', '.pub'])
+      copyFileSync(`${locked.keyFile}${end}`, join(scene.cwd, `.ssh/id_ed25519${end}`));
+    const socket = join(scene.cwd, 'agent');
+    const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: ['ignore', 'pipe', 'ignore'] });
+    onTestFinished(() => void agent.kill());
+    await once(agent.stdout, 'data'); // it prints its socket once it listens
+    const env = { ...process.env, SSH_AUTH_SOCK: socket };
+    const stranger = makeKey(join(scene.cwd, 'stranger')).file;
+    execFileSync('ssh-add', ['-q', stranger], { env, stdio: 'ignore' });
+    await scene.jobs({}, { auth: undefined });
+    const typed: string[] = [];
+    const answer = (type: (text: string) => void) => {
+      typed.push(passphrase);
+      type(`${passphrase}\r`);
+    };
+    const asked = await onTerminal(scene, 'job', answer, { SSH_AUTH_SOCK: socket });
+    expect([asked.code, typed.length], asked.shown).toEqual([0, 1]);
+    expect(readTree(scene.there())).toEqual(tree);
+
+    const askpass = join(scene.cwd, 'askpass');
+    writeFileSync(askpass, `#!/bin/sh\necho '${passphrase}'\n`, { mode: 0o700 });
+    const asks = { ...env, SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force' };
+    execFileSync('ssh-add', ['-q', locked.keyFile], { env: asks, stdio: 'ignore' });
+    const added = await onTerminal(scene, 'job', answer, { SSH_AUTH_SOCK: socket });
+    expect([added.code, typed.length], added.shown).toEqual([0, 1]);
   });
 
   test.for([

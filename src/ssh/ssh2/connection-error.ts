@@ -28,6 +28,13 @@ export interface LoginFacts {
   readonly loggedIn: () => boolean;
 }
 
+const refusedCode = 'EREFUSEDLOGIN';
+
+/** Whether an error is that a server took nothing of what it was offered. */
+export function isRefusedLogin(thrown: unknown): boolean {
+  return thrown instanceof FerryError && thrown.code === refusedCode;
+}
+
 /** Reasons to disconnect that say nothing about the login (RFC 4253 §11.1): key exchange, MAC, compression, version, connection lost, too many connections. */
 const troubleCodes = [3, 5, 6, 8, 10, 12];
 const trouble =
@@ -110,6 +117,7 @@ function refused(
     `${where} refused the login${words === '' ? '' : ` (${words})`}: ${ways}${more}${left}`,
     {
       ...cause,
+      ...(wantsMore.length === 0 ? { code: refusedCode } : {}),
       hint:
         tried.length === 0
           ? 'unlock a key with ssh-add, or name one that needs no passphrase: `-i FILE`, `auth: { key: FILE }`'

@@ -11,6 +11,7 @@ import { hostKeyRules } from '../host-keys/read-known-hosts.js';
 import { loginSecrets } from '../secret-command.js';
 import type { AskPassphrase, SessionLog } from '../transport.js';
 import { readAgentKeys } from './agent-keys.js';
+import { isRefusedLogin } from './connection-error.js';
 import { joinIdentification } from './identification.js';
 import {
   isLockedKey,
@@ -21,7 +22,7 @@ import {
   readKey,
   readKeys,
 } from './key-file.js';
-import { loadSftpClient, logIn } from './log-in.js';
+import { type LoginRequest, loadSftpClient, logIn } from './log-in.js';
 import { type Credentials, LoginMethods } from './login-methods.js';
 
 /** How long a server may take to end a connection; after that the socket is destroyed. */
@@ -52,13 +53,74 @@ export async function openConnection(
   const where = describe(remote);
   const { passphrase, password } = await loginSecrets(remote, signal);
   const unlock: Unlock | undefined = ask && ((path) => askFor(path, ask, signal));
-  const inFiles = await keysInFiles(remote, passphrase, log, unlock);
+  const { keys, unusable, locked } = await keysInFiles(remote, passphrase, log, unlock);
   // awaited below: an agent may answer later than the server
   const asking = agentKeysOf(remote, log, signal);
   asking.catch(() => {});
-  const keys = password === undefined ? await inFiles.unlocked(asking) : inFiles.keys;
+  /** Keys that a person may unlock, before or after all others were refused. */
+  const unasked = unlock === undefined || password !== undefined ? [] : [...locked];
+  const nextUnlocked = async () => {
+    for (let path = unasked.shift(); path !== undefined; path = unasked.shift()) {
+      const key = await unlock?.(path);
+      if (key !== undefined) return [key];
+    }
+    return undefined;
+  };
+  const hasOthers = unasked.length === 0 || keys.length > 0 || (await asking).agentKeys.length > 0;
+  const first = hasOthers ? keys : ((await nextUnlocked()) ?? keys);
   const rules = await hostKeyRules(remote, remote.hostKey);
   const jump = remote.jump && (await openConnection(remote.jump, false, log, signal, ask));
+  const request = { remote, where, rules, wantsSftp, log, jump };
+  try {
+    const { socket, ...loggedIn } = await logInAgain(async (only) => {
+      const credentials = async () =>
+        only === undefined
+          ? { keys: first, unusable, ...(await asking), ...present({ password }) }
+          : { keys: only, agentKeys: [], preferred: [] };
+      return dialAndLogIn(request, credentials, signal);
+    }, nextUnlocked);
+    return {
+      ...loggedIn,
+      logins: 1 + (jump?.logins ?? 0),
+      where,
+      close: async () => {
+        await hangUp(loggedIn.client, socket);
+        await jump?.close();
+      },
+    };
+  } catch (error) {
+    await jump?.close();
+    throw error;
+  }
+}
+
+/** As ssh does: a locked key is asked for once the server has refused the others, and is then offered alone, in a new login. */
+async function logInAgain<T>(
+  logInWith: (only?: readonly PrivateKey[]) => Promise<T>,
+  nextUnlocked: () => Promise<readonly PrivateKey[] | undefined>,
+): Promise<T> {
+  let only: readonly PrivateKey[] | undefined;
+  for (;;) {
+    try {
+      return await logInWith(only);
+    } catch (thrown) {
+      only = isRefusedLogin(thrown) ? await nextUnlocked() : undefined;
+      if (only === undefined) throw thrown;
+    }
+  }
+}
+
+interface Dialled extends Omit<LoginRequest, 'stream' | 'identification' | 'methods'> {
+  /** The connection to the jump host. */
+  readonly jump: Connection | undefined;
+}
+
+async function dialAndLogIn(
+  { jump, ...request }: Dialled,
+  credentials: () => Promise<Credentials>,
+  signal: AbortSignal,
+) {
+  const { remote, where, log } = request;
   let stream: Duplex | undefined;
   try {
     log('status', `connecting to ${escapeText(remote.host)} port ${remote.port}`);
@@ -69,29 +131,11 @@ export async function openConnection(
     stream = await dialling;
     joinWrites(stream);
     const identification = joinIdentification(stream, where);
-    const agentKeys = await asking;
-    const { unusable } = inFiles;
-    const credentials = { keys, unusable, ...agentKeys, ...present({ password }) };
-    const methods = new LoginMethods(remote, credentials, log);
-    const { client, channel, ended } = await logIn(
-      { stream, identification, remote, where, rules, methods, wantsSftp, log },
-      signal,
-    );
-    const socket = stream;
-    return {
-      client,
-      channel,
-      ended,
-      logins: 1 + (jump?.logins ?? 0),
-      where,
-      close: async () => {
-        await hangUp(client, socket);
-        await jump?.close();
-      },
-    };
+    const methods = new LoginMethods(remote, await credentials(), log);
+    const loggedIn = await logIn({ ...request, stream, identification, methods }, signal);
+    return { ...loggedIn, socket: stream };
   } catch (error) {
     stream?.destroy();
-    await jump?.close();
     throw error;
   }
 }
@@ -99,7 +143,7 @@ export async function openConnection(
 /** A locked key with the passphrase that a person gives; undefined: there is no answer. */
 type Unlock = (path: string) => Promise<PrivateKey | undefined>;
 
-/** The keys in files; `unlocked` asks for a passphrase if there is no other key. */
+/** The keys in files, and those of them that need a passphrase. Of a remote that names its keys, a person is asked at once. */
 async function keysInFiles(
   { auth: { keys: paths, keysOptional } }: Remote,
   passphrase: string | undefined,
@@ -115,17 +159,7 @@ async function keysInFiles(
     if (isLockedKey(error)) locked.push(path);
   };
   const named = unlock === undefined || keysOptional ? undefined : await namedKeys(rules, unlock);
-  const keys = named ?? (await readKeys(rules, note));
-  const unlocked = async (agent: Promise<Pick<Credentials, 'agentKeys'>>) => {
-    if (unlock === undefined || keys.length > 0 || locked.length === 0) return keys;
-    if ((await agent).agentKeys.length > 0) return keys;
-    for (const path of locked) {
-      const key = await unlock(path);
-      if (key !== undefined) return [key];
-    }
-    return keys;
-  };
-  return { keys, unusable, unlocked };
+  return { keys: named ?? (await readKeys(rules, note)), unusable, locked };
 }
 
 /** The keys of a remote that names them, with what a person says of those that are locked. */

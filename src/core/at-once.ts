@@ -1,4 +1,4 @@
-/** Async work with a concurrency limit: a budget, a list of items, a tree. */
+/** Async work with a concurrency limit: a budget, a list of items, a tree, one look for all who ask. */
 import { abortable } from './abort.js';
 
 /** A budget of `size` units that work takes and gives back; takers wait in order of arrival. */
@@ -76,8 +76,14 @@ export async function each<T>(
   const iterator = items[Symbol.iterator]();
   let failed = false;
   let failure: unknown;
+  let isOver = false;
+  const take = () => {
+    const next = iterator.next();
+    isOver ||= next.done === true;
+    return next;
+  };
   const lane = async () => {
-    for (let next = iterator.next(); !failed && !next.done; next = iterator.next()) {
+    for (let next = take(); !failed && !next.done; next = take()) {
       try {
         await work(next.value);
       } catch (error) {
@@ -86,7 +92,10 @@ export async function each<T>(
       }
     }
   };
-  await Promise.all(Array.from({ length: limit }, lane));
+  const lanes: Promise<void>[] = [];
+  // each lane begins at once: of a thousand, a few items need a few
+  while (lanes.length < limit && !isOver && !failed) lanes.push(lane());
+  await Promise.all(lanes);
   if (failed) throw failure;
 }
 
@@ -135,4 +144,23 @@ export function walk<T>(
     };
     pump();
   });
+}
+
+/**
+ * Makes one look serve all who ask before it begins; those who ask while it goes on share the next one.
+ * Each gets an answer that is newer than its question.
+ */
+export function sharedLook<T>(look: () => Promise<T>): () => Promise<T> {
+  let current: Promise<unknown> = Promise.resolve();
+  let next: Promise<T> | undefined;
+  const begin = () => {
+    next = undefined;
+    const begun = look();
+    current = begun;
+    return begun;
+  };
+  return () => {
+    next ??= current.then(begin, begin);
+    return next;
+  };
 }

@@ -42,8 +42,10 @@ export interface AnsweringParts {
 }
 
 export interface Answering {
-  /** A run has ended, wherever it was carried out. */
+  /** A run has ended in another process. */
   ended(run: string): void;
+  /** A run has ended in this one, whose report is kept already. */
+  endedHere(run: string, report?: Report): void;
   /** A run that had not begun was cancelled by another process. */
   cancelled(report: Report): void;
   /** Cancels a run, as the socket does. Errors: `network`. */
@@ -102,6 +104,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
       controls.ended(run);
       if (keepsAll) void copyReport(run);
     },
+    endedHere: (run, report) => controls.ended(run, report),
     cancelled(report) {
       controls.ended(report.run, report);
       if (keepsAll) void history.copy(report);

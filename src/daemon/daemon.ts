@@ -9,6 +9,7 @@
  */
 import { hostname } from 'node:os';
 import { FerryError } from '../core/errors.js';
+import type { Report } from '../core/events.js';
 import { type Config, partsOf } from '../core/job.js';
 import { strangersAmong, type WorkerPresence } from '../core/known-worker.js';
 import { newRunId } from '../core/run-id.js';
@@ -122,6 +123,7 @@ async function assemble(
     reports,
     listen,
     routing,
+    onEnded: (run: string, report: Report | undefined) => answering.endedHere(run, report),
     quietMs: () => emptied.quietMs(),
     newRunId: newId,
   };
@@ -197,8 +199,9 @@ interface Parts {
 function connect(parts: Parts, log: RootLog): void {
   const { queue, inUse, jobPauses, routing, working, starting, answering } = parts;
   const { runs, pauses, signals } = queue;
-  signals.on('ended', ({ run }) => {
-    answering.ended(run);
+  signals.on('ended', ({ run }, isOurs) => {
+    if (isOurs) answering.endedHere(run);
+    else answering.ended(run);
     starting.ended(run);
   });
   signals.on('cancelled', ({ report }, isOurs) => {

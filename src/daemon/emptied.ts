@@ -1,4 +1,5 @@
 /** What is done when the queue's store was emptied: the acknowledged requests are added again, and what else is kept there. */
+import { sharedLook } from '../core/at-once.js';
 import type { RootLog } from '../observe/log.js';
 import type { OpenQueue } from '../queue/open.js';
 
@@ -18,7 +19,8 @@ export class Emptied {
   #timer: NodeJS.Timeout | undefined;
   /** The store was emptied, and not everything was brought back yet. */
   #isDue = false;
-  #looking: Promise<boolean> = Promise.resolve(false);
+  /** Looks now, and brings back what was lost; resolves to whether the store was emptied. Errors: `network`; then the next look brings it back. */
+  readonly look = sharedLook(() => this.#look());
 
   constructor(parts: EmptiedParts) {
     this.#parts = parts;
@@ -30,13 +32,6 @@ export class Emptied {
       if (this.#parts.queue.trouble() === undefined) void this.look().catch(() => {});
     }, lookEveryMs);
     this.#timer.unref();
-  }
-
-  /** Looks now, and brings back what was lost; resolves to whether the store was emptied. Errors: `network`; then the next look brings it back. */
-  look(): Promise<boolean> {
-    const look = () => this.#look();
-    this.#looking = this.#looking.then(look, look);
-    return this.#looking;
   }
 
   /** Milliseconds until a run that was taken may begin. Errors: `network`. */

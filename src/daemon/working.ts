@@ -36,6 +36,8 @@ export interface WorkingParts {
   /** Milliseconds until a run may begin, since the store was emptied; 0: it may. Rejects while the queue is out of reach. */
   readonly quietMs: () => Promise<number>;
   readonly listen: ListenToRun;
+  /** A run has ended here, before any other process hears of it. */
+  readonly onEnded: (run: string, report: Report | undefined) => void;
   readonly log: RootLog;
 }
 
@@ -88,13 +90,16 @@ export class Working {
 
   /** Takes runs from the queue from now on. Whoever wants to know of their ends listens before this. */
   begin(): void {
-    const { names, queue, history } = this.#parts;
+    const { names, queue, history, onEnded } = this.#parts;
     const { signals, permits } = queue;
     const consumer = consume(queue.store, {
       workers: [undefined, ...names],
       takePlace: () => this.worker.takePlace(),
       carryOut: (assignment) => this.#leaveOrCarryOut(assignment),
-      onEnded: (run) => void signals.send('ended', { run }).catch(() => {}),
+      onEnded(run, report) {
+        onEnded(run, report);
+        void signals.send('ended', { run }).catch(() => {});
+      },
       onWaiting: (permit) => {
         // A login may stay open for a minute after its last run; a job's permit is given back at once.
         if (permit.startsWith('remote-')) void signals.send('wanted', { permit }).catch(() => {});

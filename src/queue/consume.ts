@@ -18,8 +18,8 @@ export interface ConsumerOptions {
   /** A place for one more run, given back by the function; undefined while there is none. */
   readonly takePlace: () => (() => void) | undefined;
   readonly carryOut: (assignment: Assignment) => Promise<AttemptEnd>;
-  /** Called when a run's entry has ended. */
-  readonly onEnded: (run: string) => void;
+  /** Called when a run's entry has ended, with the whole report if the run made one. */
+  readonly onEnded: (run: string, report?: Report) => void;
   /** Called each second for each permit that runs wait for which this process gave back. */
   readonly onWaiting?: (permit: string) => void;
   /** Called for a run that is given up because its workers died too often; it has no report yet. */
@@ -238,7 +238,7 @@ class RunConsumer implements Consumer {
       if (entry.finishedOn) onEnded(id);
     } else if (end.next === 'end') {
       await entry.moveToCompleted(cutReport(end.report), token, false);
-      onEnded(id);
+      onEnded(id, end.report);
     } else if (end.next === 'retry') {
       await entry.moveToFailed(new Retry(end.why, end.after), token, false);
     } else if (end.next === 'wait') {

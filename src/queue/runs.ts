@@ -54,6 +54,7 @@ export interface RunQueue {
   remove(run: string): Promise<boolean>;
   /** Where a run is or was, and the runs that have not ended: as far as this process knows. */
   placeOf(run: string): Place | undefined;
+  isUnfinished(run: string): boolean;
   unfinished(): readonly Place[];
   /** Moves a run that waits to the queue of other workers; resolves to false when it has begun or ended. Errors: `network`. */
   move(run: Place, worker: string | undefined): Promise<boolean>;
@@ -213,6 +214,7 @@ export async function openRunQueue(
     },
 
     placeOf: (run) => known.placeOf(run),
+    isUnfinished: (run) => known.has(run),
     unfinished: () => known.all(),
 
     async move(place, worker) {

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
+import { sharedLook } from '../core/at-once.js';
 import { present } from '../core/present.js';
 import { answered } from './answered.js';
 import { lockMs } from './holds.js';
@@ -18,7 +19,7 @@ interface Mark {
 }
 
 export interface StoreMark {
-  /** Resolves to whether the store was emptied since the last look of this process. Errors: `network`. */
+  /** Resolves to whether the store was emptied since the last look of this process; of those who ask at the same time all hear it. Errors: `network`. */
   look(): Promise<boolean>;
   /** Milliseconds until runs may begin; 0: they may. */
   quietMs(): number;
@@ -55,7 +56,8 @@ class SharedMark implements StoreMark {
   #seen: Mark | undefined;
   /** On this process's steady clock. */
   #quietUntil = 0;
-  #looking: Promise<boolean> = Promise.resolve(false);
+  /** Each answer is newer than its question. */
+  readonly look = sharedLook(() => this.#look());
 
   constructor(store: Store, onError: (error: Error) => void, wasUsed: boolean) {
     this.#store = store;
@@ -66,12 +68,6 @@ class SharedMark implements StoreMark {
       store.backend,
     );
     this.#queue.on('error', onError);
-  }
-
-  look(): Promise<boolean> {
-    const look = () => this.#look();
-    this.#looking = this.#looking.then(look, look);
-    return this.#looking;
   }
 
   quietMs(): number {

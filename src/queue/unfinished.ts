@@ -50,6 +50,10 @@ export class UnfinishedRuns {
     return this.#places.get(run) ?? this.#ended.get(run);
   }
 
+  has(run: string): boolean {
+    return this.#places.has(run);
+  }
+
   all(): Place[] {
     return [...this.#places.values()];
   }

@@ -64,7 +64,7 @@ export interface DaemonControlsParts {
 }
 
 export interface DaemonControls extends ServedControls {
-  /** A run has ended, wherever it was carried out; `report`: of one that leaves nothing in the queue. */
+  /** A run has ended, wherever it was carried out; `report`: its whole report, where it is at hand. */
   ended(run: string, report?: Report): void;
 }
 
@@ -74,7 +74,11 @@ const jobsInTurn = 100;
 export function createDaemonControls(parts: DaemonControlsParts): DaemonControls {
   const { queue, reports } = parts;
   const { runs, signals } = queue;
-  const ends = new RunEnds({ find: (run) => runs.find(run), report: (run) => reports.read(run) });
+  const ends = new RunEnds({
+    isUnfinished: (run) => runs.isUnfinished(run),
+    find: (run) => runs.find(run),
+    report: (run) => reports.read(run),
+  });
 
   const jobNamed = (name: string): Job => {
     const job = parts.jobs().get(name);

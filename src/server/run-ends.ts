@@ -4,6 +4,8 @@ import type { Report } from '../core/events.js';
 import type { RunView } from '../core/request.js';
 
 export interface RunEndsParts {
+  /** Whether a run has not ended, as far as this process has heard. */
+  isUnfinished(run: string): boolean;
   /** What the queue knows of a run. */
   find(run: string): Promise<RunView | undefined>;
   /** The report of a run that is kept here. */
@@ -17,36 +19,41 @@ const goneForMs = 30_000;
 
 export class RunEnds {
   readonly #parts: RunEndsParts;
-  /** Called with each run that ends. */
-  readonly #listeners = new Set<(run: string, report?: Report) => void>();
+  /** By run: what is called when it ends. */
+  readonly #listeners = new Map<string, Set<(report?: Report) => void>>();
 
   constructor(parts: RunEndsParts) {
     this.#parts = parts;
   }
 
-  /** A run has ended; `report`: of one that leaves nothing in the queue. */
+  /** A run has ended; `report`: that of its last attempt, where it is at hand. */
   ended(run: string, report?: Report): void {
-    for (const listener of [...this.#listeners]) listener(run, report);
+    for (const listener of this.#listeners.get(run) ?? []) listener(report);
   }
 
   /** Resolves with the report of the run's last attempt once it has ended; undefined when nobody knows the run. Rejects with the signal's reason. */
   async endOf(run: string, signal: AbortSignal): Promise<Report | undefined> {
     let seenAt = Number.NEGATIVE_INFINITY;
+    let isAwaited = this.#parts.isUnfinished(run);
     for (;;) {
       signal.throwIfAborted();
       // listens before it looks, so that an end in between is not missed
       const next = this.#nextEnd(run);
       try {
-        const view = await this.#parts.find(run);
-        // A report kept here may be of an attempt that others follow: the queue knows better.
-        if (view === undefined) {
-          const kept = await this.#parts.report(run);
-          if (kept !== undefined || performance.now() - seenAt > goneForMs) return kept;
-        } else seenAt = performance.now();
-        if (view?.state === 'ended') {
-          const report = await this.#wholeOf(view);
-          if (report !== undefined) return report;
+        // Of one that is known to go on the end is heard, unless its message is lost.
+        if (!isAwaited) {
+          const view = await this.#parts.find(run);
+          // A report kept here may be of an attempt that others follow: the queue knows better.
+          if (view === undefined) {
+            const kept = await this.#parts.report(run);
+            if (kept !== undefined || performance.now() - seenAt > goneForMs) return kept;
+          } else seenAt = performance.now();
+          if (view?.state === 'ended') {
+            const report = await this.#wholeOf(view);
+            if (report !== undefined) return report;
+          }
         }
+        isAwaited = false;
         const report = await unlessAborted(next.come, signal);
         if (report !== undefined) return report;
       } finally {
@@ -68,13 +75,12 @@ export class RunEnds {
     let forget = () => {};
     const come = new Promise<Report | undefined>((resolve) => {
       const timer = setTimeout(resolve, lookAgainMs, undefined);
-      const listener = (ended: string, report?: Report) => {
-        if (ended === run) resolve(report);
-      };
-      this.#listeners.add(listener);
+      const listeners = this.#listeners.get(run) ?? new Set();
+      this.#listeners.set(run, listeners.add(resolve));
       forget = () => {
         clearTimeout(timer);
-        this.#listeners.delete(listener);
+        listeners.delete(resolve);
+        if (listeners.size === 0) this.#listeners.delete(run);
       };
     });
     return { come, forget };

@@ -1,6 +1,7 @@
 /** The index of a state folder's reports as its daemon uses it: in memory, and kept up to what processes add to the file. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
+import { sharedLook } from '../core/at-once.js';
 import { FerryError } from '../core/errors.js';
 import { rebuildIndex, tableOf } from './index-file.js';
 import type { IndexResult } from './index-worker.js';
@@ -32,8 +33,7 @@ export class RunIndex {
   #isDamaged = true;
   #unwrittenUntil = 0;
   #isClosed = false;
-  #current: Promise<void> = Promise.resolve();
-  #next: Promise<void> | undefined;
+  readonly #look = sharedLook(() => this.#follow());
   #thread: Worker | undefined;
 
   /** The caller holds the state folder. The index is made whole at once, in a thread. */
@@ -44,15 +44,7 @@ export class RunIndex {
 
   /** The runs with all that was added before this call. It changes with later calls. Rejects with `io`. */
   async table(): Promise<RunTable> {
-    // One reading serves all that ask before it begins.
-    this.#next ??= this.#current
-      .catch(() => {})
-      .then(() => {
-        this.#next = undefined;
-        this.#current = this.#follow();
-        return this.#current;
-      });
-    await this.#next;
+    await this.#look();
     return this.#table;
   }
 

@@ -1,7 +1,7 @@
 /** Concurrency limits: never more at once than allowed, and every waiter gets its turn. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Budget, each } from '../../src/core/at-once.js';
+import { Budget, each, sharedLook } from '../../src/core/at-once.js';
 
 describe('Budget', () => {
   test('never gives more than it has, and everyone’s turn comes, in order', async () => {
@@ -111,5 +111,41 @@ describe('each', () => {
 
   test('nothing to do is done', async () => {
     await each([], 3, () => Promise.reject(new Error('called')));
+  });
+});
+
+test('each asks for items as often as there are some, not once for each place', async () => {
+  let asked = 0;
+  const items = {
+    [Symbol.iterator]: () => ({ next: () => ({ done: asked++ >= 3, value: asked }) }),
+  };
+  const seen: number[] = [];
+  await each(items, 1000, async (item) => void seen.push(item));
+  expect(seen).toEqual([1, 2, 3]);
+  expect(asked).toBeLessThan(8);
+});
+
+describe('a shared look', () => {
+  test('serves all who ask before it begins, and no one who asks later', async () => {
+    const begun: (() => void)[] = [];
+    let looks = 0;
+    const look = sharedLook(async () => {
+      const number = ++looks;
+      await new Promise<void>((end) => begun.push(end));
+      if (number === 2) throw new Error('away');
+      return number;
+    });
+    const first = [look(), look()];
+    await Promise.resolve();
+    const second = [look(), look()].map((one) => one.catch((error: Error) => error.message));
+    begun[0]?.();
+    expect(await Promise.all(first)).toEqual([1, 1]);
+    await Promise.resolve();
+    const third = look();
+    begun[1]?.();
+    expect(await Promise.all(second)).toEqual(['away', 'away']);
+    await Promise.resolve();
+    begun[2]?.();
+    expect(await third).toBe(3);
   });
 });

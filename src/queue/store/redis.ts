@@ -2,6 +2,7 @@
  * A queue kept by a Redis: one connection for all requests; BullMQ makes those that block. In a
  * Cluster all our keys are in one slot, and so on one node, which is asked for everything.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BackendFactory, createRedisBackend } from 'bullmq';
 import { Cluster, type Command, Redis } from 'ioredis';
 import { FerryError } from '../../core/errors.js';
@@ -97,6 +98,8 @@ export async function openRedis(
   };
 }
 
+/** Messages of this time are read at once, milliseconds: under load each would be a request of its own, in every process. */
+const readTogetherMs = 5;
 /** Where the script that takes an entry is given the time: after eleven keys and the prefix. */
 const timeOfTaking = 12;
 
@@ -109,7 +112,14 @@ function boundedBackend(clock: ServerClock): BackendFactory {
   return (...args) => {
     const backend = createRedisBackend(...args);
     const readEvents = backend.readEvents.bind(backend);
-    backend.readEvents = (id, waitMs) => readEvents(id, Math.min(waitMs, blockSeconds * 1000));
+    let readAt = Number.NEGATIVE_INFINITY;
+    backend.readEvents = async (id, waitMs) => {
+      const tooSoonMs = readAt + readTogetherMs - performance.now();
+      if (tooSoonMs > 0) await sleep(tooSoonMs);
+      const events = await readEvents(id, Math.min(waitMs, blockSeconds * 1000));
+      readAt = performance.now();
+      return events;
+    };
     const putOff = backend.moveToDelayed.bind(backend);
     backend.moveToDelayed = (id, _now, delay, ...more) => putOff(id, clock.now(), delay, ...more);
     const execute = backend.execCommand.bind(backend);

@@ -196,7 +196,7 @@ async function roundTripOf(session: Session, signal: AbortSignal): Promise<Findi
 /** What runs have seen this server do otherwise than it says. */
 async function learntOf({ state, remote, pool }: Patient): Promise<Finding> {
   const sentences: string[] = [];
-  await recallQuirks(state, [remote], pool, (text) => sentences.push(text));
+  recallQuirks(state, [remote], pool, (text) => sentences.push(text));
   return { found: sentences.length === 0 ? 'nothing out of the ordinary' : sentences.join('\n') };
 }
 

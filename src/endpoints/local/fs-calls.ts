@@ -3,8 +3,28 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { DiskPace } from './disk-pace.js';
 
-const poolRead = promisify(fs.read);
-const poolWrite = promisify(fs.write);
+/** Made once: a side of a small run makes few calls. */
+const inPool = {
+  lstat: promisify(fs.lstat),
+  open: promisify(fs.open),
+  mkdir: promisify(fs.mkdir),
+  rename: promisify(fs.rename),
+  link: promisify(fs.link),
+  unlink: promisify(fs.unlink),
+  rmdir: promisify(fs.rmdir),
+  readlink: promisify(fs.readlink),
+  symlink: promisify(fs.symlink),
+  chmod: promisify(fs.chmod),
+  utimes: promisify(fs.utimes),
+  fstat: promisify(fs.fstat),
+  fchmod: promisify(fs.fchmod),
+  futimes: promisify(fs.futimes),
+  ftruncate: promisify(fs.ftruncate),
+  close: promisify(fs.close),
+  fsync: promisify(fs.fsync),
+  read: promisify(fs.read),
+  write: promisify(fs.write),
+};
 
 export function createCalls(pace: DiskPace) {
   const both =
@@ -13,39 +33,39 @@ export function createCalls(pace: DiskPace) {
       pace.call(here, pool, ...args);
   const stat = (path: string) => fs.lstatSync(path);
   return {
-    lstat: both(stat, promisify(fs.lstat) as (path: string) => Promise<fs.Stats>),
-    open: both<[string, number, number], number>(fs.openSync, promisify(fs.open)),
+    lstat: both(stat, inPool.lstat as (path: string) => Promise<fs.Stats>),
+    open: both<[string, number, number], number>(fs.openSync, inPool.open),
     mkdir: both(
       (path: string, mode: number) => void fs.mkdirSync(path, mode),
-      promisify(fs.mkdir) as (path: string, mode: number) => Promise<void>,
+      inPool.mkdir as (path: string, mode: number) => Promise<void>,
     ),
-    rename: both<[string, string], void>(fs.renameSync, promisify(fs.rename)),
-    link: both<[string, string], void>(fs.linkSync, promisify(fs.link)),
-    unlink: both<[string], void>(fs.unlinkSync, promisify(fs.unlink)),
-    rmdir: both<[string], void>(fs.rmdirSync, promisify(fs.rmdir)),
-    readlink: both<[string], string>(fs.readlinkSync, promisify(fs.readlink)),
-    symlink: both<[string, string], void>(fs.symlinkSync, promisify(fs.symlink)),
-    chmod: both<[string, number], void>(fs.chmodSync, promisify(fs.chmod)),
-    utimes: both<[string, number, number], void>(fs.utimesSync, promisify(fs.utimes)),
+    rename: both<[string, string], void>(fs.renameSync, inPool.rename),
+    link: both<[string, string], void>(fs.linkSync, inPool.link),
+    unlink: both<[string], void>(fs.unlinkSync, inPool.unlink),
+    rmdir: both<[string], void>(fs.rmdirSync, inPool.rmdir),
+    readlink: both<[string], string>(fs.readlinkSync, inPool.readlink),
+    symlink: both<[string, string], void>(fs.symlinkSync, inPool.symlink),
+    chmod: both<[string, number], void>(fs.chmodSync, inPool.chmod),
+    utimes: both<[string, number, number], void>(fs.utimesSync, inPool.utimes),
     fstat: both(
       (fd: number) => fs.fstatSync(fd),
-      promisify(fs.fstat) as (fd: number) => Promise<fs.Stats>,
+      inPool.fstat as (fd: number) => Promise<fs.Stats>,
     ),
-    fchmod: both<[number, number], void>(fs.fchmodSync, promisify(fs.fchmod)),
-    futimes: both<[number, number, number], void>(fs.futimesSync, promisify(fs.futimes)),
+    fchmod: both<[number, number], void>(fs.fchmodSync, inPool.fchmod),
+    futimes: both<[number, number, number], void>(fs.futimesSync, inPool.futimes),
     /** Always through the pool: to free what a large file has allocated takes long. */
-    ftruncate: promisify(fs.ftruncate) as (fd: number, bytes: number) => Promise<void>,
-    close: both<[number], void>(fs.closeSync, promisify(fs.close)),
+    ftruncate: inPool.ftruncate as (fd: number, bytes: number) => Promise<void>,
+    close: both<[number], void>(fs.closeSync, inPool.close),
     read: both<[number, Buffer, number, number, number], number>(
       fs.readSync,
-      async (...args) => (await poolRead(...args)).bytesRead,
+      async (...args) => (await inPool.read(...args)).bytesRead,
     ),
     write: both<[number, Buffer, number, number, number], number>(
       fs.writeSync,
-      async (...args) => (await poolWrite(...args)).bytesWritten,
+      async (...args) => (await inPool.write(...args)).bytesWritten,
     ),
     /** Always through the pool: it takes as long as the disk does. */
-    fsync: promisify(fs.fsync),
+    fsync: inPool.fsync,
   };
 }
 

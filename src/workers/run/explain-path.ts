@@ -106,8 +106,8 @@ export async function explainPath(
         rule: { pattern: limit.rule, where: limit.where },
         reason: `it is ${limit.rule}`,
       };
-    const doubts = await openDoubts(job, state);
-    const times = await openStoredTimes(job, state);
+    const doubts = openDoubts(job, state);
+    const times = openStoredTimes(job, state);
     const rules = {
       ...planRules(job, from.endpoint.can, to.endpoint.can),
       ...present({ doubts: doubts?.byPath, storedTimes: times.known }),

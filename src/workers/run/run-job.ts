@@ -123,7 +123,7 @@ async function carryOut(
   let times: StoredTimes | undefined;
   let readOnly: ReadOnlyFolders | undefined;
   let isComplete = false;
-  const keepQuirks = await recallQuirks(state, remotesOf(job), pool, (message) =>
+  const keepQuirks = recallQuirks(state, remotesOf(job), pool, (message) =>
     emit({ event: 'notice', level: 'info', message }),
   );
   const open = async (location: Location, role: SideRole, ahead: boolean) => {
@@ -151,11 +151,11 @@ async function carryOut(
     const facts = recallSides(job, source, destination, state);
     for (const { sentences } of facts)
       for (const message of sentences) emit({ event: 'notice', level: 'info', message });
-    times = await openStoredTimes(job, state);
-    doubts = await openDoubts(job, state);
+    times = openStoredTimes(job, state);
+    doubts = openDoubts(job, state);
     const isLive = fileMatcher(job.live);
     const writers = await writersOf(job, context);
-    const seen = await SeenLeftovers.open(job, state);
+    const seen = SeenLeftovers.open(job, state);
     const sides = { source, destination, doubts, times, isLive };
     const trash =
       job.trash === undefined

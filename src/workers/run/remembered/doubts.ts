@@ -17,14 +17,14 @@ import { PathJournal } from './path-journal.js';
 const statsAtOnce = 128;
 
 /** Opens the doubts about a job's copies between its present two sides; undefined if nothing but the size ever decides. */
-export async function openDoubts(
+export function openDoubts(
   { name, compare, existing, from, to, target }: Job,
   state: string,
-): Promise<Doubts | undefined> {
+): Doubts | undefined {
   if (compare === 'size' || existing === 'skip') return undefined;
   const sides = fingerprint([from.label, from.path, to.label, to.path]);
   const file = doubtsFile(state, fingerprint(target === undefined ? [name] : [name, target]));
-  return new Doubts(await PathJournal.open(file, sides, lineFormat));
+  return new Doubts(PathJournal.open(file, sides, lineFormat));
 }
 
 export class Doubts {

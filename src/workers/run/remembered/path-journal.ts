@@ -5,8 +5,9 @@
  * the lines that are in it still count.
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { readSmall } from '../../../state/read-small.js';
 import { writeWhole } from '../../../state/write-whole.js';
 
 /** How a value is in its line, beside `sides` and `path`. */
@@ -43,13 +44,9 @@ export class PathJournal<T> {
   }
 
   /** Reads what is remembered between these sides; nothing, if the file is missing or can't be read. */
-  static async open<T>(
-    file: string,
-    sides: string,
-    format: LineFormat<T>,
-  ): Promise<PathJournal<T>> {
+  static open<T>(file: string, sides: string, format: LineFormat<T>): PathJournal<T> {
     const journal = new PathJournal<T>(file, sides, format);
-    journal.#read(await readFile(file, 'utf8').catch(() => ''));
+    journal.#read(readSmall(file));
     return journal;
   }
 

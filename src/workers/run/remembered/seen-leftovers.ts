@@ -4,9 +4,10 @@
  * STATE/leftovers/<hash of the job's name>.json, which exists only while there are any. If it is lost,
  * the day begins again.
  */
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { Job } from '../../../core/job.js';
 import { leftoversFile } from '../../../state/layout.js';
+import { readSmall } from '../../../state/read-small.js';
 import { writeWhole } from '../../../state/write-whole.js';
 import { fingerprint } from '../fingerprint.js';
 
@@ -42,10 +43,10 @@ export class SeenLeftovers {
     this.#known = known;
   }
 
-  static async open({ name, from, to, target }: Job, state: string): Promise<SeenLeftovers> {
+  static open({ name, from, to, target }: Job, state: string): SeenLeftovers {
     const sides = fingerprint([from.label, from.path, to.label, to.path]);
     const file = leftoversFile(state, fingerprint(target === undefined ? [name] : [name, target]));
-    const known = parse(await readFile(file, 'utf8').catch(() => ''), sides);
+    const known = parse(readSmall(file), sides);
     return new SeenLeftovers(file, sides, known);
   }
 

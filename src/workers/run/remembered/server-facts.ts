@@ -3,7 +3,6 @@
  * many requests it should have at once; of one root on it (a file system), how it stores mtimes and which
  * names are one to it. Each fact has its evidence and ends after seven days, since a server may be updated or a disk mounted.
  */
-import { readFileSync } from 'node:fs';
 import type { Job } from '../../../core/job.js';
 import { habitText, type MtimeHabit } from '../../../core/mtime-habit.js';
 import type { Remote } from '../../../core/remote.js';
@@ -11,6 +10,7 @@ import { count } from '../../../core/text.js';
 import type { Capabilities } from '../../../endpoints/endpoint.js';
 import type { Side } from '../../../endpoints/side.js';
 import { localFactsFile, serverFactsFile } from '../../../state/layout.js';
+import { readSmall } from '../../../state/read-small.js';
 import { writeWhole } from '../../../state/write-whole.js';
 import { type KeptNameFacts, NameFacts, soundNameFacts } from './name-facts.js';
 import type { StoredTimes } from './stored-times.js';
@@ -194,11 +194,11 @@ function current<F extends { readonly at: number }>(fact: F | undefined): F | un
   return fact !== undefined && Date.now() - fact.at < believedForMs ? fact : undefined;
 }
 
-/** The facts in a file, which is small and mostly missing: read at once, since Node's threads would take longer. None if it is missing, damaged, or from a version that believed a single file. */
+/** The facts in a file. None if it is missing, damaged, or from a version that believed a single file. */
 function readFacts(file: string): ServerFacts {
   const none: ServerFacts = { requestsAtOnce: null, roots: {} };
   try {
-    const found = JSON.parse(readFileSync(file, 'utf8')) as Partial<ServerFacts>;
+    const found = JSON.parse(readSmall(file)) as Partial<ServerFacts>;
     const lieAt = found.hardLinksLieAt;
     const lies = lieAt !== undefined && Date.now() - lieAt < believedForMs;
     const roots = Object.entries(found.roots ?? {}).filter(([, { mtimes }]) => isSound(mtimes));

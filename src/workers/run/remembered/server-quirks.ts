@@ -1,23 +1,22 @@
 /** Quirks that runs have seen of servers (endpoints/sftp/quirks.ts), kept in the state folder beside the other facts. */
-import { readFile } from 'node:fs/promises';
 import type { Remote } from '../../../core/remote.js';
 import type { SessionPool } from '../../../endpoints/sftp/pool.js';
 import type { Sightings } from '../../../endpoints/sftp/quirks.js';
 import { serverQuirksFile } from '../../../state/layout.js';
+import { readSmall } from '../../../state/read-small.js';
 import { writeWhole } from '../../../state/write-whole.js';
 
 /** Recalls the quirks of these remotes' servers; `say` receives a sentence about each that is expected. Returns a function that keeps what was seen since. */
-export async function recallQuirks(
+export function recallQuirks(
   state: string,
   remotes: readonly Remote[],
   pool: SessionPool,
   say: (text: string) => void,
-): Promise<() => Promise<void>> {
-  const recalled = remotes.map(async (remote) => {
-    const known = await readSightings(serverQuirksFile(state, remote));
+): () => Promise<void> {
+  for (const remote of remotes) {
+    const known = readSightings(serverQuirksFile(state, remote));
     for (const text of pool.quirks(remote).recall(known)) say(`${remote.name}: the server ${text}`);
-  });
-  await Promise.all(recalled);
+  }
   return async () => {
     for (const remote of remotes) {
       const seen = pool.quirks(remote).takeNew();
@@ -30,9 +29,9 @@ export async function recallQuirks(
 }
 
 /** None if the file is missing or damaged. */
-async function readSightings(file: string): Promise<Sightings> {
+function readSightings(file: string): Sightings {
   try {
-    const found: unknown = JSON.parse(await readFile(file, 'utf8'));
+    const found: unknown = JSON.parse(readSmall(file));
     return typeof found === 'object' && found !== null ? found : {};
   } catch {
     return {};

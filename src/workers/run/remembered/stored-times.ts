@@ -20,13 +20,10 @@ const triesByPath = 3;
 const latestMtime = 0xffff_ffff;
 
 /** Opens what is known of a job's present two sides. */
-export async function openStoredTimes(
-  { name, from, to, target }: Job,
-  state: string,
-): Promise<StoredTimes> {
+export function openStoredTimes({ name, from, to, target }: Job, state: string): StoredTimes {
   const sides = fingerprint([from.label, from.path, to.label, to.path]);
   const file = storedTimesFile(state, fingerprint(target === undefined ? [name] : [name, target]));
-  return new StoredTimes(await PathJournal.open(file, sides, lineFormat));
+  return new StoredTimes(PathJournal.open(file, sides, lineFormat));
 }
 
 export class StoredTimes {

@@ -24,7 +24,7 @@ const open = (over: object = {}) => SeenLeftovers.open({ ...job, ...over } as Jo
 
 /** What a run at `hours` says of what it found, before it keeps it. */
 async function run(hours: number, found: readonly Leftover[], whole = true): Promise<boolean[]> {
-  const seen = await open();
+  const seen = open();
   const now = start + hours * hour;
   const abandoned = found.map((leftover) => seen.isAbandoned(leftover, now));
   await seen.keep(found, whole, now);
@@ -63,7 +63,7 @@ test('the day begins again when the clock was set back, the sides are others, or
   await run(0, [one]);
   await run(-1, [one]);
   expect(await run(22.9, [one])).toEqual([false]);
-  const elsewhere = await open({ to: { label: 'r:c', path: 'c' } });
+  const elsewhere = open({ to: { label: 'r:c', path: 'c' } });
   expect(elsewhere.isAbandoned(one, start + 99 * hour)).toBe(false);
   const [file = ''] = readdirSync(join(state, 'leftovers'));
   expect(leftoversFile(state, file.replace('.json', ''))).toBe(join(state, 'leftovers', file));

@@ -25,6 +25,7 @@ import { lendReads } from './lent-reads.js';
 import { type LoginMethods, passwordChange } from './login-methods.js';
 import { expectSftpOn, openSftpChannel } from './open-channel.js';
 import { type LastWords, watchPeer } from './peer-words.js';
+import { reusePackets } from './reused-packets.js';
 import { logInAtOnce, signAtOnce } from './sign-at-once.js';
 
 const require = createRequire(import.meta.url);
@@ -229,6 +230,7 @@ function firstChannel(
       log('status', 'logged in');
       if (!wantsSftp) return resolve(undefined);
       lendReads(client, stream);
+      reusePackets(client, stream);
       openSftpChannel(client).then(resolve, reject);
     });
   });

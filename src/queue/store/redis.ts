@@ -116,6 +116,10 @@ function boundedBackend(clock: ServerClock): BackendFactory {
     backend.readEvents = async (id, waitMs) => {
       const tooSoonMs = readAt + readTogetherMs - performance.now();
       if (tooSoonMs > 0) await sleep(tooSoonMs);
+      // BullMQ closes a connection that is overdue to replace it. If it breaks in that moment, as when the
+      // process was stopped for longer than `silentMs`, BullMQ leaves it closed, and every read of it fails.
+      const client = await backend.client;
+      if (client.status === 'end') await client.connect();
       const events = await readEvents(id, Math.min(waitMs, blockSeconds * 1000));
       readAt = performance.now();
       return events;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
 import { expect, test } from 'vitest';
 import { consume } from '../../../src/queue/consume.js';
@@ -55,6 +56,33 @@ test('a worker that began while Redis was away takes runs once it is back', asyn
   await store.close();
   await redis.stop();
 });
+
+test('a process that was stopped for longer than a connection may be silent hears the others again', async () => {
+  const redis = await startRedis();
+  const open = () =>
+    openStore({ url: redis.url, folder: '', onTrouble: () => {}, onWarning: () => {} });
+  const stores = [await open(), await open()] as const;
+  const here = await openSignals(stores[0], () => {});
+  const there = await openSignals(stores[1], () => {});
+  const heard: string[] = [];
+  here.on('cancel', ({ run }) => void heard.push(run));
+  await there.send('cancel', { run: 'r0' });
+  await eventually(() => heard.includes('r0'));
+  // It reads again by now.
+  await sleep(100);
+  // As SIGSTOP and SIGCONT: nothing of this process runs meanwhile.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10_500);
+  await eventually(() =>
+    there.send('cancel', { run: 'r1' }).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await eventually(() => heard.includes('r1'));
+  for (const signals of [here, there]) await signals.close();
+  for (const store of stores) await store.close();
+  await redis.stop();
+}, 60_000);
 
 test('a machine with another clock takes no run from a worker that lives, says so, and slots and waits go by the server', async () => {
   const redis = await startRedis();

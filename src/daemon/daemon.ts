@@ -18,6 +18,7 @@ import { runListener } from '../observe/run-listener.js';
 import { removeRunLogs } from '../observe/run-log-files.js';
 import { openTransferLog } from '../observe/transfer-log.js';
 import type { Acknowledged } from '../queue/acknowledged.js';
+import { openLostRuns } from '../queue/lost-runs.js';
 import { type OpenQueue, openQueue } from '../queue/open.js';
 import { storeKind } from '../queue/store/store.js';
 import { createHistory } from '../state/history.js';
@@ -105,8 +106,16 @@ async function assemble(
   const { history, reports, listen } = records;
   const newId = () => newRunId(Date.now());
   const jobPauses = new JobPauses({ pauses: queue.pauses, jobs: () => inUse.config.jobs });
+  const endOf = async (run: string) => {
+    const report = await reports.read(run);
+    return report === undefined || working.worker.hasMore(report) ? undefined : report;
+  };
+  const onError = (error: Error) => queue.store.suspect(error);
+  const lostRuns = openLostRuns({ ...queue, reportOf: endOf, onError });
   const routing = new Routing({
-    runs: queue.runs,
+    ...queue,
+    quietMs: () => emptied.quietMs(),
+    askLost: (run) => lostRuns.ask(run),
     knownWorkers: () => queue.knownWorkers(),
     ownId: queue.workers.id,
     jobNamed: inUse.jobNamed,
@@ -137,10 +146,7 @@ async function assemble(
   // All parts exist: from here on they are connected, then started.
   const emptied: Emptied = new Emptied({
     queue,
-    async hasEnded(run) {
-      const report = await reports.read(run);
-      return report !== undefined && !working.worker.hasMore(report);
-    },
+    hasEnded: async (run) => (await endOf(run)) !== undefined,
     log,
     restore: () => restore(parts, log),
   });

@@ -4,7 +4,10 @@ import type { RootLog } from '../observe/log.js';
 import type { OpenQueue } from '../queue/open.js';
 
 export interface EmptiedParts {
-  readonly queue: Pick<OpenQueue, 'mark' | 'restoreInstallation' | 'runs' | 'trouble'>;
+  readonly queue: Pick<
+    OpenQueue,
+    'mark' | 'restoreInstallation' | 'runs' | 'slots' | 'trouble' | 'workers'
+  >;
   /** Whether a run has a report here that no further attempt follows. */
   readonly hasEnded: (run: string) => Promise<boolean>;
   readonly log: RootLog;
@@ -58,7 +61,9 @@ export class Emptied {
     }
     if (!this.#isDue) return false;
     await queue.restoreInstallation();
+    await queue.workers.tell();
     await this.#addLost(true);
+    await queue.slots.addLost();
     this.#isDue = false;
     await restore();
     return true;

@@ -8,10 +8,20 @@ import { type Config, type Job, partsOf } from '../core/job.js';
 import type { KnownWorker } from '../core/known-worker.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../core/request.js';
 import type { RootLog } from '../observe/log.js';
+import type { LostRuns } from '../queue/lost-runs.js';
 import type { RunQueue } from '../queue/runs.js';
+import type { Store } from '../queue/store/store.js';
+import type { StoreMark } from '../queue/store-mark.js';
 import type { Place } from '../queue/unfinished.js';
+import { unknownAfterMs } from '../queue/workers.js';
 
 export interface RoutingParts {
+  readonly store: Pick<Store, 'clock'>;
+  readonly mark: Pick<StoreMark, 'emptiedAt'>;
+  /** Milliseconds until a run may begin, since the store was emptied; 0: it may. Rejects while the queue is out of reach. */
+  readonly quietMs: () => Promise<number>;
+  /** Asks all processes for the report of a run that the store lost. */
+  readonly askLost: LostRuns['ask'];
   readonly runs: Pick<RunQueue, 'placeOf' | 'unfinished' | 'move' | 'firstEntryOf' | 'decline'>;
   readonly knownWorkers: () => Promise<readonly KnownWorker[]>;
   /** This process among them. */
@@ -75,7 +85,7 @@ export class Routing {
   /** Has a run carried out that this process took, unless another one has it or should try it. */
   async carryOut(assignment: Assignment, carryOut: CarryOut): Promise<AttemptEnd> {
     const { request } = assignment;
-    const elsewhere = await this.#elsewhere(request).catch(() => laterBy(shortestWaitMs));
+    const elsewhere = await this.#elsewhere(assignment).catch(() => laterBy(shortestWaitMs));
     if (elsewhere !== undefined) return elsewhere;
     this.#declinedAt.delete(request.run);
     if (request.again === true) this.#remember(request.run);
@@ -83,7 +93,9 @@ export class Routing {
   }
 
   /** What becomes of a run that is not to be begun here. Errors: `network`. */
-  async #elsewhere(request: RunRequest): Promise<AttemptEnd | undefined> {
+  async #elsewhere({ request, attempt }: Assignment): Promise<AttemptEnd | undefined> {
+    const lost = request.again === true && attempt === 1 && (await this.#endOfLost(request.run));
+    if (lost) return lost;
     const first = await this.#parts.runs.firstEntryOf(request);
     if (first === 'unfinished') return laterBy(shortestWaitMs);
     if (first !== 'gone') return { next: 'end', report: first.report };
@@ -92,6 +104,21 @@ export class Routing {
     const since = Date.now() - (this.#declinedAt.get(request.run) ?? Date.now());
     const waitMs = Math.min(Math.max(shortestWaitMs, since / 4), longestWaitMs);
     return laterBy(waitMs);
+  }
+
+  /**
+   * What becomes of a run that the store lost: it may have ended at another process, which is asked
+   * once no process can go on with it. Errors: `network`.
+   */
+  async #endOfLost(run: string): Promise<AttemptEnd | undefined> {
+    const { store, mark, quietMs, askLost } = this.#parts;
+    const quiet = await quietMs();
+    if (quiet > 0) return laterBy(quiet);
+    const end = await askLost(run);
+    if (end === 'none') return undefined;
+    if (end !== 'unsure') return { next: 'end', report: end };
+    const silentFor = store.clock() - (mark.emptiedAt() ?? Number.NEGATIVE_INFINITY);
+    return silentFor > unknownAfterMs ? undefined : laterBy(shortestWaitMs);
   }
 
   /** The report of a run that was taken here, which says whether the queue had lost the run. */

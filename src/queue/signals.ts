@@ -18,6 +18,14 @@ interface SignalMap {
   readonly ended: { readonly run: string };
   /** A run was cancelled before it began, and its entry is gone: its report, as JSON. Comes before its `ended`. */
   readonly cancelled: { readonly report: string };
+  /** The store lost this run: who has its report? */
+  readonly asked: { readonly question: string; readonly run: string };
+  /** What the process `worker` knows of it: the report, as JSON, or nothing. */
+  readonly answer: {
+    readonly question: string;
+    readonly worker: string;
+    readonly report?: string;
+  };
   /** Somebody waits for a permit of that name: an idle login is given up. */
   readonly wanted: { readonly permit: string };
   /** A permit of that name is free. */

@@ -12,6 +12,7 @@ import { answered } from './answered.js';
 import { unlimited } from './holds.js';
 import { SlotConsumer } from './slot-consumer.js';
 import { keepEvents, type Store } from './store/store.js';
+import { UndecidedSlots } from './undecided-slots.js';
 
 export interface SlotRequest extends Payload {
   readonly job: string;
@@ -43,6 +44,8 @@ interface SlotHandler {
 export interface Slots {
   /** Adds a slot, unless it is or was in the queue. Errors: `network`. */
   add(request: SlotRequest): Promise<void>;
+  /** Adds the slots again that this process added, and that the store lost before they were decided. Errors: `network`. */
+  addLost(): Promise<void>;
   /** How a slot ended; undefined while it is not decided. */
   end(job: string, slot: number): Promise<SlotEnd | 'lost' | undefined>;
   /**
@@ -81,7 +84,10 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
   );
   queue.on('error', onError);
   let consumer: SlotConsumer<SlotRequest, SlotEnd> | undefined;
-  return {
+  const undecided = new UndecidedSlots<SlotRequest>(
+    async (id) => (await answered(queue.getJob(id)))?.finishedOn !== undefined,
+  );
+  const slots: Slots = {
     async add(request) {
       const id = idOf(request.job, request.slot);
       const known = await answered(queue.getJob(id));
@@ -101,7 +107,11 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
           },
         ),
       );
+      await undecided.add(id, request).catch(onError);
       consumer?.look();
+    },
+    async addLost() {
+      for (const request of undecided.all()) await slots.add(request);
     },
     async end(job, slot) {
       const entry = await answered(queue.getJob(idOf(job, slot)));
@@ -128,6 +138,7 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
             return leftToNewerMs;
           }
           const end = await decide(data);
+          undecided.decided(idOf(data.job, data.slot));
           const old = outlived(data);
           if (old !== undefined) await answered(queue.remove(idOf(data.job, old)));
           return end;
@@ -156,6 +167,7 @@ export function openSlots(store: Store, onError: (error: Error) => void): Slots 
       await queue.close();
     },
   };
+  return slots;
 }
 
 function viewOf({ job, slot, from, count }: SlotRequest, why: string): SkippedSlot {

@@ -18,6 +18,8 @@ export interface Workers {
   tell(): Promise<void>;
   /** The known processes, this one too, the oldest first. Errors: `network`. */
   known(): Promise<KnownWorker[]>;
+  /** The ids of the other processes: of those known, and where the store was emptied, of those known before. Errors: `network`. */
+  heardOf(): Promise<ReadonlySet<string>>;
   /** This process ends in order: it is not known any more. Never rejects. */
   close(): Promise<void>;
 }
@@ -45,6 +47,7 @@ function oneProcess(store: Store): Workers {
     async tell() {},
     known: async () =>
       describe === undefined ? [] : [viewOf({ id, ...describe(), seen: await store.now() })],
+    heardOf: async () => new Set(),
     async close() {
       describe = undefined;
     },
@@ -57,6 +60,7 @@ class SharedWorkers implements Workers {
   readonly #queue: Queue<Entry>;
   #describe: (() => WorkerPresence) | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #heardOf = new Set<string>();
   /** Entries are written one after another, so that an older one never replaces a newer one. */
   #telling: Promise<void> = Promise.resolve();
 
@@ -96,6 +100,11 @@ class SharedWorkers implements Workers {
     return known.map(viewOf).sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
   }
 
+  async heardOf(): Promise<ReadonlySet<string>> {
+    for (const id of await this.#others()) this.#heardOf.add(id);
+    return this.#heardOf;
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#describe = undefined;
@@ -111,6 +120,13 @@ class SharedWorkers implements Workers {
     const entry = await answered(this.#queue.getJob(this.id));
     if (entry === undefined) await answered(this.#queue.add('worker', data, { jobId: this.id }));
     else await answered(entry.updateData(data));
+    // Where our own entry was gone, those of the others may be, too.
+    if (entry === undefined) await this.heardOf();
+    else this.#heardOf = new Set(await this.#others());
+  }
+
+  async #others(): Promise<string[]> {
+    return (await this.known()).map(({ id }) => id).filter((id) => id !== this.id);
   }
 }
 

@@ -1,11 +1,13 @@
 /** A store that is emptied under its processes: FLUSHALL, or a database that was made anew. */
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { test } from '../kit/base.js';
 import { eventually } from '../kit/daemons/daemon.js';
 import { type NamedDaemon, namedDaemonEnv, startDaemonNamed } from '../kit/daemons/named-daemon.js';
 import { emptyStore, sharedStores, storeForTest } from '../kit/servers/stores.js';
+import type { SlowScene } from '../kit/slow-scene.js';
 
 /** When runs were carried out, finished or not, from the logs: pairs of ms since the epoch, first to last. */
 function spansOf(daemons: readonly NamedDaemon[]): (readonly [number, number])[] {
@@ -18,11 +20,25 @@ function spansOf(daemons: readonly NamedDaemon[]): (readonly [number, number])[]
     .sort(([a], [b]) => a - b);
 }
 
+/** A second job, at once done by worker three. */
+function addOther(scene: SlowScene): void {
+  scene.writeHere({ '../other/a': 'a' });
+  const { remotes } = parse(readFileSync(scene.fast, 'utf8'));
+  const to = `quick:${scene.place}-other`;
+  for (const file of [join(scene.cwd, 'jobs.yml'), scene.fast]) {
+    const config = parse(readFileSync(file, 'utf8'));
+    config.remotes.quick = remotes.archive;
+    config.jobs.other = { operation: 'push', from: './other', to, worker: 'three' };
+    writeFileSync(file, stringify(config));
+  }
+}
+
 test.for(sharedStores)(
   'what was acknowledged is added again, marked, and no two runs write at once, on %s',
   { timeout: 180_000 },
   async ([_name, startStore], { slowScene: scene }) => {
     const store = await storeForTest(startStore);
+    addOther(scene);
     const front = await startDaemonNamed(scene, 'front', store.url, { args: ['--roles', 'api'] });
     const workers = [
       await startDaemonNamed(scene, 'one', store.url, { args: ['--roles', 'worker'] }),
@@ -37,7 +53,14 @@ test.for(sharedStores)(
         env: namedDaemonEnv(scene, 'hand', store.url, scene.fast),
       });
     expect((await byHand()).code).toBe(8);
+    // It ends while who requested it hears nothing, and only its worker has the report.
+    const unheard = await front.enqueue('other');
+    front.child.kill('SIGSTOP');
+    const args = ['--roles', 'worker', '--worker', 'three'];
+    const third = await startDaemonNamed(scene, 'three', store.url, { args });
+    await third.said(/"message":"other: succeeded/);
     await emptyStore(store);
+    front.child.kill('SIGCONT');
     const hand = eventually(async () => {
       const end = await byHand();
       // A worker may look at a run just then.
@@ -51,6 +74,9 @@ test.for(sharedStores)(
         report: { again: true },
       });
     expect(scene.arrived()).toEqual(scene.names);
+    const heard = await front.endOf(unheard);
+    expect([heard.outcome, heard.report.again]).toEqual(['succeeded', undefined]);
+    expect(third.stderr().split('"message":"other: ')).toHaveLength(2);
     const { code, events, stderr } = await hand;
     expect([code, stderr]).toEqual([0, expect.stringContaining('the queue was emptied')]);
     const byHandEnd = events.at(-1);
@@ -61,11 +87,11 @@ test.for(sharedStores)(
     expect(spans.length).toBeGreaterThan(1);
     for (const [n, [, end]] of spans.entries())
       expect(spans[n + 1]?.[0] ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(end);
-    expect((await front.runs()).map(({ run }) => run).sort()).toEqual([first, second].sort());
+    expect((await front.runs('job')).map(({ run }) => run).sort()).toEqual([first, second].sort());
     // A request of now is an ordinary one.
     const later = await front.enqueue();
     const end = await front.endOf(later);
     expect([end.outcome, end.report.again]).toEqual(['succeeded', undefined]);
-    await Promise.all([...workers, front].map((daemon) => daemon.stop()));
+    await Promise.all([...workers, third, front].map((daemon) => daemon.stop()));
   },
 );

@@ -21,6 +21,7 @@ import { type Consumer, consume } from '../../src/queue/consume.js';
 import { earlierProcesses } from '../../src/queue/earlier-processes.js';
 import { Fetcher, type Taken } from '../../src/queue/fetcher.js';
 import { installationOf, storeLayout } from '../../src/queue/installation.js';
+import { openLostRuns } from '../../src/queue/lost-runs.js';
 import { Parked } from '../../src/queue/parked.js';
 import { openPauses, type Pauses } from '../../src/queue/pauses.js';
 import { openPermits } from '../../src/queue/permits.js';
@@ -28,7 +29,7 @@ import { openRunQueue, type RunQueue } from '../../src/queue/runs.js';
 import { openSignals, type Signals } from '../../src/queue/signals.js';
 import { openSlots, type SlotRequest } from '../../src/queue/slots.js';
 import type { Store } from '../../src/queue/store/store.js';
-import { openWorkers, unknownAfterMs } from '../../src/queue/workers.js';
+import { openWorkers, unknownAfterMs, type Workers } from '../../src/queue/workers.js';
 import { slotDecider } from '../../src/triggers/schedule/decide-slot.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
@@ -712,6 +713,39 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await slots.close();
     });
 
+    test('slots that the store lost before they were decided are added again, others are not', async () => {
+      const [slots, decider] = [
+        openSlots(kit.stores[0], onError),
+        openSlots(kit.stores[1], onError),
+      ];
+      const [job, slot] = [fresh(), Date.UTC(2026, 6, 1)];
+      const decided: number[] = [];
+      const entries = new Queue('ferryline-slots', kit.stores[0].options(), kit.stores[0].backend);
+      const lose = async () => {
+        for (const entry of await entries.getJobs(['waiting', 'completed']))
+          if (entry?.data.job === job) await entry.remove();
+      };
+      await slots.add({ job, slot, how: 'due' });
+      await lose();
+      await slots.addLost();
+      const decide = async (asked: SlotRequest) => {
+        decided.push(asked.slot - slot);
+        return { end: 'ran', run: 'x' } as const;
+      };
+      for (const one of [slots, decider])
+        one.decide({ decide, outlived: () => undefined, left: () => {} });
+      await until(async () => (await slots.end(job, slot)) !== undefined);
+      // Both add this one, and one of them decides it.
+      await Promise.all(
+        [slots, decider].map((one) => one.add({ job, slot: slot + 60_000, how: 'due' })),
+      );
+      await until(async () => (await slots.end(job, slot + 60_000)) !== undefined);
+      await slots.close();
+      expect(decided).toEqual([0, 60_000]);
+      await decider.close();
+      await entries.close();
+    });
+
     test("a job's ended slots are kept whatever other jobs have, and its oldest goes", async () => {
       const slots = openSlots(kit.stores[0], onError);
       const [job, busy] = [fresh(), fresh()];
@@ -841,13 +875,14 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(Math.abs((await first.now()) - Date.now())).toBeLessThan(60_000);
     });
 
+    const presence = (pid: number) => () => ({
+      ...{ host: 'h', pid, version: '1', roles: ['worker'], names: ['n'], digest: 'd' },
+      ...{ runs: [`run-${pid}`], startedAt: `2026-11-24T02:00:0${pid}.000Z` },
+    });
+
     test('a process is known to all until it ends, or is silent for a minute; what was removed comes again', async () => {
       const [here, there] = kit.stores;
       const later = { ...there, now: async () => (await there.now()) + unknownAfterMs };
-      const presence = (pid: number) => () => ({
-        ...{ host: 'h', pid, version: '1', roles: ['worker'], names: ['n'], digest: 'd' },
-        ...{ runs: [`run-${pid}`], startedAt: `2026-11-24T02:00:0${pid}.000Z` },
-      });
       const [first, second, last] = [here, there, later].map((store) =>
         openWorkers(store, onError),
       );
@@ -867,6 +902,37 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await second.tell();
       expect(await pids()).toEqual([1]);
       await Promise.all([first.close(), last.close()]);
+    });
+
+    test('the report of a run that the store lost is found at the process that has it', async () => {
+      const [here, there] = kit.stores;
+      const reports = new Map<string, Report>();
+      const [first, second] = [openWorkers(here, onError), openWorkers(there, onError)];
+      const lost = (side: 0 | 1, workers: Workers, reportOf = async (_run: string) => undefined) =>
+        openLostRuns({ signals: signals[side], workers, reportOf, onError });
+      await Promise.all([first.begin(presence(1)), second.begin(presence(2))]);
+      const { ask } = lost(0, first);
+      const asked = request(fresh());
+      if (here.kind === 'embedded') {
+        expect(await ask(asked.run)).toBe('none');
+        return;
+      }
+      // Nobody answers yet.
+      expect(await ask(asked.run)).toBe('unsure');
+      lost(1, second, async (run) => reports.get(run) as undefined);
+      expect(await ask(asked.run)).toBe('none');
+      reports.set(asked.run, report(asked));
+      expect(await ask(asked.run)).toEqual(report(asked));
+      // A store that was emptied has forgotten who there was.
+      const entries = new Queue('ferryline-workers', here.options(), here.backend);
+      await Promise.all([first.id, second.id].map((id) => entries.remove(id)));
+      await entries.close();
+      await first.tell();
+      expect(await first.heardOf()).toContain(second.id);
+      await second.close();
+      await first.tell();
+      expect(await first.heardOf()).not.toContain(second.id);
+      await first.close();
     });
 
     test('a signal reaches every process once, its sender at once', async () => {

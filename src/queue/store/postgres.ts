@@ -27,8 +27,7 @@ export async function openPostgres(
     connectionTimeoutMillis: 10_000,
   };
   const pool = new BoundedPool(config, reachability);
-  // As `pg` reads the URL and the environment.
-  const { host, port, database } = new pg.Client(config);
+  let address: string;
   let connected = false;
   const clock = new ServerClock(
     async () => timeIn(await pool.direct(readTime)),
@@ -37,6 +36,9 @@ export async function openPostgres(
     },
   );
   try {
+    // As `pg` reads the URL and the environment.
+    const { host, port, database } = new pg.Client(config);
+    address = `postgres:${host}:${port}/${database}`;
     await clock.read();
     if (clock.isApart()) throw wrongClock(clock);
     connected = true;
@@ -47,7 +49,7 @@ export async function openPostgres(
   }
   return {
     kind: 'postgres',
-    address: `postgres:${host}:${port}/${database}`,
+    address,
     options: () => ({ connection: pool as unknown as ConnectionOptions }),
     backend: withClock(createCompleteBackend, clock),
     async ping() {

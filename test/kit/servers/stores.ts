@@ -26,5 +26,11 @@ export async function emptyStore(store: SharedStore): Promise<void> {
     "SELECT tablename FROM pg_tables WHERE schemaname = 'bullmq' AND tablename NOT LIKE '%migration%'",
   );
   const names = tables.map(({ tablename }) => `bullmq.${tablename}`).join(', ');
-  await postgres.query(`TRUNCATE ${names} CASCADE`);
+  // It waits for statements of others that may wait for it.
+  for (;;)
+    try {
+      return void (await postgres.query(`TRUNCATE ${names} CASCADE`));
+    } catch (error) {
+      if ((error as Error).message !== 'deadlock detected') throw error;
+    }
 }

@@ -104,6 +104,10 @@ export class Working {
         // A login may stay open for a minute after its last run; a job's permit is given back at once.
         if (permit.startsWith('remote-')) void signals.send('wanted', { permit }).catch(() => {});
       },
+      onPassedOn: (permit) => {
+        if (queue.store.kind !== 'embedded')
+          void signals.send('released', { permit }).catch(() => {});
+      },
       onGivenUp: (request, why) => void history.keep(this.#giveUp(request, why)),
       onError: (error) => queue.store.suspect(error),
     });

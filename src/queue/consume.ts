@@ -22,6 +22,8 @@ export interface ConsumerOptions {
   readonly onEnded: (run: string, report?: Report) => void;
   /** Called each second for each permit that runs wait for which this process gave back. */
   readonly onWaiting?: (permit: string) => void;
+  /** A run that was called back for this permit did not take it: other processes may have one that waits for it, too. */
+  readonly onPassedOn?: (permit: string) => void;
   /** Called for a run that is given up because its workers died too often; it has no report yet. */
   readonly onGivenUp: (request: RunRequest, why: string) => void;
   readonly onError: (error: Error) => void;
@@ -238,15 +240,28 @@ class RunConsumer implements Consumer {
       if (entry.finishedOn) onEnded(id);
     } else if (end.next === 'end') {
       await entry.moveToCompleted(cutReport(end.report), token, false);
+      if (end.report.outcome === 'cancelled') this.#passOn(waitedFor(entry));
       onEnded(id, end.report);
     } else if (end.next === 'retry') {
       await entry.moveToFailed(new Retry(end.why, end.after), token, false);
     } else if (end.next === 'wait') {
       if (end.began === true) await entry.updateData({ ...entry.data, began: true });
+      const before = waitedFor(entry);
+      if (before !== undefined) await entry.updateProgress({});
       await entry.moveToDelayed(Math.min(end.until, Date.now() + lookAgainMs), token);
+      this.#passOn(before);
     } else if (end.next === 'park') {
+      const before = waitedFor(entry);
       await this.#parked.add(entry, token, end.waitsFor, since.steady);
+      if (before !== end.waitsFor) this.#passOn(before);
     } else await entry.moveToWait(token);
+  }
+
+  /** A run that waited for a permit, and may have been called back for it, has not taken it: the next one gets its turn. */
+  #passOn(permit: string | undefined): void {
+    if (permit === undefined) return;
+    this.released(permit);
+    this.#options.onPassedOn?.(permit);
   }
 
   /** Stores something of a run, again and again while the store is out of reach and the run is ours. */
@@ -260,4 +275,9 @@ class RunConsumer implements Consumer {
       }
     }
   }
+}
+
+/** What a run waited for when it was parked last. */
+function waitedFor({ progress }: RunEntry): string | undefined {
+  return (progress as { readonly waitsFor?: string }).waitsFor;
 }

@@ -494,6 +494,39 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       expect(errors).toEqual([]);
     }, 30_000);
 
+    test('a run that is called back and then waits for something else passes its turn on', async () => {
+      const [worker, permit, another] = [fresh('worker'), fresh('remote-x'), fresh('job-x')];
+      const seen: string[] = [];
+      const parkedAt = (run: string, waitsFor: string): AttemptEnd => {
+        const isSecond = seen.includes(run);
+        seen.push(run);
+        if (!isSecond) return { next: 'park', waitsFor };
+        return run.startsWith('away')
+          ? { next: 'wait', until: Date.now() + 60_000 }
+          : run.startsWith('other')
+            ? { next: 'park', waitsFor: another }
+            : { next: 'end', report: report(request('x', { run })) };
+      };
+      const consumer = work(worker, async ({ request: { run } }) =>
+        // Whoever waits for the lock of a run by hand looks again by itself, before any other.
+        parkedAt(run, run.startsWith('by-hand') ? 'lock' : permit),
+      );
+      const runs = ['away', 'other', 'last', 'by-hand'].map((name) => fresh(name));
+      for (const run of runs) {
+        await queue.request(request(fresh(), { run }), { worker, attempts: 1 });
+        consumer.look();
+        await until(async () => (await queue.find(run))?.state === 'delayed');
+      }
+      consumer.released(permit);
+      await until(() => seen.length === 8);
+      expect(seen).toEqual([...runs, ...runs]);
+      const [away = ''] = runs;
+      await until(async () => (await queue.find(away))?.state === 'delayed');
+      expect((await queue.find(away))?.waitsFor).toBeUndefined();
+      await queue.remove(away);
+      await queue.remove(runs[1] as string);
+    }, 30_000);
+
     test('runs that miss a permit at the same moment are called back, each of them', async () => {
       const name = fresh('parked');
       const fetcher = new Fetcher(kit.stores[0], name, { mostDeaths: 1, onError });

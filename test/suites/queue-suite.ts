@@ -31,6 +31,7 @@ import { openSlots, type SlotRequest } from '../../src/queue/slots.js';
 import type { Store } from '../../src/queue/store/store.js';
 import { openWorkers, unknownAfterMs, type Workers } from '../../src/queue/workers.js';
 import { slotDecider } from '../../src/triggers/schedule/decide-slot.js';
+import { eventually } from '../kit/daemons/daemon.js';
 import { temporaryFolder } from '../kit/files/temporary.js';
 
 export interface QueueKit {
@@ -126,9 +127,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       onTestFinished(() => consumer.close());
       return consumer;
     };
-    const until = async (what: () => boolean | Promise<boolean>) => {
-      while (!(await what())) await sleep(10);
-    };
+    const until = (what: () => boolean | Promise<boolean>) => eventually(what);
 
     test('a request becomes a run, whose report can be read afterwards', async () => {
       const worker = fresh('worker');

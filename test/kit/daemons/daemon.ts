@@ -1,6 +1,6 @@
 /** `ferryline start` as a child process, and what tests ask of it through the command line. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFailed } from 'vitest';
+import { expect, onTestFailed, onTestFinished } from 'vitest';
 import type { Scene } from '../scene.js';
 import { type JsonEvent, type Live, startFerryline } from './cli.js';
 
@@ -67,13 +67,18 @@ export function killDaemons(): void {
 }
 process.once('exit', killDaemons);
 
-/** Waits until `what` gives something; the test's own time-out is the limit. */
+/** Waits until `what` gives something; the test's own time-out is the limit, after which it is not looked at any more. */
 export async function eventually<T>(
   what: () => T | undefined | false | Promise<T | undefined | false>,
 ): Promise<T> {
+  let isOver = false;
+  onTestFinished(() => {
+    isOver = true;
+  });
   for (;;) {
     const found = await what();
     if (found !== undefined && found !== false) return found;
+    if (isOver) throw new Error('the test is over');
     await sleep(25);
   }
 }

@@ -3,7 +3,7 @@ import { FerryError } from '../core/errors.js';
 import type { Config, Location } from '../core/job.js';
 import { escapeText } from '../core/text.js';
 import { cleanPath, parseLocation } from '../jobs/config/location.js';
-import { remoteFromSsh } from '../ssh/ssh-config/ssh-host.js';
+import { type AdHocRemote, remoteFromSsh } from '../ssh/ssh-config/ssh-host.js';
 import { isSshTarget } from '../ssh/ssh-config/ssh-target.js';
 import type { Context } from './context.js';
 import type { HostFlags } from './flags.js';
@@ -18,12 +18,23 @@ export function mayNameRemote(text: string): boolean {
   return remoteNamed(text).length > 0;
 }
 
+/** Prints what of ssh_config is not followed; with `closely`, what changes nothing before a key is unknown, too. */
+export function sayIgnored(
+  { notes, remarks }: Pick<AdHocRemote, 'notes' | 'remarks'>,
+  output: Context['output'],
+  closely = output.verbosity > 0,
+): void {
+  for (const note of closely ? [...notes, ...remarks] : notes)
+    output.note(`${output.style.yellow('warning:')} ${note}`);
+}
+
 /** A remote of jobs.yml takes precedence over an ssh host of that name; anything else is a local path. */
 export function locate(
   text: string,
   config: Config | undefined,
   flags: HostFlags,
   { environment, output }: Context,
+  closely?: boolean,
 ): Location {
   const name = text.slice(0, Math.max(0, text.indexOf(':')));
   const members = mayNameRemote(text) ? config?.groups.get(name) : undefined;
@@ -48,8 +59,9 @@ export function locate(
       `${escapeText(text)} ${found ?? 'names a remote that has errors'}`,
     );
   }
-  const { remote, path, notes } = remoteFromSsh(text, { key: flags.identity, port: flags.port });
-  for (const note of notes) output.note(`${output.style.yellow('warning:')} ${note}`);
+  const found = remoteFromSsh(text, { key: flags.identity, port: flags.port });
+  sayIgnored(found, output, closely);
+  const { remote, path } = found;
   return { remote, path: cleanPath(path), label: text };
 }
 

@@ -239,11 +239,15 @@ describe('~/.ssh', () => {
     scene,
   }) => {
     scene.writeHere(tree);
-    config(sshd, scene);
+    config(sshd, scene, 'StrictHostKeyChecking no');
     const push = (...more: string[]) =>
       scene.cli(['push', './data', `backup:${scene.place}`, ...more]);
     const jobs = await writeJobs(scene.cwd, 'remotes: {others-backup: [\n');
-    expect((await push()).code).toBe(0);
+    // what is not followed there is said with -v alone: it changes nothing while the key is known
+    const notFollowed = 'StrictHostKeyChecking no is not followed';
+    const quiet = await push();
+    expect([quiet.code, quiet.stderr.includes(notFollowed)]).toEqual([0, false]);
+    expect((await push('-v')).stderr).toContain(notFollowed);
     expect((await scene.cli(['ls', `backup:${scene.place}`])).code).toBe(0);
     await writeJobs(scene.cwd, 'remotes: {backup: [\n');
     const { code, stderr } = await push();

@@ -17,7 +17,7 @@ import { examineServer } from '../doctor/examine-server.js';
 import { examineWriting } from '../doctor/examine-writing.js';
 import type { HostFlags } from '../flags.js';
 import { adHocStateFolder } from '../folders.js';
-import { locate, mayNameRemote } from '../locate.js';
+import { locate, mayNameRemote, sayIgnored } from '../locate.js';
 import { showTranscript } from '../show/reporter.js';
 import { lookAtState, useAdHocState, useState } from '../state.js';
 
@@ -146,10 +146,12 @@ function targetsOf(
   if (members !== undefined)
     return members.flatMap((member) => targetsOf(member, config, flags, context));
   if (mayNameRemote(place) || /[:/]/.test(place)) {
-    const location = locate(place, config, flags, context);
+    const location = locate(place, config, flags, context, true);
     if (location.remote !== undefined) return [{ remote: location.remote, places: [location] }];
   }
-  const { remote } = remoteFromHost(place, { port: flags.port, key: flags.identity });
+  const found = remoteFromHost(place, { port: flags.port, key: flags.identity });
+  sayIgnored(found, context.output, true);
+  const { remote } = found;
   return [{ remote, places: placesOf(remote, undefined) }];
 }
 

@@ -39,6 +39,8 @@ export interface SshHost {
   readonly origins: Readonly<Record<string, string>>;
   /** Sentences about what was ignored. */
   readonly notes: readonly string[];
+  /** Those that matter only to whoever looks closely. */
+  readonly remarks: readonly string[];
 }
 
 /**
@@ -133,11 +135,11 @@ export function readSshConfig(
       knownHosts: userFiles?.place ?? systemFiles?.place ?? 'default',
       ...present({ hostKeyAlias: values.get('hostkeyalias')?.place }),
     },
-    notes:
+    notes,
+    remarks:
       loose === undefined
-        ? notes
+        ? []
         : [
-            ...notes,
             `${placeOf('stricthostkeychecking')} StrictHostKeyChecking ${loose} is not followed: host keys are always checked, and \`ferryline trust\` adds one`,
           ],
   };

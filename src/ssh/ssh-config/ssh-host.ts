@@ -33,6 +33,8 @@ export interface AdHocRemote {
   readonly machineKnownHosts: readonly string[];
   /** Sentences about what was ignored. */
   readonly notes: readonly string[];
+  /** Those that matter only to whoever looks closely. */
+  readonly remarks: readonly string[];
 }
 
 function processContext(): SshContext {
@@ -75,6 +77,7 @@ function adHocRemote(target: Omit<SshTarget, 'path'>, options: SshHostOptions): 
     machineKnownHosts: host.machineKnownHosts,
     // a line for all hosts concerns the jump host, too
     notes: [...new Set([...host.notes, ...identity.notes, ...jump.notes])],
+    remarks: [...new Set([...host.remarks, ...jump.remarks])],
   };
 }
 
@@ -140,9 +143,8 @@ function needsAgent(file: string): boolean {
   return isOnlyForAgent(data);
 }
 
-interface JumpHost {
+interface JumpHost extends Pick<AdHocRemote, 'notes' | 'remarks'> {
   readonly remote: Remote | undefined;
-  readonly notes: readonly string[];
 }
 
 /**
@@ -151,7 +153,7 @@ interface JumpHost {
  */
 function jumpOf(host: SshHost, context: SshContext, passed: readonly string[]): JumpHost {
   const hop = host.jump.at(-1);
-  if (hop === undefined) return { remote: undefined, notes: [] };
+  if (hop === undefined) return { remote: undefined, notes: [], remarks: [] };
   const parsed = parseHop(hop, host.origins.jump ?? 'ProxyJump');
   const before = host.jump.slice(0, -1);
   const next = readSshConfig(
@@ -164,6 +166,7 @@ function jumpOf(host: SshHost, context: SshContext, passed: readonly string[]): 
     return {
       remote: undefined,
       notes: [`${escapeText(hop)} is reached directly: its ProxyJump names itself`],
+      remarks: [],
     };
   }
   const path = [...passed, `${host.host}:${host.port}`];
@@ -181,5 +184,6 @@ function jumpOf(host: SshHost, context: SshContext, passed: readonly string[]): 
   return {
     remote: remoteOf(name, next, identity.auth, jump.remote),
     notes: [...next.notes, ...identity.notes, ...jump.notes],
+    remarks: [...next.remarks, ...jump.remarks],
   };
 }

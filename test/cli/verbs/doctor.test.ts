@@ -97,9 +97,18 @@ describe('a server in order', () => {
     rmSync(join(scene.cwd, 'jobs.yml'));
     mkdirSync(join(scene.cwd, '.ssh'), { mode: 0o700 });
     writeFileSync(join(scene.cwd, '.ssh/known_hosts'), readFileSync(sshd.knownHostsFile));
+    writeFileSync(join(scene.cwd, '.ssh/config'), 'StrictHostKeyChecking no\n');
     const place = `${sshd.username}@${sshd.host}`;
-    const { code, of } = await examine(scene, place, '-i', sshd.keyFile, '-P', String(sshd.port));
+    const { code, of, stderr } = await examine(
+      scene,
+      place,
+      '-i',
+      sshd.keyFile,
+      '-P',
+      String(sshd.port),
+    );
     expect([code, of('login')?.state]).toEqual([0, 'ok']);
+    expect(stderr).toContain('StrictHostKeyChecking no is not followed');
     // a jobs.yml with errors is one finding: what the command line names is examined all the same
     writeFileSync(join(scene.cwd, 'jobs.yml'), 'jobs:\n  nightly:\n    operation: psh\n');
     const broken = await examine(scene, place, '-i', sshd.keyFile, '-P', String(sshd.port));

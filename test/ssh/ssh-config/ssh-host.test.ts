@@ -178,11 +178,11 @@ describe('remotes', () => {
     ['ask', undefined],
   ] as const)('StrictHostKeyChecking %s is noted: %s', ([value, note]) => {
     config(`StrictHostKeyChecking ${value}\n`);
-    const { notes } = remoteFromSsh('h:x', { context });
+    const { notes, remarks } = remoteFromSsh('h:x', { context });
     const expected = note === undefined ? [] : [expect.stringContaining(note)];
-    expect(notes).toEqual(expected);
+    expect([notes, remarks]).toEqual([[], expected]);
     config(`StrictHostKeyChecking ${value}\nHost h\nProxyJump j\n`);
-    expect(remoteFromSsh('h:x', { context }).notes).toEqual(expected);
+    expect(remoteFromSsh('h:x', { context }).remarks).toEqual(expected);
   });
 
   test('IdentitiesOnly keeps the agent out, unless a key can only be had from it', () => {

@@ -26,7 +26,8 @@ const pages = [
   .filter((file) => file.endsWith('.md'))
   .map((file) => ({ file, text: read(file) }));
 
-const load = (text: string) => loadConfig(text, { ...context, readFile: () => 'secret' });
+const load = (text: string) =>
+  loadConfig(text, { ...context, readFile: (path) => `secret-of-${path}` });
 
 interface Block {
   /** `docs/running.md:42`, where its text begins. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { referencePage } from '../src/jobs/config/reference-page.js';
 import { jsonSchema } from '../src/jobs/config/schema.js';
+import { apiDocument } from './kit/api-document.js';
 import { commandPage } from './kit/command-page.js';
 import { withFigures } from './kit/figures.js';
 
@@ -20,6 +21,11 @@ test('docs/jobs-yml.md is what `ferryline schema --docs` prints', () =>
 
 test('docs/command-flags.md has every command with its flags', () =>
   expect(`${commandPage()}\n`, whatToDo).toMatchFileSnapshot(made('docs/command-flags.md')));
+
+test('docs/openapi.json is what the API says of itself', () =>
+  expect(`${JSON.stringify(apiDocument(), null, 2)}\n`, whatToDo).toMatchFileSnapshot(
+    made('docs/openapi.json'),
+  ));
 
 test('the figures in README.md are those of BENCHMARKS.md', () => {
   const [readme = '', benchmarks = ''] = ['README.md', 'BENCHMARKS.md'].map((file) =>

@@ -10,9 +10,9 @@ import { runLogPath } from '../observe/run-log-files.js';
 import type { OpenQueue } from '../queue/open.js';
 import { ApiListener } from '../server/api/api-listener.js';
 import type { ApiParts } from '../server/api/app.js';
-import type { DaemonStatus, ServedControls } from '../server/control/controls.js';
+import type { DaemonStatus } from '../server/control/controls.js';
 import { serveControl } from '../server/control/server.js';
-import { createDaemonControls } from '../server/daemon-controls.js';
+import { createDaemonControls, type DaemonControls } from '../server/daemon-controls.js';
 import { findRunLog } from '../server/find-run-log.js';
 import type { History } from '../state/history.js';
 import type { IndexedReports } from '../state/indexed-reports.js';
@@ -140,9 +140,20 @@ function aboutDaemon({ version, roles, inUse }: AnsweringParts, address: () => s
   });
 }
 
-function apiParts(controls: ServedControls, { version, inUse, log }: AnsweringParts): ApiParts {
+function apiParts(controls: DaemonControls, parts: AnsweringParts): ApiParts {
+  const { version, inUse, log, queue, reports } = parts;
   return {
     controls,
+    reads: {
+      jobs: () => inUse.config.jobs,
+      remotes: () => inUse.config.remotes,
+      isUp: () => queue.trouble() === undefined,
+      unfinished: () => controls.unfinished(),
+      find: (run) => queue.runs.find(run),
+      table: () => reports.table(),
+      report: (run) => reports.read(run),
+      skipped: (job, limit) => queue.slots.skipped(job, limit),
+    },
     version,
     redact: (text) => inUse.redact(text),
     onDefect: (id, error) =>

@@ -64,6 +64,8 @@ export interface DaemonControlsParts {
 }
 
 export interface DaemonControls extends ServedControls {
+  /** The runs that have not ended. Errors: `network`. */
+  unfinished(): Promise<readonly RunView[]>;
   /** A run has ended, wherever it was carried out; `report`: its whole report, where it is at hand. */
   ended(run: string, report?: Report): void;
 }
@@ -111,8 +113,12 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     return { kind: queue.store.kind, state, ...present({ message }) };
   };
 
+  const unfinished = async () =>
+    (await runs.list(0)).map((view) => withWindow(view, parts.jobs().get(view.job)));
+
   return {
     ended: (run, report) => ends.ended(run, report),
+    unfinished,
     enqueue,
 
     async outcome(run, signal) {
@@ -193,19 +199,18 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       // Ended runs are known here; the others only while the queue can be reached.
       const isUp = queue.trouble() === undefined;
       const [queued, kept, skipped, table] = await Promise.all([
-        isUp ? runs.list(0) : [],
+        isUp ? unfinished() : [],
         reports.list({ ...present({ job }), limit, idle }),
         isUp ? queue.slots.skipped(job, limit) : [],
         reports.table(),
       ]);
       const live = queued
         .filter((view) => job === undefined || view.job === job)
-        .map((view) => withWindow(view, parts.jobs().get(view.job)))
         .sort((a, b) => (a.run < b.run ? 1 : -1));
       // The runs of a job that was renamed or removed are still there.
       if (job !== undefined && live.length === 0 && !table.hasJob(job)) jobNamed(job);
-      const unfinished = new Set(live.map(({ run }) => run));
-      const ended = kept.filter(({ run }) => !unfinished.has(run)).map(viewOf);
+      const isLive = new Set(live.map(({ run }) => run));
+      const ended = kept.filter(({ run }) => !isLive.has(run)).map(viewOf);
       const since = kept.length < limit ? undefined : kept.at(-1)?.run;
       const hidden = idle ? 0 : table.countIdle(job, since);
       return { runs: [...live, ...ended].slice(0, limit), skipped, ...(hidden > 0 && { hidden }) };

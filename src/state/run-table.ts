@@ -5,8 +5,8 @@ export interface NewestOptions {
   /** Only runs of this job; absent: of every job. */
   readonly job?: string | undefined;
   readonly limit: number;
-  /** Only runs with a smaller id. */
-  readonly before?: string | undefined;
+  /** Only runs with a smaller id; of a run and its job: only what comes after it in the list. */
+  readonly before?: string | RunKey | undefined;
   /** Whether runs that changed nothing count, too. */
   readonly idle: boolean;
 }
@@ -42,7 +42,7 @@ export class RunTable {
   newest({ job, limit, before, idle }: NewestOptions): IndexedRun[] {
     const runs = this.#of(job);
     const found: IndexedRun[] = [];
-    const end = before === undefined ? runs.length : placeOf(runs, { run: before, job: '' });
+    const end = before === undefined ? runs.length : placeOf(runs, keyOf(before));
     for (let at = end - 1; at >= 0 && found.length < limit; at--) {
       const run = runs[at] as IndexedRun;
       if (idle || !run.idle) found.push(run);
@@ -84,14 +84,20 @@ export class RunTable {
   }
 }
 
-type Key = Pick<IndexedRun, 'run' | 'job'>;
+/** What names a run for good: two jobs may have runs of one id. */
+export type RunKey = Pick<IndexedRun, 'run' | 'job'>;
 
-function isBefore(one: Key, other: Key): boolean {
+function keyOf(before: string | RunKey): RunKey {
+  return typeof before === 'string' ? { run: before, job: '' } : before;
+}
+
+/** Whether a run comes before another where the oldest is first. */
+export function isBefore(one: RunKey, other: RunKey): boolean {
   return one.run < other.run || (one.run === other.run && one.job < other.job);
 }
 
 /** Where the run is, or would be. Most come after all others. */
-function placeOf(runs: readonly IndexedRun[], key: Key): number {
+function placeOf(runs: readonly IndexedRun[], key: RunKey): number {
   let low = 0;
   let high = runs.length;
   const last = runs[high - 1];
@@ -109,14 +115,14 @@ function put(runs: Runs, run: IndexedRun): void {
   runs.splice(at, isAt(runs, at, run) ? 1 : 0, run);
 }
 
-function remove(runs: Runs, key: Key): boolean {
+function remove(runs: Runs, key: RunKey): boolean {
   const at = placeOf(runs, key);
   if (!isAt(runs, at, key)) return false;
   runs.splice(at, 1);
   return true;
 }
 
-function isAt(runs: Runs, at: number, key: Key): boolean {
+function isAt(runs: Runs, at: number, key: RunKey): boolean {
   const found = runs[at];
   return found !== undefined && found.run === key.run && found.job === key.job;
 }

@@ -11,11 +11,17 @@ import { FerryError } from '../../core/errors.js';
 import type { ServedControls } from '../control/controls.js';
 import { type Problem, problemOf, Refusal, type ValueProblem } from '../problem.js';
 import type { ApiApp, ApiEnv } from './caller.js';
+import { addJobRoutes } from './job-routes.js';
 import { addProbes } from './probes.js';
+import type { Reads } from './reads.js';
+import { RunList } from './run-list.js';
+import { addRunRoutes } from './run-routes.js';
 import { addSession } from './session.js';
+import { addStateRoutes } from './state-routes.js';
 
 export interface ApiParts {
   readonly controls: ServedControls;
+  readonly reads: Reads;
   readonly version: string;
   /** Removes secrets from what an error says. */
   readonly redact: (text: string) => string;
@@ -47,12 +53,21 @@ export function createApi(parts: ApiParts, letIn: MiddlewareHandler<ApiEnv>): Ap
   });
   addProbes(app, parts.controls);
   addSession(app);
+  const runs = new RunList(parts.reads);
+  addJobRoutes(app, parts, runs);
+  addRunRoutes(app, parts, runs);
+  addStateRoutes(app, parts, runs);
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A token of `api.tokens` in jobs.yml',
+  });
   app.get('/api/v1/openapi.json', (context) => context.json(describeApi(app, parts.version)));
   return app;
 }
 
 /** The OpenAPI 3.1 document of an app. */
-function describeApi(app: ApiApp, version: string): object {
+export function describeApi(app: ApiApp, version: string): object {
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import type { ApiRules, ApiToken } from '../../../src/core/api-rules.js';
 import { ApiListener } from '../../../src/server/api/api-listener.js';
 import type { ApiParts } from '../../../src/server/api/app.js';
+import { wrongIn } from '../api-document.js';
 
 export const viewToken = 'view-token-0123456789abcdef';
 export const operateToken = 'operate-token-0123456789abcdef';
@@ -69,7 +70,7 @@ export async function sendRaw(host: string, bytes: string): Promise<Answer> {
   return { status: Number(first.split(' ')[1]), headers, body: isJson ? JSON.parse(body) : body };
 }
 
-/** One request by fetch, with a token if there is one. */
+/** One request by fetch, with a token if there is one. Its answer is as docs/openapi.json has it, or this rejects. */
 export async function askApi(
   host: string,
   path: string,
@@ -80,9 +81,13 @@ export async function askApi(
   const response = await fetch(`http://${host}${path}`, { ...init, headers });
   const body = await response.text();
   const isJson = response.headers.get('content-type')?.includes('json') === true;
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: isJson ? JSON.parse(body) : body,
-  };
+  const { status } = response;
+  const answer = { status, headers: response.headers, body: isJson ? JSON.parse(body) : body };
+  if (!isJson || path === '/api/v1/openapi.json') return answer;
+  const wrong = wrongIn(init.method ?? 'GET', path, status, answer.body);
+  if (wrong.length > 0)
+    throw new Error(
+      `${path} answers ${status} otherwise than docs/openapi.json: ${wrong.join('; ')}`,
+    );
+  return answer;
 }

@@ -3,7 +3,9 @@ import { FerryError } from '../../../src/core/errors.js';
 import type { Report } from '../../../src/core/events.js';
 import { keyOf } from '../../../src/core/pause.js';
 import type { ApiParts } from '../../../src/server/api/app.js';
+import type { Reads } from '../../../src/server/api/reads.js';
 import type { DaemonStatus, ServedControls } from '../../../src/server/control/controls.js';
+import { RunTable } from '../../../src/state/run-table.js';
 
 export interface GivenControls extends ServedControls {
   /** `enqueue nightly` … in the order they came. */
@@ -46,9 +48,25 @@ export function givenControls(given: Partial<ServedControls>): GivenControls {
 }
 
 /** What a daemon serves these controls with; defects that it would log are in `defects`. */
-export function apiPartsOf(controls: ServedControls, defects: string[] = []): ApiParts {
+export function apiPartsOf(
+  controls: ServedControls,
+  defects: string[] = [],
+  reads: Partial<Reads> = {},
+): ApiParts {
+  const table = new RunTable();
   return {
     controls,
+    reads: {
+      jobs: () => new Map(),
+      remotes: () => new Map(),
+      isUp: () => true,
+      unfinished: async () => [],
+      find: async () => undefined,
+      table: async () => table,
+      report: async () => undefined,
+      skipped: async () => [],
+      ...reads,
+    },
     version: '9.8.7',
     redact: (text) => text.replaceAll('hunter2', '***'),
     onDefect: (id, error) => defects.push(`${id} ${error.stack}`),

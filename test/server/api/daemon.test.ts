@@ -31,6 +31,7 @@ async function hostOf(daemon: Daemon): Promise<string> {
 
 test('a daemon lets in the tokens of jobs.yml, as it is; none is printed', async ({ scene }) => {
   await scene.jobs({});
+  scene.writeHere({ 'a.txt': 'a' });
   addApi(scene);
   const daemon = await startDaemon(scene, { args: ['-v'] });
   const host = await hostOf(daemon);
@@ -41,6 +42,17 @@ test('a daemon lets in the tokens of jobs.yml, as it is; none is printed', async
   expect((await askApi(host, '/api/v1/session', { token: `${viewToken}x` })).status).toBe(401);
   const session = await askApi(host, '/api/v1/session', { token: viewToken });
   expect(session.body).toEqual({ by: 'wall', role: 'view', via: 'http' });
+  await scene.cli(['enqueue', 'job', '--wait']);
+  const get = async (path: string) => (await askApi(host, path, { token: viewToken })).body;
+  const { items } = await get('/api/v1/runs?job=job&outcome=succeeded');
+  const { run } = items[0];
+  expect(items).toMatchObject([{ job: 'job', trigger: 'manual', state: 'ended' }]);
+  for (const path of ['', '/failures', '/log', '/plan']) await get(`/api/v1/runs/${run}${path}`);
+  for (const path of ['', '/runs', '/stats']) await get(`/api/v1/jobs/job${path}`);
+  for (const path of ['now', 'jobs', 'runs', 'schedule', 'slots', 'workers', 'remotes'])
+    await get(`/api/v1/${path}`);
+  expect((await get(`/api/v1/runs/${run}/log`)).items.at(-1)).toMatchObject({ event: 'run', run });
+  expect((await get('/api/v1/workers')).items).toMatchObject([{ pid: daemon.pid }]);
   const status = await scene.cli(['status', '--json']);
   expect(JSON.parse(status.stdout)).toMatchObject({ api: `http://${host}` });
 

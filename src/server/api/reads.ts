@@ -1,0 +1,23 @@
+/** What the API reads beside `Controls`: the queue and the reports as they are kept, for lists that go on page by page. */
+import type { Report } from '../../core/events.js';
+import type { Job } from '../../core/job.js';
+import type { Remote } from '../../core/remote.js';
+import type { RunView, SkippedSlot } from '../../core/request.js';
+import type { RunTable } from '../../state/run-table.js';
+
+export interface Reads {
+  jobs(): ReadonlyMap<string, Job>;
+  remotes(): ReadonlyMap<string, Remote>;
+  /** Whether the queue can be reached, as far as is known. */
+  isUp(): boolean;
+  /** The runs that have not ended. Errors: `network`. */
+  unfinished(): Promise<readonly RunView[]>;
+  /** What the queue knows of a run. Errors: `network`. */
+  find(run: string): Promise<RunView | undefined>;
+  /** What is known of ended runs without their reports. Errors: `io`. */
+  table(): Promise<RunTable>;
+  /** The report of a run that is kept here. Errors: `io`. */
+  report(run: string): Promise<Report | undefined>;
+  /** The newest slots that made no run of their own. Errors: `network`. */
+  skipped(job: string | undefined, limit: number): Promise<readonly SkippedSlot[]>;
+}

@@ -1,0 +1,151 @@
+/** Runs as the API shows them, and how they are made of the queue's views and of reports. */
+import { z } from '@hono/zod-openapi';
+import type { Report } from '../../core/events.js';
+import { present } from '../../core/present.js';
+import type { RunView } from '../../core/request.js';
+
+export const outcomes = ['succeeded', 'incomplete', 'failed', 'refused', 'cancelled'] as const;
+export const triggers = ['schedule', 'watch', 'manual', 'catch-up', 'rescan'] as const;
+const states = ['waiting', 'delayed', 'active', 'ended'] as const;
+
+const files = z.object({
+  copied: z.int(),
+  attrs: z.int(),
+  deleted: z.int(),
+  unchanged: z.int(),
+  skipped: z.int(),
+  vanished: z.int().optional(),
+  failed: z.int(),
+});
+
+const failureEnd = z.object({
+  kind: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+  path: z.string().optional(),
+});
+
+const time = (description: string) =>
+  z
+    .string()
+    .optional()
+    .openapi({ description: `${description}, ISO 8601, UTC` });
+
+const run = {
+  run: z.string(),
+  job: z.string(),
+  trigger: z.enum(triggers),
+  state: z.enum(states),
+  slot: time('The slot it was started for'),
+  outcome: z.enum(outcomes).optional(),
+  exitCode: z.int().optional(),
+  startedAt: time('When its last attempt began'),
+  endedAt: time('When it ended'),
+  seconds: z.number().optional(),
+  files: files.optional(),
+  bytes: z.number().optional().openapi({ description: 'Bytes of the files copied' }),
+  attempt: z.int().optional(),
+  worker: z
+    .string()
+    .optional()
+    .openapi({ description: 'The worker that ran it; its log is there' }),
+  waitsFor: z.string().optional().openapi({
+    description: '`window`, `job-NAME`, `remote-NAME` or `lock`: what keeps it from beginning',
+  }),
+  opensAt: time('When the window opens that it waits for'),
+  failures: z.int().optional().openapi({ description: 'How many paths were not done' }),
+  error: failureEnd.optional(),
+};
+
+export const runItem = z.object(run).openapi('Run');
+
+export const runDetail = z
+  .object({
+    ...run,
+    operation: z.enum(['push', 'pull', 'mirror']).optional(),
+    description: z.string().optional(),
+    again: z.boolean().optional(),
+    sessions: z.int().optional(),
+    verified: z.enum(['checksum', 'size', 'none']).optional(),
+    notGuaranteed: z.array(z.string()).optional(),
+    targets: z
+      .array(
+        z.object({
+          target: z.string(),
+          outcome: z.enum(outcomes),
+          exitCode: z.int(),
+          seconds: z.number(),
+          files,
+          bytes: z.number(),
+          failures: z.int(),
+          error: failureEnd.optional(),
+        }),
+      )
+      .optional(),
+  })
+  .openapi('RunDetail');
+
+export const failureItem = z
+  .object({
+    path: z.string(),
+    kind: z.string(),
+    message: z.string(),
+    target: z.string().optional(),
+  })
+  .openapi('Failure');
+
+export type RunItem = z.infer<typeof runItem>;
+
+export function itemOf(view: RunView): RunItem {
+  const { run, job, trigger, slot, state, outcome, waitsFor, opensAt, report } = view;
+  const common = { run, job, trigger, state, ...present({ slot, waitsFor, opensAt }) };
+  return report === undefined
+    ? { ...common, ...present({ outcome }) }
+    : { ...common, ...endOf(report) };
+}
+
+/** A run of which a report is kept. */
+export function endedItem(report: Report): RunItem {
+  const { run, job, trigger, slot } = report;
+  return { run, job, trigger, state: 'ended', ...present({ slot }), ...endOf(report) };
+}
+
+function endOf(report: Report) {
+  const { outcome, exitCode, startedAt, endedAt, seconds, bytes, attempt, worker, error } = report;
+  return {
+    ...{ outcome, exitCode, startedAt, endedAt, seconds, files: filesOf(report), bytes, attempt },
+    failures: report.failures.length + report.failuresOmitted,
+    ...present({ worker, error: error && errorOf(error) }),
+  };
+}
+
+export function detailOf(view: RunView): z.infer<typeof runDetail> {
+  const { report } = view;
+  if (report === undefined) return itemOf(view);
+  const { operation, description, again, sessions, verified, notGuaranteed, targets } = report;
+  return {
+    ...itemOf(view),
+    ...{ operation, sessions, verified },
+    ...present({
+      description,
+      again,
+      notGuaranteed: notGuaranteed && [...notGuaranteed],
+      targets: targets?.map((end) => ({
+        ...{ target: end.target, outcome: end.outcome, exitCode: end.exitCode },
+        ...{ seconds: end.seconds, files: filesOf(end), bytes: end.bytes },
+        failures: end.failures.length + end.failuresOmitted,
+        ...present({ error: end.error && errorOf(end.error) }),
+      })),
+    }),
+  };
+}
+
+/** Known fields alone: a report of a later version may have more. */
+function filesOf({ files: counted }: Pick<Report, 'files'>): z.infer<typeof files> {
+  const { copied, attrs, deleted, unchanged, skipped, vanished, failed } = counted;
+  return { copied, attrs, deleted, unchanged, skipped, failed, ...present({ vanished }) };
+}
+
+function errorOf({ kind, message, hint, path }: NonNullable<Report['error']>) {
+  return { kind, message, ...present({ hint, path }) };
+}

@@ -2,9 +2,13 @@
 import { join } from '../../core/entry.js';
 import type { DestinationEntry, FolderPair, SourceEntry } from './folder-types.js';
 
-/** The source's path of an entry. */
-export function sourcePath(pair: FolderPair, entry: Pick<SourceEntry, 'name' | 'from'>): string {
-  return entry.from ?? join(pair.from, entry.name);
+/** The source's path of an entry; where it is the entry's own one, that very string, since a plan may keep a million. */
+export function sourcePath(
+  pair: FolderPair,
+  entry: Pick<SourceEntry, 'name' | 'from'>,
+  path: string,
+): string {
+  return entry.from ?? (pair.from === pair.path ? path : join(pair.from, entry.name));
 }
 
 /** The path of an entry, and the source's path if that is another one. */
@@ -13,7 +17,7 @@ export function placeOf(
   entry: Pick<SourceEntry, 'name' | 'from'>,
 ): { readonly path: string; readonly from?: string } {
   const path = join(pair.path, entry.name);
-  const from = sourcePath(pair, entry);
+  const from = sourcePath(pair, entry, path);
   return from === path ? { path } : { path, from };
 }
 

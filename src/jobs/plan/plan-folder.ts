@@ -279,7 +279,7 @@ function isCarried({ kind }: Entry, { symlinks }: PlanRules): boolean {
 /** Plans an entry that the destination lacks. */
 function planNew(folder: Folder, path: string, source: SourceEntry, included: boolean): void {
   const { plan, pair, rules } = folder;
-  const from = sourcePath(pair, source);
+  const from = sourcePath(pair, source, path);
   if (source.kind === 'folder') {
     const make: Mkdir = { action: 'mkdir', path, mode: source.mode };
     if (rules.operation === 'mirror' && included) plan.actions.push(make);
@@ -288,7 +288,8 @@ function planNew(folder: Folder, path: string, source: SourceEntry, included: bo
   } else if (source.kind === 'link') {
     const target = source.target as string;
     plan.actions.push({ action: 'link', path, target, destination: undefined });
-  } else
+  } else {
+    path.charCodeAt(0); // V8 joins the parts of a string, and lets go of them, when it is first read
     plan.actions.push({
       action: 'copy',
       path,
@@ -297,6 +298,7 @@ function planNew(folder: Folder, path: string, source: SourceEntry, included: bo
       destination: undefined,
       reason: 'new',
     });
+  }
 }
 
 /** Plans an entry of the same kind on both sides. */
@@ -308,7 +310,7 @@ function planBoth(
 ): void {
   const { plan, pair, rules } = folder;
   if (source.kind === 'folder') {
-    const from = sourcePath(pair, source);
+    const from = sourcePath(pair, source, path);
     const present = presentPath(folder.pair, destination);
     plan.descend.push({
       ...{ path, from, source: true, destination: true, mode: source.mode },
@@ -329,7 +331,7 @@ function planBoth(
   }
   const both: Undecided = {
     path,
-    from: sourcePath(pair, source),
+    from: sourcePath(pair, source, path),
     source,
     destination,
     ...(sameName ? {} : { rename: join(pair.path, destination.name) }),

@@ -156,24 +156,21 @@ const byPath = (a: { readonly path: string }, b: { readonly path: string }) =>
 export function sealPlan(gathered: Gathered): Plan {
   const { actions, keepers, missing } = gathered;
   const conflicts = [...gathered.conflicts];
-  const blocked = new Set<string>();
-  const made = new Set(
-    actions.filter((a) => a.action !== 'delete' && a.action !== 'putBack').map((a) => a.path),
-  );
   // a folder that holds something that is kept is not removed; if a file was to replace it, that is a conflict
-  const deletes = actions.filter((action): action is Delete => {
-    if (action.action !== 'delete') return false;
-    if (action.seen.kind !== 'folder' || !keepers.has(action.path)) return true;
-    if (made.has(action.path)) {
-      blocked.add(action.path);
-      conflicts.push({
-        path: action.path,
-        kind: 'conflict',
-        message: 'the folder in its place holds entries that are kept',
-      });
-    }
-    return false;
-  });
+  const isKept = (action: Delete) => action.seen.kind === 'folder' && keepers.has(action.path);
+  const all = actions.filter((action) => action.action === 'delete');
+  const stay = new Set(all.filter(isKept).map(({ path }) => path));
+  const blocked = new Set<string>();
+  if (stay.size > 0)
+    for (const { action, path } of actions)
+      if (action !== 'delete' && action !== 'putBack' && stay.has(path)) blocked.add(path);
+  for (const path of blocked)
+    conflicts.push({
+      path,
+      kind: 'conflict',
+      message: 'the folder in its place holds entries that are kept',
+    });
+  const deletes = stay.size === 0 ? all : all.filter((action) => !isKept(action));
   const isBlocked = (path: string) => {
     for (let at = path; at !== ''; at = parentOf(at)) if (blocked.has(at)) return true;
     return false;
@@ -185,12 +182,15 @@ export function sealPlan(gathered: Gathered): Plan {
   );
   const mkdirs = new Map<string, Mkdir>();
   for (const action of actions) if (action.action === 'mkdir') mkdirs.set(action.path, action);
-  for (const { path } of [...copies, ...mkdirs.values()])
+  const makeParents = ({ path }: Action) => {
     for (let at = parentOf(path); at !== ''; at = parentOf(at)) {
       const folder = missing.get(at);
       if (mkdirs.has(at) || folder === undefined) break;
       mkdirs.set(at, folder);
     }
+  };
+  copies.forEach(makeParents);
+  [...mkdirs.values()].forEach(makeParents);
   const plan = {
     job: gathered.job,
     operation: gathered.operation,

@@ -319,6 +319,11 @@ function openRecords({ state, log, debug }: DaemonOptions, { jobNamed, redact }:
     historyOf: (job) => jobNamed(job)?.history ?? { count: 500 },
     forget: (gone) => removeRunLogs(state, gone),
     onError,
+    onLost: ({ job, run, outcome, files }) =>
+      log.error(
+        `${job}: ${outcome}, and the report of its run ${run} is lost, since it could not be saved; what the queue keeps of it has the figures and the first failures`,
+        { run, outcome, ...files },
+      ),
   });
   const listen = runListener({
     state,
@@ -334,6 +339,7 @@ function openRecords({ state, log, debug }: DaemonOptions, { jobNamed, redact }:
     onError,
   });
   const close = async () => {
+    await history.close();
     transfers.close();
     await index.close();
   };

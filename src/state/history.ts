@@ -12,6 +12,8 @@ export interface HistoryOptions {
   /** Removes what else is kept of runs whose reports were removed. */
   readonly forget: (runs: readonly string[]) => Promise<void>;
   readonly onError: (error: Error) => void;
+  /** Called for a report that is given up unsaved: nobody has it whole. */
+  readonly onLost: (report: Report) => void;
 }
 
 /** What could not be saved, as on a full disk, is tried again after this time, ms. */
@@ -24,13 +26,16 @@ export interface History {
   keep(report: Report): Promise<void>;
   /** Keeps a report that came through the queue, unless it is kept already. Never rejects. */
   copy(report: Report | undefined): Promise<void>;
+  /** Tries once more to save what could not be saved, and gives up the rest. Never rejects. */
+  close(): Promise<void>;
 }
 
-export function createHistory({ state, historyOf, forget, onError }: HistoryOptions): History {
+export function createHistory(options: HistoryOptions): History {
+  const { state, historyOf, forget, onError, onLost } = options;
   /** By run: its latest attempt. */
   const unsaved = new Map<string, Report>();
   let timer: NodeJS.Timeout | undefined;
-  let saving = false;
+  let saving: Promise<void> | undefined;
   const save = async (report: Report) => {
     const removed = await saveReport(state, report, historyOf(report.job));
     if (unsaved.get(report.run) === report) unsaved.delete(report.run);
@@ -38,20 +43,25 @@ export function createHistory({ state, historyOf, forget, onError }: HistoryOpti
   };
   const saveLater = (report: Report) => {
     unsaved.set(report.run, report);
-    const [oldest] = unsaved.keys();
-    if (unsaved.size > mostUnsaved && oldest !== undefined) unsaved.delete(oldest);
+    const [oldest] = unsaved.values();
+    if (unsaved.size > mostUnsaved && oldest !== undefined) lose(oldest);
     timer ??= setInterval(() => void saveUnsaved(), saveAgainMs).unref();
   };
-  const saveUnsaved = async () => {
-    if (saving) return;
-    saving = true;
-    // That it can't be saved was said when it was tried first.
-    for (const report of [...unsaved.values()])
-      if (unsaved.get(report.run) === report) await save(report).catch(() => {});
-    saving = false;
-    if (unsaved.size > 0) return;
-    clearInterval(timer);
-    timer = undefined;
+  const lose = (report: Report) => {
+    unsaved.delete(report.run);
+    onLost(report);
+  };
+  const saveUnsaved = () => {
+    saving ??= (async () => {
+      // That it can't be saved was said when it was tried first.
+      for (const report of [...unsaved.values()])
+        if (unsaved.get(report.run) === report) await save(report).catch(() => {});
+      saving = undefined;
+      if (unsaved.size > 0) return;
+      clearInterval(timer);
+      timer = undefined;
+    })();
+    return saving;
   };
   const keep = async (report: Report) => {
     // It replaces what an earlier attempt left to be saved.
@@ -73,6 +83,11 @@ export function createHistory({ state, historyOf, forget, onError }: HistoryOpti
       // A kept report may be of an attempt made here, this one of a later attempt made elsewhere.
       const kept = await readKeptReport(state, report);
       if (kept?.endedAt !== report.endedAt) await keep(report);
+    },
+    async close() {
+      clearInterval(timer);
+      if (unsaved.size > 0) await saveUnsaved();
+      for (const report of [...unsaved.values()]) lose(report);
     },
   };
 }

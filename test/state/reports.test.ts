@@ -40,11 +40,13 @@ test('a report is kept whole, for its owner only, in place of an earlier attempt
 test('reports that can’t be saved are saved once they can be: of each run the last attempt', async () => {
   const state = await temporaryFolder();
   const errors: string[] = [];
+  const lost: string[] = [];
   const history = createHistory({
     state,
     historyOf: () => ({ count: 5 }),
     forget: async () => {},
     onError: ({ message }) => errors.push(message),
+    onLost: ({ run }) => lost.push(run),
   });
   const inTheWay = join(state, 'runs');
   writeFileSync(inTheWay, '');
@@ -68,6 +70,17 @@ test('reports that can’t be saved are saved once they can be: of each run the 
     { timeout: 60_000 },
   );
   expect(kept.map((found) => found?.attempt)).toEqual([2, 1]);
+  // At the end each is tried once more, and what is lost is named.
+  const three = '20261124T020000Z-dddddddd';
+  rmSync(inTheWay, { recursive: true });
+  writeFileSync(inTheWay, '');
+  await history.keep(report(three));
+  rmSync(inTheWay);
+  mkdirSync(inTheWay);
+  writeFileSync(join(inTheWay, 'never'), '');
+  await history.close();
+  expect(await readReport(state, three)).toMatchObject({ run: three });
+  expect(lost).toEqual([never]);
 }, 90_000);
 
 test('the oldest reports beyond the history are removed', async () => {

@@ -59,6 +59,13 @@ try {
   });
   writeFileSync(join(target, 'SHA256SUMS'), lines.join(''));
   console.log(`made in packages/:\n${lines.join('')}`);
+  const unready = ['package.json', 'packaging/debian/control'].filter((file) =>
+    readFileSync(join(project, file), 'utf8').includes('ferryline.example'),
+  );
+  if (unready.length > 0)
+    console.log(
+      `not for release: ${unready.join(' and ')} name ferryline.example (docs/releasing.md, "Once")`,
+    );
 } finally {
   rmSync(work, { recursive: true, force: true });
 }

@@ -13,6 +13,21 @@ const project = join(import.meta.dirname, '../..');
 const main = join(project, 'dist/cli/main.js');
 const run = promisify(execFile);
 
+test('npm refuses to publish while addresses are placeholders, all of which docs/releasing.md lists', () => {
+  const text = (file: string) => readFileSync(join(project, file), 'utf8');
+  const lines = ['package.json', 'packaging/debian/control']
+    .flatMap((file) => text(file).split('\n'))
+    .filter((line) => line.includes('ferryline.example'));
+  if (lines.length === 0) return;
+  // npm ends with EPRIVATE before it asks the registry
+  expect(JSON.parse(text('package.json')).private).toBe(true);
+  const keys = lines.map((line) => /[A-Za-z]+/.exec(line)?.[0]);
+  expect(keys).toEqual(['homepage', 'url', 'url', 'Maintainer', 'Homepage']);
+  const releasing = text('docs/releasing.md');
+  for (const key of ['homepage', 'repository.url', 'bugs.url', 'Homepage', 'Maintainer'])
+    expect(releasing).toContain(`\`${key}\``);
+});
+
 test('installs without a warning, and pushes without any package beside it', async ({ scene }) => {
   const top = await temporaryFolder();
   const packed = await run('npm', ['pack', '--pack-destination', top], { cwd: project });

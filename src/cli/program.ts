@@ -298,7 +298,7 @@ function addOtherVerbs(program: Command, wrap: Wrap): void {
     );
   program
     .command('trust')
-    .argument('<remote|host>')
+    .argument('<remote|host>', 'a remote or group of jobs.yml, or a host')
     .description("show a server's host key and trust it")
     .option('--fingerprint <SHA256:...>', 'trust only the key with this fingerprint')
     .option('--yes', 'do not ask; needs --fingerprint')

@@ -3,11 +3,11 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished } from 'vitest';
 import { test as base, forFile, started } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
+import { type Asked, ferrylineOnTerminal } from '../kit/daemons/terminal.js';
 import { readTree } from '../kit/files/tree.js';
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { expectSecretFree } from '../kit/secret-free.js';
@@ -37,30 +37,12 @@ describe('an encrypted key', () => {
   });
 
   /** Runs jobs on a terminal; `asked` may type at each question, and knows the process. */
-  async function onTerminal(
-    scene: Scene,
+  const onTerminal = (
+    { cwd }: Scene,
     jobs: string,
-    asked: (type: (text: string) => void, pid: number) => void,
+    asked: Asked,
     env: Readonly<Record<string, string>> = {},
-  ): Promise<{ shown: string; code: number | null }> {
-    const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-    const command = `echo "process $$"; exec '${process.execPath}' '${main}' run ${jobs}`;
-    const child = spawn('script', ['-qefc', command, '/dev/null'], {
-      cwd: scene.cwd,
-      env: { PATH: process.env.PATH, HOME: scene.cwd, ...env },
-    });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    const closed = once(child, 'close');
-    let shown = '';
-    for await (const data of child.stdout) {
-      shown += data;
-      const [, pid] = /^process (\d+)/.exec(shown) ?? [];
-      if (/passphrase of the key \S+: $/.test(shown))
-        asked((text) => child.stdin.write(text), Number(pid));
-    }
-    const [code] = await closed;
-    return { shown, code };
-  }
+  ) => ferrylineOnTerminal(`run ${jobs}`, { cwd, env }, /passphrase of the key \S+: $/, asked);
 
   test('is asked for on a terminal, without showing it; a wrong one is not used again', async ({
     locked,

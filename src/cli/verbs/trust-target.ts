@@ -1,4 +1,7 @@
-/** Finds the server that `ferryline trust REMOTE|HOST` means; trust.ts does the rest. */
+/** Finds the servers that `ferryline trust REMOTE|GROUP|HOST` means; trust.ts does the rest. */
+import { asFerryError, exitCodes, FerryError, worstExitCode } from '../../core/errors.js';
+import type { Config } from '../../core/job.js';
+import { present } from '../../core/present.js';
 import type { Remote } from '../../core/remote.js';
 import { remoteFromHost } from '../../ssh/ssh-config/ssh-host.js';
 import { openThroughJump } from '../../ssh/ssh2/connect-ssh2.js';
@@ -12,15 +15,52 @@ export interface TrustFlags {
   readonly port?: number;
 }
 
+/** Resolves to the exit code; of a group, the worst of its members. */
 export async function trustCommand(
   target: string,
   flags: TrustFlags,
   context: Context,
 ): Promise<number> {
-  const { remote, machineKnownHosts } = await find(target, flags, context);
+  const config = /[@:/]/.test(target) ? undefined : await readConfigNaming([target], context);
+  const members = config?.groups.get(target);
+  if (members === undefined) return trustFound(find(target, config, flags), flags, context);
+  if (flags.fingerprint !== undefined || flags.port !== undefined)
+    throw new FerryError(
+      'config',
+      `--fingerprint and -P are of one server, and ${target} is a group of ${members.length}`,
+      { hint: `name one of them: ${members.join(', ')}` },
+    );
+  const codes: number[] = [];
+  for (const member of members)
+    codes.push(await trustMember(find(member, config, flags), flags, context));
+  return worstExitCode(codes);
+}
+
+/** One of a group: what keeps it from being trusted is printed, and the others follow. */
+async function trustMember(found: Found, flags: TrustFlags, context: Context): Promise<number> {
+  const { output } = context;
+  try {
+    return await trustFound({ ...found, isMember: true }, flags, context);
+  } catch (thrown) {
+    context.stopSignal().throwIfAborted();
+    const error = asFerryError(thrown);
+    output.error(error);
+    const { kind, message, hint } = error;
+    const time = new Date().toISOString();
+    if (output.json) output.record({ event: 'error', time, kind, message, ...present({ hint }) });
+    return exitCodes[kind];
+  }
+}
+
+function trustFound(
+  { remote, machineKnownHosts, isMember = false }: Found,
+  flags: TrustFlags,
+  context: Context,
+): Promise<number> {
   const { jump } = remote;
   const options = {
     machineKnownHosts,
+    isMember,
     yes: flags.yes,
     fingerprint: flags.fingerprint,
     json: context.output.json,
@@ -34,10 +74,11 @@ export async function trustCommand(
 interface Found {
   readonly remote: Remote;
   readonly machineKnownHosts?: readonly string[];
+  /** Whether a group was named. */
+  readonly isMember?: boolean;
 }
 
-async function find(target: string, { port }: TrustFlags, context: Context): Promise<Found> {
-  const config = /[@:/]/.test(target) ? undefined : await readConfigNaming([target], context);
+function find(target: string, config: Config | undefined, { port }: TrustFlags): Found {
   const remote = config?.remotes.get(target);
   if (remote?.openssh !== undefined) return asSshSees(remote, port);
   if (remote !== undefined) return { remote: port === undefined ? remote : { ...remote, port } };

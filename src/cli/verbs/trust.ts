@@ -28,6 +28,8 @@ export interface TrustOptions {
   readonly fingerprint?: string | undefined;
   /** Print `host-key` events on stdout instead of the `hostKey:` lines. */
   readonly json?: boolean | undefined;
+  /** Whether others follow, so that each `hostKey:` line needs its remote's name. */
+  readonly isMember?: boolean | undefined;
   readonly signal: AbortSignal;
   /** Files that are never written to, as none below /etc/ssh is. */
   readonly machineKnownHosts?: readonly string[] | undefined;
@@ -106,6 +108,7 @@ export async function trust(remote: Remote, options: TrustOptions, io: TrustIo):
     for (const candidate of candidates) io.stdout.write(eventLine(remote, candidate));
   } else {
     say('to pin the key in jobs.yml instead, add this to the remote:');
+    if (options.isMember === true) io.stdout.write(`# ${escapeText(remote.name)}\n`);
     io.stdout.write(hostKeyLines(candidates.map(({ key }) => fingerprint(key))));
   }
   return 0;

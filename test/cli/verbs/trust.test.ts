@@ -9,6 +9,8 @@ import { FerryError } from '../../../src/core/errors.js';
 import type { Remote } from '../../../src/core/remote.js';
 import { remoteFromHost } from '../../../src/ssh/ssh-config/ssh-host.js';
 import { test as base, forFile, started } from '../../kit/base.js';
+import { ferryline, writeJobs } from '../../kit/daemons/cli.js';
+import { ferrylineOnTerminal } from '../../kit/daemons/terminal.js';
 import { temporaryFolder } from '../../kit/files/temporary.js';
 import { makeKey } from '../../kit/servers/keys.js';
 import { type Sshd, startSshd } from '../../kit/servers/sshd.js';
@@ -261,4 +263,29 @@ test('a remote behind another needs a way there', async ({ one, two }) => {
   const said = await run({ ...remoteOf(one), jump: remoteOf(two) }, {}, 'yes\n');
   expect(said.code).toMatchObject({ kind: 'config' });
   expect((said.code as FerryError).hint).toContain('hostKey');
+});
+
+test('of a group each member is asked for, whatever becomes of the others', async ({
+  one,
+  two,
+}) => {
+  mkdirSync(join(home, '.ssh'), { mode: 0o700 });
+  const remoteAt = (port: number) => ({ host: '127.0.0.1', port, username: 'u' });
+  await writeJobs(home, {
+    remotes: { web1: remoteAt(two.port), web2: remoteAt(1), web3: remoteAt(one.port) },
+    groups: { web: ['web1', 'web2', 'web3'] },
+  });
+  const answers = ['no\r', 'yes\r'];
+  const question = /\[yes\/no\] $/;
+  const { shown, code } = await ferrylineOnTerminal('trust web', { cwd: home }, question, (type) =>
+    type(answers.shift() ?? ''),
+  );
+  expect([code, answers], shown).toEqual([6, []]);
+  expect(shown).toContain("web2: 127.0.0.1 port 1 can't be reached: connection refused");
+  expect(shown).toContain(`# web3\r\nhostKey: ${one.hostKeyFingerprint}\r\n`);
+  expect(readFileSync(file, 'utf8')).toMatch(
+    new RegExp(`^\\[127\\.0\\.0\\.1\\]:${one.port} \\S+ \\S+\\n$`),
+  );
+  const refused = await ferryline(['trust', 'web', '-P', '22'], { cwd: home });
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('name one of them')]);
 });

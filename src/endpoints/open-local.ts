@@ -173,6 +173,7 @@ function sideOf(
     endpoint: { ...local.endpoint, close },
     only,
     isConfined: fdPaths !== undefined,
+    isMissing: false, // a look costs nothing here
     makeRoot: steps.makeRoot,
     lost: () => lost(at, folders),
     reach,

@@ -1,7 +1,7 @@
 /** Opens a side of a job on a remote, in as few round trips as the server allows. */
 import { posix } from 'node:path';
 import { unlessAborted } from '../core/abort.js';
-import { parentOf } from '../core/entry.js';
+import { type Kind, parentOf } from '../core/entry.js';
 import { FerryError } from '../core/errors.js';
 import type { Location } from '../core/job.js';
 import type { Remote } from '../core/remote.js';
@@ -39,38 +39,70 @@ export interface RemoteOpening {
 }
 
 export async function openRemoteSide(opening: RemoteOpening, signal: AbortSignal): Promise<Side> {
+  const { root } = opening.remote;
   for (let attempt = 0; ; attempt++) {
-    const session = await opening.pool.session(opening.remote, signal);
+    let asked: Asked | undefined;
+    const askEarly = (early: Session) => {
+      asked = ask(opening, early, posix.resolve(root ?? ''), signal);
+    };
+    const early = root?.startsWith('/') && attempt === 0 ? askEarly : undefined;
+    const session = await opening.pool.session(opening.remote, signal, early);
     try {
-      return await resolveSide(opening, session, signal);
+      return await resolveSide(opening, session, asked, signal);
     } catch (error) {
       if (!isLost(error) || attempt >= mostNewSessions || signal.aborted) throw error;
     }
   }
 }
 
-async function resolveSide(
-  { location, remote, role, pool, ahead }: RemoteOpening,
+/** What is asked of a side's path together, before anything is known of it. */
+interface Asked {
+  readonly baseKind: Promise<Kind | undefined> | undefined;
+  readonly kind: Promise<Kind | undefined>;
+  /** Whether nothing is at the path, not even a link. */
+  readonly isMissing: Promise<boolean>;
+  readonly resolving: Promise<string>;
+  readonly listing: Promise<RawEntry[]> | undefined;
+}
+
+/** Sends these requests together; answers that turn out not to be needed are ignored. `base` may have links in it. */
+function ask(
+  { location, remote, pool, ahead }: RemoteOpening,
   session: Session,
+  base: string,
+  signal: AbortSignal,
+): Asked {
+  const channel = session.channel();
+  const wanted = posix.resolve(base, location.path);
+  const folder = { channel, handles: session.handles, quirks: pool.quirks(remote), signal };
+  const asked: Asked = {
+    baseKind: remote.root === undefined ? undefined : kindOf(channel, base, signal),
+    kind: kindOf(channel, wanted, signal),
+    isMissing: channel.lstat(wanted, signal).then(
+      () => false,
+      (error) => error instanceof FerryError && error.code === 'ENOENT',
+    ),
+    resolving: channel.realpath(wanted, signal),
+    listing: ahead ? readFolder(folder, wanted, readdirsAhead) : undefined,
+  };
+  for (const answer of Object.values(asked)) answer?.catch(() => {});
+  return asked;
+}
+
+async function resolveSide(
+  opening: RemoteOpening,
+  session: Session,
+  early: Asked | undefined,
   signal: AbortSignal,
 ): Promise<Side> {
+  const { location, remote, role, pool } = opening;
   const channel = session.channel();
   const base = await baseOf(session, remote, signal);
   const wanted = posix.resolve(base, location.path);
-  // these requests are sent together; answers that turn out not to be needed are ignored
-  const baseKind = remote.root === undefined ? undefined : kindOf(channel, base, signal);
-  const wantedKind = kindOf(channel, wanted, signal);
-  const resolving = channel.realpath(wanted, signal);
-  const listing = ahead
-    ? readFolder(
-        { channel, handles: session.handles, quirks: pool.quirks(remote), signal },
-        wanted,
-        readdirsAhead,
-      )
-    : undefined;
-  for (const answer of [wantedKind, resolving, listing]) answer?.catch(() => {});
-  await checkBase(remote, baseKind);
-  const kind = await wantedKind.catch((error) => {
+  const asked = early ?? ask(opening, session, base, signal);
+  const { resolving, listing } = asked;
+  await checkBase(remote, asked.baseKind);
+  const kind = await asked.kind.catch((error) => {
     throw unreachable(location, remote, error);
   });
   const found =
@@ -86,12 +118,14 @@ async function resolveSide(
   const label =
     only !== undefined && role === 'file' ? folderLabel(location, only) : location.label;
   const features = await unlessAborted(session.features, signal);
+  const isMissing = kind === undefined && only === undefined && (await asked.isMissing);
   const open = (at: string, label: string, listed?: Promise<RawEntry[]>) =>
     openSftp({ pool, remote, features, root: at, label, listed });
   return {
-    endpoint: open(root, label, isFile ? undefined : listing),
+    endpoint: open(root, label, isFile || isMissing ? undefined : listing),
     only,
     isConfined: found.isSure,
+    isMissing,
     elsewhere: (at, label) => open(at, label),
     reach: undefined,
     lost: async (abort) => {

@@ -18,6 +18,8 @@ export interface Side {
   readonly only: string | undefined;
   /** False where nothing can show that its paths lie below their root: a server without REALPATH, a machine on which open folders are no paths. */
   readonly isConfined: boolean;
+  /** Whether there was nothing at its root when it was opened. */
+  readonly isMissing: boolean;
   /** Creates the missing folders of a destination's root, but neither a remote's `root` nor a local root's parent. */
   makeRoot(signal: AbortSignal): Promise<void>;
   /** The same side with another absolute root; closed with this one's endpoint. */

@@ -11,6 +11,8 @@ export interface Transport {
   readonly first: Duplex;
   /** How the server names its software: `OpenSSH_9.2p1 Debian-2`. */
   readonly serverSoftware: string;
+  /** A round trip that took no longer than this, milliseconds; absent: none was measured. */
+  readonly roundTrip?: number;
   /** SSH logins made for it, those on jump hosts included. */
   readonly logins: number;
   /** Resolves with the reason once the connection has ended; never rejects. */

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { FerryError } from '../../core/errors.js';
 import type { Remote } from '../../core/remote.js';
-import { Session, type SessionOptions } from './session.js';
+import { type OnEarly, Session, type SessionOptions } from './session.js';
 
 /** A lost session is given up if none has worked again after this long. */
 const workingAgainWithinMs = 30_000;
@@ -44,9 +44,9 @@ export class KeptSession {
   }
 
   /** The session; logs in if none is up. A caller that comes while one is being opened gets that one. */
-  async session(remote: Remote, signal: AbortSignal): Promise<Session> {
+  async session(remote: Remote, signal: AbortSignal, early?: OnEarly): Promise<Session> {
     if (this.live !== undefined) return this.live;
-    this.#opening ??= this.#open(remote, signal).finally(() => {
+    this.#opening ??= this.#open(remote, signal, early).finally(() => {
       this.#opening = undefined;
     });
     return this.#opening;
@@ -71,7 +71,7 @@ export class KeptSession {
     await session?.close();
   }
 
-  async #open(remote: Remote, signal: AbortSignal): Promise<Session> {
+  async #open(remote: Remote, signal: AbortSignal, early?: OnEarly): Promise<Session> {
     this.#throwIfGivenUp();
     const before = this.#session;
     await before?.close();
@@ -86,7 +86,12 @@ export class KeptSession {
     const lostAt = this.#lostAt ?? performance.now();
     for (let attempt = 0; ; attempt++) {
       try {
-        const session = await Session.open(remote, this.#options, signal);
+        const session = await Session.open(
+          remote,
+          this.#options,
+          signal,
+          attempt === 0 ? early : undefined,
+        );
         this.#logins += session.transport.logins;
         this.#session = session;
         return session;

@@ -9,7 +9,7 @@ import { QueueDepth } from './client/queue-depth.js';
 import { RequestGate } from './client/request-gate.js';
 import { KeptSession } from './kept-session.js';
 import { Quirks } from './quirks.js';
-import type { Session } from './session.js';
+import type { OnEarly, Session } from './session.js';
 
 export interface PoolOptions {
   readonly connect?: Connect;
@@ -41,10 +41,10 @@ export class SessionPool {
 
   /**
    * The remote's session; logs in if there is none. A first login that fails for a passing reason is
-   * tried once more; a lost session is opened again for at most 30 s.
+   * tried once more; a lost session is opened again for at most 30 s. For `early` see `Session.open`.
    */
-  async session(remote: Remote, signal: AbortSignal): Promise<Session> {
-    return this.live(remote) ?? this.#remote(remote).kept.session(remote, signal);
+  async session(remote: Remote, signal: AbortSignal, early?: OnEarly): Promise<Session> {
+    return this.live(remote) ?? this.#remote(remote).kept.session(remote, signal, early);
   }
 
   /** The remote's session if it is up now. */

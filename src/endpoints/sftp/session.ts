@@ -45,6 +45,9 @@ export interface SessionOptions {
   readonly trace: boolean;
 }
 
+/** Gets a session of which only the login is known to have worked: what is asked on it leaves with the greeting. */
+export type OnEarly = (session: Session) => void;
+
 /** A channel that large files may fill with data. */
 interface DataChannel {
   /** Undefined until it is open. */
@@ -90,11 +93,16 @@ export class Session {
     });
   }
 
-  /** Logs in, opens the first channel, and begins to find out what the server offers. Errors are those of `Connect` and of SftpChannel. */
+  /**
+   * Logs in, opens the first channel, and begins to find out what the server offers. Errors are those of `Connect` and of
+   * SftpChannel. `early` is called where the server is known to read on before it has sent VERSION; without it nothing
+   * but the root's REALPATH is asked before.
+   */
   static async open(
     remote: Remote,
     { connect, log, gate, trace }: SessionOptions,
     signal: AbortSignal,
+    early?: OnEarly,
   ): Promise<Session> {
     const transport = await connect(remote, log, signal);
     const options = { deadline: remote.replyTimeout, gate, trace: trace ? log : undefined };
@@ -102,8 +110,11 @@ export class Session {
       const first = new SftpChannel(transport.first, options);
       const base = first.realpath(remote.root ?? '.');
       base.catch(() => {}); // rejections are handled by the awaiting caller
-      await unlessAborted(first.ready, signal);
-      const features = findFeatures(first, transport);
+      const takesMore = early !== undefined && takesMoreAtOnce(transport);
+      const limits = takesMore ? first.limits() : undefined;
+      limits?.catch(() => {}); // like those of `base`
+      const features = first.ready.then(() => findFeatures(first, transport, limits));
+      features.catch(() => {});
       const session = new Session(transport, first, features, base, log);
       features.then(
         ({ severalChannels }) => {
@@ -111,6 +122,8 @@ export class Session {
         },
         () => transport.close(), // rejections are handled by the awaiting caller
       );
+      if (takesMore) early(session);
+      await unlessAborted(first.ready, signal);
       return session;
     } catch (error) {
       await transport.close();
@@ -127,7 +140,8 @@ export class Session {
 
   /** The shortest time from a request to its answer so far, milliseconds. */
   get roundTrip(): number {
-    return Math.min(...this.#channels.map((channel) => channel.roundTrip));
+    const { roundTrip = Number.POSITIVE_INFINITY } = this.transport;
+    return Math.min(roundTrip, ...this.#channels.map((channel) => channel.roundTrip));
   }
 
   /** The channel with the fewest requests in flight. */
@@ -182,11 +196,26 @@ export class Session {
   }
 }
 
-async function findFeatures(channel: SftpChannel, transport: Transport): Promise<Features> {
+/**
+ * Whether requests may be sent beside INIT, before the server's VERSION. The draft (§4) only says that INIT comes first;
+ * OpenSSH's server takes what follows in order. The round trip must be known, which these answers can't show: they wait
+ * for the server to start.
+ */
+function takesMoreAtOnce({ serverSoftware, roundTrip }: Transport): boolean {
+  return serverSoftware.startsWith('OpenSSH_') && roundTrip !== undefined;
+}
+
+/** `limited`: the answer to that request if it was made already. */
+async function findFeatures(
+  channel: SftpChannel,
+  transport: Transport,
+  limited: Promise<ServerLimits> | undefined,
+): Promise<Features> {
   const offers = (name: string) => channel.extensions.has(name);
   // one request in any case: it measures the round trip, while VERSION also waits for the server to start
   let limits = plainLimits;
-  const asked = offers('limits@openssh.com') ? channel.limits() : channel.realpath('.');
+  const asked =
+    limited ?? (offers('limits@openssh.com') ? channel.limits() : channel.realpath('.'));
   const answer = await asked.catch((error) => {
     if (error instanceof FerryError && error.kind === 'io') return undefined;
     throw error;

@@ -21,10 +21,11 @@ export async function connectSsh2(
   ask?: AskPassphrase,
 ): Promise<Transport> {
   const connection = await openConnection(remote, true, log, signal, ask);
-  const { client, ended, logins, where, close } = connection;
+  const { client, ended, roundTrip, logins, where, close } = connection;
   return {
     first: connection.channel as Duplex,
     serverSoftware: (client as unknown as VersionInternals)._remoteVer ?? '',
+    roundTrip,
     logins,
     ended,
     openChannel: (signal) => openFurtherChannel(client, where, signal),

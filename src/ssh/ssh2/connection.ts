@@ -24,6 +24,7 @@ import {
 } from './key-file.js';
 import { type LoginRequest, loadSftpClient, logIn } from './log-in.js';
 import { type Credentials, LoginMethods } from './login-methods.js';
+import type { Guess } from './open-channel.js';
 
 /** How long a server may take to end a connection; after that the socket is destroyed. */
 const goodbyeMs = 1000;
@@ -34,6 +35,8 @@ export interface Connection {
   readonly channel: Duplex | undefined;
   /** Resolves with the reason once the connection has ended; never rejects. */
   readonly ended: Promise<FerryError>;
+  /** A round trip took no longer than this, milliseconds. */
+  readonly roundTrip: number;
   /** SSH logins made for it, those on jump hosts included. */
   readonly logins: number;
   /** `archive: host.example port 22`, for messages. */
@@ -110,13 +113,34 @@ async function logInAgain<T>(
   }
 }
 
-interface Dialled extends Omit<LoginRequest, 'stream' | 'identification' | 'methods'> {
+interface Dialled extends Omit<LoginRequest, 'stream' | 'identification' | 'methods' | 'guess'> {
   /** The connection to the jump host. */
   readonly jump: Connection | undefined;
 }
 
+/** Remotes whose server's first channel is not to be guessed. */
+const guessedWrong = new WeakSet<Remote>();
+
 async function dialAndLogIn(
+  request: Dialled,
+  credentials: () => Promise<Credentials>,
+  signal: AbortSignal,
+) {
+  const { remote, log } = request;
+  const guess = guessedWrong.has(remote) ? undefined : { isOpen: false };
+  try {
+    return await dialOnce(request, guess, credentials, signal);
+  } catch (error) {
+    if (guess?.isOpen !== true || signal.aborted) throw error;
+    guessedWrong.add(remote);
+    log('status', 'no channel was opened; connecting again, with one request at a time');
+    return dialOnce(request, undefined, credentials, signal);
+  }
+}
+
+async function dialOnce(
   { jump, ...request }: Dialled,
+  guess: Guess | undefined,
   credentials: () => Promise<Credentials>,
   signal: AbortSignal,
 ) {
@@ -132,7 +156,7 @@ async function dialAndLogIn(
     joinWrites(stream);
     const identification = joinIdentification(stream, where);
     const methods = new LoginMethods(remote, await credentials(), log);
-    const loggedIn = await logIn({ ...request, stream, identification, methods }, signal);
+    const loggedIn = await logIn({ ...request, stream, identification, methods, guess }, signal);
     return { ...loggedIn, socket: stream };
   } catch (error) {
     stream?.destroy();

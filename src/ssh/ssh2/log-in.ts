@@ -23,7 +23,7 @@ import { connectionError, type LoginFacts } from './connection-error.js';
 import type { Identification } from './identification.js';
 import { lendReads } from './lent-reads.js';
 import { type LoginMethods, passwordChange } from './login-methods.js';
-import { expectSftpOn, openSftpChannel } from './open-channel.js';
+import { expectSftpOn, type Guess, openFirstChannel } from './open-channel.js';
 import { type LastWords, watchPeer } from './peer-words.js';
 import { reusePackets } from './reused-packets.js';
 import { logInAtOnce, signAtOnce } from './sign-at-once.js';
@@ -54,6 +54,8 @@ export interface LoginRequest {
   readonly methods: LoginMethods;
   /** Whether an SFTP channel is opened, too. */
   readonly wantsSftp: boolean;
+  /** Absent: the channel's number is not guessed. */
+  readonly guess: Guess | undefined;
   readonly log: SessionLog;
 }
 
@@ -63,6 +65,8 @@ export interface LoggedIn {
   readonly channel: Duplex | undefined;
   /** Resolves with the reason once the connection has ended; never rejects. */
   readonly ended: Promise<FerryError>;
+  /** The shortest time from a message to its answer so far, milliseconds. */
+  readonly roundTrip: number;
 }
 
 /** Takes some 25 ms at first: call it while the server answers. An ESM import would parse each of its CommonJS files a second time for the names that it exports. */
@@ -79,8 +83,12 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
   const client = sftp.client as Client;
   const check = new ServerCheck(client, request);
   let loggedIn = false;
+  let askedAt = performance.now();
+  let roundTrip = Number.POSITIVE_INFINITY;
   client.once('ready', () => {
     loggedIn = true;
+    roundTrip = performance.now() - askedAt;
+    askedAt = performance.now();
   });
   const facts = {
     where,
@@ -111,6 +119,7 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
       );
       client.on('handshake', (negotiated) => check.algorithms(negotiated));
       client.once('handshake', () => {
+        askedAt = performance.now();
         watchPeer(client, where, check);
         signAtOnce(client, (error) => check.refuse(unsigned(where, error)));
         if (methods.firstAtOnce && check.refusal === undefined) logInAtOnce(client);
@@ -123,8 +132,11 @@ export async function logIn(request: LoginRequest, signal: AbortSignal): Promise
       const isLost = () => stream.destroyed || stream.readableEnded;
       firstChannel(client, request).then(
         (channel) => {
-          if (channel !== undefined) expectSftpOn(channel, where, isLost);
-          resolve({ client, channel, ended });
+          if (channel !== undefined) {
+            roundTrip = Math.min(roundTrip, performance.now() - askedAt);
+            expectSftpOn(channel, where, isLost);
+          }
+          resolve({ client, channel, ended, roundTrip });
         },
         (error: Error) => reject(noSftp(where, error)),
       );
@@ -223,7 +235,7 @@ function unsigned(where: string, error: Error): FerryError {
 /** Resolves once logged in: to an SFTP channel, or to undefined where none is wanted. */
 function firstChannel(
   client: Client,
-  { stream, wantsSftp, log }: LoginRequest,
+  { stream, wantsSftp, guess, log }: LoginRequest,
 ): Promise<ClientChannel | undefined> {
   return new Promise((resolve, reject) => {
     client.once('ready', () => {
@@ -231,7 +243,7 @@ function firstChannel(
       if (!wantsSftp) return resolve(undefined);
       lendReads(client, stream);
       reusePackets(client, stream);
-      openSftpChannel(client).then(resolve, reject);
+      openFirstChannel(client, guess).then(resolve, reject);
     });
   });
 }

@@ -12,7 +12,7 @@ import { widenReceiveWindow } from './receive-window.js';
 const longestComplaint = 300;
 
 /** Rejects with ssh2's error. */
-export function openSftpChannel(client: Client): Promise<ClientChannel> {
+function openSftpChannel(client: Client): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
     client.subsys('sftp', (error, channel) => {
       if (error) return reject(error);
@@ -21,6 +21,51 @@ export function openSftpChannel(client: Client): Promise<ClientChannel> {
       resolve(channel);
     });
   });
+}
+
+/** The part of ssh2 1.17 that its published types leave out. */
+interface SubsystemInternals {
+  readonly _remoteVer?: string;
+  readonly _protocol?: { subsystem?: (channel: number, name: string, reply: boolean) => void };
+}
+
+/** What became of the guess that a server's first channel is its channel 0. */
+export interface Guess {
+  /** Whether the answers that would show it are missing, or say that it was wrong. */
+  isOpen: boolean;
+}
+
+/**
+ * Opens a connection's first SFTP channel. OpenSSH gives it the number 0, so that the request for the subsystem
+ * can leave with the one for the channel, which RFC 4254 §5.1 has answered first. Where the number is another one, the
+ * subsystem is requested again; a server may also end the connection then, and only a new one without a guess helps.
+ */
+export async function openFirstChannel(
+  client: Client,
+  guess: Guess | undefined,
+): Promise<ClientChannel> {
+  const { _protocol: protocol, _remoteVer = '' } = client as unknown as SubsystemInternals;
+  const request = protocol?.subsystem;
+  const isKnown = protocol !== undefined && request !== undefined;
+  if (guess === undefined || !isKnown || !_remoteVer.startsWith('OpenSSH_'))
+    return openSftpChannel(client);
+  guess.isOpen = true;
+  const opening = openSftpChannel(client);
+  request.call(protocol, 0, 'sftp', true);
+  protocol.subsystem = (channel, ...rest) => {
+    if (channel !== 0) request.call(protocol, channel, ...rest);
+  };
+  try {
+    const channel = await opening;
+    guess.isOpen = false;
+    return channel;
+  } catch (error) {
+    // the server gave its reason for opening no channel (RFC 4254 §5.1)
+    if (error instanceof Error && 'reason' in error) guess.isOpen = false;
+    throw error;
+  } finally {
+    protocol.subsystem = request;
+  }
 }
 
 /** Has a channel fail in words where no SFTP server answers on it; `isLost`: whether the connection has ended. */

@@ -250,6 +250,7 @@ function scanSides(
     operation: job.operation,
     source: source.endpoint,
     destination: destination.endpoint,
+    destinationMissing: destination.isMissing,
     only: source.only,
     ...present({ newName: destination.only }),
     ...present({ folders }),

@@ -1,15 +1,18 @@
 /** How a session keeps a long line full and needs few round trips. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, expect, vi } from 'vitest';
+import { afterAll, expect, onTestFinished, vi } from 'vitest';
+import type { Remote } from '../../../src/core/remote.js';
 import type { Endpoint } from '../../../src/endpoints/endpoint.js';
 import { openSide } from '../../../src/endpoints/open.js';
 import { SessionPool } from '../../../src/endpoints/sftp/pool.js';
 import type { Side } from '../../../src/endpoints/side.js';
 import { test } from '../../kit/base.js';
 import { randomBytes } from '../../kit/files/tree.js';
+import { startHostileServer } from '../../kit/servers/hostile-server.js';
 import { type Proxy as Line, startProxy } from '../../kit/servers/proxy.js';
 import { remoteFor } from '../../kit/servers/remote.js';
+import { startSshd } from '../../kit/servers/sshd.js';
 
 /** Milliseconds; long enough for all channels that a session ever takes, however busy the machine. */
 const roundTrip = 70;
@@ -19,6 +22,7 @@ const { signal } = new AbortController();
 
 let line: Line;
 let pool: SessionPool;
+let remote: Remote;
 let side: Side;
 let files: Endpoint;
 const transcript: string[] = [];
@@ -27,7 +31,7 @@ const said = (pattern: RegExp) => transcript.filter((text) => pattern.test(text)
 test.beforeAll(async ({ sshd }) => {
   line = await startProxy(sshd.port, { delay: roundTrip });
   pool = new SessionPool({ transcript: (_remote, _kind, text) => transcript.push(text) });
-  const remote = remoteFor({ ...sshd, port: line.port }, { root: sshd.root });
+  remote = remoteFor({ ...sshd, port: line.port }, { root: sshd.root });
   side = await openSide(
     { remote, path: 'new/Folder', label: 'archive:' },
     'to',
@@ -47,23 +51,21 @@ test('a key signs at once, without asking first whether the server accepts it', 
   expect(sshd.log()).not.toMatch(/Postponed publickey/);
 });
 
-test('what needs no answer is sent at once, then everything about the root together with the limits', () => {
+test('what needs no answer is sent at once, with everything about the root and the limits', () => {
   const commands = transcript
     .map((text) => text.replace(/^\d+ /, '').split(' ')[0] ?? '')
-    .filter((word) => /^(INIT|VERSION|REALPATH|limits.*|STAT|OPENDIR)$/.test(word));
+    .filter((word) => /^(INIT|VERSION|REALPATH|limits.*|L?STAT|OPENDIR)$/.test(word));
   expect(commands.slice(0, 8)).toEqual([
-    ...['INIT', 'REALPATH', 'VERSION'],
-    ...['limits@openssh.com', 'STAT', 'STAT', 'REALPATH', 'OPENDIR'],
+    ...['INIT', 'REALPATH', 'limits@openssh.com', 'STAT', 'STAT', 'LSTAT', 'REALPATH', 'OPENDIR'],
   ]);
+  expect(commands[8]).toBe('VERSION');
 });
 
-test('the root is listed ahead once, later listings are new', async () => {
-  const listings = () => said(/^\d+ OPENDIR/).length;
+const listings = () => said(/^\d+ OPENDIR/).length;
+
+test('a root that is missing is known to be, and listed no more than ahead', () => {
+  expect(side.isMissing).toBe(true);
   expect(listings()).toBe(1);
-  await expect(files.list('', signal)).rejects.toMatchObject({ code: 'ENOENT' });
-  expect(listings()).toBe(1);
-  await expect(files.list('', signal)).rejects.toMatchObject({ code: 'ENOENT' });
-  expect(listings()).toBe(2);
 });
 
 test('missing folders of the root are created, one or several', async () => {
@@ -98,8 +100,8 @@ test('a large file is written over all channels and read over one', async ({ ssh
 test('a file written before the further channels are open gives the first channel no more than fills it', async ({
   sshd,
 }) => {
-  const remote = remoteFor({ ...sshd, port: line.port }, { root: sshd.root, name: 'again' });
-  const place = { remote, path: '', label: 'again:' };
+  const again = remoteFor({ ...sshd, port: line.port }, { root: sshd.root, name: 'again' });
+  const place = { remote: again, path: '', label: 'again:' };
   const early = (await openSide(place, 'to', pool, signal, true)).endpoint;
   const content = randomBytes(100 * chunk, 8);
   const parts = Array.from({ length: 100 }, (_, i) => i * chunk);
@@ -118,4 +120,61 @@ test('a file written before the further channels are open gives the first channe
   }
   expect(most * chunk).toBeLessThan(2.5 * 1024 * 1024);
   expect(content.equals(await readFile(join(sshd.root, 'early')))).toBe(true);
+});
+
+test('a root that exists is listed ahead once, later listings are new', async () => {
+  const before = listings();
+  const place = { remote, path: 'new/Folder', label: 'archive:' };
+  const found = await openSide(place, 'to', pool, signal, true);
+  expect(found.isMissing).toBe(false);
+  await found.endpoint.list('', signal);
+  expect(listings()).toBe(before + 1);
+  await found.endpoint.list('', signal);
+  expect(listings()).toBe(before + 2);
+});
+
+/** The first requests on each channel of a remote, and where VERSION came between them. */
+const firstRequests = (log: readonly string[]) =>
+  log
+    .join('\n')
+    .split('INIT version 3')
+    .slice(1)
+    .map((text) =>
+      text
+        .match(/VERSION|REALPATH|limits|LSTAT|STAT|OPENDIR/g)
+        ?.slice(0, 3)
+        .join(' '),
+    );
+
+test('a server that loses the connection over requests beside INIT gets them after VERSION', async () => {
+  const hostile = await startHostileServer({ ident: 'OpenSSH_9.9', extensions: {} });
+  const log: string[] = [];
+  const own = new SessionPool({ transcript: (_remote, _kind, text) => log.push(text) });
+  onTestFinished(async () => {
+    await own.close();
+    await hostile.stop();
+  });
+  hostile.behave = ({ type, connection }) =>
+    type === 'STAT' && connection === 0 ? 'cut' : 'normal';
+  const there = remoteFor(hostile, { root: '/', name: 'odd' });
+  const found = await openSide({ remote: there, path: '', label: 'odd:' }, 'to', own, signal, true);
+  expect(await found.endpoint.list('', signal)).toEqual([]);
+  expect(firstRequests(log).slice(0, 2)).toEqual([
+    'REALPATH limits STAT',
+    'REALPATH VERSION REALPATH',
+  ]);
+});
+
+test('a server without limits is asked for them beside INIT, and taken as one that has none', async () => {
+  const old = await startSshd({ sftpServer: ['-P', 'limits'] });
+  const own = new SessionPool();
+  onTestFinished(async () => {
+    await own.close();
+    await old.stop();
+  });
+  const there = remoteFor(old, { root: old.root, name: 'old' });
+  const place = { remote: there, path: 'new', label: 'old:' };
+  const { endpoint } = await openSide(place, 'to', own, signal, true);
+  expect(endpoint.can.maxWrite).toBe(32_768);
+  expect(files.can.maxWrite).toBe(chunk);
 });

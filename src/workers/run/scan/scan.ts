@@ -35,6 +35,8 @@ export interface ScanRequest {
   readonly operation: Operation;
   readonly source: Endpoint;
   readonly destination: Endpoint;
+  /** Whether nothing is at the destination's root; absent: its listing shows it. */
+  readonly destinationMissing?: boolean;
   /** The source's name if it is one file; the rest of its folder is ignored. */
   readonly only: string | undefined;
   /** The name that this file gets at the destination; absent: the same. */
@@ -108,12 +110,13 @@ class Scanner {
   }
 
   async scan(): Promise<Scan> {
-    const { job, operation, source, destination, scope, folders } = this.#request;
+    const { job, operation, source, destination, destinationMissing, scope, folders } =
+      this.#request;
     const root: FolderTask = {
       path: '',
       from: '',
       source: true,
-      destination: true,
+      destination: !destinationMissing,
       scope,
       trail: [''],
       ...present({ requested: folders && requestedFolders(folders) }),

@@ -1,0 +1,23 @@
+/** How many round trips a run takes from the TCP connection to its first data, on OpenSSH. */
+import { expect, onTestFinished } from 'vitest';
+import { test } from '../../kit/base.js';
+import { randomBytes } from '../../kit/files/tree.js';
+import { turn, ways } from '../../kit/scene.js';
+import { startCountingLine } from '../../kit/servers/round-trips.js';
+
+/** More than anything but a file's data. */
+const dataBytes = 64 * 1024;
+const big = randomBytes(2 * 1024 * 1024, 4);
+
+test.for(ways)('a large file is on its way %s as soon as can be', async (way, { scene, sshd }) => {
+  const line = await startCountingLine(sshd.port);
+  onTestFinished(() => line.stop());
+  const side = turn(scene, way);
+  side.writeSource({ big });
+  const operation = way === 'up' ? 'push' : 'pull';
+  await side.jobs({ operation }, { port: line.port, hostKey: sshd.hostKeyFingerprint });
+  expect((await scene.run()).report).toMatchObject({ outcome: 'succeeded' });
+  // keys 2, login 1, channel with its subsystem 1, greeting and root 1
+  if (way === 'up') expect(line.beforeSending(dataBytes)).toBe(5 + 2);
+  else expect(line.untilReceiving(dataBytes)).toBe(5 + 3);
+});

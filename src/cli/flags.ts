@@ -12,6 +12,7 @@ export interface RuleFlags {
   readonly ignoreFile?: string;
   readonly compare?: string;
   readonly existing?: string;
+  readonly renames?: string | false;
   readonly live?: readonly string[];
   readonly deleteMax?: string;
   readonly maxDelete?: string;
@@ -71,6 +72,7 @@ export function addRuleFlags(command: Command): Command {
     .option('--ignore-file <name>', 'name of files in the source that list more excludes')
     .option('--compare <how>', 'auto, mtime, size or checksum')
     .option('--existing <what>', 'overwrite, newer or skip')
+    .option('--renames <how>', 'follow: rename at the destination what was renamed at the source')
     .option('--live <pattern>', 'files that only grow, such as logs; repeatable', collect)
     .option('--delete-max <limit>', 'delete nothing if it would be more than this, such as 80%')
     .addOption(new Option('--max-delete <limit>', 'the same').hideHelp())
@@ -97,7 +99,7 @@ export function addRuleFlags(command: Command): Command {
     .option('--max-size <size>', 'exclude larger files')
     .option('--min-age <time>', 'exclude files changed less than this long ago')
     .option('--max-age <time>', 'exclude files changed longer ago');
-  for (const name of ['--no-delete-allow-empty-source', '--no-fsync'])
+  for (const name of ['--no-delete-allow-empty-source', '--no-fsync', '--no-renames'])
     group.addOption(new Option(name).hideHelp());
   // commander sets a switch with only a negated form to true by default
   group.setOptionValue('delete', undefined);
@@ -113,6 +115,7 @@ export function overridesFrom(flags: RuleFlags): Record<string, unknown> {
     ignoreFile: flags.ignoreFile,
     compare: flags.compare,
     existing: flags.existing,
+    renames: flags.renames,
     live: flags.live,
     delete: deleteFrom(flags),
     trash: trashFrom(flags),

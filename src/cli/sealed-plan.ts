@@ -56,8 +56,8 @@ export async function writeSealed(
   }
 }
 
-function actionsOf({ mkdirs, copies, attrs, deletes, conflicts }: Plan) {
-  return { mkdirs, copies, attrs, deletes, conflicts };
+function actionsOf({ mkdirs, renames, copies, attrs, deletes, conflicts }: Plan) {
+  return { mkdirs, renames, copies, attrs, deletes, conflicts };
 }
 
 /** Reads a sealed plan. Errors: `config`. */

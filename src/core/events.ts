@@ -20,6 +20,7 @@ export interface PlanEvent extends OfTarget {
   readonly mkdirs: number;
   readonly copies: number;
   readonly attrs: number;
+  readonly renames: number;
   readonly deletes: number;
   readonly conflicts: number;
   /** Bytes the copies would move. */
@@ -36,12 +37,15 @@ export interface ActionEvent extends OfTarget {
     | 'mkdir'
     | 'copy'
     | 'attrs'
+    | 'rename'
     | 'delete'
     | 'conflict'
     | 'skip'
     | 'vanished'
     | 'fail';
   readonly path: string;
+  /** With `rename`: the path it has. */
+  readonly from?: string;
   readonly bytes?: number;
   readonly kind?: string;
   /** Why: `new`, `size`, `newer`, `older`, `content`, or the conflict in words. */
@@ -50,8 +54,10 @@ export interface ActionEvent extends OfTarget {
 
 export interface FileEvent extends OfTarget {
   readonly event: 'file';
-  readonly action: 'copy' | 'attrs' | 'delete' | 'mkdir' | 'skip' | 'vanished' | 'fail';
+  readonly action: 'copy' | 'attrs' | 'rename' | 'delete' | 'mkdir' | 'skip' | 'vanished' | 'fail';
   readonly path: string;
+  /** With `rename`: the path it had. */
+  readonly from?: string;
   readonly bytes?: number;
   /** With `copy`: from the first attempt until the file had its final name, to the millisecond. */
   readonly seconds?: number;
@@ -133,6 +139,8 @@ export interface Report {
   readonly files: {
     readonly copied: number;
     readonly attrs: number;
+    /** Files renamed at the destination. Absent in reports of earlier versions. */
+    readonly renamed?: number;
     readonly deleted: number;
     readonly unchanged: number;
     readonly skipped: number;
@@ -159,7 +167,8 @@ export interface Report {
 
 /** Whether a run succeeded and found nothing to do; one with an earlier attempt may have done it then. */
 export function isIdle({ outcome, files, attempt, stoppedBy }: Report): boolean {
-  const changed = files.copied + files.attrs + files.deleted + (files.vanished ?? 0);
+  const changed =
+    files.copied + files.attrs + files.deleted + (files.renamed ?? 0) + (files.vanished ?? 0);
   return outcome === 'succeeded' && changed === 0 && attempt === 1 && stoppedBy === undefined;
 }
 

@@ -86,6 +86,8 @@ export interface Job {
   readonly trash: TrashRules | undefined;
   /** The most existing files a run may overwrite; undefined: any number. */
   readonly replace: { readonly max: FileLimit } | undefined;
+  /** Whether a file that was renamed at the source is renamed at the destination. */
+  readonly renames: boolean;
   readonly symlinks: 'skip' | 'follow' | 'preserve';
   readonly modes: Modes;
   readonly verify: 'size' | 'checksum';

@@ -39,7 +39,7 @@ export interface TransferLog {
 
 /**
  * Opens the log. Fields of a line: `time` (ISO 8601, UTC), `job`, `run`, `remote` and `target` if there is one,
- * `action`, `outcome` (`done` or `failed`), `path`, then, if the event has them, `bytes`, `seconds`,
+ * `action`, `outcome` (`done` or `failed`), `path`, then, if the event has them, `from`, `bytes`, `seconds`,
  * `kind`, `message`. A line `{time, lost}` marks the place of lines that could not be written.
  */
 export function openTransferLog(options: TransferLogOptions): TransferLog {
@@ -51,7 +51,7 @@ export function openTransferLog(options: TransferLogOptions): TransferLog {
     onError: options.onError,
   });
   return {
-    file({ job, run, remote, target }, { action, path, bytes, seconds, kind, message }) {
+    file({ job, run, remote, target }, { action, path, from, bytes, seconds, kind, message }) {
       if (action === 'skip' || action === 'vanished') return;
       file.write(
         jsonLine({
@@ -63,6 +63,7 @@ export function openTransferLog(options: TransferLogOptions): TransferLog {
           action,
           outcome: action === 'fail' ? 'failed' : 'done',
           path: redact(path),
+          from: from === undefined ? undefined : redact(from),
           bytes,
           seconds,
           kind,

@@ -66,6 +66,11 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'runs',
   },
   {
+    path: 'origins/HASH.ndjson',
+    holds: 'from which file of the source each file was copied (`renames: follow`)',
+    writtenBy: 'runs',
+  },
+  {
     path: 'servers/HOST_PORT_USER.json',
     holds: 'what runs found out about a server: its times, which names are one',
     writtenBy: 'runs',
@@ -199,6 +204,11 @@ export function doubtsFile(state: string, job: string): string {
 /** `job`: a hash of the job's name. */
 export function storedTimesFile(state: string, job: string): string {
   return join(state, 'stored-times', `${job}.ndjson`);
+}
+
+/** `job`: a hash of the job's name. */
+export function originsFile(state: string, job: string): string {
+  return join(state, 'origins', `${job}.ndjson`);
 }
 
 /** `job`: a hash of the job's name. */

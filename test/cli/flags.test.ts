@@ -62,7 +62,18 @@ describe('flags', () => {
   test('there is one for each key of a job that concerns one run', () => {
     const all = overrides(
       ...['--include', 'a', '--exclude', 'a', '--ignore-file', 'a', '--compare', 'a'],
-      ...['--existing', 'a', '--max-delete', '1', '--symlinks', 'a', '--modes', 'a'],
+      ...[
+        '--existing',
+        'a',
+        '--renames',
+        'a',
+        '--max-delete',
+        '1',
+        '--symlinks',
+        'a',
+        '--modes',
+        'a',
+      ],
       ...[
         '--live',
         'a',

@@ -11,7 +11,18 @@ import { type JsonEvent, startFerryline } from '../kit/daemons/cli.js';
 import { writeTree } from '../kit/files/tree.js';
 
 const planKeys = [
-  ...['event', 'time', 'job', 'mkdirs', 'copies', 'attrs', 'deletes', 'conflicts', 'bytes'],
+  ...[
+    'event',
+    'time',
+    'job',
+    'mkdirs',
+    'copies',
+    'attrs',
+    'renames',
+    'deletes',
+    'conflicts',
+    'bytes',
+  ],
   ...['mtimeOnly', 'digest'],
 ];
 const runKeys = [
@@ -86,7 +97,16 @@ describe('a run', () => {
       failuresOmitted: 0,
     });
     expect(keysOf(report?.files)).toEqual(
-      sorted(['copied', 'attrs', 'deleted', 'unchanged', 'skipped', 'vanished', 'failed']),
+      sorted([
+        'copied',
+        'attrs',
+        'renamed',
+        'deleted',
+        'unchanged',
+        'skipped',
+        'vanished',
+        'failed',
+      ]),
     );
     const { startedAt, endedAt, seconds } = report ?? { event: '' };
     expect(Date.parse(endedAt) - Date.parse(startedAt)).toBe(Math.round(seconds * 1000));

@@ -6,8 +6,9 @@ import { type Entry, type Kind, nameOf, parentOf, type Stat } from '../../src/co
 import type { ScopeRules } from '../../src/core/job.js';
 import { Scope } from '../../src/jobs/plan/filter.js';
 import type { DestinationEntry, PlanRules, SourceEntry } from '../../src/jobs/plan/folder-types.js';
-import { type Action, type Mkdir, type Plan, sealPlan } from '../../src/jobs/plan/plan.js';
+import type { Action, Mkdir, Plan } from '../../src/jobs/plan/plan.js';
 import { planFolder } from '../../src/jobs/plan/plan-folder.js';
+import { sealPlan } from '../../src/jobs/plan/seal-plan.js';
 
 export interface Node {
   readonly kind: Kind;

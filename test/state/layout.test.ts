@@ -28,6 +28,7 @@ test('every path that layout.ts makes is one of its entries, or a folder of them
     runLogFile: ['RUN'],
     doubtsFile: ['HASH'],
     storedTimesFile: ['HASH'],
+    originsFile: ['HASH'],
     leftoversFile: ['HASH'],
     mirroredFile: ['HASH'],
     lockFolder: ['HASH'],

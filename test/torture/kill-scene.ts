@@ -28,10 +28,31 @@ function trees(seed: number): { readonly from: Tree; readonly to: Tree } {
   };
 }
 
-export class KillScene {
+/** A scene whose run is killed again and again. */
+export interface Killable {
+  readonly way: string;
+  /** strace's file for the program, and for its server. */
+  readonly log: string;
+  readonly serverLog: string;
+  readonly from: string;
+  readonly to: string;
+  /** Makes both sides and the state folder as they were before the run. */
+  reset(seed: number): Promise<void>;
+  /** The next sftp-server of this sshd, and no later one, is started by this command. */
+  orderServer(command: readonly string[]): void;
+  /** One run by the built program, `wrap` before it. */
+  run(wrap?: readonly string[]): Promise<Result>;
+  /** A run whose calls are written down: the program's, or its server's. */
+  trace(whose: 'program' | 'server'): Promise<Result>;
+  /** What is wrong right after a kill. */
+  wrongNow(): string[];
+  /** What is wrong once a later run has ended with 0. */
+  wrongAfter(): string[];
+}
+
+export class KillScene implements Killable {
   readonly way: Way;
   readonly isMirror: boolean;
-  /** strace's file for the program, and for its server. */
   readonly log: string;
   readonly serverLog: string;
   readonly from: string;
@@ -73,8 +94,7 @@ export class KillScene {
     return new KillScene(way, scene, sshd, orders);
   }
 
-  /** Makes both sides and the state folder as they were before the first run. */
-  reset(seed: number): void {
+  async reset(seed: number): Promise<void> {
     this.#seed = seed;
     const { from, to } = trees(seed);
     for (const folder of [this.from, this.to, join(this.#scene.cwd, '.state')])
@@ -86,13 +106,11 @@ export class KillScene {
     rmSync(this.#orders, { force: true });
   }
 
-  /** The next sftp-server of this sshd, and no later one, is started by this command. */
   orderServer(command: readonly string[]): void {
     writeFileSync(this.#orders, command.join(' '));
     chmodSync(this.#orders, 0o666);
   }
 
-  /** One run by the built program, `wrap` before it. */
   run(wrap: readonly string[] = []): Promise<Result> {
     // the limit is typed: a yes to the deletions of a first contact
     const yes = this.isMirror ? ['--delete-max', '90%'] : [];
@@ -100,7 +118,6 @@ export class KillScene {
     return this.#scene.cli(args, { wrap, env: { UV_THREADPOOL_SIZE: '1' } });
   }
 
-  /** A run whose calls are written down: the program's, or its server's. */
   async trace(whose: 'program' | 'server'): Promise<Result> {
     if (whose === 'program') return this.run(straceOf(this.log));
     this.orderServer(straceOf(this.serverLog));
@@ -128,7 +145,6 @@ export class KillScene {
     return wrong;
   }
 
-  /** What is wrong once a later run has ended with 0. */
   wrongAfter(): string[] {
     const { from, to } = trees(this.#seed);
     const kept = this.isMirror ? {} : { 'f/gone': to['f/gone'], 'k/gone': to['k/gone'] };

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { random } from '../kit/files/tree.js';
 import type { Sshd } from '../kit/servers/sshd.js';
 import { type Call, callsIn, injectedIn, straceOf } from './calls.js';
-import { KillScene, startOrderedSshd, type Way, ways } from './kill-scene.js';
+import { type Killable, KillScene, startOrderedSshd, type Way, ways } from './kill-scene.js';
+import { RenameScene } from './rename-scene.js';
 import { asked } from './settings.js';
 
 const { seed, milliseconds, isLong } = asked(0);
@@ -44,7 +45,7 @@ async function rounds(play: (seed: number) => Promise<void>, share: number): Pro
 }
 
 /** Of the program: what it does with both sides and its state, and what it says to the server after the login. */
-function ofProgram(scene: KillScene): Call[] {
+function ofProgram(scene: Killable): Call[] {
   let isLoggedIn = false;
   return callsIn(scene.log, (text) => {
     if (text.includes('/stored-times/')) isLoggedIn = true;
@@ -54,8 +55,8 @@ function ofProgram(scene: KillScene): Call[] {
 }
 const ofRun = /<socket:|\/\.state\//;
 
-async function killed(scene: KillScene, call: Call, whose: 'program' | 'server', round: number) {
-  scene.reset(round);
+async function killed(scene: Killable, call: Call, whose: 'program' | 'server', round: number) {
+  await scene.reset(round);
   const inject = { call, inject: 'signal=KILL' };
   if (whose === 'server') scene.orderServer(straceOf(scene.serverLog, inject));
   const { code } = await scene.run(whose === 'program' ? straceOf(scene.log, inject) : []);
@@ -69,7 +70,7 @@ async function killed(scene: KillScene, call: Call, whose: 'program' | 'server',
 }
 
 /** Of the server: what it does with the destination. */
-function ofServer(scene: KillScene): Call[] {
+function ofServer(scene: Killable): Call[] {
   return callsIn(scene.serverLog, (text) => text.includes(scene.to) || text.includes(scene.from));
 }
 
@@ -83,7 +84,7 @@ describe('row 17: killed at every system call that touches data', () => {
     async (way) => {
       const scene = await KillScene.open(way, sshd, orders);
       await rounds(async (round) => {
-        scene.reset(round);
+        await scene.reset(round);
         expect((await scene.trace('program')).code).toBe(0);
         expect(scene.wrongAfter()).toEqual([]);
         const calls = ofProgram(scene);
@@ -96,7 +97,7 @@ describe('row 17: killed at every system call that touches data', () => {
   test.each(chosen(['mirror']))('the server, %s', { timeout }, async (way) => {
     const scene = await KillScene.open(way, sshd, orders);
     await rounds(async (round) => {
-      scene.reset(round);
+      await scene.reset(round);
       expect((await scene.trace('server')).code).toBe(0);
       const calls = ofServer(scene);
       expect(calls.length).toBeGreaterThan(10);
@@ -104,6 +105,23 @@ describe('row 17: killed at every system call that touches data', () => {
     }, 0.06);
   });
 });
+
+test.for(['program', 'server'] as const)(
+  'renames: the %s is killed at every system call that touches data',
+  { timeout },
+  async (whose) => {
+    const scene = await RenameScene.open(sshd, orders);
+    await rounds(async (round) => {
+      await scene.reset();
+      const { code, events } = await scene.trace(whose);
+      expect([code, events.at(-1)]).toMatchObject([0, { files: { renamed: 6, copied: 1 } }]);
+      expect(scene.wrongAfter()).toEqual([]);
+      const calls = whose === 'program' ? ofProgram(scene) : ofServer(scene);
+      expect(calls.length).toBeGreaterThan(20);
+      for (const call of some(calls, 2)) await killed(scene, call, whose, round);
+    }, 0.05);
+  },
+);
 
 /** Whether an error of this call says that data was not stored. */
 const storesData = ({ name, text }: Call) =>
@@ -117,12 +135,12 @@ describe('row 13: fsync or close fails with EIO', () => {
   test.each(rows)('%s', { timeout }, async (_, way, whose) => {
     const scene = await KillScene.open(way, sshd, orders);
     await rounds(async (round) => {
-      scene.reset(round);
+      await scene.reset(round);
       expect((await scene.trace(whose)).code).toBe(0);
       const calls = (whose === 'program' ? ofProgram(scene) : ofServer(scene)).filter(storesData);
       expect(new Set(calls.map(({ name }) => name))).toEqual(new Set(['fsync', 'close']));
       for (const call of some(calls, 2)) {
-        scene.reset(round);
+        await scene.reset(round);
         const inject = { call, inject: 'error=EIO' };
         if (whose === 'server') scene.orderServer(straceOf(scene.serverLog, inject));
         const wrap = whose === 'program' ? straceOf(scene.log, inject) : [];

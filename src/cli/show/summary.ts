@@ -22,6 +22,7 @@ export function summaryLine(report: Report): string {
     if (n > 0) parts.push(`${grouped(n)} ${what}`);
   };
   add(files.copied, `copied (${formatBytes(bytes)})`);
+  add(files.renamed ?? 0, 'renamed');
   add(files.attrs, 'with new attributes');
   add(files.deleted, 'deleted');
   add(files.unchanged, 'unchanged');
@@ -103,14 +104,22 @@ export function plansTable(
 }
 
 /** Whether there is nothing to do, and no conflict. */
-export function isEmptyPlan({ mkdirs, copies, attrs, deletes, conflicts }: PlanEvent): boolean {
-  return mkdirs + copies + attrs + deletes + conflicts === 0;
+export function isEmptyPlan({
+  mkdirs,
+  renames,
+  copies,
+  attrs,
+  deletes,
+  conflicts,
+}: PlanEvent): boolean {
+  return mkdirs + renames + copies + attrs + deletes + conflicts === 0;
 }
 
 /** `12 files to copy (3.4 MiB), 2 to delete`; `nothing to do`. */
 export function planLine(plan: PlanEvent): string {
   const parts: string[] = [];
   if (plan.mkdirs > 0) parts.push(`${count(plan.mkdirs, 'folder')} to make`);
+  if (plan.renames > 0) parts.push(`${count(plan.renames, 'file')} to rename`);
   if (plan.copies > 0) {
     parts.push(`${count(plan.copies, 'file')} to copy (${formatBytes(plan.bytes)})`);
   }
@@ -121,8 +130,17 @@ export function planLine(plan: PlanEvent): string {
 }
 
 /** `copy      sub/report.pdf  (12 KiB, new)`. */
-export function actionLine({ action, target, path, bytes, kind, reason }: ActionEvent): string {
+export function actionLine({
+  action,
+  target,
+  path,
+  from,
+  bytes,
+  kind,
+  reason,
+}: ActionEvent): string {
   const facts: string[] = [];
+  if (from !== undefined) facts.push(`was ${escapeText(from)}`);
   if (bytes !== undefined) facts.push(formatBytes(bytes));
   if (kind !== undefined && kind !== 'file') facts.push(kind);
   if (reason !== undefined) facts.push(terminalSafe(reason));
@@ -131,7 +149,7 @@ export function actionLine({ action, target, path, bytes, kind, reason }: Action
 }
 
 /** The same line for something that was done. */
-export function fileLine({ action, target, path, bytes, kind, message }: FileEvent): string {
-  const known = present({ target, bytes, kind, reason: message });
+export function fileLine({ action, target, path, from, bytes, kind, message }: FileEvent): string {
+  const known = present({ target, from, bytes, kind, reason: message });
   return actionLine({ event: 'action', action, path, ...known });
 }

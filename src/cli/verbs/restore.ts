@@ -11,6 +11,7 @@ import { didYouMean } from '../../jobs/config/problems.js';
 import { Patterns } from '../../jobs/plan/patterns.js';
 import { acquireJobLock } from '../../state/lock.js';
 import { ownedSide } from '../../workers/run/owned-side.js';
+import { openOrigins } from '../../workers/run/remembered/origins.js';
 import { Tally } from '../../workers/run/tally.js';
 import { bandwidthOf, limitProcess } from '../../workers/run/transfer/bandwidth.js';
 import { listTrash, newestOfEach, type Trashed } from '../../workers/run/trash/list-trash.js';
@@ -198,6 +199,8 @@ async function restorePaths(paths: readonly string[], session: RestoreSession): 
     try {
       await target.makeRoot(signal);
       const installation = held?.installation;
+      // what is brought back is not what a run copied there
+      if (target === side) await forgetOrigins(job, state, entries);
       const { own } = await writersOf(job, { state, installation, dryRun: false });
       await bringBack({
         ...{ job, writer: own, run: newRunId(start), start, from: side.endpoint, trash },
@@ -208,6 +211,14 @@ async function restorePaths(paths: readonly string[], session: RestoreSession): 
       thrown = signal.aborted ? signal.reason : error;
     }
   return end(tally, thrown, session);
+}
+
+/** Forgets from which files of the source the destination's were copied that are brought back. */
+async function forgetOrigins(job: Job, state: string, entries: readonly Trashed[]): Promise<void> {
+  const origins = openOrigins(job, state, true);
+  origins?.open();
+  await origins?.forget(entries.map(({ path }) => path));
+  await origins?.close(true);
 }
 
 /** The entries of one run, if one is named. Errors: `config` for a run that the trash does not have. */

@@ -143,7 +143,7 @@ function runCells(view: RunView): string[] {
   else if (error !== undefined && error.kind !== outcome) notes.push(error.kind);
   return [
     ...front,
-    grouped(files.copied + files.attrs + files.deleted),
+    grouped(files.copied + (files.renamed ?? 0) + files.attrs + files.deleted),
     formatBytes(bytes),
     formatDuration(seconds * 1000),
     notes.join(', '),

@@ -67,6 +67,12 @@ export function checkRules(
       report(['after', 'archive'], 'overlaps "from"; archive to a folder beside it');
     }
   }
+  if (rules.renames === 'follow') {
+    if (from.remote !== undefined)
+      report(['renames'], 'needs a local "from": SFTP shows neither inodes nor birth times');
+    if (after !== 'keep') report(['renames'], 'can\'t be used with "after"');
+    if (rules.existing === 'skip') report(['renames'], "can't be used with existing: skip");
+  }
   const { minSize, maxSize, minAge, maxAge } = rules;
   if (exceeds(minSize, maxSize, parseSize)) report(['maxSize'], 'is less than minSize');
   if (exceeds(minAge, maxAge, parseDuration)) report(['maxAge'], 'is less than minAge');

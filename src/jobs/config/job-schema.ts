@@ -225,6 +225,12 @@ const jobShape = {
       'What to do with a different file at the destination. overwrite: overwrite it; newer: overwrite it only with a newer one; skip: leave it. Default: overwrite.',
     )
     .meta({ default: 'overwrite', examples: ['newer'] }),
+  renames: oneOf('renames', ['follow'])
+    .optional()
+    .describe(
+      'follow: a file that was renamed or moved at the source is renamed at the destination, not sent again. Needs a local source, whose file system records when a file was made, and knows the files that runs with this key have copied. Default: renamed files are sent again.',
+    )
+    .meta({ examples: ['follow'] }),
   live: patterns
     .optional()
     .describe(
@@ -337,7 +343,6 @@ const jobShape = {
       'Which run reports to keep: those of a period, such as 90d, or a number of them. Reports of runs that moved nothing do not replace others. Default: 500.',
     )
     .meta({ default: 500, examples: ['90d'] }),
-  renames: planned('follow: rename at the destination what was renamed at the source.'),
   last: planned('patterns of files that get their final names after all others.'),
   release: planned('publish into a new folder and switch a link to it.'),
   delta: planned('send only the changed parts of large files.'),

@@ -113,6 +113,7 @@ export function normaliseRules(
     live: listOf(on(raw.live)),
     compare: on(raw.compare) ?? 'auto',
     existing: on(raw.existing) ?? 'overwrite',
+    renames: on(raw.renames) === 'follow',
     delete: normaliseDelete(raw.delete ?? {}),
     trash: normaliseTrash(raw.trash ?? false),
     replace: normaliseReplace(raw.replace),

@@ -27,7 +27,14 @@ export const uses: readonly Use[] = [
   },
   {
     title: 'Archives and mirrors that must be right',
-    keys: ['jobs.compare', 'jobs.verify', 'jobs.replace', 'jobs.symlinks', 'jobs.modes'],
+    keys: [
+      'jobs.compare',
+      'jobs.verify',
+      'jobs.replace',
+      'jobs.symlinks',
+      'jobs.modes',
+      'jobs.renames',
+    ],
   },
   {
     title: 'Parts of a tree',

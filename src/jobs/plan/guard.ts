@@ -68,9 +68,9 @@ function guardDeletions(plan: Plan, rules: DeleteRules, facts: Facts): FerryErro
     );
   const files = deletedFiles(plan);
   const yes = facts.commandWith(`--delete-max ${Math.max(files, 1)}`);
-  if (facts.firstContact !== undefined && plan.deletes.length > 0)
+  if (facts.firstContact !== undefined && plan.deletes.length + plan.renames.length > 0)
     return refusal(
-      `first contact: ${plan.to} is not known to be a copy of ${plan.from}, and the plan deletes ${deletions(plan)} there; ${
+      `first contact: ${plan.to} is not known to be a copy of ${plan.from}, and the plan ${deletions(plan)} there; ${
         facts.firstContact === 'never'
           ? 'a mirror deletes nothing until it has once succeeded against its destination'
           : 'this job succeeded here before, but the mark it left is gone, so this may be another folder or disk'
@@ -101,12 +101,14 @@ function guardReplacements(
   );
 }
 
-/** `12 of 40 files`, or the folders if no file goes. */
+/** `deletes 12 of 40 files`, or the folders if no file goes; or `renames 12 of 40 files` if nothing does. */
 function deletions(plan: Plan): string {
   const files = deletedFiles(plan);
-  return files > 0
-    ? `${grouped(files)} of ${count(plan.destinationFiles, 'file')}`
-    : count(plan.deletes.length, 'folder');
+  const of = (n: number) => `${grouped(n)} of ${count(plan.destinationFiles, 'file')}`;
+  if (files > 0) return `deletes ${of(files)}`;
+  return plan.deletes.length > 0
+    ? `deletes ${count(plan.deletes.length, 'folder')}`
+    : `renames ${of(plan.renames.length)}`;
 }
 
 /** The number of files and links the plan deletes; folders do not count. */
@@ -117,7 +119,8 @@ export function deletedFiles(plan: Plan): number {
 /** The number of existing files and links the plan overwrites with others of their kind; outside a mirror also of old ones that are aside and go, which no other limit counts. */
 function replacedFiles(plan: Plan): number {
   const aside = plan.operation === 'mirror' ? 0 : deletedFiles(plan);
-  return plan.copies.reduce((n, { destination }) => (destination === undefined ? n : n + 1), aside);
+  const all = [...plan.renames, ...plan.copies];
+  return all.reduce((n, { destination, movesOn }) => (destination && !movesOn ? n + 1 : n), aside);
 }
 
 /** The limit where a job sets none: this share, at least so many files, at most that share. */

@@ -1,12 +1,10 @@
 /**
- * The plan: the exact list of actions that makes the destination right. This file defines its parts
- * and `sealPlan`, which turns the results of plan-folder.ts into the plan that is printed, guarded
- * and carried out. Pure: no file system, no clock.
+ * The plan: the exact list of actions that makes the destination right, and its parts. seal-plan.ts makes
+ * it of the results of plan-folder.ts.
  *
  * Only actions and counts are kept; an unchanged entry is dropped as soon as it has been compared.
  */
-import { createHash } from 'node:crypto';
-import { byBytes, parentOf, type Stat } from '../../core/entry.js';
+import type { Stat } from '../../core/entry.js';
 import type { ErrorKind } from '../../core/errors.js';
 import type { Operation } from '../../core/events.js';
 
@@ -37,6 +35,8 @@ export interface Copy {
   readonly reason: string;
   /** The destination's current path if it differs only in case; it is renamed first (case-insensitive sides). */
   readonly rename?: string;
+  /** Whether a rename has given the entry it replaces another name, so that it is not lost. */
+  readonly movesOn?: true;
 }
 
 /** A link to be recreated with the same target (`symlinks: preserve`). */
@@ -45,6 +45,7 @@ export interface Link {
   readonly path: string;
   readonly target: string;
   readonly destination: Snapshot | undefined;
+  readonly movesOn?: true;
 }
 
 /** The same bytes under another mtime, or under a name that differs in case. */
@@ -72,6 +73,24 @@ export interface PutBack {
   /** Its present path. */
   readonly from: string;
   readonly seen: Snapshot;
+}
+
+/** A file that the destination has under another name, which the plan would delete or replace. */
+export interface Rename {
+  readonly action: 'rename';
+  readonly path: string;
+  /** Where the destination has it. */
+  readonly at: string;
+  /** Whether it keeps that name, too, until the plan's file for it replaces it there. */
+  readonly stays: boolean;
+  /** The source's path. */
+  readonly from: string;
+  readonly source: Snapshot;
+  /** The file at `at`. */
+  readonly seen: Snapshot;
+  /** The file it replaces. */
+  readonly destination: Snapshot | undefined;
+  readonly movesOn?: true;
 }
 
 export type Action = Mkdir | Copy | Link | SetAttributes | Delete | PutBack;
@@ -110,6 +129,8 @@ export interface Plan {
   /** Carried out before everything else. */
   readonly putBacks: readonly PutBack[];
   readonly mkdirs: readonly Mkdir[];
+  /** Carried out before the copies, which may replace what they have given another name. */
+  readonly renames: readonly Rename[];
   readonly copies: readonly (Copy | Link)[];
   readonly attrs: readonly SetAttributes[];
   /** Files and links, then folders, innermost first. */
@@ -130,89 +151,6 @@ export interface Plan {
   readonly digest: string;
 }
 
-/** What the scan gathered over all folders. */
-export interface Gathered {
-  readonly job: string;
-  readonly operation: Operation;
-  readonly from: string;
-  readonly to: string;
-  readonly actions: readonly Action[];
-  readonly missing: ReadonlyMap<string, Mkdir>;
-  /** Destination folders that hold something that is kept. */
-  readonly keepers: ReadonlySet<string>;
-  readonly conflicts: readonly PathProblem[];
-  readonly failures: readonly PathProblem[];
-  readonly skips: readonly Skip[];
-  readonly equal: readonly Equal[];
-  readonly unchanged: number;
-  readonly sourceFiles: number;
-  readonly destinationFiles: number;
-}
-
-const byPath = (a: { readonly path: string }, b: { readonly path: string }) =>
-  byBytes(a.path, b.path);
-
-/** Makes the plan from the results of all folders. */
-export function sealPlan(gathered: Gathered): Plan {
-  const { actions, keepers, missing } = gathered;
-  const conflicts = [...gathered.conflicts];
-  // a folder that holds something that is kept is not removed; if a file was to replace it, that is a conflict
-  const isKept = (action: Delete) => action.seen.kind === 'folder' && keepers.has(action.path);
-  const all = actions.filter((action) => action.action === 'delete');
-  const stay = new Set(all.filter(isKept).map(({ path }) => path));
-  const blocked = new Set<string>();
-  if (stay.size > 0)
-    for (const { action, path } of actions)
-      if (action !== 'delete' && action !== 'putBack' && stay.has(path)) blocked.add(path);
-  for (const path of blocked)
-    conflicts.push({
-      path,
-      kind: 'conflict',
-      message: 'the folder in its place holds entries that are kept',
-    });
-  const deletes = stay.size === 0 ? all : all.filter((action) => !isKept(action));
-  const isBlocked = (path: string) => {
-    for (let at = path; at !== ''; at = parentOf(at)) if (blocked.has(at)) return true;
-    return false;
-  };
-  const kept = <A extends Action>(list: A[]): A[] =>
-    (blocked.size === 0 ? list : list.filter(({ path }) => !isBlocked(path))).sort(byPath);
-  const copies = kept(
-    actions.filter((a): a is Copy | Link => a.action === 'copy' || a.action === 'link'),
-  );
-  const mkdirs = new Map<string, Mkdir>();
-  for (const action of actions) if (action.action === 'mkdir') mkdirs.set(action.path, action);
-  const makeParents = ({ path }: Action) => {
-    for (let at = parentOf(path); at !== ''; at = parentOf(at)) {
-      const folder = missing.get(at);
-      if (mkdirs.has(at) || folder === undefined) break;
-      mkdirs.set(at, folder);
-    }
-  };
-  copies.forEach(makeParents);
-  [...mkdirs.values()].forEach(makeParents);
-  const plan = {
-    job: gathered.job,
-    operation: gathered.operation,
-    from: gathered.from,
-    to: gathered.to,
-    putBacks: actions.filter((a) => a.action === 'putBack').sort(byPath),
-    mkdirs: kept([...mkdirs.values()]),
-    copies,
-    attrs: kept(actions.filter((a) => a.action === 'attrs')),
-    deletes: orderDeletes(kept(deletes)),
-    conflicts: conflicts.sort(byPath),
-    failures: [...gathered.failures].sort(byPath),
-    skips: [...gathered.skips].sort(byPath),
-    equal: [...gathered.equal].sort(byPath),
-    unchanged: gathered.unchanged,
-    sourceFiles: gathered.sourceFiles,
-    destinationFiles: gathered.destinationFiles,
-    bytes: copies.reduce((sum, c) => sum + (c.action === 'copy' ? (c.source.size ?? 0) : 0), 0),
-  };
-  return { ...plan, digest: digestOf(plan) };
-}
-
 /** The files that exist on both sides and would be copied, and how many of them have the same size and only another mtime. */
 export function differingFiles({ copies }: Pick<Plan, 'copies'>): {
   readonly all: number;
@@ -227,27 +165,4 @@ export function differingFiles({ copies }: Pick<Plan, 'copies'>): {
     if (reason === 'newer' || reason === 'older') inTimeAlone++;
   }
   return { all, inTimeAlone };
-}
-
-/** Files first, then folders from the innermost out. */
-function orderDeletes(deletes: readonly Delete[]): Delete[] {
-  const folders = deletes.filter(({ seen: { kind } }) => kind === 'folder');
-  return [...deletes.filter(({ seen: { kind } }) => kind !== 'folder'), ...folders.reverse()];
-}
-
-/** Characters hashed in one call: a call for each action would cost more than the hashing itself. */
-const charactersPerUpdate = 64 * 1024;
-
-function digestOf(plan: Omit<Plan, 'digest'>): string {
-  const hash = createHash('sha256');
-  let text = `${JSON.stringify([plan.job, plan.operation, plan.from, plan.to])}\n`;
-  const { putBacks, mkdirs, copies, attrs, deletes, conflicts } = plan;
-  for (const list of [putBacks, mkdirs, copies, attrs, deletes, conflicts])
-    for (const action of list) {
-      text += `[${JSON.stringify(action)}]\n`;
-      if (text.length < charactersPerUpdate) continue;
-      hash.update(text);
-      text = '';
-    }
-  return hash.update(text).digest('hex');
 }

@@ -54,7 +54,8 @@ export async function refusalOf(
     !sourceExists ||
     (await source.endpoint.stat(require, signal)) !== undefined;
   // looked for even where somebody said yes, so that a mark that is gone is written again
-  const doubt = plan.deletes.length > 0 ? await contact?.doubt(signal) : undefined;
+  const doubt =
+    plan.deletes.length + plan.renames.length > 0 ? await contact?.doubt(signal) : undefined;
   const firstContact = context.deletionsApproved === true ? undefined : doubt;
   const host = job.from.remote?.host;
   const machine = host === undefined ? 'on this machine' : `on ${host}`;

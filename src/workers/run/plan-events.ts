@@ -9,6 +9,7 @@ export function emitPlan(plan: Plan, emit: Emit): void {
     mkdirs: plan.mkdirs.length,
     copies: plan.copies.length,
     attrs: plan.putBacks.length + plan.attrs.length,
+    renames: plan.renames.length,
     deletes: plan.deletes.length,
     conflicts: plan.conflicts.length,
     bytes: plan.bytes,
@@ -22,6 +23,8 @@ export function emitActions(plan: Plan, emit: Emit): void {
   for (const { path } of plan.putBacks)
     emit({ event: 'action', action: 'attrs', path, reason: 'put back' });
   for (const { path } of plan.mkdirs) emit({ event: 'action', action: 'mkdir', path });
+  for (const { path, at } of plan.renames)
+    emit({ event: 'action', action: 'rename', path, from: at });
   for (const copy of plan.copies)
     emit(
       copy.action === 'copy'

@@ -46,6 +46,7 @@ export function reportOfRun(
     files: {
       copied: tally.copied,
       attrs: tally.attrs,
+      renamed: tally.renamed,
       deleted: tally.deleted,
       unchanged: tally.unchanged,
       skipped: tally.skipped,
@@ -87,7 +88,16 @@ export function reportOfNoStart(
     startedAt: time,
     endedAt: time,
     seconds: 0,
-    files: { copied: 0, attrs: 0, deleted: 0, unchanged: 0, skipped: 0, vanished: 0, failed: 0 },
+    files: {
+      copied: 0,
+      attrs: 0,
+      renamed: 0,
+      deleted: 0,
+      unchanged: 0,
+      skipped: 0,
+      vanished: 0,
+      failed: 0,
+    },
     bytes: 0,
     sessions: 0,
     attempt,
@@ -157,6 +167,7 @@ export function reportOfTargets(
     files: {
       copied: files('copied'),
       attrs: files('attrs'),
+      renamed: files('renamed'),
       deleted: files('deleted'),
       unchanged: files('unchanged'),
       skipped: files('skipped'),

@@ -26,6 +26,7 @@ import { emitActions, emitPlan } from './plan-events.js';
 import { planRules, reservedFolders } from './plan-rules.js';
 import { ReadOnlyFolders } from './read-only-folders.js';
 import { type Doubts, openDoubts } from './remembered/doubts.js';
+import { type Origins, openOrigins } from './remembered/origins.js';
 import { SeenLeftovers } from './remembered/seen-leftovers.js';
 import { recallSides } from './remembered/server-facts.js';
 import { recallQuirks } from './remembered/server-quirks.js';
@@ -121,6 +122,7 @@ async function carryOut(
   const opened: Side[] = [];
   let doubts: Doubts | undefined;
   let times: StoredTimes | undefined;
+  let origins: Origins | undefined;
   let readOnly: ReadOnlyFolders | undefined;
   let isComplete = false;
   const keepQuirks = recallQuirks(state, remotesOf(job), pool, (message) =>
@@ -153,10 +155,11 @@ async function carryOut(
       for (const message of sentences) emit({ event: 'notice', level: 'info', message });
     times = openStoredTimes(job, state);
     doubts = openDoubts(job, state);
+    origins = openOrigins(job, state, !context.dryRun);
     const isLive = fileMatcher(job.live);
     const writers = await writersOf(job, context);
     const seen = SeenLeftovers.open(job, state);
-    const sides = { source, destination, doubts, times, isLive };
+    const sides = { source, destination, doubts, times, isLive, origins };
     const trash =
       job.trash === undefined
         ? undefined
@@ -222,6 +225,7 @@ async function carryOut(
       const isOurs = context.isOurs?.() ?? true;
       await doubts?.close(isOurs);
       await times?.close(isOurs, isComplete);
+      await origins?.close(isOurs);
     }
     await Promise.all(opened.map((side) => side.endpoint.close()));
   }
@@ -233,6 +237,7 @@ interface ScannedSides {
   readonly destination: Side;
   readonly doubts: Doubts | undefined;
   readonly times: StoredTimes;
+  readonly origins: Origins | undefined;
   readonly isLive: ((path: string) => boolean) | undefined;
   readonly settles: Settles;
 }
@@ -240,7 +245,7 @@ interface ScannedSides {
 function scanSides(
   job: Job,
   { emit, folders, pool, trigger }: RunContext,
-  { source, destination, sameNames, doubts, times, isLive, settles }: ScannedSides,
+  { source, destination, sameNames, doubts, times, origins, isLive, settles }: ScannedSides,
   signal: AbortSignal,
   start: number,
 ): Promise<Scan> {
@@ -268,7 +273,7 @@ function scanSides(
       settles,
     },
     sameNames,
-    ...present({ isLive }),
+    ...present({ isLive, origins }),
     passOf: bandwidthOf(job, pool, signal, () => {}),
     signal,
     onSame: (path, readAt) => doubts?.same(path, readAt),

@@ -151,6 +151,7 @@ class TargetsRun {
       mkdirs: sum(({ mkdirs }) => mkdirs),
       copies: sum(({ copies }) => copies),
       attrs: sum(({ attrs }) => attrs),
+      renames: sum(({ renames }) => renames),
       deletes: sum(({ deletes }) => deletes),
       conflicts: sum(({ conflicts }) => conflicts),
       bytes: sum(({ bytes }) => bytes),

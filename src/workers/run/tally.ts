@@ -16,6 +16,7 @@ interface TalliedCopy {
 export class Tally {
   copied = 0;
   attrs = 0;
+  renamed = 0;
   deleted = 0;
   unchanged = 0;
   skipped = 0;

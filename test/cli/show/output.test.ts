@@ -198,7 +198,7 @@ const runEnd: RunEnd = {
 };
 
 const planned: PlanEvent = {
-  ...{ event: 'plan', job: 'nightly', mkdirs: 0, copies: 0, attrs: 0, deletes: 1 },
+  ...{ event: 'plan', job: 'nightly', mkdirs: 0, renames: 0, copies: 0, attrs: 0, deletes: 1 },
   ...{ conflicts: 0, bytes: 0, mtimeOnly: 0, digest: 'd' },
 };
 

@@ -94,6 +94,7 @@ test('a plan in one line', () => {
     event: 'plan',
     job: 'nightly',
     mkdirs: 0,
+    renames: 0,
     copies: 0,
     attrs: 0,
     deletes: 0,

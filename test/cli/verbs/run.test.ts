@@ -73,7 +73,7 @@ describe('run', () => {
     expect(new Set(events.map(({ event }) => event))).toEqual(new Set(['plan', 'file', 'run']));
     const plan = events.find(({ event }) => event === 'plan') ?? {};
     expect(Object.keys(plan)).toEqual([
-      ...['event', 'time', 'job', 'mkdirs', 'copies', 'attrs', 'deletes', 'conflicts'],
+      ...['event', 'time', 'job', 'mkdirs', 'copies', 'attrs', 'renames', 'deletes', 'conflicts'],
       ...['bytes', 'mtimeOnly', 'digest'],
     ]);
     const copied = events.filter(({ event, action }) => event === 'file' && action === 'copy');

@@ -69,6 +69,7 @@ describe('defaults', () => {
       compare: 'auto',
       existing: 'overwrite',
       description: undefined,
+      renames: false,
       live: [],
       delete: {
         enabled: true,

@@ -8,13 +8,8 @@ import {
   guardFolders,
   withheld,
 } from '../../../src/jobs/plan/guard.js';
-import {
-  type Copy,
-  type Delete,
-  differingFiles,
-  type Plan,
-  sealPlan,
-} from '../../../src/jobs/plan/plan.js';
+import { type Copy, type Delete, differingFiles, type Plan } from '../../../src/jobs/plan/plan.js';
+import { sealPlan } from '../../../src/jobs/plan/seal-plan.js';
 
 const gone = (path: string, kind: Delete['seen']['kind'] = 'file'): Delete => ({
   action: 'delete',

@@ -6,6 +6,7 @@ import type { Job, Modes } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Snapshot } from '../../../jobs/plan/plan.js';
 import type { Doubts } from '../remembered/doubts.js';
+import type { Origins } from '../remembered/origins.js';
 import type { StoredTimes } from '../remembered/stored-times.js';
 import type { Buffers } from './buffers.js';
 import type { Flight } from './chunks.js';
@@ -51,6 +52,8 @@ export interface CopyContext {
   readonly doubts: Pick<Doubts, 'publishing'> | undefined;
   /** Records what became of each mtime; undefined where no later run compares it. */
   readonly times: StoredTimes | undefined;
+  /** Records from which file each copy was made; undefined where renames are not followed. */
+  readonly origins?: Pick<Origins, 'copied'> | undefined;
   /** Whether the destination's RENAME refuses an existing name, once a file with `existing: skip` has found out. */
   readonly freeNames?: { refuses: Promise<boolean> | undefined };
   /** Whether the first rename to a free name, and the first to a taken one, did what the server said; absent: each is looked at. */
@@ -89,6 +92,7 @@ export function insideOf(context: CopyContext): CopyContext {
     isLive: undefined,
     doubts: undefined,
     times: undefined,
+    origins: undefined,
     trash: undefined,
   };
 }
@@ -100,6 +104,8 @@ export interface CopyRequest {
   readonly source: Snapshot;
   /** The entry at the final name when it was scanned. */
   readonly destination: Snapshot | undefined;
+  /** Whether that one has another name by now, so that nothing else need keep it. */
+  readonly movesOn?: true;
 }
 
 export interface Copied {

@@ -57,20 +57,22 @@ export interface Staged extends Copied {
 /** Records the copy as in doubt before the rename. Call the returned function once the file has its final name. */
 export function beforePublishing(
   { path, from }: Pick<CopyRequest, 'path' | 'from'>,
-  { source, readAt, storedMtime }: Staged,
+  { source, readAt, storedMtime, grew }: Staged,
   context: CopyContext,
 ): () => void {
   const { can } = context.destination;
-  const markProven = context.doubts?.publishing(path, {
+  const reading = {
     from,
     source,
     readAt,
     writtenAt: Date.now(),
     precision: precisionOf(context.source.can, can),
     keepsMtime: can.setStat !== 'none',
-  });
+  };
+  const markProven = context.doubts?.publishing(path, reading);
   return () => {
     context.times?.published(path, source.mtime, storedMtime);
+    if (!grew) context.origins?.copied(path, source, reading, storedMtime);
     markProven?.();
   };
 }

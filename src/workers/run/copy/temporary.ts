@@ -101,7 +101,9 @@ async function claim(
   return undefined;
 }
 
-type FinalEntry = Pick<CopyRequest, 'path' | 'destination'> & { readonly from?: string };
+type FinalEntry = Pick<CopyRequest, 'path' | 'destination' | 'movesOn'> & {
+  readonly from?: string;
+};
 
 /** A complete temporary file: its path, its stat, and the fingerprint in its name. */
 interface Complete {
@@ -122,7 +124,7 @@ export async function publish(
 ): Promise<void> {
   const { temporary, mark } = complete;
   try {
-    await giveAndLook(complete, final, context, () => giveName(complete, final, context));
+    await giveFinalName(complete, final, context);
   } catch (thrown) {
     const error = isGone(thrown) ? noTemporary(final.path, thrown) : thrown;
     const canRetry = error instanceof FerryError && error.kind === 'network';
@@ -144,13 +146,23 @@ export async function mayGoInSteps(
   return now !== undefined && agrees(now, old);
 }
 
+/** The same for a file that is the destination's own: after an error it remains where it is. */
+export function giveFinalName(
+  complete: Complete,
+  final: FinalEntry,
+  context: CopyContext,
+): Promise<void> {
+  return giveAndLook(complete, final, context, () => giveName(complete, final, context));
+}
+
 async function giveName(complete: Complete, final: FinalEntry, context: CopyContext) {
   const { destination, rules, signal } = context;
   const { temporary } = complete;
-  const { path, destination: old } = final;
+  const { path, destination: old, movesOn } = final;
   if (rules.existing === 'skip' && old === undefined)
     return takeFreeName({ ...complete, path }, context);
-  const kept = old === undefined ? undefined : await context.trash?.keep(path, old, context);
+  const kept =
+    old === undefined || movesOn ? undefined : await context.trash?.keep(path, old, context);
   if (rules.existing === 'newer') {
     const now = await destination.stat(path, signal);
     if (now === undefined ? old !== undefined : !agrees(now, old)) throw changedThere(path);

@@ -4,7 +4,7 @@
  * longer count, since replacing a file takes far longer than adding a line. If it can't be written,
  * the lines that are in it still count.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { readSmall } from '../../../state/read-small.js';
@@ -67,6 +67,21 @@ export class PathJournal<T> {
     else if (!this.#byPath.delete(path)) return;
     this.#changed = true;
     this.#unwritten.add(path);
+  }
+
+  /** Forgets these paths, on the disk too, before anything is done to the files there. Throws if that can't be written. */
+  forget(paths: Iterable<string>): void {
+    const known = [...paths].filter((path) => this.#byPath.has(path));
+    if (known.length === 0) return;
+    for (const path of known) this.set(path, undefined);
+    this.#append(known);
+    if (this.#fd === undefined) throw new Error('the lines could not be written');
+    fdatasyncSync(this.#fd);
+  }
+
+  /** Writes what is remembered by now. */
+  flush(): void {
+    if (!this.#closed && this.#unwritten.size > 0) this.#append([...this.#unwritten]);
   }
 
   /** Closes the file, and writes what is not written yet unless the run is no longer this process's. */

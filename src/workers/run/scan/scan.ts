@@ -12,19 +12,21 @@ import { applyComparison } from '../../../jobs/plan/apply-comparison.js';
 import { type Comparison, decide, mayReplace } from '../../../jobs/plan/compare.js';
 import type { Scope } from '../../../jobs/plan/filter.js';
 import type { FolderPlan, PlanRules, Undecided } from '../../../jobs/plan/folder-types.js';
-import {
-  type Action,
-  type Copy,
-  type Equal,
-  type Mkdir,
-  type PathProblem,
-  type Plan,
-  type Skip,
-  sealPlan,
+import type {
+  Action,
+  Copy,
+  Equal,
+  Mkdir,
+  PathProblem,
+  Plan,
+  Skip,
 } from '../../../jobs/plan/plan.js';
+import { sealPlan } from '../../../jobs/plan/seal-plan.js';
 import { memoryFor, sameContent } from '../copy/content.js';
+import type { Origins } from '../remembered/origins.js';
 import type { Leftover } from '../remembered/seen-leftovers.js';
 import { mayBeGone, provenGone } from '../vanished.js';
+import { findTwins } from './find-twins.js';
 import { ListingPace } from './listing-pace.js';
 import { descentInto, requestedFolders, withoutDeletions } from './only-folders.js';
 import { FolderReader, type FolderTask, type UnreadableFolder } from './read-folder.js';
@@ -49,6 +51,8 @@ export interface ScanRequest {
   readonly sameNames: SameNames;
   /** Whether a path is that of a file that may grow while it is read (`live`); absent: none may. */
   readonly isLive?: (path: string) => boolean;
+  /** Knows from which files the destination's were copied; absent: renames are not followed. */
+  readonly origins?: Origins;
   readonly signal: AbortSignal;
   /** Called after each folder with the number of entries compared so far. */
   readonly onProgress: (compared: number) => void;
@@ -126,7 +130,9 @@ class Scanner {
       () => this.#pace.atOnce(),
       (task) => this.#visit(task),
     );
+    const twins = await this.#findTwins();
     const plan = sealPlan({
+      twins,
       job,
       operation,
       from: source.label,
@@ -136,6 +142,30 @@ class Scanner {
     const { sourceExists, leftovers, vanished, hasReserved } = this.#reader;
     return { plan, sourceExists, leftovers, vanished, hasReserved };
   }
+
+  async #findTwins(): Promise<ReadonlyMap<string, string>> {
+    const { origins, source, destination, rules, signal } = this.#request;
+    const { actions } = this.#gathered;
+    if (origins === undefined) return new Map();
+    // a second name and one step more, so that no name is without its file at any moment
+    const links = destination.can.hardLinks && destination.can.atomicReplace;
+    const search = { actions, origins, source, links, doubts: rules.doubts, signal };
+    return findTwins(rules.compare === 'checksum' ? { ...search, isSame: this.#isSame } : search);
+  }
+
+  /** Whether a copy's source holds what the destination has at a path. What can't be read is no twin: its copy says why. */
+  readonly #isSame = async ({ from, source: { size } }: Copy, at: string): Promise<boolean> => {
+    const { source, destination, signal, passOf } = this.#request;
+    return this.#withMemory(size, () =>
+      sameContent(source, from, destination, at, signal, { size, pass: passOf?.() }).catch(
+        (error) => {
+          signal.throwIfAborted();
+          failureOf(error);
+          return false;
+        },
+      ),
+    );
+  };
 
   /** Plans one folder; resolves to the folders to visit next. */
   async #visit(task: FolderTask): Promise<FolderTask[]> {
@@ -187,15 +217,13 @@ class Scanner {
   async #compareContent(folder: FolderPlan, pair: Undecided): Promise<void> {
     const { source, destination, rules, signal, onSame, passOf } = this.#request;
     const { path, from, source: ours } = pair;
-    const bytes = Math.max(
-      memoryFor(source, destination, ours.size),
-      pairsMemoryBytes / this.#pairsAtOnce,
-    );
-    await this.#reading.take(bytes);
     try {
-      const readAt = Date.now();
-      const known = { size: ours.size, pass: passOf?.() };
-      const isSame = await sameContent(source, from, destination, pair.at ?? path, signal, known);
+      let readAt = 0;
+      const isSame = await this.#withMemory(ours.size, () => {
+        readAt = Date.now();
+        const known = { size: ours.size, pass: passOf?.() };
+        return sameContent(source, from, destination, pair.at ?? path, signal, known);
+      });
       if (isSame) onSame?.(path, readAt);
       applyComparison(folder, pair, this.#decide(isSame, pair), rules, readAt);
     } catch (error) {
@@ -204,6 +232,17 @@ class Scanner {
       if (mayBeGone(error, from) && (await provenGone(source, from, signal)))
         this.#reader.vanished.push(path);
       else folder.failures.push({ path, kind, message });
+    }
+  }
+
+  /** Compares two files of probably this size once there is memory for it. */
+  async #withMemory(size: number | undefined, compare: () => Promise<boolean>): Promise<boolean> {
+    const { source, destination } = this.#request;
+    const ofThem = memoryFor(source, destination, size);
+    const bytes = Math.max(ofThem, pairsMemoryBytes / this.#pairsAtOnce);
+    await this.#reading.take(bytes);
+    try {
+      return await compare();
     } finally {
       this.#reading.give(bytes);
     }

@@ -297,7 +297,7 @@ async function renameCase(
 }
 
 /** Files in flight: the remotes' `maxFiles` if set, otherwise what fills a connection of this round trip. */
-function filesAtOnce(job: Job, { source, destination }: CopyContext): number {
+export function filesAtOnce(job: Job, { source, destination }: CopyContext): number {
   const set = [job.from.remote?.maxFiles, job.to.remote?.maxFiles].filter(
     (n) => n !== undefined && n > 0,
   );

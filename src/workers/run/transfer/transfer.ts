@@ -19,14 +19,16 @@ import { byMark, LeftoverCleaner, type SortedLeftovers } from '../copy/leftovers
 import { mayResume } from '../copy/temporary.js';
 import { TransferProgress } from '../progress.js';
 import type { Doubts } from '../remembered/doubts.js';
+import type { Origins } from '../remembered/origins.js';
 import type { StoredTimes } from '../remembered/stored-times.js';
 import type { Tally } from '../tally.js';
 import { pruneTrash } from '../trash/prune.js';
 import type { Trash } from '../trash/trash.js';
 import { createAfter } from './after.js';
 import { bandwidthOf } from './bandwidth.js';
-import { EntryWriter, isWritable, smallRequestsAtOnce } from './entry-writer.js';
+import { EntryWriter, filesAtOnce, isWritable, smallRequestsAtOnce } from './entry-writer.js';
 import { createRemover, type Remover } from './remover.js';
+import { renameAll } from './renamer.js';
 import { replaceEntry } from './replace-entry.js';
 import { isUnder, replacedPaths } from './replacements.js';
 import { SharedSources } from './shared-sources.js';
@@ -56,6 +58,7 @@ export interface TransferRequest {
   readonly isLive: ((path: string) => boolean) | undefined;
   readonly doubts: Doubts | undefined;
   readonly times: StoredTimes;
+  readonly origins: Origins | undefined;
   readonly trash: Trash | undefined;
 }
 
@@ -99,6 +102,7 @@ export async function transfer(request: TransferRequest): Promise<void> {
     isLive: request.isLive,
     doubts: request.doubts,
     times: request.times,
+    origins: request.origins,
     trash: request.trash,
     freeNames: { refuses: undefined },
     firstNames: {},
@@ -190,9 +194,11 @@ class Transfer {
     const wholeMirror = job.operation === 'mirror' && !onlyFolders;
     if (plan.mkdirs.length + plan.copies.length > 0 || wholeMirror)
       await destination.makeRoot(signal);
+    await this.#forgetOrigins();
     await each(plan.putBacks, smallRequestsAtOnce, (action) => writer.putBack(action));
     await writer.makeFolders(plan.mkdirs.filter(({ path }) => !replaced.has(path)));
-    const copies = plan.copies.filter(({ path }) => !replaced.has(path));
+    const moved = await this.#renameAll();
+    const copies = moved.filter(({ path }) => !replaced.has(path));
     // folders that stay writable get their final mode now; read-only ones after their contents are written
     await all(writer.copyAll(copies), writer.setFolderModes(isWritable));
     await each(plan.attrs, smallRequestsAtOnce, (action) => writer.setAttributes(action));
@@ -203,6 +209,31 @@ class Transfer {
     await this.#deleteAll(replaced);
     await writer.setFolderModes(() => true);
     if (tally.failed === 0 && !onlyFolders) await this.#prune();
+  }
+
+  /** Forgets from where the files were copied that the plan changes, except those that it renames. */
+  async #forgetOrigins(): Promise<void> {
+    const { plan, origins } = this.#request;
+    const { putBacks, copies, attrs, deletes } = plan;
+    const changed = [...putBacks, ...copies, ...attrs, ...deletes].map(({ path }) => path);
+    if (origins === undefined || changed.length + plan.renames.length === 0) return;
+    origins.open();
+    const renamed = new Set(plan.renames.map(({ at }) => at));
+    await origins.forget(changed.filter((path) => !renamed.has(path)));
+  }
+
+  /** Carries out the renames, and resolves to the copies as they are to be made then. */
+  async #renameAll(): Promise<Plan['copies']> {
+    const { plan, origins, job, tally } = this.#request;
+    if (origins === undefined || plan.renames.length === 0) return plan.copies;
+    const atOnce = filesAtOnce(job, this.#context);
+    const parts = { context: this.#context, writer: this.#writer, tally, origins, atOnce };
+    const { copies, left } = await renameAll(plan.renames, parts);
+    const rest = plan.copies.map((copy) => {
+      const { movesOn: _, ...plain } = copy;
+      return left.has(copy.path) ? plain : copy;
+    });
+    return [...copies, ...rest];
   }
 
   /**

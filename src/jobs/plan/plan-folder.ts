@@ -22,7 +22,7 @@ import {
   type Undecided,
 } from './folder-types.js';
 import { byForm, type Group, pairUp, respelled, sameButForm } from './pair.js';
-import type { Mkdir } from './plan.js';
+import { type Mkdir, NewFile } from './plan.js';
 
 /** The folder being planned: its listings, the rules, and the plan so far. */
 interface Folder {
@@ -288,8 +288,8 @@ function planNew(folder: Folder, path: string, source: SourceEntry, included: bo
   } else if (source.kind === 'link') {
     const target = source.target as string;
     plan.actions.push({ action: 'link', path, target, destination: undefined });
-  } else {
-    path.charCodeAt(0); // V8 joins the parts of a string, and lets go of them, when it is first read
+  } else if (from === path) plan.actions.push(new NewFile(path, source));
+  else
     plan.actions.push({
       action: 'copy',
       path,
@@ -298,7 +298,6 @@ function planNew(folder: Folder, path: string, source: SourceEntry, included: bo
       destination: undefined,
       reason: 'new',
     });
-  }
 }
 
 /** Plans an entry of the same kind on both sides. */

@@ -7,6 +7,7 @@
 import type { Stat } from '../../core/entry.js';
 import type { ErrorKind } from '../../core/errors.js';
 import type { Operation } from '../../core/events.js';
+import { present } from '../../core/present.js';
 
 /** An entry's attributes at the time of the scan, for the digest and for detecting later changes. */
 export interface Snapshot {
@@ -37,6 +38,57 @@ export interface Copy {
   readonly rename?: string;
   /** Whether a rename has given the entry it replaces another name, so that it is not lost. */
   readonly movesOn?: true;
+}
+
+/**
+ * A file that the destination lacks. A plan may hold a million, so each keeps its path once and its source's
+ * attributes in place; all else comes from the class, and is lost where one is spread.
+ */
+export class NewFile implements Copy {
+  readonly path: string;
+  readonly #size: number | undefined;
+  readonly #mtime: number | undefined;
+  readonly #mode: number | undefined;
+
+  constructor(path: string, { size, mtime, mode }: Omit<Snapshot, 'kind'>) {
+    // V8 joins the parts of a string, and lets go of them, when it is first read
+    path.charCodeAt(0);
+    this.path = path;
+    this.#size = size;
+    this.#mtime = mtime;
+    this.#mode = mode;
+  }
+
+  get action() {
+    return 'copy' as const;
+  }
+
+  get from(): string {
+    return this.path;
+  }
+
+  get source(): Snapshot {
+    return { kind: 'file', size: this.#size, mtime: this.#mtime, mode: this.#mode };
+  }
+
+  get destination(): undefined {
+    return undefined;
+  }
+
+  get reason() {
+    return 'new';
+  }
+
+  /** As any other copy, for the plan's digest and for a sealed plan. */
+  toJSON(): Copy {
+    return withSource(this, this.source);
+  }
+}
+
+/** The same copy of a file whose attributes are these. */
+export function withSource(copy: Copy, source: Snapshot): Copy {
+  const { action, path, from, destination, reason, rename } = copy;
+  return { action, path, from, source, destination, reason, ...present({ rename }) };
 }
 
 /** A link to be recreated with the same target (`symlinks: preserve`). */

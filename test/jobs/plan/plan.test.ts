@@ -1,6 +1,7 @@
 /** The plan of two trees under a job's rules, one row for each rule. Rows are meant to be read aloud. */
 import { describe, expect, test } from 'vitest';
 import { applyComparison } from '../../../src/jobs/plan/apply-comparison.js';
+import { NewFile, withSource } from '../../../src/jobs/plan/plan.js';
 import { planFolder } from '../../../src/jobs/plan/plan-folder.js';
 import {
   linesOf,
@@ -583,5 +584,16 @@ describe('the digest', () => {
     ['the operation', base.source, base.destination, {}],
   ])('depends on %s', (_what, source, destination, when = mirror) => {
     expect(digest({ source, destination }, when)).not.toBe(digest());
+  });
+
+  test('a new file is written into it as any other copy', () => {
+    const source = { kind: 'file', size: 3, mtime: 1.5, mode: 0o644 } as const;
+    const copy = new NewFile('a/b', source);
+    const whole = { action: 'copy', path: 'a/b', from: 'a/b', source, reason: 'new' };
+    expect(JSON.stringify(copy)).toBe(JSON.stringify(whole));
+    expect(withSource(copy, { ...source, size: 4 })).toEqual({
+      ...whole,
+      source: { ...source, size: 4 },
+    });
   });
 });

@@ -10,6 +10,7 @@ import { soak } from './daemon-soak.js';
 import { watch } from './daemon-watch.js';
 import { fair } from './fair.js';
 import { looking } from './looking.js';
+import { startUp } from './start-up.js';
 
 export interface DaemonCase {
   readonly name: string;
@@ -20,6 +21,12 @@ export interface DaemonCase {
 }
 
 export const daemonCases: readonly DaemonCase[] = [
+  {
+    name: 'start-up',
+    about:
+      'printing the version, each command as a whole process, in turn; `one-file` and `noop` compare commands that have something to do',
+    run: startUp,
+  },
   {
     name: 'daemon-first-byte',
     about:

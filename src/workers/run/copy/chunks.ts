@@ -89,6 +89,7 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
   let flushed: Promise<void> | undefined;
   let failure: unknown;
   let running = 0;
+  let isRead = false;
   let wake: () => void = () => {};
 
   const takeHash = (position: number, data: Buffer) => {
@@ -144,6 +145,7 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
       throw new FerryError('changed', 'it became shorter while it was read', {
         hint: 'the destination was not changed; the next run tries again',
       });
+    isRead = true;
     takeHash(position, data);
     await to.write(data, position, signal);
     acknowledge(position, length);
@@ -180,6 +182,8 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
         wake();
       });
     position += length;
+    // a source at hand would be read far ahead in one turn of the event loop, before anything is sent
+    if (isRead && prefix === move.start) await new Promise(setImmediate);
   }
   while (running > 0)
     await new Promise<void>((resolve) => {

@@ -244,6 +244,30 @@ describe('moveChunks', () => {
     expect(order.join(' ')).toBe('a0 b0 c0 a1 b1 c1 a2 b2 c2');
   });
 
+  test('the first chunk is sent before many more are read', async () => {
+    let read = 0;
+    let readBefore: number | undefined;
+    const from = handle({
+      async read(buffer) {
+        read++;
+        return buffer.length;
+      },
+    });
+    const to = handle({
+      write: () =>
+        new Promise<void>((resolve) => {
+          // what is written in one turn of the event loop is sent at its end
+          setImmediate(() => {
+            readBefore ??= read;
+            setTimeout(resolve, 1);
+          });
+        }),
+    });
+    await move({ from, to, size: 800, atOnce: 80 }).done;
+    expect(read).toBe(80);
+    expect(readBefore).toBeLessThan(8);
+  });
+
   test('an empty file needs neither a read nor a write', async () => {
     const { done } = move({ from: handle({}), to: handle({}), size: 0, hash: true });
     expect(await done).toBe(sha(Buffer.alloc(0)));

@@ -114,20 +114,33 @@ test('a run that waits while jobs.yml changes goes by what holds when it begins;
   const job = (name: string, to = name) => ({
     operation: 'push',
     from: `./data/${name}`,
-    to: `archive:${scene.place}/${to}`,
+    to: `${name === 'slow' ? 'limited' : 'archive'}:${scene.place}/${to}`,
   });
-  const remotes = { archive: remoteIn(sshd, { bandwidth: '10KiB/s' }) };
+  const remotes = {
+    archive: remoteIn(sshd),
+    limited: remoteIn(sshd, { bandwidth: '10KiB/s' }),
+  };
   const slow = job('slow');
-  await writeJobs(scene.cwd, { remotes, jobs: { slow, moves: job('quick', 'old'), goes: slow } });
-  const args = ['--concurrency', '1'];
+  const turns = job('slow', 'turns');
+  const before = { slow, turns, moves: job('quick', 'old'), goes: slow };
+  await writeJobs(scene.cwd, { remotes, jobs: before });
+  const args = ['--concurrency', '2'];
   const daemon = await startDaemonNamed(scene, 'only', 'embedded', { args });
+  const active = await daemon.enqueue('turns');
+  await eventually(() => existsSync(scene.there('turns')));
+  // The worker has had it in hand, and gave it back.
+  const turned = await daemon.enqueue('turns');
+  await eventually(async () => (await daemon.runs('turns'))[0]?.waitsFor === 'job-turns');
   const first = await daemon.enqueue('slow');
   await eventually(() => existsSync(scene.there('slow')));
   const [moves, goes] = [await daemon.enqueue('moves'), await daemon.enqueue('goes')];
-  await writeJobs(scene.cwd, { remotes, jobs: { slow, moves: job('quick', 'new') } });
+  const after = { slow, turns: job('quick', 'turned'), moves: job('quick', 'new') };
+  await writeJobs(scene.cwd, { remotes, jobs: after });
   process.kill(daemon.pid, 'SIGHUP');
   await daemon.said(/jobs\.yml was reloaded/);
-  expect((await daemon.cli(['cancel', first])).code).toBe(0);
+  for (const run of [first, active]) expect((await daemon.cli(['cancel', run])).code).toBe(0);
+  expect(await daemon.endOf(turned)).toMatchObject({ outcome: 'succeeded' });
+  expect(existsSync(scene.there('turned/file'))).toBe(true);
   expect(await daemon.endOf(moves)).toMatchObject({ outcome: 'succeeded' });
   expect([existsSync(scene.there('new/file')), existsSync(scene.there('old'))]).toEqual([
     true,

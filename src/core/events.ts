@@ -120,6 +120,8 @@ export interface Report {
   readonly from?: string;
   readonly to?: string;
   readonly trigger: Trigger;
+  /** Who asked for it: `cli`, or the name of a token of the API. Absent: a slot, a watch, or `ferryline run`. */
+  readonly by?: string;
   /** It printed a plan and changed nothing. */
   readonly dryRun?: true;
   /** The slot it was started for, ISO 8601, UTC. */

@@ -10,6 +10,8 @@ export interface RunRequest extends Payload {
   readonly trigger: Trigger;
   /** The slot it was started for: ISO 8601, UTC. */
   readonly slot?: string;
+  /** Who asked for it: `cli`, or the name of a token of the API. */
+  readonly by?: string;
   /** Folders below the source's root (`''` is the root): only these are scanned, and nothing is deleted. Absent: the whole tree. */
   readonly folders?: readonly string[];
   /** Whether it was cancelled after it had started. */

@@ -4,12 +4,15 @@ import { Cancelled } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Config } from '../core/job.js';
 import { present } from '../core/present.js';
+import { type AuditLog, openAuditLog } from '../observe/audit-log.js';
 import type { RootLog } from '../observe/log.js';
 import { readRunLog } from '../observe/read-run-log.js';
 import { runLogPath } from '../observe/run-log-files.js';
 import type { OpenQueue } from '../queue/open.js';
+import { Actions } from '../server/api/actions.js';
 import { ApiListener } from '../server/api/api-listener.js';
 import type { ApiParts } from '../server/api/app.js';
+import { RequestKeys } from '../server/api/request-keys.js';
 import type { DaemonStatus } from '../server/control/controls.js';
 import { serveControl } from '../server/control/server.js';
 import { createDaemonControls, type DaemonControls } from '../server/daemon-controls.js';
@@ -90,7 +93,8 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     queue.store.kind !== 'embedded' && (roles.includes('api') || roles.includes('scheduler'));
   const copyReport = async (run: string) =>
     history.copy((await runs.find(run).catch(() => undefined))?.report);
-  const api = apiParts(controls, parts);
+  const audit = openAuditLog(state);
+  const api = apiParts(controls, audit, parts);
   const listener: ApiListener = new ApiListener({ ...api, rules: () => inUse.config.api, log });
   const control = await serveControl(state, api);
   try {
@@ -120,6 +124,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     },
     async close() {
       await Promise.all([control.close(), listener.close()]);
+      audit.close();
     },
   };
 }
@@ -140,8 +145,8 @@ function aboutDaemon({ version, roles, inUse }: AnsweringParts, address: () => s
   });
 }
 
-function apiParts(controls: DaemonControls, parts: AnsweringParts): ApiParts {
-  const { version, inUse, log, queue, reports } = parts;
+function apiParts(controls: DaemonControls, audit: AuditLog, parts: AnsweringParts): ApiParts {
+  const { state, newRunId, version, inUse, log, queue, reports } = parts;
   return {
     controls,
     reads: {
@@ -154,6 +159,19 @@ function apiParts(controls: DaemonControls, parts: AnsweringParts): ApiParts {
       report: (run) => reports.read(run),
       skipped: (job, limit) => queue.slots.skipped(job, limit),
     },
+    actions: new Actions({
+      controls,
+      keys: new RequestKeys({
+        state,
+        newRunId,
+        exists: async (run) =>
+          (await queue.runs.find(run)) !== undefined || (await reports.read(run)) !== undefined,
+        onWarning: (message) => log.warn(message),
+      }),
+      audit: (entry) => audit.write(entry),
+      onUnrecorded: (what, error) =>
+        log.error(`${what} is done, but could not be recorded in audit.log: ${error.message}`),
+    }),
     version,
     redact: (text) => inUse.redact(text),
     onDefect: (id, error) =>

@@ -64,6 +64,12 @@ export class LineFile {
     this.#timer ??= setTimeout(() => this.#flush(), longestWaitMs);
   }
 
+  /** Appends a line at once, after those held back. Throws the system's error when it can't be written. */
+  writeNow(line: string): void {
+    this.#flush();
+    this.#append([line]);
+  }
+
   /** Writes the lines held back and closes the file; later lines are dropped. */
   close(): void {
     this.#closed = true;
@@ -79,13 +85,7 @@ export class LineFile {
     this.#held = [];
     this.#heldBytes = 0;
     try {
-      const all = this.#lost > 0 ? [this.#options.lostLine(this.#lost), ...lines] : lines;
-      const data = Buffer.from(`${all.join('\n')}\n`);
-      const { fd, size } = this.#fileWithRoomFor(data.length);
-      // a line that an earlier writer could not finish is ended first
-      if (size > 0 && !endsLine(fd, size)) writeAll(fd, Buffer.from('\n'));
-      writeAll(fd, data);
-      this.#lost = 0;
+      this.#append(lines);
       this.#failing = false;
     } catch (error) {
       this.#lost += lines.length;
@@ -94,6 +94,16 @@ export class LineFile {
         this.#options.onError(new Error(`lines of ${this.#options.path} are lost: ${why}`));
       this.#failing = true;
     }
+  }
+
+  #append(lines: readonly string[]): void {
+    const all = this.#lost > 0 ? [this.#options.lostLine(this.#lost), ...lines] : lines;
+    const data = Buffer.from(`${all.join('\n')}\n`);
+    const { fd, size } = this.#fileWithRoomFor(data.length);
+    // a line that an earlier writer could not finish is ended first
+    if (size > 0 && !endsLine(fd, size)) writeAll(fd, Buffer.from('\n'));
+    writeAll(fd, data);
+    this.#lost = 0;
   }
 
   /** The file to write to, rotated before it would grow too large. */

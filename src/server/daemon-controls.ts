@@ -17,6 +17,7 @@ import type { IndexedReports } from '../state/indexed-reports.js';
 import type { IndexedRun } from '../state/run-line.js';
 import type { RunTable } from '../state/run-table.js';
 import {
+  type Asked,
   type Controls,
   type DaemonStatus,
   type Enqueued,
@@ -88,15 +89,18 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     return job;
   };
 
-  const enqueue = async (name: string): Promise<Enqueued> => {
+  const enqueue = async (name: string, { by, run }: Asked): Promise<Enqueued> => {
     const job = jobNamed(name);
     const { starts } = job;
     const pause = parts.pauseOf(name);
     if (pause !== undefined) throw isPaused(name, pause);
-    const request: RunRequest = { run: parts.newRunId(), job: name, trigger: 'manual' };
+    const own = run ?? parts.newRunId();
+    const request: RunRequest = { run: own, job: name, trigger: 'manual', by };
     const rules = { worker: starts.worker, attempts: starts.retry.attempts };
-    const queued = await runs.request(request, rules);
-    return { ...queued, ...present({ opensAt: opensAt(job) }) };
+    const opens = present({ opensAt: opensAt(job) });
+    if (run === undefined) return { ...(await runs.request(request, rules)), ...opens };
+    await runs.requestUnless(request, rules, () => undefined);
+    return { run, joined: false, ...opens };
   };
 
   /** For a run by hand: a login's permit is waited for, a job's is free or not. */
@@ -113,13 +117,26 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     return { kind: queue.store.kind, state, ...present({ message }) };
   };
 
+  const jobToRerun = async (run: string): Promise<string> => {
+    const view = await runs.find(run);
+    const job = view?.job ?? (await reports.read(run))?.job;
+    if (job === undefined) throw noSuchRun(run);
+    if (view !== undefined && view.state !== 'ended')
+      throw new FerryError('busy', `run ${run} has not ended`, {
+        hint: `\`ferryline logs -f ${run}\` shows what it does`,
+      });
+    return job;
+  };
+
   const unfinished = async () =>
     (await runs.list(0)).map((view) => withWindow(view, parts.jobs().get(view.job)));
 
   return {
     ended: (run, report) => ends.ended(run, report),
     unfinished,
-    enqueue,
+    enqueue: (name) => enqueue(name, { by: 'cli' }),
+    request: enqueue,
+    jobToRerun,
 
     async outcome(run, signal) {
       const report = await ends.endOf(run, signal);
@@ -163,16 +180,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       return view;
     },
 
-    async rerun(run) {
-      const view = await runs.find(run);
-      const job = view?.job ?? (await reports.read(run))?.job;
-      if (job === undefined) throw noSuchRun(run);
-      if (view !== undefined && view.state !== 'ended')
-        throw new FerryError('busy', `run ${run} has not ended`, {
-          hint: `\`ferryline logs -f ${run}\` shows what it does`,
-        });
-      return enqueue(job);
-    },
+    rerun: async (run) => enqueue(await jobToRerun(run), { by: 'cli' }),
 
     async cancel(run) {
       const view = await runs.find(run);

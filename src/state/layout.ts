@@ -116,6 +116,21 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'the `scheduler`',
   },
   {
+    path: 'audit.log',
+    holds: 'a line of JSON for each action that somebody asked of the daemon',
+    writtenBy: 'the daemon',
+  },
+  {
+    path: 'audit.log.N',
+    holds: 'older lines; `audit.log.1` is the newest of five',
+    writtenBy: 'the daemon',
+  },
+  {
+    path: 'requests.json',
+    holds: 'the runs that requests with an `Idempotency-Key` made, for 24 h',
+    writtenBy: 'the daemon',
+  },
+  {
     path: 'control.sock',
     holds: 'the socket on which the daemon answers commands',
     writtenBy: 'the daemon',
@@ -127,7 +142,7 @@ export const stateEntries: readonly StateEntry[] = [
   },
   {
     path: 'FILE.damaged-TIME',
-    holds: 'a `paused.json` or `slots.json` that could not be read',
+    holds: 'a `paused.json`, `slots.json` or `requests.json` that could not be read',
     writtenBy: 'the daemon',
   },
   {
@@ -262,6 +277,16 @@ export function queueFolder(state: string): string {
 
 export function pausesFile(state: string): string {
   return join(state, 'paused.json');
+}
+
+/** What it holds is server/api/request-keys.ts. */
+export function requestKeysFile(state: string): string {
+  return join(state, 'requests.json');
+}
+
+/** What it holds is observe/audit-log.ts. */
+export function auditLogFile(state: string): string {
+  return join(state, 'audit.log');
 }
 
 export function handledSlotsFile(state: string): string {

@@ -182,7 +182,7 @@ export class RunWorker {
         const report = await runTargets(job, {
           run: request.run,
           trigger: request.trigger,
-          ...present({ slot: request.slot, folders: request.folders }),
+          ...present({ slot: request.slot, by: request.by, folders: request.folders }),
           worker: name,
           attempt,
           emit,

@@ -10,6 +10,8 @@ import { HTTPException } from 'hono/http-exception';
 import { FerryError } from '../../core/errors.js';
 import type { ServedControls } from '../control/controls.js';
 import { type Problem, problemOf, Refusal, type ValueProblem } from '../problem.js';
+import { addActionRoutes } from './action-routes.js';
+import type { Actions } from './actions.js';
 import type { ApiApp, ApiEnv } from './caller.js';
 import { addJobRoutes } from './job-routes.js';
 import { addProbes } from './probes.js';
@@ -22,6 +24,7 @@ import { addStateRoutes } from './state-routes.js';
 export interface ApiParts {
   readonly controls: ServedControls;
   readonly reads: Reads;
+  readonly actions: Actions;
   readonly version: string;
   /** Removes secrets from what an error says. */
   readonly redact: (text: string) => string;
@@ -57,6 +60,7 @@ export function createApi(parts: ApiParts, letIn: MiddlewareHandler<ApiEnv>): Ap
   addJobRoutes(app, parts, runs);
   addRunRoutes(app, parts, runs);
   addStateRoutes(app, parts, runs);
+  addActionRoutes(app, parts.actions);
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',
     scheme: 'bearer',

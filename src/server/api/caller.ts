@@ -3,7 +3,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { ApiRole } from '../../core/api-rules.js';
 
-interface Caller {
+export interface Caller {
   /** `cli`, or the name of the token in jobs.yml. */
   readonly name: string;
   readonly role: ApiRole;

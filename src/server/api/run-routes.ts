@@ -136,7 +136,8 @@ export async function checkJob(job: string, reads: Reads): Promise<void> {
     throw noSuchJob(job, reads.jobs().keys());
 }
 
-function checkRun(run: string): string {
+/** Throws for a text that is no run's id. */
+export function checkRun(run: string): string {
   if (!runIdPattern.test(run)) throw noSuchRun(run);
   return run;
 }

@@ -53,6 +53,9 @@ const run = {
     description: '`window`, `job-NAME`, `remote-NAME` or `lock`: what keeps it from beginning',
   }),
   opensAt: time('When the window opens that it waits for'),
+  by: z.string().optional().openapi({
+    description: 'Who asked for it: `cli`, or the name of a token',
+  }),
   failures: z.int().optional().openapi({ description: 'How many paths were not done' }),
   error: failureEnd.optional(),
 };
@@ -111,11 +114,12 @@ export function endedItem(report: Report): RunItem {
 }
 
 function endOf(report: Report) {
-  const { outcome, exitCode, startedAt, endedAt, seconds, bytes, attempt, worker, error } = report;
+  const { outcome, exitCode, startedAt, endedAt, seconds, bytes, attempt, worker, by, error } =
+    report;
   return {
     ...{ outcome, exitCode, startedAt, endedAt, seconds, files: filesOf(report), bytes, attempt },
     failures: report.failures.length + report.failuresOmitted,
-    ...present({ worker, error: error && errorOf(error) }),
+    ...present({ worker, by, error: error && errorOf(error) }),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Who the daemon takes a request to be from. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { FerryError } from '../../core/errors.js';
+import { callerOf } from './action-routes.js';
 import { jsonOf, refusedToo } from './answers.js';
 import type { ApiApp } from './caller.js';
 
@@ -25,9 +25,7 @@ const session = createRoute({
 
 export function addSession(app: ApiApp): void {
   app.openapi(session, (context) => {
-    const caller = context.get('caller');
-    if (caller === undefined) throw new FerryError('defect', 'a request without a caller');
-    const { name, role, via } = caller;
+    const { name, role, via } = callerOf(context);
     return context.json({ by: name, role, via }, 200);
   });
 }

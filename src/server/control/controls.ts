@@ -117,8 +117,18 @@ export interface Controls {
   log(run: string, follow: boolean, signal: AbortSignal): AsyncIterable<string>;
 }
 
+/** Who asks for a run, and under which id it is a run of its own; without one it may join a run that has not begun. */
+export interface Asked {
+  readonly by: string;
+  readonly run?: string | undefined;
+}
+
 /** What a daemon answers on its socket: beside what commands ask for, what probes do. */
 export interface ServedControls extends Controls {
+  /** Requests a run for a caller of the API. Resolves once the request is safe in the queue. */
+  request(job: string, asked: Asked): Promise<Enqueued>;
+  /** The job of a run that has ended. */
+  jobToRerun(run: string): Promise<string>;
   /** Whether the queue answers, as far as is known: nobody is asked and nothing is read. */
   queue(): DaemonStatus['queue'];
 }

@@ -10,8 +10,10 @@ import { FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
 import type { PauseDetails, PauseScope } from '../../core/pause.js';
 import { present } from '../../core/present.js';
+import { callerOf } from '../api/action-routes.js';
+import type { Actions } from '../api/actions.js';
 import type { ApiApp, ApiEnv } from '../api/caller.js';
-import { type Controls, noSuchJob, noSuchRemote } from './controls.js';
+import { noSuchJob, noSuchRemote } from './controls.js';
 
 type HttpContext = Context<ApiEnv>;
 
@@ -20,7 +22,7 @@ const longestBody = 4096;
 /** Characters of a reason or a name; a longer one is refused. */
 const longestText = 500;
 
-export function addPauseRoutes(app: ApiApp, controls: Pick<Controls, 'pause' | 'resume'>): void {
+export function addPauseRoutes(app: ApiApp, actions: Pick<Actions, 'pause' | 'resume'>): void {
   const places: readonly [string, (context: HttpContext) => PauseScope][] = [
     ['/api/jobs/:job', (context) => jobScope(context.req.param('job') ?? '')],
     ['/api/remotes/:remote', (context) => remoteScope(context.req.param('remote') ?? '')],
@@ -29,14 +31,15 @@ export function addPauseRoutes(app: ApiApp, controls: Pick<Controls, 'pause' | '
   for (const [path, scopeIn] of places) {
     app.post(`${path}/pause`, async (context) => {
       const scope = scopeIn(context);
-      await controls.pause(scope, detailsIn(await bodyOf(context)));
+      await actions.pause(callerOf(context), scope, detailsIn(await bodyOf(context)));
       return context.json({});
     });
     app.post(`${path}/resume`, async (context) => {
       const scope = scopeIn(context);
       const body = await bodyOf(context);
-      const choices = { ...present({ by: textIn(body, 'by') }), catchUp: body.catchUp === true };
-      return context.json(await controls.resume(scope, choices));
+      const by = textIn(body, 'by');
+      const caller = callerOf(context);
+      return context.json(await actions.resume(caller, scope, by, body.catchUp === true));
     });
   }
 }

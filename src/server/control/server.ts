@@ -15,11 +15,12 @@
  */
 import { FerryError } from '../../core/errors.js';
 import { namePattern } from '../../core/job.js';
+import { callerOf } from '../api/action-routes.js';
 import { type ApiParts, createApi } from '../api/app.js';
 import type { ApiApp, ApiEnv } from '../api/caller.js';
 import { createHttpServer, type SignalOf } from '../http-server.js';
 import { problemOf, reasonOf } from '../problem.js';
-import { type Controls, noSuchJob, noSuchRun } from './controls.js';
+import { noSuchJob, noSuchRun } from './controls.js';
 import { addPauseRoutes } from './pause-routes.js';
 import { listenPrivately } from './socket.js';
 
@@ -44,7 +45,7 @@ export async function serveControl(state: string, parts: ApiParts): Promise<Cont
       context.set('caller', { name: 'cli', role: 'operate', via: 'socket' });
       await next();
     });
-    addControlRoutes(app, parts.controls, signalOf);
+    addControlRoutes(app, parts, signalOf);
     return app;
   });
   let removeSocket: () => Promise<void>;
@@ -74,12 +75,16 @@ export async function serveControl(state: string, parts: ApiParts): Promise<Cont
 }
 
 /** What the command line asks for, and other programs can't. */
-function addControlRoutes(app: ApiApp, controls: Controls, signalOf: SignalOf): void {
+function addControlRoutes(
+  app: ApiApp,
+  { controls, actions }: Pick<ApiParts, 'controls' | 'actions'>,
+  signalOf: SignalOf,
+): void {
   app.get('/api/status', async (context) => context.json(await controls.status()));
   app.post('/api/jobs/:job/enqueue', async (context) =>
-    context.json(await controls.enqueue(jobOf(context.req.param('job')))),
+    context.json(await actions.run(callerOf(context), jobOf(context.req.param('job')))),
   );
-  addPauseRoutes(app, controls);
+  addPauseRoutes(app, actions);
 
   app.get('/api/runs', async (context) => {
     const job = context.req.query('job');
@@ -101,10 +106,10 @@ function addControlRoutes(app: ApiApp, controls: Controls, signalOf: SignalOf): 
     context.json(await controls.view(runOf(context.req.param('run')))),
   );
   app.post('/api/runs/:run/rerun', async (context) =>
-    context.json(await controls.rerun(runOf(context.req.param('run')))),
+    context.json(await actions.rerun(callerOf(context), runOf(context.req.param('run')))),
   );
   app.post('/api/runs/:run/cancel', async (context) =>
-    context.json(await controls.cancel(runOf(context.req.param('run')))),
+    context.json(await actions.cancel(callerOf(context), runOf(context.req.param('run')))),
   );
   app.get('/api/runs/:run/outcome', async (context) => {
     const signal = signalOf(context);

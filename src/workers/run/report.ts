@@ -18,6 +18,7 @@ interface RunFacts {
   readonly run: string;
   readonly trigger: Trigger;
   readonly slot?: string;
+  readonly by?: string;
   readonly worker?: string;
   readonly attempt: number;
   readonly dryRun?: boolean;
@@ -26,7 +27,7 @@ interface RunFacts {
 /** The report of a run that began; `thrown` is the error that ended it, if any. */
 export function reportOfRun(
   job: Job,
-  { run, trigger, slot, worker, attempt, dryRun }: RunFacts,
+  { run, trigger, slot, by, worker, attempt, dryRun }: RunFacts,
   tally: Tally,
   end: { readonly started: Date; readonly sessions: number; readonly thrown: unknown },
 ): Report {
@@ -38,7 +39,7 @@ export function reportOfRun(
     operation: job.operation,
     ...sidesOf(job),
     trigger,
-    ...present({ slot, worker, dryRun: dryRun || undefined }),
+    ...present({ slot, by, worker, dryRun: dryRun || undefined }),
     ...(end.thrown === undefined ? endOfTally(tally) : endOf(end.thrown)),
     startedAt: end.started.toISOString(),
     endedAt: ended.toISOString(),
@@ -71,7 +72,7 @@ function sidesOf({ isAdHoc, from, to }: Partial<Job>): Pick<Report, 'from' | 'to
 /** The report of a run that could not begin, for example because its job was busy or it was cancelled. */
 export function reportOfNoStart(
   job: Pick<Job, 'name' | 'operation' | 'description'> & Partial<Job>,
-  { run, trigger, slot, worker, attempt, dryRun }: RunFacts,
+  { run, trigger, slot, by, worker, attempt, dryRun }: RunFacts,
   thrown: unknown,
   now: Date,
 ): Report {
@@ -83,7 +84,7 @@ export function reportOfNoStart(
     operation: job.operation,
     ...sidesOf(job),
     trigger,
-    ...present({ slot, worker, dryRun: dryRun || undefined }),
+    ...present({ slot, by, worker, dryRun: dryRun || undefined }),
     ...endOf(thrown),
     startedAt: time,
     endedAt: time,
@@ -109,7 +110,7 @@ export function reportOfNoStart(
 
 /** The same for a request from the queue; its job may no longer be in jobs.yml. */
 export function reportOfRequest(
-  { run, job, trigger, slot }: Pick<RunRequest, 'run' | 'job' | 'trigger' | 'slot'>,
+  { run, job, trigger, slot, by }: Pick<RunRequest, 'run' | 'job' | 'trigger' | 'slot' | 'by'>,
   definition: Job | undefined,
   thrown: unknown,
   { attempt = 1, worker }: { readonly attempt?: number; readonly worker?: string } = {},
@@ -120,7 +121,7 @@ export function reportOfRequest(
       operation: definition?.operation ?? 'push',
       description: definition?.description,
     },
-    { run, trigger, ...present({ slot, worker }), attempt },
+    { run, trigger, ...present({ slot, by, worker }), attempt },
     thrown,
     new Date(),
   );
@@ -137,7 +138,7 @@ export function targetEnd(target: string, report: Report): TargetEnd {
 /** The report of a run with several targets: sums, and the outcome, exit code and error of the one that ended worst. */
 export function reportOfTargets(
   job: Pick<Job, 'name' | 'operation' | 'description'>,
-  { run, trigger, slot, worker, attempt, dryRun }: RunFacts,
+  { run, trigger, slot, by, worker, attempt, dryRun }: RunFacts,
   ends: readonly TargetEnd[],
   { started, sessions }: { readonly started: Date; readonly sessions: number },
 ): Report {
@@ -156,7 +157,7 @@ export function reportOfTargets(
     ...present({ description: job.description }),
     operation: job.operation,
     trigger,
-    ...present({ slot, worker, dryRun: dryRun || undefined }),
+    ...present({ slot, by, worker, dryRun: dryRun || undefined }),
     outcome: worst?.outcome ?? 'succeeded',
     exitCode,
     ...present({ stoppedBy: ends.find((end) => end.stoppedBy !== undefined)?.stoppedBy }),

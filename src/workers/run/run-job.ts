@@ -48,6 +48,8 @@ export interface RunContext extends WriterOptions {
   readonly trigger: Trigger;
   /** The slot the run was started for, ISO 8601, UTC. */
   readonly slot?: string;
+  /** Who asked for it. */
+  readonly by?: string;
   /** The daemon's worker that carries out the run. */
   readonly worker?: string;
   /** The number of the attempt, from 1. */

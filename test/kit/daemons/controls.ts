@@ -2,6 +2,7 @@
 import { FerryError } from '../../../src/core/errors.js';
 import type { Report } from '../../../src/core/events.js';
 import { keyOf } from '../../../src/core/pause.js';
+import { Actions, type ActionsParts } from '../../../src/server/api/actions.js';
 import type { ApiParts } from '../../../src/server/api/app.js';
 import type { Reads } from '../../../src/server/api/reads.js';
 import type { DaemonStatus, ServedControls } from '../../../src/server/control/controls.js';
@@ -11,6 +12,8 @@ export interface GivenControls extends ServedControls {
   /** `enqueue nightly` … in the order they came. */
   readonly calls: readonly string[];
 }
+
+const again = 'job of ';
 
 export function givenControls(given: Partial<ServedControls>): GivenControls {
   const calls: string[] = [];
@@ -24,6 +27,16 @@ export function givenControls(given: Partial<ServedControls>): GivenControls {
   return {
     calls,
     queue: called('queue', given.queue),
+    // A test that gives no `request` is asked by way of `enqueue` and `rerun`, as a client names them.
+    request: (job, asked) => {
+      const { request } = given;
+      if (request !== undefined)
+        return called(`request ${job} ${JSON.stringify(asked)}`, () => request(job, asked))();
+      return job.startsWith(again)
+        ? called('rerun', given.rerun)(job.slice(again.length))
+        : called('enqueue', given.enqueue)(job);
+    },
+    jobToRerun: given.jobToRerun ?? (async (run) => `${again}${run}`),
     status: called('status', given.status),
     runs: called('runs', given.runs),
     view: called('view', given.view),
@@ -52,6 +65,7 @@ export function apiPartsOf(
   controls: ServedControls,
   defects: string[] = [],
   reads: Partial<Reads> = {},
+  acting: Partial<ActionsParts> = {},
 ): ApiParts {
   const table = new RunTable();
   return {
@@ -67,6 +81,13 @@ export function apiPartsOf(
       skipped: async () => [],
       ...reads,
     },
+    actions: new Actions({
+      controls,
+      keys: { once: async (_, key, add) => ({ run: String(await add(key)), joined: false }) },
+      audit: () => {},
+      onUnrecorded: (what) => defects.push(`unrecorded: ${what}`),
+      ...acting,
+    }),
     version: '9.8.7',
     redact: (text) => text.replaceAll('hunter2', '***'),
     onDefect: (id, error) => defects.push(`${id} ${error.stack}`),

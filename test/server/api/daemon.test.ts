@@ -24,12 +24,21 @@ api:
   );
 }
 
+const act = (host: string, path: string, key?: string) =>
+  askApi(host, `/api/v1/${path}`, {
+    method: 'POST',
+    token: operateToken,
+    headers: key === undefined ? {} : { 'idempotency-key': key },
+  });
+
 async function hostOf(daemon: Daemon): Promise<string> {
   const { stderr } = daemon;
   return eventually(() => /the API answers on http:\/\/([\d.:]+)/.exec(stderr())?.[1]);
 }
 
-test('a daemon lets in the tokens of jobs.yml, as it is; none is printed', async ({ scene }) => {
+test('a daemon lets in the tokens of jobs.yml, as it is, records what they do, and prints none', async ({
+  scene,
+}) => {
   await scene.jobs({});
   scene.writeHere({ 'a.txt': 'a' });
   addApi(scene);
@@ -63,12 +72,38 @@ test('a daemon lets in the tokens of jobs.yml, as it is; none is printed', async
   const renewed = await askApi(host, '/api/v1/session', { token: 'another-token-0123456789' });
   expect(renewed.status).toBe(200);
 
+  // What is asked for with a key is one run, over a restart too.
+  const { status: before, body: paused } = await act(host, 'jobs/job/pause');
+  expect([before, paused]).toEqual([200, {}]);
+  expect((await act(host, 'jobs/job/run')).body).toMatchObject({ kind: 'refused', status: 409 });
+  expect((await act(host, 'jobs/job/resume')).body).toMatchObject({ wasPaused: true });
+  const first = await act(host, 'jobs/job/run', 'key-1');
+  expect(first).toMatchObject({ status: 202, body: { joined: false } });
   const argv = readFileSync(`/proc/${daemon.pid}/cmdline`, 'utf8');
   expect(await daemon.stop()).toBe(0);
-  const said = [daemon.stderr(), daemon.stdout(), status.stdout, argv].join('\n');
+  const next = await startDaemon(scene);
+  const again = await act(await hostOf(next), 'jobs/job/run', 'key-1');
+  expect(again.body).toMatchObject({ run: first.body.run, joined: true });
+  const outcomeOf = async (id: string) => {
+    const found = await askApi(await hostOf(next), `/api/v1/runs/${id}`, { token: operateToken });
+    return found.body.outcome === undefined ? undefined : found.body;
+  };
+  expect(await eventually(() => outcomeOf(first.body.run))).toMatchObject({ by: 'ops' });
+  expect(await outcomeOf(run)).toMatchObject({ by: 'cli' });
+  expect(await next.stop()).toBe(0);
+  const audit = readFileSync(join(scene.cwd, '.state/audit.log'), 'utf8');
+  const lines = audit
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines[0]).toMatchObject({ by: 'cli', via: 'socket', action: 'run', target: 'job', run });
+  expect(lines.at(-1)).toMatchObject({ by: 'ops', via: 'http', result: 'joined' });
+  const said = [audit, daemon.stderr(), next.stderr(), daemon.stdout(), status.stdout, argv].join(
+    '\n',
+  );
   for (const secret of [viewToken, operateToken, 'another-token-0123456789'])
     expect(said).not.toContain(secret);
-}, 60_000);
+}, 120_000);
 
 test('two daemons start on one machine: the default port is done without where it is taken', async ({
   scene,

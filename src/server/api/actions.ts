@@ -1,0 +1,137 @@
+/** What callers do, each recorded with who did it. Where that can't be recorded, nothing is started; what stops something goes through. */
+import { FerryError } from '../../core/errors.js';
+import { keyOf, type PauseDetails, type PauseScope } from '../../core/pause.js';
+import { present } from '../../core/present.js';
+import type { Enqueued, ServedControls } from '../control/controls.js';
+import { problemOf } from '../problem.js';
+import type { Caller } from './caller.js';
+import type { RequestKeys } from './request-keys.js';
+
+/** Records an action. Throws when it can't. */
+type Audit = (entry: {
+  readonly by: string;
+  readonly via: Caller['via'];
+  readonly address?: string;
+  readonly action: string;
+  readonly target?: string;
+  readonly result: string;
+  readonly run?: string;
+}) => void;
+
+export interface ActionsParts {
+  readonly controls: ServedControls;
+  readonly keys: Pick<RequestKeys, 'once'>;
+  readonly audit: Audit;
+  /** Called when an action that went through could not be recorded. */
+  readonly onUnrecorded: (what: string, error: Error) => void;
+}
+
+export class Actions {
+  readonly #parts: ActionsParts;
+
+  constructor(parts: ActionsParts) {
+    this.#parts = parts;
+  }
+
+  run(caller: Caller, job: string, key?: string): Promise<Enqueued> {
+    return this.#start(caller, 'run', job, () => this.#request(caller, 'run', job, job, key));
+  }
+
+  rerun(caller: Caller, run: string, key?: string): Promise<Enqueued> {
+    return this.#start(caller, 'rerun', run, async () => {
+      const job = await this.#parts.controls.jobToRerun(run);
+      return this.#request(caller, 'rerun', run, job, key);
+    });
+  }
+
+  resume(caller: Caller, scope: PauseScope, by: string | undefined, catchUp: boolean) {
+    const { controls } = this.#parts;
+    return this.#start(caller, 'resume', keyOf(scope), () =>
+      controls.resume(scope, { ...present({ by }), catchUp }),
+    );
+  }
+
+  cancel(caller: Caller, run: string) {
+    return this.#stop(caller, 'cancel', run, () => this.#parts.controls.cancel(run));
+  }
+
+  pause(caller: Caller, scope: PauseScope, details: PauseDetails) {
+    return this.#stop(caller, 'pause', keyOf(scope), () =>
+      this.#parts.controls.pause(scope, details),
+    );
+  }
+
+  async #request(
+    { name }: Caller,
+    action: string,
+    target: string,
+    job: string,
+    key: string | undefined,
+  ): Promise<Enqueued> {
+    const { controls, keys } = this.#parts;
+    if (key === undefined) return controls.request(job, { by: name });
+    return keys.once([name, action, target], key, (run) =>
+      controls.request(job, { by: name, run }),
+    );
+  }
+
+  /** On the socket, of the daemon's own user, an action is carried out whether or not it can be recorded. */
+  async #start<T extends object>(
+    caller: Caller,
+    action: string,
+    target: string,
+    act: () => Promise<T>,
+  ): Promise<T> {
+    if (caller.via === 'http') this.#mustRecord(caller, action, target);
+    return this.#stop(caller, action, target, act);
+  }
+
+  #mustRecord(caller: Caller, action: string, target: string): void {
+    try {
+      this.#parts.audit({ ...whoOf(caller), action, target, result: 'asked' });
+    } catch (thrown) {
+      throw new FerryError(
+        'io',
+        `audit.log can't be written, so this is not done: ${textOf(thrown)}`,
+        {
+          cause: thrown,
+          hint: 'make room, or look at the rights of the state folder; cancel and pause go through',
+        },
+      );
+    }
+  }
+
+  async #stop<T>(
+    caller: Caller,
+    action: string,
+    target: string,
+    act: () => Promise<T>,
+  ): Promise<T> {
+    let result = 'done';
+    let run: string | undefined;
+    try {
+      const answer = await act();
+      const { joined, run: made } = (answer ?? {}) as { joined?: boolean; run?: string };
+      if (joined === true) result = 'joined';
+      run = made;
+      return answer;
+    } catch (thrown) {
+      result = problemOf(thrown).kind;
+      throw thrown;
+    } finally {
+      try {
+        this.#parts.audit({ ...whoOf(caller), action, target, result, ...present({ run }) });
+      } catch (thrown) {
+        this.#parts.onUnrecorded(`${action} ${target} by ${caller.name}`, thrown as Error);
+      }
+    }
+  }
+}
+
+function whoOf({ name, via, address }: Caller) {
+  return { by: name, via, ...present({ address }) };
+}
+
+function textOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -125,7 +125,7 @@ function withoutNpm(env) {
 /** The files of the bundle that the executable has in it, as paths from the project's folder. */
 function assets() {
   const bundle = readdirSync(join(project, 'dist/cli'))
-    .filter((name) => !name.endsWith('.map') && name !== 'main.js' && name !== 'boot.js')
+    .filter((name) => !/^(?:main|boot|single)\.js\.map$|^(?:main|boot)\.js$/.test(name))
     .map((name) => `dist/cli/${name}`);
   const native = readdirSync(join(project, 'dist/native')).map((name) => `dist/native/${name}`);
   return [...bundle, ...native, 'package.json', 'jobs.yml'];

@@ -77,12 +77,18 @@ export async function runProgram(args: readonly string[], signals: Signals): Pro
     const output = context?.output ?? openOutput({ json, verbosity: 0, color: true });
     const error = thrown instanceof CommanderError ? wrongUsage(thrown) : asFerryError(thrown);
     // commander has printed its own errors
-    if (!(thrown instanceof CommanderError)) output.error(error);
+    if (!(thrown instanceof CommanderError)) await showError(error, output);
     recordError(error, output);
     return exitCodes[error.kind];
   } finally {
     context?.output.flush();
   }
+}
+
+async function showError(error: FerryError, output: Output): Promise<void> {
+  if (error.kind !== 'defect') return output.error(error);
+  const { sourceLines } = await import('../observe/source-lines.js');
+  output.error(error, sourceLines);
 }
 
 /** With `--json`, what ended the command is its last event. */

@@ -9,13 +9,12 @@ import { basename, dirname, join } from 'node:path';
 import { getRawAsset } from 'node:sea';
 import { fileURLToPath } from 'node:url';
 import * as threads from 'node:worker_threads';
+import { assetFolder } from '../state/asset-folder.js';
 import { CodeCache, codeCacheFile } from './code-cache.js';
 import { Hangups } from './hangups.js';
 import { bundleLoader } from './load-bundle.js';
 
-/** An address for the assets; a folder of this name would be of no effect. */
-const root = '/in-ferryline';
-const folder = `${root}/dist/cli`;
+const folder = `${assetFolder}/dist/cli`;
 const asset = (name: string) => Buffer.from(getRawAsset(name) as ArrayBuffer);
 const isAsset = (name: string) => {
   try {

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { SourceMap, type SourceMapPayload } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { assetFolder } from '../state/asset-folder.js';
+import { isSingle, readOwnFile } from '../state/own-files.js';
 
 /** `stack` with each place in a file that has a source map beside it replaced by the place in its source. */
 export function sourceLines(stack: string): string {
@@ -21,8 +23,12 @@ export function sourceLines(stack: string): string {
 
 function mapOf(file: string): SourceMap | undefined {
   try {
-    return new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')) as SourceMapPayload);
+    return new SourceMap(JSON.parse(readFile(`${file}.map`).toString()) as SourceMapPayload);
   } catch {
     return undefined;
   }
+}
+
+function readFile(path: string): Buffer {
+  return isSingle ? readOwnFile(path.slice(assetFolder.length + 1)) : readFileSync(path);
 }

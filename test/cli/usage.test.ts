@@ -36,6 +36,19 @@ describe('usage', () => {
     expect(wrong.stderr).toContain('did you mean "compare"?');
   });
 
+  test('with -v a defect names the lines of the sources', async () => {
+    await writeJobs(cwd, jobs);
+    const broken = join(cwd, 'broken.cjs');
+    writeFileSync(
+      broken,
+      "require('node:fs/promises').stat = () => { throw new Error('broken on purpose'); };",
+    );
+    const env = { NODE_OPTIONS: `--require ${broken}`, FERRYLINE_STATE_DIR: '' };
+    const { code, stderr } = await ferryline(['run', 'upload', '-n', '-v'], { cwd, env });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('error: broken on purpose\n')]);
+    expect(stderr).toMatch(/^ +at .*\/src\/cli\/state\.ts:\d+:\d+\)$/m);
+  });
+
   test('--version prints the version of the package', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
     expect(await run('--version')).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });

@@ -110,8 +110,8 @@ export class Output implements OutputOptions {
     for (const [stream, text] of held) this.#send(stream, text);
   }
 
-  /** An error for people: what and where, why, what next. */
-  error(error: FerryError): void {
+  /** An error for people: what and where, why, what next. `lines` has the stack of a defect name those of the sources. */
+  error(error: FerryError, lines: (stack: string) => string = (stack) => stack): void {
     const [first = '', ...more] = error.message.split('\n').map(terminalSafe);
     this.alert(`${this.style.red('error:')} ${first}`);
     for (const line of more) this.alert(`       ${line}`);
@@ -121,8 +121,9 @@ export class Output implements OutputOptions {
     }
     if (error.hint !== undefined) this.alert(`  next: ${terminalSafe(error.hint)}`);
     if (error.kind === 'defect' && this.verbosity >= 1) {
-      const { stack } = error.cause instanceof Error ? error.cause : error;
-      for (const line of (stack ?? '').split('\n').slice(1)) this.alert(terminalSafe(line));
+      const { stack = '' } = error.cause instanceof Error ? error.cause : error;
+      const [, ...places] = lines(stack).split('\n');
+      for (const place of places) this.alert(terminalSafe(place));
     }
   }
 

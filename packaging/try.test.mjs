@@ -29,6 +29,7 @@ const work = mkdtempSync(join(tmpdir(), 'ferryline-try-'));
 /** The bare Debian, and a copy of the executable in it. */
 const debian = kept ?? join(work, 'debian');
 const executable = '/usr/local/bin/ferryline-alone';
+const unit = 'usr/lib/systemd/system/ferryline.service';
 
 before(() => {
   if (!existsSync('/usr/sbin/debootstrap'))
@@ -79,6 +80,73 @@ test('without a folder for native code, JavaScript encrypts', () => {
   assert.match(doctor.stdout, /native code is not there/);
 });
 
+test('a stack trace of the executable names the lines of the sources', () => {
+  const [broken, config] = ['/tmp/broken.cjs', '/tmp/jobs.yml'];
+  writeFileSync(
+    join(debian, broken),
+    "require('node:fs/promises').stat = () => { throw new Error('broken on purpose'); };\n",
+  );
+  writeFileSync(
+    join(debian, config),
+    'remotes: { box: { host: box.example, username: me } }\njobs: { job: { operation: push, from: ., to: "box:in" } }\n',
+  );
+  const withBroken = ['env', `NODE_OPTIONS=--require ${broken}`, executable];
+  const run = inside('root', ...withBroken, 'run', 'job', '-n', '-v', '--config', config);
+  assert.equal(run.code, 1, run.stderr);
+  assert.match(
+    run.stderr,
+    /error: broken on purpose\n.*\n(?: +at .*\n)* +at .*\/src\/cli\/\w+\.ts:\d+:\d+/,
+  );
+  for (const name of [broken, config]) rmSync(join(debian, name));
+});
+
+/** A .deb as an earlier version would have it: with another unit, and a file that is gone by now. */
+function olderDeb(file) {
+  const folder = join(work, 'older');
+  execFileSync('dpkg-deb', ['-R', file, folder]);
+  const change = (name, from, to) => {
+    const text = readFileSync(join(folder, name), 'utf8');
+    assert.match(text, from);
+    writeFileSync(join(folder, name), text.replace(from, to));
+  };
+  change('DEBIAN/control', /^Version: .*$/m, 'Version: 0.0.1');
+  change(unit, /^ExecStart=ferryline start$/m, 'ExecStart=ferryline start --older');
+  writeFileSync(join(folder, 'usr/share/ferryline/gone'), '');
+  execFileSync('dpkg-deb', [
+    '--root-owner-group',
+    '-Zgzip',
+    '-z1',
+    '--build',
+    folder,
+    `${folder}.deb`,
+  ]);
+  rmSync(folder, { recursive: true });
+  return `${folder}.deb`;
+}
+
+test('the .deb of a newer version replaces an older one, and leaves configuration and state', () => {
+  const file = `ferryline_${version}_amd64.deb`;
+  copyFileSync(join(packages, file), join(debian, file));
+  copyFileSync(olderDeb(join(packages, file)), join(debian, 'older.deb'));
+  const older = inside('root', 'dpkg', '-i', '/older.deb');
+  assert.equal(older.code, 0, older.stderr);
+  const kept = ['etc/ferryline/jobs.yml', 'var/lib/ferryline/history'];
+  for (const name of kept) writeFileSync(join(debian, name), 'mine\n', { mode: 0o640 });
+  const newer = inside('root', 'dpkg', '-i', `/${file}`);
+  assert.equal(newer.code, 0, newer.stderr);
+  assert.match(
+    inside('root', 'dpkg', '-s', 'ferryline').stdout,
+    new RegExp(`^Version: ${version}$`, 'm'),
+  );
+  assert.match(readFileSync(join(debian, unit), 'utf8'), /^ExecStart=ferryline start$/m);
+  assert.ok(!existsSync(join(debian, 'usr/share/ferryline/gone')));
+  for (const name of kept) assert.equal(readFileSync(join(debian, name), 'utf8'), 'mine\n');
+  const purged = inside('root', 'dpkg', '--purge', 'ferryline');
+  assert.equal(purged.code, 0, purged.stderr);
+  assert.ok(!existsSync(join(debian, unit)));
+  for (const name of kept) rmSync(join(debian, name));
+});
+
 test('the .deb installs user, folders, unit and program', () => {
   const file = `ferryline_${version}_amd64.deb`;
   copyFileSync(join(packages, file), join(debian, file));
@@ -89,8 +157,7 @@ test('the .deb installs user, folders, unit and program', () => {
   assert.equal(mode & 0o777, 0o700);
   assert.notEqual(uid, 0);
   assert.ok(existsSync(join(debian, 'etc/ferryline')));
-  const unit = readFileSync(join(debian, 'usr/lib/systemd/system/ferryline.service'), 'utf8');
-  assert.match(unit, /^ExecStart=ferryline start$/m);
+  assert.match(readFileSync(join(debian, unit), 'utf8'), /^ExecStart=ferryline start$/m);
   const again = inside('root', 'dpkg', '-i', `/${file}`);
   assert.equal(again.code, 0, again.stderr);
   const foreign = inside(

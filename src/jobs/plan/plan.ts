@@ -7,7 +7,6 @@
 import type { Stat } from '../../core/entry.js';
 import type { ErrorKind } from '../../core/errors.js';
 import type { Operation } from '../../core/events.js';
-import { present } from '../../core/present.js';
 
 /** An entry's attributes at the time of the scan, for the digest and for detecting later changes. */
 export interface Snapshot {
@@ -42,7 +41,7 @@ export interface Copy {
 
 /**
  * A file that the destination lacks. A plan may hold a million, so each keeps its path once and its source's
- * attributes in place; all else comes from the class, and is lost where one is spread.
+ * attributes in place; all else comes from the class, and is lost where one is spread: see `asPlain`.
  */
 export class NewFile implements Copy {
   readonly path: string;
@@ -81,14 +80,15 @@ export class NewFile implements Copy {
 
   /** As any other copy, for the plan's digest and for a sealed plan. */
   toJSON(): Copy {
-    return withSource(this, this.source);
+    return asPlain(this);
   }
 }
 
-/** The same copy of a file whose attributes are these. */
-export function withSource(copy: Copy, source: Snapshot): Copy {
-  const { action, path, from, destination, reason, rename } = copy;
-  return { action, path, from, source, destination, reason, ...present({ rename }) };
+/** A copy as an object whose properties are all its own, which can be spread. */
+export function asPlain(copy: Copy): Copy {
+  const { action, path, from, source, destination, reason } = copy;
+  const more: Pick<Copy, 'rename' | 'movesOn'> = copy;
+  return { action, path, from, source, destination, reason, ...more };
 }
 
 /** A link to be recreated with the same target (`symlinks: preserve`). */

@@ -4,7 +4,16 @@
  * full mtime; size and mtime alone may be those of another file. Pure.
  */
 import { parentOf, type Stat } from '../../core/entry.js';
-import type { Action, Copy, Delete, Link, Rename, Snapshot } from './plan.js';
+import {
+  type Action,
+  asPlain,
+  type Copy,
+  type Delete,
+  type Link,
+  NewFile,
+  type Rename,
+  type Snapshot,
+} from './plan.js';
 
 /** What a file of the source is known by under any name; undefined where its side does not show all of it. */
 export function originOf({ kind, inode, born, size, mtime }: Stat): string | undefined {
@@ -77,8 +86,11 @@ export function followRenames(
     if (copy.destination !== undefined && copy.destination.mode !== there.seen.mode) continue;
     moves.set(at, copy);
   }
-  const marked = <A extends Copy | Link | Rename>(action: A): A =>
-    moves.has(action.path) ? { ...action, movesOn: true } : action;
+  const marked = <A extends Copy | Link | Rename>(action: A): A => {
+    if (!moves.has(action.path)) return action;
+    const plain = action instanceof NewFile ? asPlain(action) : action;
+    return { ...(plain as A), movesOn: true };
+  };
   const renames = [...moves].map(([at, { path, from, source, destination }]): Rename => {
     const { seen, stays } = files.get(at) as { seen: Snapshot; stays: boolean };
     return marked({ action: 'rename', path, at, stays, from, source, seen, destination });

@@ -9,12 +9,12 @@ import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
 import { ignoreRefusal } from '../../../endpoints/set-stat-refusal.js';
 import {
+  asPlain,
   type Copy,
   type Link,
   type Mkdir,
   type PutBack,
   type SetAttributes,
-  withSource,
 } from '../../../jobs/plan/plan.js';
 import { agrees, changedThere, changedThereCode } from '../copy/agrees.js';
 import type { Copied, CopyContext, CopyRequest } from '../copy/copy-context.js';
@@ -203,7 +203,7 @@ export class EntryWriter {
         const now = again ? await source.stat(copy.from, signal) : undefined;
         if (again && now === undefined) throw await this.#gone(copy);
         if (now === undefined || isLast) throw error.path === undefined ? error.at(copy) : error;
-        request = withSource(copy, now);
+        request = { ...asPlain(copy), source: now };
       }
     }
   }

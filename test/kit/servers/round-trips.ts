@@ -15,7 +15,7 @@ export interface CountingLine {
 }
 
 /** Milliseconds in each direction: longer than anybody takes between two parts of one message. */
-const heldMs = 80;
+const heldMs = 120;
 
 /** Starts a line to a loopback port. */
 export async function startCountingLine(port: number): Promise<CountingLine> {

@@ -27,18 +27,25 @@ export function requestsFor(bytes: number, each: number): number {
   return Math.min(requestsInFlight, Math.ceil(bytes / each));
 }
 
-/** The chunks in flight of all files that share it. Files that wait for a place get one in turn. */
+/**
+ * The chunks in flight of all files that share it. The file with the least left goes first: it ends, and the round
+ * trips of its end pass while others send. In turn, all would end together, with nothing on its way meanwhile.
+ */
 export class Flight {
   #chunks = 0;
-  readonly #waiting: { readonly most: number; readonly go: () => void }[] = [];
+  /** Those with the least left first. */
+  readonly #waiting: { readonly most: number; readonly left: number; readonly go: () => void }[] =
+    [];
 
-  /** Takes a place once fewer than `most` chunks are in flight. */
-  async enter(most: number): Promise<void> {
+  /** Takes a place once fewer than `most` chunks are in flight; `left`: the file's bytes that have none yet. */
+  async enter(most: number, left: number): Promise<void> {
     if (this.#waiting.length === 0 && this.#chunks < most) {
       this.#chunks++;
       return;
     }
-    await new Promise<void>((go) => this.#waiting.push({ most, go }));
+    const before = this.#waiting.findIndex((other) => other.left > left);
+    const at = before < 0 ? this.#waiting.length : before;
+    await new Promise<void>((go) => this.#waiting.splice(at, 0, { most, left, go }));
   }
 
   leave(): void {
@@ -164,7 +171,7 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
         wake = resolve;
       });
     if (failure !== undefined) break;
-    await flight.enter(move.atOnce);
+    await flight.enter(move.atOnce, size - position);
     await budget.take(length);
     // before the read, so that the limit holds for downloads too; each file waits with one chunk at
     // a time, so that the files get equal shares

@@ -114,12 +114,13 @@ function boundedBackend(clock: ServerClock): BackendFactory {
     const readEvents = backend.readEvents.bind(backend);
     let readAt = Number.NEGATIVE_INFINITY;
     backend.readEvents = async (id, waitMs) => {
-      const tooSoonMs = readAt + readTogetherMs - performance.now();
-      if (tooSoonMs > 0) await sleep(tooSoonMs);
       // BullMQ closes a connection that is overdue to replace it. If it breaks in that moment, as when the
       // process was stopped for longer than `silentMs`, BullMQ leaves it closed, and every read of it fails.
       const client = await backend.client;
       if (client.status === 'end') await client.connect();
+      // Last, since the queue may be closed meanwhile: its connection must not be made again then.
+      const tooSoonMs = readAt + readTogetherMs - performance.now();
+      if (tooSoonMs > 0) await sleep(tooSoonMs);
       const events = await readEvents(id, Math.min(waitMs, blockSeconds * 1000));
       readAt = performance.now();
       return events;

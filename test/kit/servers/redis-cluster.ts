@@ -8,6 +8,8 @@ export interface RedisCluster {
   readonly url: string;
   /** The master whose slots have our keys, its replica, and the two others. */
   readonly nodes: readonly Redis[];
+  /** Moves the slot of a key with all that is in it, as resharding does. */
+  moveSlot(key: string, from: Redis, to: Redis): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -41,6 +43,23 @@ export async function startRedisCluster(key: string): Promise<RedisCluster> {
   return {
     url: `redis+cluster://127.0.0.1:${others[0].port},127.0.0.1:${owner.port}`,
     nodes,
+    async moveSlot(key, from, to) {
+      const slot = await from.command('cluster', 'keyslot', key);
+      const [source, target] = await Promise.all(
+        [from, to].map((node) => node.command('cluster', 'myid')),
+      );
+      await to.command('cluster', 'setslot', slot, 'importing', `${source}`);
+      await from.command('cluster', 'setslot', slot, 'migrating', `${target}`);
+      const where = ['127.0.0.1', `${to.port}`, '', '0', '5000'];
+      for (;;) {
+        const text = await from.command('cluster', 'getkeysinslot', slot, '1000');
+        const keys = text.split('\n').filter((name) => name !== '');
+        if (keys.length === 0) break;
+        await from.command('migrate', ...where, 'keys', ...keys);
+      }
+      // The others hear of it from that node. A master without slots becomes its replica.
+      await to.command('cluster', 'setslot', slot, 'node', `${target}`);
+    },
     async stop() {
       await Promise.all(nodes.map((node) => node.stop()));
     },

@@ -228,6 +228,16 @@ test('a Redis Cluster: all keys on one node, whose replica takes over with the r
   await vi.waitFor(() => store.ping(), { timeout: 30_000, interval: 100 });
   end();
   await vi.waitFor(async () => expect((await runs.find('r2'))?.state).toBe('delayed'), 30_000);
+
+  // Another node gets all keys while processes work with them: they follow.
+  await cluster.moveSlot('{bull}', replica, others[0] as Redis);
+  expect((await runs.find('r2'))?.state).toBe('delayed');
+  await runs.request(
+    { run: 'r3', job: 'other', trigger: 'manual' },
+    { worker: undefined, attempts: 2 },
+  );
+  await vi.waitFor(async () => expect((await runs.find('r3'))?.state).toBe('active'), 30_000);
+  end();
 }, 120_000);
 
 test('a single Redis that is called a Cluster is refused', async () => {

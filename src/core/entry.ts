@@ -16,7 +16,8 @@ export interface Stat {
   readonly mode: number | undefined;
   /** If known: identifies this file, so that one that replaces it differs (inode and change time). */
   readonly identity?: string;
-  /** If known: the inode's number, and when it was made, ms since the epoch. A rename keeps both; a new file may get an old number. */
+  /** If known: the device, the inode's number there, and when it was made, ms since the epoch. A rename keeps them; a new file may get an old number. */
+  readonly device?: number;
   readonly inode?: number;
   readonly born?: number;
 }

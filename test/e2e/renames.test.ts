@@ -1,8 +1,19 @@
 /** `renames: follow`: what was renamed at the source is renamed at the destination, and nothing gets another file's bytes. */
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test as plain } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test as plain } from 'vitest';
 import { test } from '../kit/base.js';
+import { type JsonEvent, startFerryline } from '../kit/daemons/cli.js';
 import { readTree, sameTree, type Tree } from '../kit/files/tree.js';
 import type { Scene } from '../kit/scene.js';
 import type { RealServer } from '../kit/servers/real-server.js';
@@ -105,6 +116,54 @@ describe('a mirror', () => {
     expect(readTree(scene.there())).toMatchObject({ 'd/a': 'one', b: 'two' });
   });
 
+  test('gives a file the mode that a copy would have', async ({ scene }) => {
+    await copied(scene, { a: 'one', b: 'two' }, { modes: 'source' });
+    move(scene, 'a', 'c');
+    chmodSync(scene.here('c'), 0o600);
+    expect((await scene.run()).report.files).toMatchObject({ renamed: 1, copied: 0 });
+    expect(statSync(scene.there('c')).mode & 0o777).toBe(0o600);
+  });
+
+  test('sends what the server refuses to rename, and deletes the old name in the next run', async ({
+    scene,
+  }) => {
+    await copied(scene, { 'old/a': 'one', 'old/b': 'two' });
+    move(scene, 'old/a', 'new/a');
+    // nothing in it can be renamed or removed
+    execFileSync('chattr', ['+a', scene.there('old')]);
+    try {
+      const { code, report } = await scene.run();
+      expect([code, report.files]).toEqual([
+        0,
+        expect.objectContaining({ renamed: 0, copied: 1, deleted: 0, failed: 0 }),
+      ]);
+    } finally {
+      execFileSync('chattr', ['-a', scene.there('old')]);
+    }
+    expect((await scene.run()).report.files).toMatchObject({ copied: 0, deleted: 1 });
+    expect(sameTree(scene.here(), scene.there())).toBe(true);
+  });
+
+  test('keeps in the trash what somebody puts under a name while its file has moved on', async ({
+    scene,
+  }) => {
+    await copied(scene, { 'app.log': 'old', b: 'two' }, { trash: true });
+    move(scene, 'app.log', 'app.log.1');
+    const big = 'x'.repeat(6_000_000);
+    scene.writeHere({ 'app.log': big }, { mtime: past + 9 });
+    const args = ['run', 'job', '--json', '--bandwidth', '3MiB/s'];
+    const live = startFerryline(args, { cwd: scene.cwd });
+    await live.said(/"action":"rename"/);
+    writeFileSync(scene.there('new'), 'of a user');
+    renameSync(scene.there('new'), scene.there('app.log'));
+    const { code, events } = await live.ended;
+    expect(code).toBe(0);
+    const { run } = events.at(-1) as JsonEvent;
+    expect(readTree(scene.there(join(bin, run)))).toEqual({ 'app.log': 'of a user' });
+    expect(readFileSync(scene.there('app.log.1'), 'utf8')).toBe('old');
+    expect(readFileSync(scene.there('app.log'), 'utf8')).toBe(big);
+  });
+
   test('what a conflict keeps from being deleted is not moved away either', async ({ scene }) => {
     await copied(scene, { a: 'one', b: 'two' });
     move(scene, 'a', 'c');
@@ -154,6 +213,50 @@ describe('what only looks like a rename', () => {
     move(scene, 'a', 'c');
     expect((await scene.run()).report.files).toMatchObject({ renamed: 0, copied: 1, deleted: 1 });
     expect(readTree(scene.there())).toMatchObject({ c: 'six', b: 'two' });
+  });
+
+  test('files of two file systems that are alike in all but the device', async ({ scene }) => {
+    await copied(scene, { b: 'two', c: 'three' }, { delete: { max: '100%' } });
+    for (const disk of ['m1', 'm2']) mkdirSync(scene.here(disk));
+    const holder = spawn(
+      'unshare',
+      ['-m', 'sh', '-c', 'for m in m1 m2; do mount -t tmpfs none $m; done; echo; exec sleep 600'],
+      { cwd: scene.here(), stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    onTestFinished(() => void holder.kill('SIGKILL'));
+    await once(holder.stdout, 'data');
+    const wrap = ['nsenter', '-t', `${holder.pid}`, '-m', `--wd=${scene.cwd}`, '--'];
+    const inside = (code: string) =>
+      execFileSync(wrap[0] as string, [
+        ...wrap.slice(1),
+        process.execPath,
+        '-e',
+        code,
+        scene.here(),
+      ]);
+    inside(`
+      const fs = require('node:fs');
+      for (let isDone = false; !isDone; ) {
+        const files = ['m1/a', 'm2/b'].map((name) => process.argv[1] + '/' + name);
+        const fds = files.map((file) => fs.openSync(file, 'w'));
+        fds.forEach((fd, i) => fs.writeSync(fd, i ? 'BBBB' : 'AAAA'));
+        fds.forEach((fd) => (fs.futimesSync(fd, ${past}, ${past}), fs.closeSync(fd)));
+        const [one, other] = files.map((file) => fs.statSync(file));
+        isDone = one.ino === other.ino && one.birthtimeMs === other.birthtimeMs;
+        if (!isDone) files.forEach((file) => fs.unlinkSync(file));
+      }`);
+    const run = async () => {
+      const { events } = await scene.cli(['run', 'job', '--json'], { wrap });
+      return events.at(-1)?.files;
+    };
+    expect(await run()).toMatchObject({ copied: 2, failed: 0 });
+    inside(`
+      const fs = require('node:fs');
+      process.chdir(process.argv[1]);
+      fs.unlinkSync('m1/a');
+      fs.renameSync('m2/b', 'm2/c');`);
+    expect(await run()).toMatchObject({ copied: 1, renamed: 0, deleted: 2 });
+    expect(readFileSync(scene.there('m2/c'), 'utf8')).toBe('BBBB');
   });
 
   /** Copies three files to `a`, one after another: the last has the size and mtime of the first, which is kept in `spare`. */

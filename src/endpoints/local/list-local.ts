@@ -32,6 +32,7 @@ export function toStat(stats: Stats): Stat {
     mtime: stats.mtimeMs / 1000,
     mode: stats.mode & 0o7777,
     identity: `${stats.dev}:${stats.ino}:${stats.ctimeMs}`,
+    device: stats.dev,
     inode: stats.ino,
     born: stats.birthtimeMs,
   };

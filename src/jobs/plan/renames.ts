@@ -1,7 +1,7 @@
 /**
  * Renames (`renames: follow`): a file that the plan would copy, while the destination has its bytes under a name
- * that the plan deletes or replaces, is renamed there. Which file is which is known by inode, birth time, size and
- * full mtime; size and mtime alone may be those of another file. Pure.
+ * that the plan deletes or replaces, is renamed there. Which file is which is known by device, inode, birth time, size
+ * and full mtime; size and mtime alone may be those of another file. Pure.
  */
 import { parentOf, type Stat } from '../../core/entry.js';
 import {
@@ -16,14 +16,25 @@ import {
 } from './plan.js';
 
 /** What a file of the source is known by under any name; undefined where its side does not show all of it. */
-export function originOf({ kind, inode, born, size, mtime }: Stat): string | undefined {
+export function originOf({ kind, device, inode, born, size, mtime }: Stat): string | undefined {
   const isKnown = kind === 'file' && size !== undefined && mtime !== undefined;
   // a file system without birth times says 0; numbers of inodes beyond this are not exact
-  if (!isKnown || !born || inode === undefined || !Number.isSafeInteger(inode)) return undefined;
-  return `${inode}:${born}:${size}:${mtime}`;
+  if (!isKnown || !born || device === undefined || inode === undefined) return undefined;
+  if (!Number.isSafeInteger(inode)) return undefined;
+  return `${device}:${inode}:${born}:${size}:${mtime}`;
 }
 
-/** What an origin ends with for each file of this size and mtime. */
+/** What an origin says but for the device: on two of them different files may have it in common. */
+export function withoutDevice(origin: string): string {
+  return origin.slice(origin.indexOf(':') + 1);
+}
+
+/** What an origin ends with: `SIZE:MTIME`. */
+export function sizeAndTimeOf(origin: string): string {
+  return origin.split(':').slice(3).join(':');
+}
+
+/** The same of a file. */
 export function sizeAndTime({ size, mtime }: Pick<Stat, 'size' | 'mtime'>): string {
   return `${size}:${mtime}`;
 }

@@ -76,9 +76,9 @@ test('rows: each comes after the one that has moved on the file it replaces', ()
   expect(rows('ab', 'bc', 'ca', 'de')).toEqual(['ab ca bc', 'de']);
 });
 
-test('an origin needs all of inode, birth time, size and mtime', () => {
-  const whole = { ...file(), inode: 7, born: 1.5 };
-  expect(originOf(whole)).toBe('7:1.5:1:5');
+test('an origin needs all of device, inode, birth time, size and mtime', () => {
+  const whole = { ...file(), device: 3, inode: 7, born: 1.5 };
+  expect(originOf(whole)).toBe('3:7:1.5:1:5');
   for (const lack of [{ born: 0 }, { inode: 2 ** 53 }, { size: undefined }, { mtime: undefined }])
     expect(originOf({ ...whole, ...lack })).toBeUndefined();
   expect(originOf({ ...file(), kind: 'file' })).toBeUndefined();

@@ -72,7 +72,7 @@ export function beforePublishing(
   const markProven = context.doubts?.publishing(path, reading);
   return () => {
     context.times?.published(path, source.mtime, storedMtime);
-    if (!grew) context.origins?.copied(path, source, reading, storedMtime);
+    if (!grew) context.origins?.copied({ path, from }, source, reading, storedMtime);
     markProven?.();
   };
 }

@@ -161,8 +161,10 @@ async function giveName(complete: Complete, final: FinalEntry, context: CopyCont
   const { path, destination: old, movesOn } = final;
   if (rules.existing === 'skip' && old === undefined)
     return takeFreeName({ ...complete, path }, context);
-  const kept =
-    old === undefined || movesOn ? undefined : await context.trash?.keep(path, old, context);
+  const hasTrash = context.trash !== undefined && old !== undefined;
+  // the file that moved on keeps its bytes; another one may have come in its place
+  const isSafe = hasTrash && movesOn && (await isStill(old, path, context));
+  const kept = hasTrash && !isSafe ? await context.trash?.keep(path, old, context) : undefined;
   if (rules.existing === 'newer') {
     const now = await destination.stat(path, signal);
     if (now === undefined ? old !== undefined : !agrees(now, old)) throw changedThere(path);
@@ -177,6 +179,15 @@ async function giveName(complete: Complete, final: FinalEntry, context: CopyCont
     });
     destination.can.replaceRefused?.();
   });
+}
+
+async function isStill(
+  old: Snapshot,
+  path: string,
+  { destination, signal }: CopyContext,
+): Promise<boolean> {
+  const now = await destination.stat(path, signal);
+  return now === undefined || agrees(now, old);
 }
 
 /** Tells whether the file at the final name is the new one. Where the old one has the same size and mtime, only the bytes say so. */

@@ -1,6 +1,6 @@
 /**
- * From which file of the source each file at a job's destination was copied (`renames: follow`), by inode, birth
- * time, size and full mtime. Kept from run to run in STATE/origins/<hash of the job's name>.ndjson. What is in it is
+ * From which file of the source each file at a job's destination was copied (`renames: follow`), by device, inode,
+ * birth time, size and full mtime. Kept from run to run in STATE/origins/<hash of the job's name>.ndjson. What is in it is
  * about the destination: a line is forgotten, on the disk too, before the run touches the file there, and a new one is
  * added once the file has its name. So a killed run leaves lines that are true, or none. If it is lost, the files that
  * are renamed next are copied.
@@ -11,9 +11,11 @@ import type { Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
 import { doubtOf, type Reading } from '../../../jobs/plan/doubt.js';
+import type { Copy } from '../../../jobs/plan/plan.js';
 import { originOf } from '../../../jobs/plan/renames.js';
 import { originsFile } from '../../../state/layout.js';
 import { fingerprint } from '../fingerprint.js';
+import { LastingInodes } from './lasting-inodes.js';
 import { PathJournal } from './path-journal.js';
 
 /** Files that are remembered; if further ones are renamed, they are copied. */
@@ -38,7 +40,8 @@ export function openOrigins(
   writes: boolean,
 ): Origins | undefined {
   const file = originsFile(state, fingerprint(target === undefined ? [name] : [name, target]));
-  if (renames) return new Origins(file, fingerprint([from.label, from.path, to.label, to.path]));
+  if (renames)
+    return new Origins(file, fingerprint([from.label, from.path, to.label, to.path]), from.path);
   // this run changes the destination and would not write it down
   if (writes) rmSync(file, { force: true });
   return undefined;
@@ -47,12 +50,22 @@ export function openOrigins(
 export class Origins {
   readonly #file: string;
   readonly #sides: string;
+  readonly #inodes: LastingInodes;
   #journal: PathJournal<Origin> | undefined;
   #unwritten = 0;
 
-  constructor(file: string, sides: string) {
+  /** `source`: the folder that is copied from. */
+  constructor(file: string, sides: string, source: string) {
     this.#file = file;
     this.#sides = sides;
+    this.#inodes = new LastingInodes(source);
+  }
+
+  /** What a file of the source is known by; undefined where its side does not show all of it, or numbers files anew. */
+  originOf(file: Stat, path: string): string | undefined {
+    const origin = originOf(file);
+    const isLasting = origin !== undefined && this.#inodes.has(file.device as number, path);
+    return isLasting ? origin : undefined;
   }
 
   /** Reads what is known, once a run has found something to do: a run that finds nothing needs none of it. */
@@ -79,12 +92,17 @@ export class Origins {
   }
 
   /** Records a file that was copied whole and has its final name. */
-  copied(path: string, source: Stat, reading: Reading, storedMtime: number | undefined): void {
+  copied(
+    { path, from }: Pick<Copy, 'path' | 'from'>,
+    source: Stat,
+    reading: Reading,
+    storedMtime: number | undefined,
+  ): void {
     const { readAt } = reading;
     const doubt = doubtOf(reading, undefined);
     const isDoubtful = doubt !== undefined && !doubt.tells;
     if (isDoubtful || readAt - (source.born ?? 0) < clockTickMs) return;
-    const of = originOf(source);
+    const of = this.originOf(source, from);
     if (of !== undefined && storedMtime !== undefined)
       this.renamed(path, { of, mtime: Math.floor(storedMtime) });
   }
@@ -110,7 +128,8 @@ const lineFormat = {
   fields: (origin: Origin | undefined) => origin ?? { of: null },
   value({ of, mtime }: { readonly of?: unknown; readonly mtime?: unknown }) {
     if (of === null) return undefined;
-    if (typeof of !== 'string' || !Number.isFinite(mtime)) throw new Error('no origin');
+    const isWhole = typeof of === 'string' && of.split(':').length === 5;
+    if (!isWhole || !Number.isFinite(mtime)) throw new Error('no origin');
     return { of, mtime: Number(mtime) };
   },
 };

@@ -4,7 +4,12 @@ import { byBytes } from '../../../core/entry.js';
 import { asFerryError, endsRun } from '../../../core/errors.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Action, Copy } from '../../../jobs/plan/plan.js';
-import { goingFile, originOf, sizeAndTime } from '../../../jobs/plan/renames.js';
+import {
+  goingFile,
+  sizeAndTime,
+  sizeAndTimeOf,
+  withoutDevice,
+} from '../../../jobs/plan/renames.js';
 import { agrees } from '../copy/agrees.js';
 import type { Origins } from '../remembered/origins.js';
 
@@ -26,11 +31,11 @@ interface Search {
 
 /** By the path of a copy, where the destination has its bytes. */
 export async function findTwins(search: Search): Promise<ReadonlyMap<string, string>> {
-  const { actions, source, isSame, signal } = search;
+  const { actions, origins, source, isSame, signal } = search;
   const twins = new Map<string, string>();
   const places = placesOf(search);
   if (places.size === 0) return twins;
-  const sizes = new Set([...places.keys()].map((origin) => origin.split(':').slice(2).join(':')));
+  const sizes = new Set([...places.keys()].map(sizeAndTimeOf));
   const copies = actions.filter(
     (action): action is Copy => action.action === 'copy' && sizes.has(sizeAndTime(action.source)),
   );
@@ -38,7 +43,7 @@ export async function findTwins(search: Search): Promise<ReadonlyMap<string, str
   await each(copies, statsAtOnce, async (copy) => {
     try {
       const now = await source.stat(copy.from, signal);
-      const origin = now && originOf(now);
+      const origin = now && origins.originOf(now, copy.from);
       if (origin !== undefined && places.has(origin)) found.set(copy, origin);
     } catch (error) {
       // its copy will say what is wrong
@@ -74,9 +79,22 @@ function placesOf({ actions, origins, links, doubts }: Search): Map<string, stri
   for (const { path, seen } of going.sort((a, b) => byBytes(a.path, b.path))) {
     const origin = known.get(path);
     if (origin === undefined || doubts?.has(path)) continue;
-    const size = Number(origin.of.split(':')[2]);
+    const size = Number.parseInt(sizeAndTimeOf(origin.of), 10);
     if (!agrees(seen, { kind: 'file', size, mtime: origin.mtime })) continue;
     places.set(origin.of, [...(places.get(origin.of) ?? []), path]);
   }
+  for (const origin of ambiguousAmong(places, known)) places.delete(origin);
   return places;
+}
+
+/** Origins that differ from a recorded one in the device alone: devices may have changed their numbers since. */
+function ambiguousAmong(
+  places: ReadonlyMap<string, unknown>,
+  known: ReturnType<Origins['open']>,
+): string[] {
+  const byRest = new Map(
+    [...places.keys()].map((origin) => [withoutDevice(origin), new Set<string>()]),
+  );
+  if (byRest.size > 0) for (const { of } of known.values()) byRest.get(withoutDevice(of))?.add(of);
+  return [...places.keys()].filter((origin) => (byRest.get(withoutDevice(origin))?.size ?? 0) > 1);
 }

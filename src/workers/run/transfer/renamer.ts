@@ -6,10 +6,12 @@
 import { each } from '../../../core/at-once.js';
 import type { Stat } from '../../../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
+import { ignoreRefusal } from '../../../endpoints/set-stat-refusal.js';
 import type { Copy, Rename } from '../../../jobs/plan/plan.js';
 import { inRows } from '../../../jobs/plan/renames.js';
 import { agrees, changedThereCode } from '../copy/agrees.js';
 import type { CopyContext } from '../copy/copy-context.js';
+import { attributesFor } from '../copy/finish.js';
 import { giveFinalName, publish } from '../copy/temporary.js';
 import { markOf, temporaryPath } from '../copy/temporary-names.js';
 import type { Origins } from '../remembered/origins.js';
@@ -31,7 +33,7 @@ const renamesPerWrite = 1000;
 /** By rename, the temporary name of a file that stays, and what it is there. */
 type Seconds = ReadonlyMap<Rename, { readonly path: string; readonly stat: Stat }>;
 
-/** Carries out the renames; resolves to those that have to be copies, since the side made no second name, and to the paths of the files that were not moved. */
+/** Carries out the renames; resolves to those that have to be copies, since the side refused them, and to the paths of the files that were not moved. */
 export async function renameAll(
   renames: readonly Rename[],
   parts: RenamerParts,
@@ -52,7 +54,8 @@ export async function renameAll(
   // copies follow at these paths
   await origins.forget(renames.filter((it) => !isReady(it)).flatMap(pathsOf));
   const left = new Set(renames.map(({ at }) => at));
-  for (const rows of batchesOf(inRows(ready))) await renameRows(rows, seconds, left, parts);
+  for (const rows of batchesOf(inRows(ready)))
+    copies.push(...(await renameRows(rows, seconds, left, parts)));
   return { copies, left };
 }
 
@@ -72,14 +75,15 @@ function batchesOf(rows: readonly Rename[][]): Rename[][][] {
   return batches;
 }
 
-/** Carries out rows of renames, and takes from `left` the paths of the files that were moved. */
+/** Carries out rows of renames, and takes from `left` the paths of the files that were moved; resolves to those that the side refused. */
 async function renameRows(
   rows: readonly (readonly Rename[])[],
   seconds: Seconds,
   left: Set<string>,
   parts: RenamerParts,
-): Promise<void> {
+): Promise<Copy[]> {
   const { atOnce, writer, origins } = parts;
+  const copies: Copy[] = [];
   const known = origins.open();
   const before = new Map(rows.flat().map(({ at }) => [at, known.get(at)]));
   await origins.forget(rows.flat().flatMap(pathsOf));
@@ -88,12 +92,27 @@ async function renameRows(
       await writer.guarded(rename.path, async () => {
         const { at, path } = rename;
         // a file that is not under its new name yet is lost where it is replaced, unless the trash keeps it
-        await finishRename(rename, seconds.get(rename), !left.has(path), parts);
+        const second = seconds.get(rename);
+        const isDone = await finishRename(rename, second, !left.has(path), parts).then(
+          () => true,
+          (error) => {
+            if (second !== undefined || !isRefusal(error)) throw error;
+            return false;
+          },
+        );
+        // the old name goes with the next run's deletions
+        if (!isDone) return void copies.push(asCopy(rename));
         left.delete(at);
         const origin = before.get(at);
         if (origin !== undefined) origins.renamed(path, origin);
       });
   });
+  return copies;
+}
+
+/** Whether a side has the file as it was and does not rename it, such as to another file system below its root. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof FerryError && error.kind === 'io' && error.code !== 'ENOENT';
 }
 
 /** Gives a file a second name, beside its final one; undefined where the side makes none. */
@@ -130,9 +149,18 @@ async function finishRename(
   // the second name stays an orphan: rename(2) leaves both names where they are of one file
   if (second === undefined) await giveFinalName({ temporary: at, stored, mark }, final, context);
   else await publish({ temporary: second.path, stored, mark }, final, context);
+  await setMode(rename, context);
   context.times?.published(path, source.mtime, stored.mtime);
   tally.renamed++;
   tally.file('rename', path, { from: at });
+}
+
+/** Gives the file the mode that a copy would have. */
+async function setMode({ path, source, seen, destination: old }: Rename, context: CopyContext) {
+  const { destination, rules, signal } = context;
+  const { mode } = attributesFor(source, old, rules.modes);
+  if (mode === undefined || (seen.mode !== undefined && (seen.mode & 0o777) === mode)) return;
+  await destination.setStat(path, { mode }, signal).catch(ignoreRefusal);
 }
 
 /** The stat of the file that is to be renamed; throws if it is no longer what the plan saw. */

@@ -8,8 +8,11 @@ export type Peer =
   | 'rclone'
   | 'rclone-tuned'
   | 'rclone-large'
+  | 'rclone-renames'
   | 'lftp'
-  | 'lftp-segments';
+  | 'lftp-segments'
+  /** ferryline without `renames: follow`. */
+  | 'ferryline-resend';
 
 /** ferryline on its two transports: in every case. The aims are for the first. */
 export const ours = ['ferryline', 'ferryline-openssh'] as const;
@@ -21,8 +24,10 @@ export interface Case {
   readonly work: Work;
   /** `mirror` goes up. */
   readonly operation: 'push' | 'pull' | 'mirror';
-  /** What the destination contains before each run: `equal` leaves nothing to do, `churned` a little (churn.ts). */
-  readonly destination: 'missing' | 'equal' | 'churned';
+  /** What the destination contains before each run: `equal` leaves nothing to do, `churned` a little (churn.ts); `moved` what the same contender copied before the source's folders got other names. */
+  readonly destination: 'missing' | 'equal' | 'churned' | 'moved';
+  /** More keys of ferryline's job. */
+  readonly job?: readonly string[];
   /** Milliseconds, half of them each way; absent: plain loopback. */
   readonly roundTrip?: number;
   readonly peers: readonly Peer[];
@@ -47,6 +52,7 @@ const eightBig: Work = { name: 'eight-big', files: 8, size: [256 * MiB, 256 * Mi
 const small: Work = { name: 'small', files: 5000, folders: 50, size: [200, 20_000] };
 const many: Work = { name: 'many', files: 100_000, folders: 500, size: [0, 64] };
 const million: Work = { name: 'million', files: 1_000_000, folders: 1000, size: [0, 0] };
+const moving: Work = { ...small, name: 'moving' };
 const one: Work = { name: 'one', files: 1, size: [1024, 1024] };
 
 const sftpPeers: readonly Peer[] = ['sftp', 'rclone', 'rclone-tuned', 'lftp'];
@@ -178,6 +184,18 @@ export const cases: readonly Case[] = [
     ...noop,
     roundTrip: 50,
     aims: [{ ratio: 3, than: ['rsync'] }, { ratio: 3, than: rclones }, memory],
+  },
+  {
+    name: 'renames-50ms',
+    about:
+      'mirror of 5,000 files of 200 B to 20 KB whose 50 folders were renamed at the source, 50 ms round trip',
+    work: moving,
+    operation: 'mirror',
+    destination: 'moved',
+    job: ['renames: follow'],
+    peers: ['rsync', 'rclone-renames', 'ferryline-resend'],
+    roundTrip: 50,
+    aims: [{ ratio: 20, than: ['ferryline-resend'] }, memory],
   },
   {
     name: 'churn-50ms',

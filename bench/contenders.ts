@@ -98,6 +98,21 @@ export const contenders: readonly Contender[] = [
       ...['--sftp-chunk-size', '255k', '--sftp-concurrency', '64', '--sftp-disable-hashcheck'],
     ],
   },
+  {
+    name: 'rclone-renames',
+    title: 'rclone --transfers 32 --checkers 32 --track-renames-strategy modtime,leaf',
+    program: 'rclone',
+    command: (task) => [
+      ...rclone(task),
+      ...['--transfers', '32', '--checkers', '32', '--sftp-disable-hashcheck'],
+      ...['--track-renames', '--track-renames-strategy', 'modtime,leaf'],
+    ],
+  },
+  {
+    name: 'ferryline-resend',
+    title: 'ferryline without `renames: follow`',
+    command: ({ settings }) => [...ferryline(join(settings, 'resend.yml')), '--delete-max', '100%'],
+  },
   { name: 'lftp', title: 'lftp mirror -P 16', program: 'lftp', command: lftp('-P 16') },
   {
     name: 'lftp-segments',
@@ -138,7 +153,7 @@ export function writeSettings(one: Case, task: Task, server: Server, port: numbe
     `key_file = ${server.keyFile}`,
     `known_hosts_file = ${file('known_hosts')}`,
   );
-  const jobs = (name: string, ...more: string[]) =>
+  const jobs = (name: string, remote: readonly string[], job: readonly string[] = one.job ?? []) =>
     write(
       name,
       'remotes:',
@@ -149,13 +164,15 @@ export function writeSettings(one: Case, task: Task, server: Server, port: numbe
       `    auth: { key: ${server.keyFile} }`,
       `    knownHosts: ${file('known_hosts')}`,
       `    root: ${root}`,
-      ...more,
+      ...remote.map((key) => `    ${key}`),
       'jobs:',
       '  bench:',
       `    operation: ${one.operation}`,
       `    from: ${up ? from : `server:${from}`}`,
       `    to: ${up ? `server:${to}` : to}`,
+      ...job.map((key) => `    ${key}`),
     );
-  jobs('jobs.yml');
-  jobs('openssh.yml', '    transport: openssh');
+  jobs('jobs.yml', []);
+  jobs('openssh.yml', ['transport: openssh']);
+  jobs('resend.yml', [], []);
 }

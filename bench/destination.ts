@@ -1,6 +1,6 @@
 /** What the destination contains before each run of a case, and whether it is right afterwards. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Case } from './cases.js';
 import { churn } from './churn.js';
@@ -9,6 +9,8 @@ import { difference, marksOf, touched } from './compare.js';
 export interface Destination {
   /** Makes it what the case wants, whatever an earlier run left. */
   putBack(): void;
+  /** Renames the source's folders, once a run has copied them. */
+  move?(): void;
   /** What is wrong with it after a run, or undefined. */
   wrong(): string | undefined;
   /** A run was stopped: what it left is nothing to go on from. */
@@ -24,6 +26,22 @@ export function destinationOf(kind: Case['destination'], from: string, to: strin
   };
   const equals = () => difference(from, to);
   if (kind === 'missing') return { putBack: remove, wrong: equals, spoilt: remove };
+  if (kind === 'moved') {
+    const rename = (before: string, after: string) => {
+      for (const name of readdirSync(from))
+        if (name.startsWith(before))
+          renameSync(join(from, name), join(from, name.replace(before, after)));
+    };
+    return {
+      putBack() {
+        rename('moved-', '');
+        remove();
+      },
+      move: () => rename('folder-', 'moved-folder-'),
+      wrong: equals,
+      spoilt: remove,
+    };
+  }
 
   whole();
   if (kind === 'churned') {

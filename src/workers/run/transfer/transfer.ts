@@ -330,7 +330,7 @@ class Transfer {
     const folders = rest.filter(({ seen }) => seen.kind === 'folder');
     const emptied = new Set(folders.map(({ path }) => path));
     await this.#leftovers.clear(({ path }) => isUnder(path, emptied));
-    for (const [n, action] of folders.entries()) await this.#delete(action, n < foldersLookedAt);
+    await this.#deleteFolders(folders);
     const steps = {
       context: this.#context,
       writer: this.#writer,
@@ -339,6 +339,23 @@ class Transfer {
     };
     for (const path of replaced)
       await this.#writer.guarded(path, () => replaceEntry(path, plan, steps));
+  }
+
+  /** Folders of one depth at once, the deepest first: a folder is empty once those below it are gone. */
+  async #deleteFolders(folders: readonly Delete[]): Promise<void> {
+    const byDepth = new Map<number, Delete[]>();
+    for (const action of folders) {
+      const depth = action.path.split('/').length;
+      byDepth.set(depth, [...(byDepth.get(depth) ?? []), action]);
+    }
+    let toLookAt = foldersLookedAt;
+    for (const depth of [...byDepth.keys()].sort((a, b) => b - a)) {
+      const level = byDepth.get(depth) as Delete[];
+      const sample = level.splice(0, toLookAt);
+      toLookAt -= sample.length;
+      await each(sample, smallRequestsAtOnce, (action) => this.#delete(action, true));
+      await each(level, smallRequestsAtOnce, (action) => this.#delete(action));
+    }
   }
 
   /** Reports that nothing is deleted, and the replacements as failed. */

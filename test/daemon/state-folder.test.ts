@@ -20,7 +20,10 @@ test('every file in it is an entry of the layout, and there is one of each but w
   // A server with quirks to remember.
   hostile.behave = refusesAttributes;
   const state = join(scene.cwd, '.state');
-  await scene.jobs({ schedule: '* * * * * *', watch: { rescan: '1h' }, settle: '50ms' });
+  await scene.jobs({
+    ...{ schedule: '* * * * * *', watch: { rescan: '1h' }, settle: '50ms' },
+    renames: 'follow',
+  });
   scene.writeHere({ a: 'one', 'deep/b': 'two' });
   // another writer's
   scene.writeThere({ '.a.0123456789abcdef01234567.tp9cnm-abcdefgh.ferrypart': 'o' });

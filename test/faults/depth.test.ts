@@ -203,14 +203,17 @@ test('a server that many open files slow down gets fewer, and in the next run fr
   const { code, stderr } = await scene.run('-v');
   expect(code, stderr).toBe(0);
   expect(first.seen.most).toBeGreaterThan(200);
-  const [, limit] = /^archive: this server is fastest with (\d+) requests/m.exec(stderr) ?? [];
-  expect(Number(limit)).toBeLessThan(65);
+  // on a busy machine it may find another one later, which it remembers
+  const limits = [...stderr.matchAll(/^archive: this server is fastest with (\d+) requests/gm)].map(
+    ([, limit]) => Number(limit),
+  );
+  expect(limits[0]).toBeLessThan(65);
 
   scene.writeHere(files(200));
   const second = slowedDown();
   hostile.behave = second.behave;
   const { report } = await scene.run();
   expect(report.files).toMatchObject({ copied: 200, unchanged: 4000, failed: 0 });
-  expect(second.mostAtFirst()).toBeLessThan(2 * Number(limit));
+  expect(second.mostAtFirst()).toBeLessThan(2 * (limits.at(-1) ?? 0));
   expect(sameTree(scene.here(), scene.there())).toBe(true);
 }, 120_000);

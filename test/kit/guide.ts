@@ -79,7 +79,7 @@ function commandsOf(block: string): Step[] {
 type Command = Extract<Step, { command: string }>;
 
 /** The reader's machine: a home with a key, an ssh_config that leads to the server, and files to send. */
-async function openDesk(sshd: Sshd, queue: string) {
+export async function openDesk(sshd: Sshd, queue: string) {
   const home = await temporaryFolder();
   const at = (path: string) => join(home, path);
   const write = (path: string, text: string) => {

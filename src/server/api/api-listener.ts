@@ -48,12 +48,12 @@ export class ApiListener {
       await this.#listen(listen);
     } catch (thrown) {
       if (isChosen) throw thrown;
-      this.#parts.log.warn(withoutApi((thrown as Error).message));
+      this.#parts.log.info(withoutApi((thrown as Error).message));
     }
   }
 
   /** jobs.yml was reloaded: moves to another address; where that can't be had, it stays. Never rejects. */
-  async use({ listen }: ApiRules): Promise<void> {
+  async use({ listen, isChosen }: ApiRules): Promise<void> {
     const before = this.#open;
     if (listen === undefined) {
       this.#open = undefined;
@@ -65,6 +65,8 @@ export class ApiListener {
       await this.#listen(listen);
       await before?.close();
     } catch (thrown) {
+      // the default one is tried again, and nothing new to say of it
+      if (before === undefined && !isChosen) return;
       const stays = this.address();
       const rest = stays === undefined ? '' : `; it goes on at ${stays}`;
       this.#parts.log.warn(`${(thrown as Error).message}${rest}`);

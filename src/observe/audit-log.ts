@@ -1,4 +1,4 @@
-/** STATE/audit.log: a line of JSON for each action that somebody asked of the daemon, and for refused tokens. */
+/** STATE/audit.log: a line of JSON for each action that somebody asked of the daemon. */
 import { jsonLine } from '../core/text.js';
 import { auditLogFile } from '../state/layout.js';
 import { LineFile } from './line-file.js';

@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { FerryError } from '../../core/errors.js';
 import type { ServedControls } from '../control/controls.js';
@@ -48,7 +47,7 @@ export function createApi(parts: ApiParts, letIn: MiddlewareHandler<ApiEnv>): Ap
     context.header('x-content-type-options', 'nosniff');
   });
   app.use(letIn);
-  app.use(bodyLimit({ maxSize: largestBody, onError: tooLarge }));
+  app.use(limitBody);
   app.use('/api/v1/*', onlyJson);
   app.onError((thrown, context) => answerError(parts, thrown, context));
   app.notFound((context) => {
@@ -106,13 +105,19 @@ function ofHttp(thrown: HTTPException): Error {
   return new FerryError('config', 'the body of this request is not valid JSON');
 }
 
-function tooLarge(): never {
-  throw new Refusal('too-large', `the body of a request has at most ${largestBody} bytes`);
-}
+/** The HTTP parser reads no more of a body than its length, so that is what counts. */
+const limitBody: MiddlewareHandler<ApiEnv> = async ({ req }, next) => {
+  if (req.header('transfer-encoding') !== undefined)
+    throw new Refusal('length', 'a body names its length before it comes', {
+      hint: 'send it whole, with Content-Length',
+    });
+  if (Number(req.header('content-length') ?? 0) > largestBody)
+    throw new Refusal('too-large', `the body of a request has at most ${largestBody} bytes`);
+  await next();
+};
 
 const onlyJson: MiddlewareHandler<ApiEnv> = async ({ req }, next) => {
-  const hasBody =
-    req.header('transfer-encoding') !== undefined || Number(req.header('content-length') ?? 0) > 0;
+  const hasBody = Number(req.header('content-length') ?? 0) > 0;
   const isJson = /^application\/json *(?:;|$)/i.test(req.header('content-type') ?? '');
   if (hasBody && !isJson)
     throw new Refusal('media-type', 'the body of a request is JSON', {

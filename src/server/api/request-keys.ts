@@ -58,11 +58,11 @@ export class RequestKeys {
     const { state, newRunId, exists } = this.#parts;
     const known = await this.#read();
     const now = Date.now();
-    const before = known.get(id);
-    if (before !== undefined && now - before.at < keptMs) {
-      const { run, isSafe } = before;
-      if (isSafe || (await exists(run))) return { run, joined: true };
-    }
+    const found = known.get(id);
+    const before = found !== undefined && now - found.at < keptMs ? found : undefined;
+    if (before?.isSafe || (before && (await exists(before.run))))
+      return { run: before.run, joined: true };
+    // the queue may still have the run of a key that was forgotten
     const run = before?.run ?? newRunId();
     for (const [other, { at }] of known)
       if (now - at >= keptMs || known.size >= mostKeys) known.delete(other);
@@ -80,7 +80,10 @@ export class RequestKeys {
   async #read(): Promise<Map<string, KeyedRun>> {
     const { state, onWarning } = this.#parts;
     this.#known ??= readKeptFile(requestKeysFile(state), isKeyedRun, onWarning);
-    return this.#known;
+    return this.#known.catch((error) => {
+      this.#known = undefined;
+      throw error;
+    });
   }
 }
 

@@ -192,7 +192,7 @@ describe('requests', () => {
     expect(answer.headers.get('allow')).toBe('GET');
   });
 
-  test('with a body of over 64 KiB: 413, announced or not; with one that is no JSON: 415', async () => {
+  test('with a body of over 64 KiB: 413, without its length: 411; with one that is no JSON: 415', async () => {
     const post = (...lines: string[]) =>
       raw('POST /api/v1/session', `Host: ${host}`, bearer(operateToken), ...lines);
     const json = 'Content-Type: application/json';
@@ -202,8 +202,12 @@ describe('requests', () => {
       status: 413,
       body: { kind: 'too-large' },
     });
+    // none at all is no body
+    const bare = await raw('POST /api/v1/jobs/none/pause', `Host: ${host}`, bearer(operateToken));
+    expect(bare.status).not.toBe(500);
     expect(await post(json, 'Transfer-Encoding: chunked', '', chunk)).toMatchObject({
-      status: 413,
+      status: 411,
+      body: { kind: 'length' },
     });
     expect(await post('Content-Type: text/plain', 'Content-Length: 2', '', '{}')).toMatchObject({
       status: 415,
@@ -258,7 +262,9 @@ describe('the address', () => {
       hint: expect.stringContaining('api.listen'),
     });
     const { log, listener } = await serve({ listen, isChosen: false });
-    expect(log).toEqual([expect.stringMatching(/^warning: .*answers on its socket only/)]);
+    expect(log).toEqual([
+      expect.stringMatching(/^the API can't listen .*answers on its socket only/),
+    ]);
     expect(listener.address()).toBeUndefined();
   });
 

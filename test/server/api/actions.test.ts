@@ -1,7 +1,7 @@
 /** What callers do over the API: who may, what is recorded of it, and keys that make one run. */
 import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { FerryError } from '../../../src/core/errors.js';
 import { type AuditLog, openAuditLog } from '../../../src/observe/audit-log.js';
 import { RequestKeys } from '../../../src/server/api/request-keys.js';
@@ -170,6 +170,19 @@ test('one key makes one run: at once, after a restart, and after a crash before 
   });
   await expect(crashed).rejects.toThrow('killed');
   expect(await keys().once(scope, 'crashed', never)).toMatchObject({ joined: true });
+});
+
+test('a key is forgotten after a day, and makes a run of its own then', async () => {
+  const ask = () => keys().once(['ops', 'run'], 'k', async (run) => void queued.push(run));
+  const first = await ask();
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 25 * 3600_000 });
+  try {
+    expect(await ask()).toMatchObject({ joined: false });
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(queued[0]).toBe(first.run);
+  expect(new Set(queued).size).toBe(2);
 });
 
 test('a key that can’t be kept makes no run', async () => {

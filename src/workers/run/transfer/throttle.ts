@@ -13,6 +13,8 @@ export class Throttle {
   #asked = 0;
   /** Bytes that the rate has allowed so far. */
   #allowed = 0;
+  /** Who waits, and after how many bytes each is to flow. */
+  readonly #waiting = new Set<{ start: number }>();
   /** When `#allowed` was brought up to date. */
   #at = Number.NEGATIVE_INFINITY;
 
@@ -25,17 +27,22 @@ export class Throttle {
   async pass(bytes: number, signal: AbortSignal, onWait: () => void = () => {}): Promise<void> {
     let rate = this.#advance();
     if (rate === undefined) return;
-    const start = this.#asked;
+    const own = { start: this.#asked };
     this.#asked += bytes;
-    for (; rate !== undefined && start > this.#allowed; rate = this.#advance()) {
-      const waitMs = ((start - this.#allowed) / rate) * 1000;
-      try {
+    this.#waiting.add(own);
+    try {
+      for (; rate !== undefined && own.start > this.#allowed; rate = this.#advance()) {
+        const waitMs = ((own.start - this.#allowed) / rate) * 1000;
         await delay(Math.min(waitMs, lookAgainMs), undefined, { signal });
-      } catch (error) {
-        this.#asked -= bytes; // these bytes never flowed
-        throw error;
+        onWait();
       }
-      onWait();
+    } catch (error) {
+      // these bytes never flowed: whoever waits behind them moves up
+      this.#asked -= bytes;
+      for (const other of this.#waiting) if (other.start > own.start) other.start -= bytes;
+      throw error;
+    } finally {
+      this.#waiting.delete(own);
     }
   }
 

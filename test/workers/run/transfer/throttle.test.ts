@@ -50,6 +50,27 @@ describe('Throttle', () => {
     expect(await passes(throttle, [100, 500, 500, 500])).toEqual([0, 0, 500, 1000]);
   });
 
+  test('who waits behind bytes that were given up moves up', async () => {
+    const throttle = new Throttle(() => 1000);
+    await vi.advanceTimersByTimeAsync(10_000);
+    const given = new AbortController();
+    const { signal } = new AbortController();
+    const gone = Array.from({ length: 8 }, () =>
+      throttle.pass(1000, given.signal).catch(() => 'gone'),
+    );
+    const begin = performance.now();
+    const at: number[] = [];
+    const rest = Array.from({ length: 3 }, () =>
+      throttle.pass(1000, signal).then(() => at.push(performance.now() - begin)),
+    );
+    await vi.advanceTimersByTimeAsync(500);
+    given.abort();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(at).toHaveLength(3);
+    expect(at[2]).toBeLessThan(4000);
+    await Promise.all([...gone, ...rest]);
+  });
+
   test('concurrent flows share the rate', async () => {
     const throttle = new Throttle(() => 1000);
     await vi.advanceTimersByTimeAsync(10_000);

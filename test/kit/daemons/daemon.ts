@@ -27,7 +27,11 @@ export async function startDaemon(scene: Scene, options: DaemonOptions = {}): Pr
     ...(options.program !== undefined && { program: options.program }),
   });
   running.add(live);
-  onTestFailed(() => console.error(`the daemon ${live.pid} of ${scene.cwd}:`, lastOf(live)));
+  onTestFailed(() => {
+    console.error(`the daemon ${live.pid} of ${scene.cwd}:`, lastOf(live));
+    // a test that ran out of time did not come to its stop()
+    live.child.kill('SIGKILL');
+  });
   void live.ended.finally(() => running.delete(live));
   const end = async (signal: NodeJS.Signals) => {
     live.child.kill(signal);

@@ -15,7 +15,7 @@ import { type Ended, World } from './world.js';
 const { seed, milliseconds } = asked(4000);
 const names = ['a', 'b', 'c', 'd/a', 'd/b', 'e/f/a', 'log', 'log.1', 'log.2', 'log.3'];
 const times = [1_600_000_000, 1_600_000_000.25, 1_600_000_100];
-/** Milliseconds from which on a new file's birth time tells it from others: two of the system's ticks. */
+/** Milliseconds after which a new file has another birth time than the one before: two of the system's ticks. */
 const tickMs = 25;
 
 type Chance = () => number;

@@ -123,7 +123,7 @@ describe('the Host', () => {
     async (name) => expect((await session(name)).status).toBe(400),
   );
 
-  test('may be that of api.url; any other is told it', async () => {
+  test('may be that of api.url; any other is refused, and api.url named', async () => {
     const api = await serve({ url: 'https://ops.example/ferryline' });
     const ask = (name: string) =>
       sendRaw(

@@ -174,7 +174,7 @@ export async function moveChunks(move: ChunkMove): Promise<string | undefined> {
     await flight.enter(move.atOnce, size - position);
     await budget.take(length);
     // before the read, so that the limit holds for downloads too; each file waits with one chunk at
-    // a time, so that the files get equal shares
+    // a time, so that none takes the limit for itself
     if (failure === undefined) await move.pass?.(length).catch(fail);
     if (failure !== undefined) {
       giveBack(length); // another chunk failed while this one waited

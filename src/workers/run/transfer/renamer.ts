@@ -178,7 +178,7 @@ function changedBefore(path: string): FerryError {
   );
 }
 
-/** The copy that the rename stands for. */
+/** The copy that is made where a rename is refused. */
 function asCopy({ path, from, source, destination }: Rename): Copy {
   return { action: 'copy', path, from, source, destination, reason: 'renamed' };
 }

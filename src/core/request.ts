@@ -2,6 +2,7 @@
 import type { Emit, Operation, Outcome, Report, Trigger } from './events.js';
 import type { PauseView } from './pause.js';
 import type { Payload } from './payload.js';
+import type { RunProgress } from './run-progress.js';
 
 export interface RunRequest extends Payload {
   /** The run's id, made when it was requested. */
@@ -74,6 +75,8 @@ export interface RunView {
    */
   readonly waitsFor?: string;
   readonly opensAt?: string;
+  /** Of one that is being carried out: how far it is, as far as is known. */
+  readonly progress?: RunProgress;
 }
 
 /** A slot without a run of its own, as `runs` lists it; or several that were missed together. */

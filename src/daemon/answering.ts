@@ -26,6 +26,7 @@ import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
 import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
+import type { RunsProgress } from './progress.js';
 import type { Role } from './roles.js';
 import type { Starting } from './starting.js';
 
@@ -39,6 +40,7 @@ export interface AnsweringParts {
   readonly jobPauses: JobPauses;
   readonly history: History;
   readonly reports: IndexedReports;
+  readonly progress: RunsProgress;
   readonly worker: RunWorker;
   readonly starting: Starting;
   readonly newRunId: () => string;
@@ -82,6 +84,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     onPauses: () => jobPauses.look(),
     latestSlot: starting.latestSlot,
     reports: keptReports(parts),
+    progressOf: (run) => parts.progress.of(run),
     log: logsOf(parts),
     async ownWarnings() {
       const noRoom = await warningOfNoRoom(state);
@@ -158,6 +161,8 @@ function apiParts(controls: DaemonControls, audit: AuditLog, parts: AnsweringPar
       table: () => reports.table(),
       report: (run) => reports.read(run),
       skipped: (job, limit) => queue.slots.skipped(job, limit),
+      progress: (run) => parts.progress.of(run),
+      onProgress: (watcher) => parts.progress.watch(watcher),
     },
     actions: new Actions({
       controls,

@@ -20,6 +20,7 @@ import { openTransferLog } from '../observe/transfer-log.js';
 import type { Acknowledged } from '../queue/acknowledged.js';
 import { openLostRuns } from '../queue/lost-runs.js';
 import { type OpenQueue, openQueue } from '../queue/open.js';
+import { openProgressStream } from '../queue/progress-stream.js';
 import { storeKind } from '../queue/store/store.js';
 import { createHistory } from '../state/history.js';
 import { indexedReports } from '../state/indexed-reports.js';
@@ -31,6 +32,7 @@ import { Emptied } from './emptied.js';
 import { type Closable, closeAll } from './ending.js';
 import { JobPauses } from './job-pauses.js';
 import { JobsInUse, type ReadConfig } from './jobs-in-use.js';
+import { RunsProgress } from './progress.js';
 import type { Role } from './roles.js';
 import { Routing } from './routing.js';
 import { openStarting, type Starting } from './starting.js';
@@ -103,7 +105,7 @@ async function assemble(
 
   const records = openRecords(options, inUse);
   opened.push(records);
-  const { history, reports, listen } = records;
+  const { history, reports } = records;
   const newId = () => newRunId(Date.now());
   const jobPauses = new JobPauses({ pauses: queue.pauses, jobs: () => inUse.config.jobs });
   const endOf = async (run: string) => {
@@ -123,6 +125,16 @@ async function assemble(
     cancel: (run) => answering.cancel(run),
     log,
   });
+  const stream = openProgressStream(queue.store, roles.includes('api'), onError);
+  const { signals } = queue;
+  const progress = new RunsProgress({ stream, signals, redact: (text) => inUse.redact(text) });
+  const endProgress = {
+    close() {
+      progress.close();
+      return stream.close();
+    },
+  };
+  opened.push(endProgress);
   const shared = {
     ...options,
     queue,
@@ -130,7 +142,8 @@ async function assemble(
     jobPauses,
     history,
     reports,
-    listen,
+    progress,
+    listen: progress.listening(records.listen),
     routing,
     onEnded: (run: string, report: Report | undefined) => answering.endedHere(run, report),
     quietMs: () => emptied.quietMs(),
@@ -175,7 +188,7 @@ async function assemble(
     inUse.close();
     jobPauses.close();
     await Promise.all([working.drain(broken.signal.aborted), closeAll([emptied, starting])]);
-    await closeAll([answering, working, queue, records]);
+    await closeAll([answering, working, endProgress, queue, records]);
     await lock.release();
     log.info('stopped');
   };

@@ -32,6 +32,8 @@ interface SignalMap {
   readonly released: { readonly permit: string };
   /** A job was paused or resumed: read the pauses again. */
   readonly pauses: { readonly job: string };
+  /** Somebody watches how far runs are: their workers say so more often for a while. */
+  readonly look: Readonly<Record<string, never>>;
 }
 
 export interface Signals {

@@ -10,6 +10,7 @@ import type { Permit } from '../core/permit.js';
 import { present } from '../core/present.js';
 import type { JobSlots, JobView, RunRequest, RunView, WatchView } from '../core/request.js';
 import { type KnownRun, runsMeant } from '../core/run-id.js';
+import type { RunProgress } from '../core/run-progress.js';
 import { isOpen, nextEdge } from '../core/window.js';
 import { takeJobPermit } from '../queue/job-permit.js';
 import type { OpenQueue } from '../queue/open.js';
@@ -59,6 +60,8 @@ export interface DaemonControlsParts {
     /** Records a run that was cancelled before it began; resolves to its report. */
     cancelled(view: RunView): Promise<Report>;
   };
+  /** How far a run is that is being carried out. */
+  readonly progressOf: (run: string) => RunProgress | undefined;
   readonly log: Controls['log'];
   /** What is wrong with this process's own machine, for `status`. */
   readonly ownWarnings: () => Promise<readonly string[]>;
@@ -128,8 +131,12 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     return job;
   };
 
-  const unfinished = async () =>
-    (await runs.list(0)).map((view) => withWindow(view, parts.jobs().get(view.job)));
+  const asItIs = (view: RunView): RunView =>
+    view.state === 'active'
+      ? { ...view, ...present({ progress: parts.progressOf(view.run) }) }
+      : withWindow(view, parts.jobs().get(view.job));
+
+  const unfinished = async () => (await runs.list(0)).map(asItIs);
 
   return {
     ended: (run, report) => ends.ended(run, report),
@@ -172,8 +179,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
 
     async view(run) {
       const view = queue.trouble() === undefined ? await runs.find(run) : undefined;
-      if (view !== undefined && view.state !== 'ended')
-        return withWindow(view, parts.jobs().get(view.job));
+      if (view !== undefined && view.state !== 'ended') return asItIs(view);
       const report = await reports.read(run);
       if (report !== undefined) return viewOf(report);
       if (view === undefined) throw noSuchRun(run);

@@ -1,6 +1,7 @@
 /** Shows progress while it goes on: as a block that is redrawn in place, or as a line now and then. */
 import type { Progress } from '../../core/events.js';
-import { Meter, progressBlock, progressLine } from './meter.js';
+import { Meter } from '../../core/meter.js';
+import { progressBlock, progressLine } from './meter.js';
 import type { Output } from './output.js';
 
 /** Time between two lines of progress when no block can be drawn. */

@@ -128,11 +128,22 @@ function whyOf({ why, from, to, count: slots }: SkippedSlot, now: Date): string 
   return `${grouped(slots)} slots ${span} were missed: ${terminalSafe(why)}`;
 }
 
+/** How far a run is that is being carried out; nothing of another. */
+function progressCells({ progress }: RunView): string[] {
+  if (progress === undefined) return [];
+  const { files, bytes, secondsLeft } = progress;
+  const notes: string[] = [];
+  const { done, total } = bytes.total > 0 ? bytes : files;
+  if (total > 0) notes.push(`${Math.floor((100 * Math.min(done, total)) / total)} %`);
+  if (secondsLeft !== undefined) notes.push(`${formatDuration(secondsLeft * 1000)} left`);
+  return [grouped(files.done), formatBytes(bytes.done), '', notes.join(', ')];
+}
+
 function runCells(view: RunView): string[] {
   const { run, job, trigger, slot, state, outcome, report, waitsFor } = view;
   const waits = waitsFor === undefined ? states[state] : `waiting (${waitText(waitsFor)})`;
   const front = [run, job, trigger, outcome ?? waits];
-  if (report === undefined) return front;
+  if (report === undefined) return [...front, ...progressCells(view)];
   const { from, to } = report;
   const { files, bytes, seconds, startedAt, error } = report;
   const notes: string[] = [];

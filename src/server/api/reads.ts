@@ -3,6 +3,7 @@ import type { Report } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import type { Remote } from '../../core/remote.js';
 import type { RunView, SkippedSlot } from '../../core/request.js';
+import type { RunProgress } from '../../core/run-progress.js';
 import type { RunTable } from '../../state/run-table.js';
 
 export interface Reads {
@@ -20,4 +21,8 @@ export interface Reads {
   report(run: string): Promise<Report | undefined>;
   /** The newest slots that made no run of their own. Errors: `network`. */
   skipped(job: string | undefined, limit: number): Promise<readonly SkippedSlot[]>;
+  /** How far a run is that is being carried out, wherever that is; undefined while nothing is known of it. */
+  progress(run: string): RunProgress | undefined;
+  /** Calls `watcher` with the newest states of runs, about once a second, until the function that it returns is called. */
+  onProgress(watcher: (states: readonly RunProgress[]) => void): () => void;
 }

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { Report } from '../../core/events.js';
 import { present } from '../../core/present.js';
 import type { RunView } from '../../core/request.js';
+import type { RunProgress } from '../../core/run-progress.js';
 
 export const outcomes = ['succeeded', 'incomplete', 'failed', 'refused', 'cancelled'] as const;
 export const triggers = ['schedule', 'watch', 'manual', 'catch-up', 'rescan'] as const;
@@ -24,6 +25,22 @@ const failureEnd = z.object({
   hint: z.string().optional(),
   path: z.string().optional(),
 });
+
+const doneOf = z.object({ done: z.number(), total: z.number() });
+
+const progress = z
+  .object({
+    phase: z.enum(['scan', 'transfer', 'delete', 'check']),
+    scanned: z.int().openapi({ description: 'Entries compared so far' }),
+    files: doneOf,
+    bytes: doneOf,
+    rate: z.number().optional().openapi({ description: 'Bytes a second, over the last seconds' }),
+    secondsLeft: z.int().optional(),
+    path: z.string().optional().openapi({
+      description: 'The path that was done last; of a long one its end, after `…`',
+    }),
+  })
+  .openapi('Progress', { description: 'How far it is, as its worker said in the last seconds' });
 
 const time = (description: string) =>
   z
@@ -53,6 +70,7 @@ const run = {
     description: '`window`, `job-NAME`, `remote-NAME` or `lock`: what keeps it from beginning',
   }),
   opensAt: time('When the window opens that it waits for'),
+  progress: progress.optional(),
   by: z.string().optional().openapi({
     description: 'Who asked for it: `cli`, or the name of a token',
   }),
@@ -101,10 +119,17 @@ export type RunItem = z.infer<typeof runItem>;
 
 export function itemOf(view: RunView): RunItem {
   const { run, job, trigger, slot, state, outcome, waitsFor, opensAt, report } = view;
-  const common = { run, job, trigger, state, ...present({ slot, waitsFor, opensAt }) };
+  const progress = view.progress && progressOf(view.progress);
+  const common = { run, job, trigger, state, ...present({ slot, waitsFor, opensAt, progress }) };
   return report === undefined
     ? { ...common, ...present({ outcome }) }
     : { ...common, ...endOf(report) };
+}
+
+/** Known fields alone: a worker of a later version may say more. */
+function progressOf(state: RunProgress): z.infer<typeof progress> {
+  const { phase, scanned, files, bytes, rate, secondsLeft, path } = state;
+  return { phase, scanned, files, bytes, ...present({ rate, secondsLeft, path }) };
 }
 
 /** A run of which a report is kept. */

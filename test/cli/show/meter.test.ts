@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Meter, progressBlock, progressLine } from '../../../src/cli/show/meter.js';
+import { progressBlock, progressLine } from '../../../src/cli/show/meter.js';
 import type { Progress } from '../../../src/core/events.js';
+import { Meter } from '../../../src/core/meter.js';
 
 const MiB = 1024 * 1024;
 

@@ -1,11 +1,15 @@
 /** The API over TCP in the test's own process, and requests as bytes. */
 import { once } from 'node:events';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { ApiRules, ApiToken } from '../../../src/core/api-rules.js';
 import { ApiListener } from '../../../src/server/api/api-listener.js';
 import type { ApiParts } from '../../../src/server/api/app.js';
 import { wrongIn } from '../api-document.js';
+import type { Scene } from '../scene.js';
+import { type Daemon, eventually } from './daemon.js';
 
 export const viewToken = 'view-token-0123456789abcdef';
 export const operateToken = 'operate-token-0123456789abcdef';
@@ -90,4 +94,25 @@ export async function askApi(
       `${path} answers ${status} otherwise than docs/openapi.json: ${wrong.join('; ')}`,
     );
   return answer;
+}
+
+/** Adds two tokens and a free port to jobs.yml; one is in a file of its own. */
+export function addApi(scene: Scene): void {
+  writeFileSync(join(scene.cwd, 'wall.token'), `${viewToken}\n`, { mode: 0o600 });
+  appendFileSync(
+    join(scene.cwd, 'jobs.yml'),
+    `
+api:
+  listen: 127.0.0.1:0
+  tokens:
+    wall: { role: view, token: "\${file:wall.token}" }
+    ops: { role: operate, token: ${operateToken} }
+`,
+  );
+}
+
+/** Where a daemon's API answers: `127.0.0.1:40123`. */
+export async function hostOf(daemon: Daemon): Promise<string> {
+  const { stderr } = daemon;
+  return eventually(() => /the API answers on http:\/\/([\d.:]+)/.exec(stderr())?.[1]);
 }

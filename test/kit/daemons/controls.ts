@@ -79,6 +79,8 @@ export function apiPartsOf(
       table: async () => table,
       report: async () => undefined,
       skipped: async () => [],
+      progress: () => undefined,
+      onProgress: () => () => {},
       ...reads,
     },
     actions: new Actions({

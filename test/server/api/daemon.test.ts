@@ -1,27 +1,11 @@
 /** The API of a whole daemon, over TCP. */
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { test } from '../../kit/base.js';
-import { askApi, operateToken, viewToken } from '../../kit/daemons/api.js';
-import { type Daemon, eventually, startDaemon } from '../../kit/daemons/daemon.js';
+import { addApi, askApi, hostOf, operateToken, viewToken } from '../../kit/daemons/api.js';
+import { eventually, startDaemon } from '../../kit/daemons/daemon.js';
 import { startDaemonNamed } from '../../kit/daemons/named-daemon.js';
-import type { Scene } from '../../kit/scene.js';
-
-/** Adds two tokens and a free port to jobs.yml; one is in a file of its own. */
-function addApi(scene: Scene): void {
-  writeFileSync(join(scene.cwd, 'wall.token'), `${viewToken}\n`, { mode: 0o600 });
-  appendFileSync(
-    join(scene.cwd, 'jobs.yml'),
-    `
-api:
-  listen: 127.0.0.1:0
-  tokens:
-    wall: { role: view, token: "\${file:wall.token}" }
-    ops: { role: operate, token: ${operateToken} }
-`,
-  );
-}
 
 const act = (host: string, path: string, key?: string) =>
   askApi(host, `/api/v1/${path}`, {
@@ -29,11 +13,6 @@ const act = (host: string, path: string, key?: string) =>
     token: operateToken,
     headers: key === undefined ? {} : { 'idempotency-key': key },
   });
-
-async function hostOf(daemon: Daemon): Promise<string> {
-  const { stderr } = daemon;
-  return eventually(() => /the API answers on http:\/\/([\d.:]+)/.exec(stderr())?.[1]);
-}
 
 test('a daemon lets in the tokens of jobs.yml, as it is, records what they do, and prints none', async ({
   scene,

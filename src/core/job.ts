@@ -3,6 +3,7 @@ import type { ApiRules } from './api-rules.js';
 import type { Bandwidth } from './bandwidth.js';
 import type { Operation } from './events.js';
 import type { Hours } from './hours.js';
+import type { Channel, Heartbeat, IncidentRules } from './notify.js';
 import type { Remote } from './remote.js';
 
 /** The form of the name of a job, remote or worker. */
@@ -105,6 +106,8 @@ export interface Job {
   readonly history: { readonly count: number } | { readonly ms: number };
   /** What starts runs and where; only the daemon uses it. */
   readonly starts: Starts;
+  /** Which incidents it opens, and who is told. */
+  readonly incidents: IncidentRules;
   /** Several targets: each is run by itself, under the job's other keys. `from`, `to` and `after` are then those of the first. Absent: there is one. */
   readonly parts?: readonly JobPart[];
   /** Whether several parts write to one folder, so that they run one after another. */
@@ -167,6 +170,9 @@ export interface Config {
   /** The installation's name, which the names of its queues begin with. */
   readonly name: string;
   readonly api: ApiRules;
+  /** Who is told of incidents, by name. */
+  readonly notify: ReadonlyMap<string, Channel>;
+  readonly heartbeat: Heartbeat | undefined;
   readonly remotes: ReadonlyMap<string, Remote>;
   /** Names of remotes by the name of their group. */
   readonly groups: ReadonlyMap<string, readonly string[]>;

@@ -5,11 +5,13 @@ import {
   duration,
   hours,
   inner,
+  kinds,
   line,
   location,
   longestAge,
   longestWait,
   mode,
+  name,
   oneOf,
   oneOrMore,
   patterns,
@@ -21,6 +23,9 @@ import {
   workerName,
 } from './fields.js';
 import { planned } from './planned.js';
+
+const slowMessage = 'must be a number such as 3x, or a time with its unit, such as 2h';
+const slowPattern = /^\d{1,4}(?:\.\d{1,3})?x$/;
 
 const compare = ['auto', 'mtime', 'size', 'checksum'] as const;
 const laterCompare = ['manifest'];
@@ -358,9 +363,31 @@ const jobShape = {
   expect: planned('which files must arrive by when.'),
   hooks: planned('commands that run before and after a run.'),
   temp: planned('how files are named while they are written.'),
-  stale: planned('how long a job may have no success before it is reported.'),
-  slow: planned('when a run counts as slow.'),
-  notify: planned('the channels that are notified about this job.'),
+  stale: duration(longestAge)
+    .optional()
+    .describe(
+      'An incident is opened when the job has had no success for so long. Default: twice the longest gap of its schedule, at least 1h; never without one.',
+    )
+    .meta({ examples: ['26h'] }),
+  slow: z
+    .union([z.string().regex(slowPattern, slowMessage), duration(longestWait)], {
+      error: slowMessage,
+    })
+    .optional()
+    .describe(
+      'An incident is opened while a run takes longer than this: a time, or so many times the median of the last 20 runs, once 5 are known, and at least a minute. Default: never.',
+    )
+    .meta({ examples: ['3x', '2h'] })
+    .register(kinds, { words: 'a number such as 3x, or a time such as 2h' }),
+  notify: z
+    .union([z.boolean(), oneOrMore(name, 'the name of a channel')], {
+      error: 'must be true, false, or a list of channels of "notify"',
+    })
+    .optional()
+    .describe(
+      'The channels that are told about the job: their names, true for all, or false for none. Default: true.',
+    )
+    .meta({ default: true, examples: [['ops']] }),
 };
 
 export const job = section(

@@ -16,6 +16,7 @@ import { loadJobs } from './jobs.js';
 import { localPath, type UserContext } from './location.js';
 import { mergeRemote, type RemoteKeys } from './merge.js';
 import { normaliseBandwidth } from './normalise.js';
+import { checkChannelNames, normaliseHeartbeat, normaliseNotify } from './notify-schema.js';
 import { takeOff } from './off.js';
 import { checkOverrides } from './overrides.js';
 import { type ConfigProblem, ConfigProblems, type Path, pathText } from './problems.js';
@@ -112,6 +113,8 @@ export function loadConfig(text: string, context: LoadContext): Config {
     warnings,
   });
   const api = normaliseApi(raw.api, problems);
+  const notify = normaliseNotify(raw.notify, problems);
+  checkChannelNames(raw, raw.notify, problems);
   throwAny();
 
   const wantsAgent = new Set(
@@ -135,7 +138,15 @@ export function loadConfig(text: string, context: LoadContext): Config {
       `other users can write ${names[0]} and so have commands of theirs run, since it has "secrets"; chmod go-w it`,
     );
   warnings.push(...sharedDestinations(jobs.values()));
-  const secrets = secretsOf(usable.values(), chosenQueue, api.tokens, credentials);
+  const heartbeat = normaliseHeartbeat(raw.heartbeat);
+  const secrets = secretsOf({
+    remotes: usable.values(),
+    queue: chosenQueue,
+    tokens: api.tokens,
+    channels: notify.values(),
+    heartbeat,
+    credentials,
+  });
   return {
     file: context.file,
     stateDir: raw.stateDir === undefined ? undefined : localPath(raw.stateDir, user),
@@ -143,6 +154,8 @@ export function loadConfig(text: string, context: LoadContext): Config {
     queue: chosenQueue,
     name: raw.name ?? defaultInstallation,
     api,
+    notify,
+    heartbeat,
     remotes: usable,
     groups,
     jobs,

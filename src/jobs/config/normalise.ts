@@ -16,6 +16,7 @@ import type {
   TrashRules,
   WatchRules,
 } from '../../core/job.js';
+import type { IncidentRules } from '../../core/notify.js';
 import { present } from '../../core/present.js';
 import type { Auth, Remote } from '../../core/remote.js';
 import { plainHostKey } from './host-key.js';
@@ -127,7 +128,23 @@ export function normaliseRules(
     timeout: duration(raw.timeout),
     history: normaliseHistory(on(raw.history) ?? 500),
     starts: normaliseStarts(raw),
+    incidents: normaliseIncidents(raw),
   };
+}
+
+function normaliseIncidents({ notify, stale, slow }: JobRules): IncidentRules {
+  return {
+    notify:
+      notify === undefined || notify === true ? undefined : notify === false ? [] : listOf(notify),
+    stale: stale === false ? false : duration(stale),
+    slow: normaliseSlow(slow),
+  };
+}
+
+function normaliseSlow(raw: JobRules['slow']): IncidentRules['slow'] {
+  if (raw === undefined || raw === false) return undefined;
+  if (raw.endsWith('x')) return { times: Number(raw.slice(0, -1)) };
+  return { ms: duration(raw) ?? 0 };
 }
 
 /** The value of a key that is not switched off. */

@@ -44,6 +44,20 @@ export const uses: readonly Use[] = [
     ],
   },
   {
+    title: 'Somebody is told what needs them',
+    keys: [
+      ...['notify', 'notify.webhook', 'notify.format', 'notify.email', 'notify.smtp', 'notify.on'],
+      ...[
+        'notify.healthchecks',
+        'notify.quiet',
+        'jobs.notify',
+        'jobs.stale',
+        'jobs.slow',
+        'heartbeat',
+      ],
+    ],
+  },
+  {
     title: 'Many servers, several machines',
     keys: [
       'defaults',

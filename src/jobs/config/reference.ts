@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { apiToken } from './api-schema.js';
 import { kinds } from './fields.js';
 import { job } from './job-schema.js';
+import { channel } from './notify-schema.js';
 import { isPlanned } from './planned.js';
 import { firstVersion, since } from './reference-uses.js';
 import { remote } from './remote-schema.js';
@@ -48,6 +49,7 @@ const containers: ReadonlySet<string> = new Set([
   'groups',
   'secrets',
   'jobs',
+  'notify',
 ]);
 
 /** All sections, in the order of the page. */
@@ -77,6 +79,12 @@ export function reference(): ReferenceSection[] {
       about: 'Keys of each token below `api.tokens`.',
       place: ['api', 'tokens', 'wall'],
       keys: keysOf('api.tokens', apiToken.shape),
+    },
+    {
+      title: 'Channels',
+      about: 'Keys of each channel below `notify`.',
+      place: ['notify', 'ops'],
+      keys: keysOf('notify', channel.shape),
     },
     {
       title: 'Jobs',

@@ -1,6 +1,7 @@
 /** The keys of the schema by the names that the reference gives them: `remotes.port`, `jobs.delete.max`. */
 import { z } from 'zod';
 import { job } from './job-schema.js';
+import { channel } from './notify-schema.js';
 import type { Path } from './problems.js';
 import { remote } from './remote-schema.js';
 import { config } from './schema.js';
@@ -21,7 +22,11 @@ export function shapeOf(schema: z.core.$ZodType): Shape | undefined {
 }
 
 /** The shapes below the names that users give. */
-const named: Readonly<Record<string, Shape>> = { remotes: remote.shape, jobs: job.shape };
+const named: Readonly<Record<string, Shape>> = {
+  remotes: remote.shape,
+  jobs: job.shape,
+  notify: channel.shape,
+};
 
 /**
  * The name of the deepest known key on a path of jobs.yml: `jobs.delete.max` for

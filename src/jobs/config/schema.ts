@@ -18,6 +18,7 @@ import {
   section,
 } from './fields.js';
 import { job, jobDefaults } from './job-schema.js';
+import { channel, heartbeat } from './notify-schema.js';
 import { planned } from './planned.js';
 import { remote, remoteDefaults } from './remote-schema.js';
 
@@ -101,10 +102,22 @@ export const config = section(
           { tokens: { wall: { role: 'view', token: '${file:/etc/ferryline/wall.token}' } } },
         ],
       }),
-    notify: planned('channels that are notified of failures and recoveries.'),
-    heartbeat: planned(
-      'a check that is pinged while the scheduler, the queue and a worker are alive.',
-    ),
+    notify: z
+      .record(name, channel)
+      .optional()
+      .describe('Channels that are told of incidents, by name. Default: none.')
+      .meta({
+        examples: [
+          { ops: { webhook: 'https://hooks.example/ferryline', format: 'slack' } },
+          { mail: { email: ['ops@example.com'], smtp: 'smtps://mail.example' } },
+        ],
+      }),
+    heartbeat: heartbeat
+      .optional()
+      .describe(
+        'A check that is pinged while a scheduler, the queue and a worker are alive: a daemon that is dead can tell nobody. Default: none.',
+      )
+      .meta({ examples: [{ healthchecks: 'https://hc-ping.com/UUID', every: '5m' }] }),
     holidays: planned("files of dates that a job's schedule leaves out."),
   },
   'top',

@@ -97,6 +97,7 @@ describe('defaults', () => {
         worker: undefined,
         retry: { attempts: 5, backoff: 10_000, maxBackoff: 600_000 },
       },
+      incidents: { notify: undefined, stale: undefined, slow: undefined },
     });
   });
 
@@ -476,5 +477,64 @@ describe('the API', () => {
     );
     expect(api.url).toBe('https://ops.example/f');
     expect(api.tokens).toEqual([{ name: 'a', role: 'view', token: 'x'.repeat(20) }]);
+  });
+});
+
+describe('incidents', () => {
+  const channels = (text: string, env = {}) => load(`notify: { ${text} }`, { env }).notify;
+
+  it('a channel has its defaults', () => {
+    const { on, ...rest } = channels('ops: { webhook: "https://h/x" }').get('ops') ?? {};
+    expect([...(on ?? [])]).toContain('recovered');
+    expect(rest).toEqual({
+      name: 'ops',
+      target: { kind: 'webhook', url: 'https://h/x', format: 'generic', secret: undefined },
+      ...{ failures: 1, wait: 0, remind: 86_400_000, group: 60_000, quiet: undefined },
+    });
+  });
+
+  it('a channel by e-mail, with quiet hours, that reminds nobody', () => {
+    const found = channels(
+      'm: { email: a@b.c, smtp: "smtps://u:p@h", on: [failed, overdue], remind: false }',
+    ).get('m');
+    expect(found?.target).toMatchObject({ to: ['a@b.c'], smtp: 'smtps://u:p@h', from: undefined });
+    expect([...(found?.on ?? [])]).toEqual(['failed', 'overdue']);
+    expect(found?.remind).toBeUndefined();
+    const quiet = channels('m: { webhook: "http://h", quiet: { hours: [Sat, "22:00-06:00"] } }');
+    expect(quiet.get('m')?.quiet?.hours.text).toBe('Sat, 22:00-06:00');
+  });
+
+  it.each<[string, Partial<Job['incidents']>]>([
+    ['notify: false', { notify: [] }],
+    ['notify: true', { notify: undefined }],
+    ['notify: ops', { notify: ['ops'] }],
+    ['stale: 26h', { stale: 93_600_000 }],
+    ['stale: false', { stale: false }],
+    ['slow: 3x', { slow: { times: 3 } }],
+    ['slow: 2h', { slow: { ms: 7_200_000 } }],
+    ['slow: false', { slow: undefined }],
+  ])('a job with %s', (keys, expected) => {
+    const text = `notify: { ops: { webhook: "https://h/x" } }\n${withJob(keys)}`;
+    expect(jobOf(text).incidents).toMatchObject(expected);
+  });
+
+  it('the heartbeat, and what of all that is secret', () => {
+    const { heartbeat, secrets } = load(
+      [
+        'heartbeat: { healthchecks: "https://hc.example/canary-beat" }',
+        'notify:',
+        '  a: { webhook: "https://h.example/services/canary-hook?key=1" }',
+        '  b: { email: a@b.c, smtp: "smtps://u:canary%2Dmail@h" }',
+        '  c: { healthchecks: "https://hc.example/canary-key/{job}" }',
+        '  d: { webhook: "https://h.example", secret: canary-canary-canary-canary }',
+      ].join('\n'),
+    );
+    expect(heartbeat).toEqual({ url: 'https://hc.example/canary-beat', every: 300_000 });
+    expect(secrets).toEqual(
+      expect.arrayContaining([
+        ...['canary-beat', 'services/canary-hook?key=1', 'canary-mail', 'canary-key'],
+        'canary-canary-canary-canary',
+      ]),
+    );
   });
 });

@@ -85,6 +85,14 @@ describe('every example loads:', () => {
     },
     'api.tokens.role': { token: 'of-at-least-20-characters' },
     'api.tokens.token': { role: 'view' },
+    ...Object.fromEntries(
+      ['format', 'secret', 'on', 'failures', 'wait', 'remind', 'group', 'quiet', 'quiet.hours']
+        .concat('quiet.timezone')
+        .map((key) => [`notify.${key}`, { webhook: 'https://hooks.example/x' }]),
+    ),
+    'notify.email': { smtp: 'smtp://mail.example' },
+    'notify.smtp': { email: 'ops@example.com' },
+    'notify.from': { email: 'ops@example.com', smtp: 'smtp://mail.example' },
     'remotes.auth.passphrase': { auth: { key: '~/.ssh/id_ed25519' } },
   };
   const examples = usable.flatMap((key) => key.examples.map((example) => [example, key] as const));
@@ -100,6 +108,7 @@ describe('every example loads:', () => {
         web2: { host: 'w2' },
       },
       jobs: { nightly: { operation: 'push', from: './data', to: 'archive:data' } },
+      ...(key.name === 'jobs.notify' && { notify: { ops: { webhook: 'https://hooks.example' } } }),
     };
     const placed = key.section.place
       .toReversed()

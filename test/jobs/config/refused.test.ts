@@ -190,17 +190,56 @@ describe('what is refused', () => {
     ]);
   });
 
-  it.each(['temp', 'once', 'hooks', 'release', 'notify'])('%s, which is planned', (key) => {
+  it.each(['temp', 'once', 'hooks', 'release', 'expect'])('%s, which is planned', (key) => {
     expect(problems(withJob(`${key}: x`))).toEqual([
       expect.stringContaining(`jobs.x.${key}: is not in this version`),
     ]);
     expect(problems(`defaults: { jobs: { ${key}: x } }`)[0]).toContain('is not in this version');
   });
 
-  it('notify at the top, which is planned', () =>
-    expect(problems('notify: {}')).toEqual([
-      'jobs.yml:1:1 notify: is not in this version; remove it',
+  it('holidays at the top, which is planned', () =>
+    expect(problems('holidays: {}')).toEqual([
+      'jobs.yml:1:1 holidays: is not in this version; remove it',
     ]));
+
+  it.each([
+    ['ops: {}', ['1:16 notify.ops: says not where messages go; add webhook']],
+    [
+      'ops: { webhook: "https://h/x", email: a@b.c }',
+      ["1:49 notify.ops.email: can't be used with webhook"],
+    ],
+    ['ops: { email: a@b.c }', ['1:25 notify.ops.email: needs "smtp"']],
+    ['ops: { webhook: "file:///etc/passwd" }', ['1:27 notify.ops.webhook: must be an address']],
+    [
+      'ops: { webhook: "https://h/x", format: slack, secret: abcdefghijklmnopqrstuvw }',
+      ['notify.ops.secret: signs the format generic'],
+    ],
+    ['ops: { webhook: "https://h/x", smtp: "smtp://m" }', ['is a key of email']],
+    ['ops: { webhook: "https://h/x", on: [failure] }', ['notify.ops.on']],
+    ['ops: { email: "a@b.c\\nBcc: x@y.z", smtp: "smtp://m" }', ['must be an e-mail address']],
+    ['ops: { webhook: "https://h/x", remind: 1 }', ['notify.ops.remind: must be a time']],
+  ])('a channel: %s', (text, parts) => {
+    const lines = problems(`notify: { ${text} }`);
+    expect(lines).toHaveLength(1);
+    for (const part of parts) expect(lines[0]).toContain(part);
+  });
+
+  it('a channel that does not exist, in a job and in defaults', () => {
+    const notify = 'notify: { ops: { webhook: "https://h/x" } }';
+    expect(problems(`${notify}\n${withJob('notify: [opps]')}`)).toEqual([
+      expect.stringContaining(
+        'jobs.x.notify: names a channel that "notify" does not have, "opps"; did you mean "ops"?; it has ops',
+      ),
+    ]);
+    expect(problems(`${notify}\ndefaults: { jobs: { notify: mail } }`)[0]).toContain(
+      '2:29 defaults.jobs.notify: names a channel',
+    );
+  });
+
+  it('no message has the address of a channel', () => {
+    const text = 'notify: { ops: { webhook: "ftp://h/canary-canary" } }';
+    expect(problems(text).join()).not.toContain('canary');
+  });
 
   it('a circle of jump hosts, reported once', () => {
     const text =

@@ -4,8 +4,10 @@
  *
  * SFTP v3 has no status for this. Servers answer a bare FAILURE, as they do for much else, so that
  * the login folder, which surely opens, is tried as well: if that is refused, too, handles are short.
- * Some answer PERMISSION_DENIED, and some limit files alone. So what is refused while as many are open
- * as ever were is asked for once more when one is closed: a limit that gives way then was the reason.
+ * Some answer PERMISSION_DENIED, and some limit files alone. So what is refused beside others is asked for
+ * again when one of those is closed: a limit that gives way then was the reason. Others are opened meanwhile,
+ * and once a few denials have lasted, the next ones are believed: a folder may be full of unreadable files.
+ * Answers on several channels come in any order, so that no count of what is open is exact.
  *
  * Of those that keep a handle while they wait for another, one waits at a time, before all others: the rest
  * give way (../give-way.ts), so that whatever is open is closed in the end.
@@ -17,8 +19,12 @@ import type { SftpChannel } from './client/channel.js';
 
 /** How often an open may fail while other opens succeed before the failure is the file's own. */
 const mostOwnFailures = 3;
-/** With fewer open, PERMISSION_DENIED is never taken for a limit. */
+/** With fewer open or being opened, PERMISSION_DENIED is never taken for a limit. */
 const leastLimit = 4;
+/** What is denied as often, each time after a close, is denied for its own sake unless the limit is known. */
+const mostDenials = 3;
+/** After as many of those, a denial is believed at once unless as many handles were open as ever were. */
+const mostOwnDenials = 3;
 
 /** Where a caller has another handle, which it keeps while it waits: of this session or not. */
 type Held = 'here' | 'elsewhere';
@@ -52,7 +58,11 @@ export class HandleLimit {
   #closedWhileJudging = 0;
   /** Refused opens and those that came after them: each goes on when another handle is closed. */
   readonly #waiting: (() => void)[] = [];
-  /** Whether one of them keeps another handle. */
+  /** Denied opens that may be for want of handles; no other open waits for them. */
+  readonly #doubted: (() => void)[] = [];
+  /** Denials that lasted. */
+  #ownDenials = 0;
+  /** Whether one that waits keeps another handle. */
   #keeperWaits = false;
 
   /** `onShort` is called once, with the number of open handles, when the server opens no more. */
@@ -93,18 +103,19 @@ export class HandleLimit {
     signal: AbortSignal,
     held: Held | undefined,
   ): Promise<Buffer> {
-    let waited = false;
-    for (let answer: Buffer | Refusal = refusal; ; answer = await this.#ask(ask)) {
+    let waits = 0;
+    for (let answer: Buffer | Refusal = refusal; ; waits++, answer = await this.#ask(ask)) {
       if (answer instanceof Refusal && isBareFailure(answer.error) && !this.#judging)
         answer = await this.#judge(answer, channel, ask, signal);
       if (!(answer instanceof Refusal)) {
-        if (waited && refusal.full) this.#isShort();
+        if (waits > 0 && (refusal.full || isDenied(refusal.error))) this.#isShort();
         return answer;
       }
       // the caller's own handle is all there is to wait for
       if (held === 'here' && this.#open === 1) throw answer.error;
-      if (this.#open > 0) await this.#turn(signal, held);
-      waited = true;
+      if (isDenied(answer.error) && !this.#reported && !(held && answer.full))
+        await this.#afterDenial(answer, held ? mostDenials : waits, signal);
+      else if (this.#open > 0) await this.#turn(signal, held);
     }
   }
 
@@ -117,7 +128,7 @@ export class HandleLimit {
 
   #next(): void {
     if (this.#judging) this.#closedWhileJudging++;
-    else this.#waiting.shift()?.();
+    else (this.#waiting.shift() ?? this.#doubted.shift())?.();
   }
 
   /** Counts an open that is about to be sent. Returns what `#refused` needs to know whether as many were open as ever were, at any time until its answer. */
@@ -137,21 +148,42 @@ export class HandleLimit {
   /** The handle, or a refusal that may be for want of handles. */
   #ask(ask: () => Promise<Buffer>): Promise<Buffer | Refusal> {
     const full = this.#begin();
-    return ask().then(this.#opened, (error) => this.#refused(error, full));
+    return ask().then(this.#opened, (error) => this.#refused(error, full, true));
   }
 
   /** Returns a refusal that may be for want of handles; throws any other error. */
-  #refused(error: unknown, timesFull: number): Refusal {
+  #refused(error: unknown, timesFull: number, isAgain = false): Refusal {
     this.#open--;
-    const full = this.#timesFull > timesFull;
+    const full = this.#timesFull > timesFull && (this.#held >= leastLimit || !isDenied(error));
     const mayWait = this.#open > 0 && isBareFailure(error);
-    // once the limit is known, it is reached more often than is seen here: closes on their way were not counted
-    const mayBeFull = (full || this.#reported) && this.#held >= leastLimit;
+    // answers on their way are not counted as held, so that what is being opened counts, too
+    const mayBeFull = this.#open >= leastLimit && (full || this.#doubtsDenials);
     if (mayWait || (mayBeFull && isDenied(error))) {
       this.#noteOnlyOne();
       return new Refusal(error, full);
     }
+    if (isAgain && isDenied(error)) this.#ownDenials++;
     this.#next();
+    throw error;
+  }
+
+  get #doubtsDenials(): boolean {
+    return this.#reported || this.#ownDenials < mostOwnDenials;
+  }
+
+  /** Resolves when a denied open may be asked for again; throws what was denied for its own sake. */
+  async #afterDenial({ error }: Refusal, waits: number, signal: AbortSignal): Promise<void> {
+    if (waits + 1 >= mostDenials) {
+      this.#ownDenials++;
+    } else {
+      const doubted = this.#doubtsDenials;
+      // one that was denied again is the next, so that the first few soon decide for all
+      const lineUp = (go: () => void) =>
+        waits === 0 ? this.#doubted.push(go) : this.#doubted.unshift(go);
+      await this.#nextClosed(signal, lineUp);
+      if (this.#doubtsDenials || !doubted) return;
+    }
+    if (!this.#doubtsDenials) this.#next();
     throw error;
   }
 
@@ -180,7 +212,9 @@ export class HandleLimit {
       short = answer instanceof Refusal && answer.full && this.#held >= leastLimit;
     } finally {
       this.#judging = false;
-      const released = short ? this.#closedWhileJudging : this.#waiting.length;
+      const released = short
+        ? this.#closedWhileJudging
+        : Math.max(this.#closedWhileJudging, this.#waiting.length);
       for (let left = released; left > 0; left--) this.#next();
       this.#closedWhileJudging = 0;
       this.#noteOnlyOne();
@@ -208,6 +242,7 @@ export class HandleLimit {
   #isShort(): void {
     if (!this.#reported) this.#onShort(this.#most);
     this.#reported = true;
+    this.#waiting.push(...this.#doubted.splice(0));
   }
 
   /** Resolves when another handle is closed and it is this caller's turn. */
@@ -226,7 +261,10 @@ export class HandleLimit {
     return abortable<void>(signal, (resolve) => {
       const go = () => resolve();
       lineUp(go);
-      return () => this.#waiting.splice(this.#waiting.indexOf(go), 1);
+      return () => {
+        for (const line of [this.#waiting, this.#doubted])
+          if (line.includes(go)) line.splice(line.indexOf(go), 1);
+      };
     });
   }
 }

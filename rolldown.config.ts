@@ -2,6 +2,7 @@
  * Makes what is run: a few CommonJS files in dist/cli, of which a command loads those it needs. They
  * are not minified, since garbage collection takes longer in minified code. tsc checks the types before.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'rolldown';
@@ -95,6 +96,39 @@ function licenceOf(folder: string): string {
   return [`== ${name} ${version} (${license ?? 'see below'})`, ...texts, ''].join('\n\n');
 }
 
+const pageSources = join(import.meta.dirname, 'src/server/page');
+
+/** The page's style, picture and first file, which names the others by the hash of what they hold; and a list of all. */
+const pageFiles: Plugin = {
+  name: 'page-files',
+  generateBundle(_, bundle) {
+    const add = (name: string, source: string) => {
+      const hash = createHash('sha256').update(source).digest('hex').slice(0, 8);
+      const fileName = `assets/${name.replace('.', `-${hash}.`)}`;
+      this.emitFile({ type: 'asset', fileName, source });
+      return fileName;
+    };
+    const read = (name: string) => readFileSync(join(pageSources, name), 'utf8');
+    const names: Record<string, string> = {
+      style: add('style.css', read('style.css')),
+      icon: add('icon.svg', read('icon.svg')),
+    };
+    for (const part of Object.values(bundle))
+      if (part.type === 'chunk' && part.isEntry) names.script = part.fileName;
+    const html = read('index.html').replace(
+      /%(\w+)%/g,
+      (_all, name) => names[name] ?? this.error(`index.html names ${name}`),
+    );
+    this.emitFile({ type: 'asset', fileName: 'index.html', source: html });
+    const files = [
+      ...Object.keys(bundle).filter((name) => name.endsWith('.js')),
+      ...[names.style, names.icon],
+      'index.html',
+    ];
+    this.emitFile({ type: 'asset', fileName: 'files.json', source: JSON.stringify(files) });
+  },
+};
+
 // optional parts of packages, which are not there or native
 const external = ['cpu-features', 'msgpackr-extract', 'pg-native', /\.node$/];
 
@@ -138,5 +172,20 @@ export default defineConfig([
     external: ['./boot.js'],
     transform: { target: 'es2015' },
     output: { ...output, dir: 'dist/cli', entryFileNames: '[name].js' },
+  },
+  // the page, for browsers
+  {
+    input: { page: 'src/server/page/main.tsx' },
+    platform: 'browser',
+    transform: { target: 'es2022', jsx: { runtime: 'automatic', importSource: 'preact' } },
+    plugins: [pageFiles, licences],
+    output: {
+      dir: 'dist/page',
+      format: 'esm',
+      minify: true,
+      cleanDir: true,
+      entryFileNames: 'assets/[name]-[hash].js',
+      chunkFileNames: 'assets/[name]-[hash].js',
+    },
   },
 ]);

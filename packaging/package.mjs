@@ -128,7 +128,9 @@ function assets() {
     .filter((name) => !/^(?:main|boot|single)\.js\.map$|^(?:main|boot)\.js$/.test(name))
     .map((name) => `dist/cli/${name}`);
   const native = readdirSync(join(project, 'dist/native')).map((name) => `dist/native/${name}`);
-  return [...bundle, ...native, 'package.json', 'jobs.yml'];
+  const page = JSON.parse(readFileSync(join(project, 'dist/page/files.json'), 'utf8'));
+  const ofPage = [...page, 'files.json'].map((name) => `dist/page/${name}`);
+  return [...bundle, ...native, ...ofPage, 'package.json', 'jobs.yml'];
 }
 
 /** A copy of Node with the bundle in it (https://nodejs.org/api/single-executable-applications.html). */

@@ -4,6 +4,7 @@ import type { Wrap } from './context.js';
 import { allFlag, jobsArgument, wholeNumber } from './flags.js';
 import type { EnqueueFlags } from './verbs/enqueue.js';
 import type { LogsFlags } from './verbs/logs.js';
+import type { OpenFlags } from './verbs/open.js';
 import type { PauseFlags } from './verbs/pause.js';
 import type { ResumeFlags } from './verbs/resume.js';
 import type { RunsFlags } from './verbs/runs.js';
@@ -38,6 +39,15 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
     .command('status')
     .description('show the daemon and its jobs')
     .action(wrap(async (context) => (await import('./verbs/status.js')).status(context)));
+  program
+    .command('open')
+    .description('open the page of the daemon in a browser, without a token')
+    .option('--print', 'only print the address, which works once and for 60 s')
+    .action(
+      wrap(async (context, flags: OpenFlags) =>
+        (await import('./verbs/open.js')).open(flags, context),
+      ),
+    );
   program
     .command('runs')
     .argument('[job|run]', 'a job, or a run: its id, the beginning of one, or latest')

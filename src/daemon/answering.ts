@@ -13,6 +13,7 @@ import { Actions } from '../server/api/actions.js';
 import { ApiListener } from '../server/api/api-listener.js';
 import type { ApiParts } from '../server/api/app.js';
 import { RequestKeys } from '../server/api/request-keys.js';
+import { Sessions } from '../server/api/sessions.js';
 import type { DaemonStatus } from '../server/control/controls.js';
 import { serveControl } from '../server/control/server.js';
 import { createDaemonControls, type DaemonControls } from '../server/daemon-controls.js';
@@ -99,7 +100,8 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
   const audit = openAuditLog(state);
   const api = apiParts(controls, audit, parts);
   const listener: ApiListener = new ApiListener({ ...api, rules: () => inUse.config.api, log });
-  const control = await serveControl(state, api);
+  const pageAddress = () => inUse.config.api.url ?? listener.address();
+  const control = await serveControl(state, { ...api, pageAddress });
   try {
     if (roles.includes('api')) await listener.begin();
   } catch (thrown) {
@@ -177,6 +179,7 @@ function apiParts(controls: DaemonControls, audit: AuditLog, parts: AnsweringPar
       onUnrecorded: (what, error) =>
         log.error(`${what} is done, but could not be recorded in audit.log: ${error.message}`),
     }),
+    sessions: new Sessions({ state, onWarning: (message) => log.warn(message) }),
     version,
     redact: (text) => inUse.redact(text),
     onDefect: (id, error) =>

@@ -131,6 +131,16 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'the daemon',
   },
   {
+    path: 'sessions.json',
+    holds: 'who is logged in on the page, as hashes',
+    writtenBy: 'the daemon',
+  },
+  {
+    path: 'open.html',
+    holds: 'where `ferryline open` sends the browser; removed after at most 10 s',
+    writtenBy: '`ferryline open`',
+  },
+  {
     path: 'control.sock',
     holds: 'the socket on which the daemon answers commands',
     writtenBy: 'the daemon',
@@ -142,7 +152,8 @@ export const stateEntries: readonly StateEntry[] = [
   },
   {
     path: 'FILE.damaged-TIME',
-    holds: 'a `paused.json`, `slots.json` or `requests.json` that could not be read',
+    holds:
+      'a `paused.json`, `slots.json`, `requests.json` or `sessions.json` that could not be read',
     writtenBy: 'the daemon',
   },
   {
@@ -282,6 +293,16 @@ export function pausesFile(state: string): string {
 /** What it holds is server/api/request-keys.ts. */
 export function requestKeysFile(state: string): string {
   return join(state, 'requests.json');
+}
+
+/** What it holds is server/api/sessions.ts. */
+export function sessionsFile(state: string): string {
+  return join(state, 'sessions.json');
+}
+
+/** A file that only its owner reads: what it names opens the page once. */
+export function openFile(state: string): string {
+  return join(state, 'open.html');
 }
 
 /** What it holds is observe/audit-log.ts. */

@@ -5,6 +5,7 @@ import { FerryError } from '../../core/errors.js';
 import { createHttpServer, type HttpServer } from '../http-server.js';
 import { type ApiParts, createApi } from './app.js';
 import { guard } from './guard.js';
+import { isPageFile } from './page-files.js';
 
 export interface ApiListenerParts extends ApiParts {
   /** The rules in use at the time. */
@@ -80,9 +81,10 @@ export class ApiListener {
   }
 
   async #listen(wanted: ListenAddress): Promise<void> {
-    const { rules, log } = this.#parts;
-    const letIn = guard({ rules, now: () => performance.now() });
-    const http = createHttpServer(() => createApi(this.#parts, letIn), limits);
+    const { rules, sessions, log } = this.#parts;
+    const now = () => performance.now();
+    const entrance = guard({ rules, sessions, isFile: isPageFile, now });
+    const http = createHttpServer(() => createApi(this.#parts, entrance), limits);
     http.server.maxConnections = mostConnections;
     await new Promise<void>((resolve, reject) => {
       http.server.once('error', (error: NodeJS.ErrnoException) =>

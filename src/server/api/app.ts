@@ -12,18 +12,22 @@ import { type Problem, problemOf, Refusal, type ValueProblem } from '../problem.
 import { addActionRoutes } from './action-routes.js';
 import type { Actions } from './actions.js';
 import type { ApiApp, ApiEnv } from './caller.js';
+import type { Guard } from './guard.js';
 import { addJobRoutes } from './job-routes.js';
+import { addPageFiles } from './page-files.js';
 import { addProbes } from './probes.js';
 import type { Reads } from './reads.js';
 import { RunList } from './run-list.js';
 import { addRunRoutes } from './run-routes.js';
 import { addSession } from './session.js';
+import type { Sessions } from './sessions.js';
 import { addStateRoutes } from './state-routes.js';
 
 export interface ApiParts {
   readonly controls: ServedControls;
   readonly reads: Reads;
   readonly actions: Actions;
+  readonly sessions: Sessions;
   readonly version: string;
   /** Removes secrets from what an error says. */
   readonly redact: (text: string) => string;
@@ -34,8 +38,14 @@ export interface ApiParts {
 /** Bytes of a body; a larger one is refused. */
 const largestBody = 64 * 1024;
 
-/** The app of one listener. `letIn` decides who a request is from, before anything of it is looked at. */
-export function createApi(parts: ApiParts, letIn: MiddlewareHandler<ApiEnv>): ApiApp {
+/**
+ * The app of one listener. `letIn` decides who a request is from, before anything of it is looked at;
+ * `logIn` begins sessions of browsers, and where it is, the page's files are.
+ */
+export function createApi(
+  parts: ApiParts,
+  { letIn, logIn }: Pick<Guard, 'letIn'> & Partial<Guard>,
+): ApiApp {
   const app: ApiApp = new OpenAPIHono<ApiEnv>({
     defaultHook(result) {
       if (!result.success) throw invalid(result.target, result.error.issues);
@@ -43,7 +53,7 @@ export function createApi(parts: ApiParts, letIn: MiddlewareHandler<ApiEnv>): Ap
   });
   app.use(async (context, next) => {
     await next();
-    context.header('cache-control', 'no-store');
+    if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store');
     context.header('x-content-type-options', 'nosniff');
   });
   app.use(letIn);
@@ -54,7 +64,8 @@ export function createApi(parts: ApiParts, letIn: MiddlewareHandler<ApiEnv>): Ap
     throw notKnown(app, context);
   });
   addProbes(app, parts.controls);
-  addSession(app);
+  addSession(app, parts.sessions, logIn);
+  if (logIn !== undefined) addPageFiles(app);
   const runs = new RunList(parts.reads);
   addJobRoutes(app, parts, runs);
   addRunRoutes(app, parts, runs);

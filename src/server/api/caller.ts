@@ -10,12 +10,18 @@ export interface Caller {
   readonly via: 'socket' | 'http';
   /** Where it comes from; absent on the socket. */
   readonly address?: string;
+  /** Of a session of the page: when it ends, ms since the epoch. */
+  readonly until?: number;
 }
 
 /** What an app of Hono has for each request; no caller: only what anybody may ask. */
 export interface ApiEnv {
   readonly Bindings: HttpBindings;
-  readonly Variables: { caller?: Caller };
+  readonly Variables: {
+    caller?: Caller;
+    /** Whether whoever asks would still be let in; absent on the socket. */
+    stillIn?: () => Promise<boolean>;
+  };
 }
 
 export type ApiApp = OpenAPIHono<ApiEnv>;

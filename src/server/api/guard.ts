@@ -1,10 +1,11 @@
 /**
  * Who gets in over TCP. Every user of the machine reaches a port of loopback, and so does every page in
  * a browser there: the Host is checked against rebinding, the Origin against other sites, and all but
- * a probe needs a token.
+ * a probe and the page's own files needs a token, or a session that was begun with one.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
+import { getCookie } from 'hono/cookie';
 import {
   type ApiRules,
   type ApiToken,
@@ -14,44 +15,109 @@ import {
 } from '../../core/api-rules.js';
 import { bareHost } from '../../core/host.js';
 import { Refusal } from '../problem.js';
-import type { ApiEnv } from './caller.js';
+import type { ApiEnv, Caller } from './caller.js';
+import type { NewSession, Sessions } from './sessions.js';
 import { TokenFailures } from './token-failures.js';
 
 /** What answers without a token: it says nothing but that it works. */
 const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
+/** The header with the half of a session that is no cookie. */
+const keyHeader = 'x-ferryline-key';
+
 export interface GuardOptions {
   readonly rules: () => ApiRules;
+  readonly sessions: Sessions;
+  /** Whether this is the path of one of the page's own files: they hold no data. */
+  readonly isFile: (path: string) => boolean;
   /** Ms, of a clock that is never set. */
   readonly now: () => number;
 }
 
-export function guard({ rules, now }: GuardOptions): MiddlewareHandler<ApiEnv> {
+/** What a browser shows to begin a session. */
+type Shown = { readonly code: string } | { readonly token: string };
+
+export interface Guard {
+  readonly letIn: MiddlewareHandler<ApiEnv>;
+  /** Begins a session. Throws for what opens nothing, and after too many of these. */
+  logIn(context: Context<ApiEnv>, shown: Shown): Promise<NewSession>;
+}
+
+/** Requests that whoever has no session may make, and whoever may only read. */
+export const loginPath = '/api/v1/login';
+export const logoutPath = '/api/v1/logout';
+
+export function guard({ rules, sessions, isFile, now }: GuardOptions): Guard {
   const failures = new TokenFailures(now);
-  return async (context, next) => {
+  const callerIn = async (context: Context<ApiEnv>): Promise<Caller> => {
     const { req } = context;
-    const { listen, url, tokens } = rules();
-    const host = req.header('host') ?? '';
-    checkHost(host, listen, url);
-    checkOrigin(req.header('origin'), host, url);
-    const isRead = req.method === 'GET' || req.method === 'HEAD';
-    if (isRead && openPaths.has(req.path)) return next();
-    const address = context.env.incoming.socket.remoteAddress ?? '';
+    const address = addressOf(context);
     const shown = tokenIn(req.header('authorization'));
-    if (shown === undefined) throw needsToken('this needs a token');
+    if (shown === undefined) {
+      const cookie = getCookie(context, sessions.cookieName);
+      const visitor = await sessions.find(cookie, req.header(keyHeader), rules().tokens);
+      if (visitor === undefined) throw needsToken('this needs a token');
+      return { ...visitor, via: 'http', address };
+    }
     failures.check(address);
-    const token = find(tokens, shown);
+    const token = find(rules().tokens, shown);
     if (token === undefined) {
       failures.add(address);
       throw needsToken('this token is not one of api.tokens in jobs.yml');
     }
-    if (!isRead && token.role !== 'operate')
-      throw new Refusal('role', `the token ${token.name} has the role view, which only reads`, {
-        hint: 'use a token with the role operate',
-      });
-    context.set('caller', { name: token.name, role: token.role, via: 'http', address });
-    return next();
+    return { name: token.name, role: token.role, via: 'http', address };
   };
+  return {
+    async letIn(context, next) {
+      const { req } = context;
+      const { listen, url } = rules();
+      const host = req.header('host') ?? '';
+      checkHost(host, listen, url);
+      checkOrigin(req.header('origin'), host, url);
+      const isRead = req.method === 'GET' || req.method === 'HEAD';
+      if (isRead && (openPaths.has(req.path) || isFile(req.path))) return next();
+      if (req.method === 'POST' && req.path === loginPath) return next();
+      const caller = await callerIn(context);
+      if (!isRead && caller.role !== 'operate' && req.path !== logoutPath)
+        throw new Refusal('role', `the token ${caller.name} has the role view, which only reads`, {
+          hint: 'use a token with the role operate',
+        });
+      context.set('caller', caller);
+      context.set('stillIn', () => isStillIn(context, callerIn));
+      return next();
+    },
+    async logIn(context, shown) {
+      const address = addressOf(context);
+      failures.check(address);
+      if ('code' in shown) {
+        const session = await sessions.beginWithCode(shown.code);
+        if (session !== undefined) return session;
+        failures.add(address);
+        throw new Refusal('token', 'this address was used already, or is older than 60 s', {
+          hint: '`ferryline open` makes another one',
+        });
+      }
+      const token = find(rules().tokens, shown.token);
+      if (token !== undefined) return sessions.beginWithToken(token);
+      failures.add(address);
+      throw needsToken('this token is not one of api.tokens in jobs.yml');
+    },
+  };
+}
+
+/** Whether a request that goes on would still be let in. */
+async function isStillIn(
+  context: Context<ApiEnv>,
+  callerIn: (context: Context<ApiEnv>) => Promise<Caller>,
+): Promise<boolean> {
+  return callerIn(context).then(
+    () => true,
+    () => false,
+  );
+}
+
+function addressOf(context: Context<ApiEnv>): string {
+  return context.env.incoming.socket.remoteAddress ?? '';
 }
 
 /** Loopback by any port, so that a forwarded one works; the address of `listen`; that of `url`. */

@@ -3,6 +3,8 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { partsOf } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import type { JobView } from '../../core/request.js';
+import { zoneNamed } from '../../core/zone.js';
+import type { RunTable } from '../../state/run-table.js';
 import { type Controls, noSuchJob } from '../control/controls.js';
 import { jsonOf, refusedToo } from './answers.js';
 import type { ApiApp } from './caller.js';
@@ -36,6 +38,10 @@ const jobItem = z
     paused: z.boolean(),
     pause: pauseItem.optional(),
     nextSlot: z.string().optional(),
+    timezone: z.string().optional().openapi({ description: 'That of its schedule' }),
+    recent: z.array(z.enum(outcomes)).openapi({
+      description: 'How its last 30 runs ended, the newest first',
+    }),
     window: z
       .object({ hours: z.string(), open: z.boolean(), changesAt: z.string().optional() })
       .optional(),
@@ -105,6 +111,8 @@ const stats = createRoute({
   },
 });
 
+/** Outcomes that a list shows of each job. */
+const mostRecent = 30;
 /** Runs that figures are made of. */
 const mostStats = 200;
 
@@ -114,7 +122,6 @@ export function addJobRoutes(
   { controls, reads }: { readonly controls: Controls; readonly reads: Reads },
   list: RunList,
 ): void {
-  const itemOf = (view: JobView) => itemOfJob(view, reads);
   app.openapi(jobs, async (context) => {
     const { q, ...page } = context.req.valid('query');
     const { views, asOf } = await jobViews(controls, list);
@@ -122,14 +129,16 @@ export function addJobRoutes(
       `${job}\n${description ?? ''}`.toLowerCase().includes((q ?? '').toLowerCase()),
     );
     const { items, next } = slicePage('jobs', found, page);
-    return context.json({ items: items.map(itemOf), ...present({ next, asOf }) }, 200);
+    const table = await reads.table();
+    const shown = items.map((view) => itemOfJob(view, reads, table));
+    return context.json({ items: shown, ...present({ next, asOf }) }, 200);
   });
   app.openapi(one, async (context) => {
     const name = context.req.valid('param').job;
     const { views } = await jobViews(controls, list);
     const view = views.find(({ job }) => job === name);
     if (view === undefined) throw noSuchJob(name, reads.jobs().keys());
-    return context.json(itemOf(view), 200);
+    return context.json(itemOfJob(view, reads, await reads.table()), 200);
   });
   app.openapi(runsOfJob, async (context) => {
     const { job } = context.req.valid('param');
@@ -151,16 +160,29 @@ async function jobViews(controls: Controls, list: RunList) {
   return { views, asOf };
 }
 
-function itemOfJob(view: JobView, reads: Reads): z.infer<typeof jobItem> {
+function itemOfJob(view: JobView, reads: Reads, table: RunTable): z.infer<typeof jobItem> {
   const { job, description, operation, paused, pause, nextSlot, window, waiting, active } = view;
   const { last, watch, fileSystem, whyDegraded } = view;
   const definition = reads.jobs().get(job);
   const parts = definition === undefined ? [] : partsOf(definition);
+  const recent = table.newest({ job, limit: mostRecent, idle: true });
+  const timezone = definition && zoneNamed(definition.starts.timezone).name;
   const labels = (side: 'from' | 'to') => [...new Set(parts.map((part) => part[side].label))];
   return {
     ...{ job, operation, from: labels('from'), to: labels('to'), paused, waiting },
     active: [...active],
-    ...present({ description, pause, nextSlot, window, last, watch, fileSystem, whyDegraded }),
+    recent: recent.map(({ outcome }) => outcome),
+    ...present({
+      description,
+      pause,
+      nextSlot,
+      timezone,
+      window,
+      last,
+      watch,
+      fileSystem,
+      whyDegraded,
+    }),
   };
 }
 

@@ -6,6 +6,7 @@ import type { DaemonStatus, ServedControls } from '../control/controls.js';
 import { jsonOf, refusedToo } from './answers.js';
 import type { ApiApp } from './caller.js';
 import { pauseItem } from './job-routes.js';
+import { lastDay, lastDayOf } from './last-day.js';
 import { pageOf, pageQuery, slicePage } from './pages.js';
 import type { Reads } from './reads.js';
 import type { RunList } from './run-list.js';
@@ -48,6 +49,7 @@ const now = createRoute({
             .openapi({ description: 'The jobs whose last run did not succeed' }),
           active: z.array(runItem),
           waiting: z.int().openapi({ description: 'How many runs wait' }),
+          lastDay,
           next: z
             .array(z.object({ job: z.string(), slot: z.string() }))
             .openapi({ description: 'The next slots, at most 20' }),
@@ -140,7 +142,7 @@ export function addStateRoutes(
   { controls, reads }: { readonly controls: ServedControls; readonly reads: Reads },
   list: RunList,
 ): void {
-  app.openapi(now, async (context) => context.json(await nowOf(controls, list), 200));
+  app.openapi(now, async (context) => context.json(await nowOf(controls, reads, list), 200));
   app.openapi(schedule, async (context) => {
     const { signal } = new AbortController();
     const found = (await controls.next([], signal)).jobs.flatMap((one) => {
@@ -188,8 +190,12 @@ export function addStateRoutes(
   });
 }
 
-async function nowOf(controls: ServedControls, list: RunList) {
-  const [status, { views, asOf }] = await Promise.all([controls.status(), list.unfinished()]);
+async function nowOf(controls: ServedControls, reads: Reads, list: RunList) {
+  const [status, { views, asOf }, last] = await Promise.all([
+    controls.status(),
+    list.unfinished(),
+    lastDayOf(reads, Date.now()),
+  ]);
   const { version, startedAt, roles, queue, config, warnings = [], pauses = [], jobs } = status;
   const next = jobs
     .flatMap(({ job, nextSlot }) => (nextSlot === undefined ? [] : [{ job, slot: nextSlot }]))
@@ -200,6 +206,7 @@ async function nowOf(controls: ServedControls, list: RunList) {
     notSucceeded: notSucceeded(jobs),
     active: views.filter(({ state }) => state === 'active').map(itemOf),
     waiting: views.filter(({ state }) => state === 'waiting' || state === 'delayed').length,
+    lastDay: last,
     next: next.slice(0, mostNext),
     ...present({ asOf }),
   };

@@ -22,6 +22,7 @@ import {
   type Resumed,
   type RunList,
 } from './controls.js';
+import type { PageAddress } from './open-routes.js';
 import { pausePath } from './pause-routes.js';
 import { type Reach, reachControlSocket } from './socket.js';
 
@@ -32,12 +33,18 @@ interface ControlRequest {
   readonly signal?: AbortSignal;
 }
 
+/** What a command asks of a daemon, beside what the daemon's own parts ask of each other. */
+export interface DaemonClient extends Controls {
+  /** Two lines of JSON: the page's address with a code that opens it once, then whether that was used in time. */
+  openPage(signal: AbortSignal): AsyncGenerator<PageAddress>;
+}
+
 /**
  * The daemon of a state folder. Each call rejects with the daemon's own error, with `network` if there
  * is no daemon (the hint names `startCommand`, which starts one) or if it ends before it answers, or
  * with the signal's reason.
  */
-export function controlClient(state: string, startCommand: string): Controls {
+export function controlClient(state: string, startCommand: string): DaemonClient {
   const ask = async <T>(method: 'GET' | 'POST', path: string, signal?: AbortSignal) => {
     const request = { method, path, ...present({ signal }) };
     return (await readJson(await send(state, startCommand, request), signal)) as T;
@@ -70,6 +77,11 @@ export function controlClient(state: string, startCommand: string): Controls {
     async *permit(name, count, signal) {
       const path = `/api/permits/${name}?count=${count}`;
       yield* readLines(await send(state, startCommand, { method: 'POST', path, signal }), signal);
+    },
+    async *openPage(signal) {
+      const request = { method: 'POST', path: '/api/open', signal } as const;
+      for await (const line of readLines(await send(state, startCommand, request), signal))
+        yield JSON.parse(line);
     },
     async *log(run, follow, signal) {
       const path = `${runPath(run)}/log${follow ? '?follow=1' : ''}`;

@@ -9,6 +9,7 @@
  *   GET  /api/runs/NAME   its id           POST /api/runs/RUN/cancel
  *   GET  /api/runs/RUN/view   as listed
  *   POST /api/permits/NAME?count=N         a line when it is granted; it is held until the client hangs up
+ *   POST /api/open                         the page's address with a code; open-routes
  *
  * Neither end of the socket has a time-out: the kernel closes it when a process dies. So a response
  * may take hours; a client that hangs up aborts the signal of its request.
@@ -21,12 +22,18 @@ import type { ApiApp, ApiEnv } from '../api/caller.js';
 import { createHttpServer, type SignalOf } from '../http-server.js';
 import { problemOf, reasonOf } from '../problem.js';
 import { noSuchJob, noSuchRun } from './controls.js';
+import { addOpenRoutes } from './open-routes.js';
 import { addPauseRoutes } from './pause-routes.js';
 import { listenPrivately } from './socket.js';
 
 export interface ControlServer {
   /** Removes the socket and ends open requests with `network` errors; a second call waits for the first. */
   close(): Promise<void>;
+}
+
+export interface ControlParts extends ApiParts {
+  /** The page's address for people; undefined where this daemon has none. */
+  readonly pageAddress: () => string | undefined;
 }
 
 const defaultLimit = 20;
@@ -39,13 +46,16 @@ const permitPattern = /^(?:job|remote)-[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 const mostPermits = 1000;
 
 /** Listens on STATE/control.sock, mode 0600. The caller holds the state folder's lock. Errors: `io`. */
-export async function serveControl(state: string, parts: ApiParts): Promise<ControlServer> {
+export async function serveControl(state: string, parts: ControlParts): Promise<ControlServer> {
   const http = createHttpServer<ApiEnv>((signalOf) => {
-    const app = createApi(parts, async (context, next) => {
-      context.set('caller', { name: 'cli', role: 'operate', via: 'socket' });
-      await next();
+    const app = createApi(parts, {
+      async letIn(context, next) {
+        context.set('caller', { name: 'cli', role: 'operate', via: 'socket' });
+        await next();
+      },
     });
     addControlRoutes(app, parts, signalOf);
+    addOpenRoutes(app, parts);
     return app;
   });
   let removeSocket: () => Promise<void>;

@@ -36,7 +36,10 @@ afterEach(async () => {
 
 async function daemon(given: Partial<ServedControls>) {
   const controls = givenControls(given);
-  server = await serveControl(state, apiPartsOf(controls));
+  server = await serveControl(state, {
+    ...apiPartsOf(controls),
+    pageAddress: () => 'http://127.0.0.1:7022',
+  });
   return controls;
 }
 

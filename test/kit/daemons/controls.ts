@@ -5,6 +5,7 @@ import { keyOf } from '../../../src/core/pause.js';
 import { Actions, type ActionsParts } from '../../../src/server/api/actions.js';
 import type { ApiParts } from '../../../src/server/api/app.js';
 import type { Reads } from '../../../src/server/api/reads.js';
+import { Sessions } from '../../../src/server/api/sessions.js';
 import type { DaemonStatus, ServedControls } from '../../../src/server/control/controls.js';
 import { RunTable } from '../../../src/state/run-table.js';
 
@@ -90,6 +91,7 @@ export function apiPartsOf(
       onUnrecorded: (what) => defects.push(`unrecorded: ${what}`),
       ...acting,
     }),
+    sessions: new Sessions({ state: '/dev/null/none', onWarning: () => {} }),
     version: '9.8.7',
     redact: (text) => text.replaceAll('hunter2', '***'),
     onDefect: (id, error) => defects.push(`${id} ${error.stack}`),

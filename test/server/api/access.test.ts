@@ -1,11 +1,17 @@
 /** Who gets in over TCP: requests as bytes, against the listener that a daemon has. */
 import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ApiRules } from '../../../src/core/api-rules.js';
+import type { ApiParts } from '../../../src/server/api/app.js';
+import { Sessions } from '../../../src/server/api/sessions.js';
 import { TokenFailures } from '../../../src/server/api/token-failures.js';
 import {
+  type Answer,
   askApi,
   operateToken,
   type ServedApi,
@@ -14,6 +20,7 @@ import {
   viewToken,
 } from '../../kit/daemons/api.js';
 import { apiPartsOf, givenControls } from '../../kit/daemons/controls.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 
 const controls = givenControls({
   queue: () => ({ kind: 'redis', state: 'down', message: 'redis.internal:6379 refuses' }),
@@ -21,8 +28,11 @@ const controls = givenControls({
 let open: ServedApi[] = [];
 let host: string;
 
-async function serve(change: Partial<ApiRules> = {}): Promise<ServedApi> {
-  const api = await serveApi(apiPartsOf(controls), change);
+async function serve(
+  change: Partial<ApiRules> = {},
+  parts: Partial<ApiParts> = {},
+): Promise<ServedApi> {
+  const api = await serveApi({ ...apiPartsOf(controls), ...parts }, change);
   open.push(api);
   return api;
 }
@@ -49,7 +59,7 @@ describe('a token', () => {
       body: { queue: { kind: 'redis', state: 'down' } },
     });
     expect((await askApi(host, '/readyz')).body.queue.message).toBeUndefined();
-    for (const path of ['/', '/api/v1/session', '/api/v1/openapi.json', '/api/status', '/nothing'])
+    for (const path of ['/api/v1/session', '/api/v1/openapi.json', '/api/status', '/nothing'])
       expect(await askApi(host, path)).toMatchObject({
         status: 401,
         body: { kind: 'token', type: 'urn:ferryline:problem:token', status: 401 },
@@ -97,6 +107,151 @@ describe('a token', () => {
     expect((await askApi(api.host, '/api/v1/session', { token: viewToken })).status).toBe(200);
     Object.assign(api.rules, { tokens: [] });
     expect((await askApi(api.host, '/api/v1/session', { token: viewToken })).status).toBe(401);
+  });
+});
+
+describe('a session of the page', () => {
+  const logIn = (at: string, body: object, headers: Record<string, string> = {}) =>
+    askApi(at, '/api/v1/login', {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json', ...headers },
+    });
+  const cookieOf = ({ headers }: Answer) => headers.get('set-cookie')?.split(';')[0] ?? '';
+  const look = (at: string, headers: Record<string, string>) =>
+    askApi(at, '/api/v1/session', { headers });
+  /** Both halves of a session. */
+  const halves = (begun: Answer) => ({
+    cookie: cookieOf(begun),
+    'x-ferryline-key': begun.body.key as string,
+  });
+
+  test('is a cookie and a key: either alone opens nothing, and logging out ends it', async () => {
+    const begun = await logIn(host, { token: operateToken });
+    expect(begun).toMatchObject({ status: 200, body: { by: 'ops', role: 'operate' } });
+    const cookie = begun.headers.get('set-cookie') ?? '';
+    expect(cookie).toMatch(
+      /^ferryline-[0-9a-f]{8}=[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/,
+    );
+    const both = halves(begun);
+    expect((await look(host, both)).body).toMatchObject({ by: 'ops', until: begun.body.until });
+    for (const headers of [
+      { cookie: both.cookie },
+      { 'x-ferryline-key': both['x-ferryline-key'] },
+      { ...both, 'x-ferryline-key': `${both['x-ferryline-key']}x` },
+      { ...both, 'x-ferryline-key': both.cookie.split('=')[1] ?? '' },
+      { ...both, cookie: `${both.cookie}x` },
+    ])
+      expect((await look(host, headers)).status).toBe(401);
+    const end = await askApi(host, '/api/v1/logout', { method: 'POST', headers: both });
+    expect(end.status).toBe(200);
+    expect((await look(host, both)).status).toBe(401);
+  });
+
+  test('with `view` may end itself, and do nothing else', async () => {
+    const both = halves(await logIn(host, { token: viewToken }));
+    const post = (path: string) => askApi(host, path, { method: 'POST', headers: both });
+    expect(await post('/api/v1/jobs/a/run')).toMatchObject({ status: 403, body: { kind: 'role' } });
+    expect((await post('/api/v1/logout')).status).toBe(200);
+  });
+
+  test('begins by a code once, within 60 s; wrong ones count as wrong tokens do', async () => {
+    let now = 1_000_000;
+    const sessions = new Sessions({
+      state: await temporaryFolder(),
+      onWarning: () => {},
+      now: () => now,
+    });
+    const api = await serve({}, { sessions });
+    const { code, used } = sessions.makeCode(10_000);
+    expect((await logIn(api.host, { code })).body).toMatchObject({ by: 'cli', role: 'operate' });
+    expect(await used).toBe(true);
+    expect((await logIn(api.host, { code })).status).toBe(401);
+    const late = sessions.makeCode(1).code;
+    now += 60_000;
+    expect(await logIn(api.host, { code: late })).toMatchObject({
+      status: 401,
+      body: { kind: 'token' },
+    });
+    for (let i = 0; i < 8; i++) await logIn(api.host, { token: `wrong-${i}` });
+    expect((await logIn(api.host, { token: operateToken })).status).toBe(429);
+  });
+
+  test('lasts 12 h, over a restart, of which the disk has only hashes; it ends with its token', async () => {
+    let now = Date.now();
+    const state = await temporaryFolder();
+    const parts = { state, onWarning: () => {}, now: () => now };
+    const first = await serve({}, { sessions: new Sessions(parts) });
+    const both = halves(await logIn(first.host, { token: viewToken }));
+    const kept = join(state, 'sessions.json');
+    expect(statSync(kept).mode & 0o777).toBe(0o600);
+    for (const secret of [viewToken, both['x-ferryline-key'], both.cookie.split('=')[1] ?? ''])
+      expect(readFileSync(kept, 'utf8')).not.toContain(secret);
+    const again = await serve({}, { sessions: new Sessions(parts) });
+    expect((await look(again.host, both)).status).toBe(200);
+    const { tokens } = again.rules;
+    for (const changed of [[], [{ name: 'wall', role: 'operate', token: `${viewToken}2` }]]) {
+      Object.assign(again.rules, { tokens: changed });
+      expect((await look(again.host, both)).status).toBe(401);
+    }
+    Object.assign(again.rules, { tokens });
+    now += 12 * 3600_000 - 1;
+    expect((await look(again.host, both)).status).toBe(200);
+    now += 1;
+    expect((await look(again.host, both)).status).toBe(401);
+  });
+
+  test('begins for no other site; its cookie is Secure behind TLS', async () => {
+    const api = await serve({ url: 'https://ops.example/ferryline' });
+    const from = (origin: string) => logIn(api.host, { token: viewToken }, { origin });
+    expect((await from('https://evil.example')).status).toBe(403);
+    expect((await from('https://ops.example')).headers.get('set-cookie')).toContain('Secure');
+    const plain = await logIn(api.host, { token: viewToken }, { 'content-type': 'text/plain' });
+    expect(plain.status).toBe(415);
+  });
+});
+
+describe('the page’s own files', () => {
+  test('need no session, may load nothing of others, and are not framed', async () => {
+    const page = await askApi(host, '/');
+    expect(page.status).toBe(200);
+    const { headers, body } = page;
+    expect(headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; script-src 'self'; .*frame-ancestors 'none'.*trusted-types 'none'$/,
+    );
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    expect(body).not.toMatch(/<script(?![^>]* src=)|<style|style=|\son\w+=|https?:/);
+    const files = [...body.matchAll(/(?:src|href)="(assets\/[^"]+)"/g)].map(
+      ([, name]) => `/${name}`,
+    );
+    expect(files.length).toBe(3);
+    for (const file of files) {
+      const { status, headers: own } = await askApi(host, file);
+      expect([status, own.get('x-content-type-options')]).toEqual([200, 'nosniff']);
+      expect(own.get('cache-control')).toContain('immutable');
+    }
+  });
+
+  test.each([
+    ...[
+      '/assets',
+      '/assets/',
+      '/assets/../files.json',
+      '/files.json',
+      '/index.html',
+      '/assets/x.js',
+    ],
+    ...['/..%2f..%2fpackage.json', '/%2e%2e/package.json', '/assets/%00', '//etc/passwd'],
+  ])('are all there is to have: not %s', async (path) => {
+    const answer = await raw(`GET ${path}`, `Host: ${host}`);
+    expect(answer.status).toBe(401);
+  });
+
+  test('weigh at most 50 kB for a first load', () => {
+    const names: string[] = JSON.parse(readFileSync('dist/page/files.json', 'utf8'));
+    const first = names.filter((name) => !/\/(?!page-)[\w-]+\.js$/.test(name));
+    const bytes = first.map((name) => gzipSync(readFileSync(join('dist/page', name))).length);
+    expect(bytes.reduce((sum, one) => sum + one, 0)).toBeLessThan(50_000);
   });
 });
 

@@ -34,7 +34,8 @@ afterEach(() => Promise.all(servers.map((server) => server.close())));
 
 async function serve(given: Partial<ServedControls>, folder = state) {
   const controls = givenControls(given);
-  const server = await serveControl(folder, apiPartsOf(controls, defects));
+  const parts = { ...apiPartsOf(controls, defects), pageAddress: () => undefined };
+  const server = await serveControl(folder, parts);
   servers.push(server);
   return { server, controls, client: clientOf(folder) };
 }

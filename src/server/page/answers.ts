@@ -1,0 +1,92 @@
+/** What the views show: answers of the API, asked for again when something of theirs has changed. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { changed, type Topic } from './live.js';
+import { ask, type Problem, session } from './session.js';
+
+export interface Answer<T> {
+  readonly data: T | undefined;
+  readonly problem: Problem | undefined;
+  /** Asks again. */
+  readonly again: () => void;
+}
+
+/** Changes that come within this time are one, ms. */
+const gatherMs = 500;
+
+/**
+ * The answer to a GET, kept up to date: `topics` are what it depends on. `key` names it; another one
+ * drops the answer before.
+ */
+function useKept<T>(
+  key: string | undefined,
+  load: () => Promise<T>,
+  topics: readonly Topic[],
+): Answer<T> {
+  const [found, setFound] = useState<{ key: string; data?: T; problem?: Problem }>();
+  const latest = useRef(key);
+  latest.current = key;
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (key === undefined) return;
+    let isOver = false;
+    const set = (value: { data?: T; problem?: Problem }) => {
+      if (isOver || latest.current !== key) return;
+      setFound((before) => {
+        const kept = value.data === undefined && before?.key === key ? before.data : value.data;
+        return { key, ...value, ...(kept !== undefined && { data: kept }) };
+      });
+    };
+    load().then(
+      (data) => set({ data }),
+      (problem: Problem) => set({ problem }),
+    );
+    return () => {
+      isOver = true;
+    };
+  }, [key, turn, session.value]);
+  const again = () => setTurn((before) => before + 1);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = changed(topics, () => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        again();
+      }, gatherMs);
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, [key]);
+  const own = found?.key === key ? found : undefined;
+  return { data: own?.data, problem: own?.problem, again };
+}
+
+/** The answer to one GET; of an undefined path there is none. */
+export function useAnswer<T>(path: string | undefined, topics: readonly Topic[]): Answer<T> {
+  return useKept(path, () => ask<T>(path ?? ''), topics);
+}
+
+interface PageOf<T> {
+  readonly items: readonly T[];
+  readonly next?: string;
+}
+
+/** All items of a list, page after page. */
+export async function everyPage<T>(path: string): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = cursor === undefined ? 'limit=500' : `limit=500&cursor=${cursor}`;
+    const page: PageOf<T> = await ask(`${path}${path.includes('?') ? '&' : '?'}${query}`);
+    items.push(...page.items);
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return items;
+}
+export function useAll<T>(
+  path: string | undefined,
+  topics: readonly Topic[],
+): Answer<readonly T[]> {
+  return useKept<readonly T[]>(path, () => everyPage<T>(path ?? ''), topics);
+}

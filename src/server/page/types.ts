@@ -1,0 +1,100 @@
+/** What the views read of the API's answers; docs/openapi.json has all of them. */
+
+export type Outcome = 'succeeded' | 'incomplete' | 'failed' | 'refused' | 'cancelled';
+
+export interface Pause {
+  readonly scope: 'job' | 'remote' | 'all';
+  readonly job?: string;
+  readonly remote?: string;
+  readonly since: string;
+  readonly until?: string;
+  readonly reason?: string;
+  readonly by?: string;
+}
+
+interface Files {
+  readonly copied: number;
+  readonly attrs: number;
+  readonly deleted: number;
+  readonly unchanged: number;
+  readonly skipped: number;
+  readonly failed: number;
+}
+
+interface RunError {
+  readonly kind: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly path?: string;
+}
+
+interface Run {
+  readonly run: string;
+  readonly job: string;
+  readonly trigger: string;
+  readonly state: 'waiting' | 'delayed' | 'active' | 'ended';
+  readonly slot?: string;
+  readonly outcome?: Outcome;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  readonly seconds?: number;
+  readonly files?: Files;
+  readonly bytes?: number;
+  readonly attempt?: number;
+  readonly worker?: string;
+  readonly waitsFor?: string;
+  readonly opensAt?: string;
+  readonly by?: string;
+  readonly failures?: number;
+  readonly error?: RunError;
+}
+
+export interface Job {
+  readonly job: string;
+  readonly description?: string;
+  readonly operation: string;
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  readonly paused: boolean;
+  readonly pause?: Pause;
+  readonly nextSlot?: string;
+  readonly timezone?: string;
+  readonly recent: readonly Outcome[];
+  readonly window?: { readonly hours: string; readonly open: boolean; readonly changesAt?: string };
+  readonly waiting: number;
+  readonly active: readonly string[];
+  readonly last?: { readonly run: string; readonly outcome: Outcome; readonly endedAt: string };
+  readonly watch?: 'watching' | 'polling' | 'degraded';
+  readonly whyDegraded?: string;
+}
+
+export interface NowAnswer {
+  readonly time: string;
+  readonly version: string;
+  readonly startedAt: string;
+  readonly queue: {
+    readonly kind: string;
+    readonly state: 'up' | 'down';
+    readonly message?: string;
+  };
+  readonly config: { readonly file: string; readonly loadedAt: string; readonly error?: string };
+  readonly warnings: readonly string[];
+  readonly pauses: readonly Pause[];
+  readonly jobs: number;
+  readonly notSucceeded: readonly {
+    readonly job: string;
+    readonly run: string;
+    readonly outcome: Outcome;
+    readonly endedAt: string;
+  }[];
+  readonly active: readonly Run[];
+  readonly waiting: number;
+  readonly lastDay: {
+    readonly since: string;
+    readonly outcomes: Readonly<Record<Outcome, number>>;
+    readonly didNotRun?: number;
+    readonly movedNothing: readonly string[];
+  };
+  readonly next: readonly { readonly job: string; readonly slot: string }[];
+  readonly asOf?: string;
+}

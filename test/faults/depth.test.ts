@@ -151,7 +151,8 @@ describe('a server that allows few open files', () => {
     hostile.behave = (asked) => (isFile(asked) && !asked.path.includes('/d0/') ? denied : 'normal');
     const { code, report, stderr } = await scene.run('-v');
     expect([code, report.files.copied, report.files.failed], stderr).toEqual([3, 100, 900]);
-    expect(hostile.requests.filter(isFile).length).toBeLessThan(1200);
+    // those on their way before it is known are asked for twice
+    expect(hostile.requests.filter(isFile).length).toBeLessThan(1500);
     expect(stderr).not.toContain('open files');
   });
 

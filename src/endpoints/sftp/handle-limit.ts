@@ -23,8 +23,8 @@ const mostOwnFailures = 3;
 const leastLimit = 4;
 /** What is denied as often, each time after a close, is denied for its own sake unless the limit is known. */
 const mostDenials = 3;
-/** After as many of those, a denial is believed at once unless as many handles were open as ever were. */
-const mostOwnDenials = 3;
+/** After as many denials that a close did not end, and none that it did, they are believed unless as many handles were open as ever were. */
+const mostLastingDenials = 8;
 
 /** Where a caller has another handle, which it keeps while it waits: of this session or not. */
 type Held = 'here' | 'elsewhere';
@@ -60,8 +60,8 @@ export class HandleLimit {
   readonly #waiting: (() => void)[] = [];
   /** Denied opens that may be for want of handles; no other open waits for them. */
   readonly #doubted: (() => void)[] = [];
-  /** Denials that lasted. */
-  #ownDenials = 0;
+  /** Denials that a close did not end. */
+  #lastingDenials = 0;
   /** Whether one that waits keeps another handle. */
   #keeperWaits = false;
 
@@ -128,7 +128,12 @@ export class HandleLimit {
 
   #next(): void {
     if (this.#judging) this.#closedWhileJudging++;
-    else (this.#waiting.shift() ?? this.#doubted.shift())?.();
+    else (this.#waiting.shift() ?? this.#anyDoubted())?.();
+  }
+
+  /** Takes out one of the denied opens, any: those of one folder, which are in a row, may all be denied for their own sake. */
+  #anyDoubted(): (() => void) | undefined {
+    return this.#doubted.splice(Math.floor(Math.random() * this.#doubted.length), 1)[0];
   }
 
   /** Counts an open that is about to be sent. Returns what `#refused` needs to know whether as many were open as ever were, at any time until its answer. */
@@ -156,33 +161,26 @@ export class HandleLimit {
     this.#open--;
     const full = this.#timesFull > timesFull && (this.#held >= leastLimit || !isDenied(error));
     const mayWait = this.#open > 0 && isBareFailure(error);
+    if (isAgain && isDenied(error)) this.#lastingDenials++;
     // answers on their way are not counted as held, so that what is being opened counts, too
     const mayBeFull = this.#open >= leastLimit && (full || this.#doubtsDenials);
     if (mayWait || (mayBeFull && isDenied(error))) {
       this.#noteOnlyOne();
       return new Refusal(error, full);
     }
-    if (isAgain && isDenied(error)) this.#ownDenials++;
     this.#next();
     throw error;
   }
 
   get #doubtsDenials(): boolean {
-    return this.#reported || this.#ownDenials < mostOwnDenials;
+    return this.#reported || this.#lastingDenials < mostLastingDenials;
   }
 
   /** Resolves when a denied open may be asked for again; throws what was denied for its own sake. */
-  async #afterDenial({ error }: Refusal, waits: number, signal: AbortSignal): Promise<void> {
-    if (waits + 1 >= mostDenials) {
-      this.#ownDenials++;
-    } else {
-      const doubted = this.#doubtsDenials;
-      // one that was denied again is the next, so that the first few soon decide for all
-      const lineUp = (go: () => void) =>
-        waits === 0 ? this.#doubted.push(go) : this.#doubted.unshift(go);
-      await this.#nextClosed(signal, lineUp);
-      if (this.#doubtsDenials || !doubted) return;
-    }
+  async #afterDenial({ error, full }: Refusal, waits: number, signal: AbortSignal): Promise<void> {
+    const isLast = waits + 1 >= mostDenials;
+    if (!isLast) await this.#nextClosed(signal, (go) => this.#doubted.push(go));
+    if (!isLast && (full || this.#doubtsDenials)) return;
     if (!this.#doubtsDenials) this.#next();
     throw error;
   }

@@ -58,7 +58,8 @@ export type AttemptEnd =
 /** How a slot ended: with a run, whose report has its start, or without one. */
 export type SlotEnd =
   | { readonly end: 'ran'; readonly run: string }
-  | { readonly end: 'skipped'; readonly why: string };
+  /** `missed`: how many slots it was meant to run at, and did not, nor did another run instead. */
+  | { readonly end: 'skipped'; readonly why: string; readonly missed?: number };
 
 /** A run as `runs` lists it: waiting, running, or ended (then with its report). */
 export interface RunView {

@@ -27,6 +27,7 @@ import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
 import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
+import { type DaemonMetrics, openMetrics } from './measuring.js';
 import type { RunsProgress } from './progress.js';
 import type { Role } from './roles.js';
 import type { Starting } from './starting.js';
@@ -44,6 +45,8 @@ export interface AnsweringParts {
   readonly progress: RunsProgress;
   readonly worker: RunWorker;
   readonly starting: Starting;
+  /** The logins that this process has open, by remote. */
+  readonly openLogins: () => ReadonlyMap<string, number>;
   readonly newRunId: () => string;
 }
 
@@ -70,6 +73,7 @@ const mostMissed = 1000;
 export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
   const { state, roles, queue, history, inUse, jobPauses, log, starting } = parts;
   const { runs } = queue;
+  const metrics = openMetrics(parts);
   const controls = createDaemonControls({
     queue,
     jobs: () => inUse.config.jobs,
@@ -84,8 +88,8 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     pauseOf: jobPauses.of,
     onPauses: () => jobPauses.look(),
     latestSlot: starting.latestSlot,
-    reports: keptReports(parts),
     progressOf: (run) => parts.progress.of(run),
+    reports: keptReports(parts, metrics),
     log: logsOf(parts),
     async ownWarnings() {
       const noRoom = await warningOfNoRoom(state);
@@ -95,10 +99,13 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
   /** Whether people ask here for runs of other machines' workers. */
   const keepsAll =
     queue.store.kind !== 'embedded' && (roles.includes('api') || roles.includes('scheduler'));
-  const copyReport = async (run: string) =>
-    history.copy((await runs.find(run).catch(() => undefined))?.report);
+  const copyReport = async (run: string) => {
+    const report = (await runs.find(run).catch(() => undefined))?.report;
+    if (report !== undefined) metrics.ended(report);
+    await history.copy(report);
+  };
   const audit = openAuditLog(state);
-  const api = apiParts(controls, audit, parts);
+  const api = apiParts(controls, audit, metrics, parts);
   const listener: ApiListener = new ApiListener({ ...api, rules: () => inUse.config.api, log });
   const pageAddress = () => inUse.config.api.url ?? listener.address();
   const control = await serveControl(state, { ...api, pageAddress });
@@ -113,15 +120,22 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
       controls.ended(run);
       if (keepsAll) void copyReport(run);
     },
-    endedHere: (run, report) => controls.ended(run, report),
+    endedHere(run, report) {
+      controls.ended(run, report);
+      metrics.endedHere(run, report);
+    },
     cancelled(report) {
       controls.ended(report.run, report);
+      metrics.ended(report);
       if (keepsAll) void history.copy(report);
     },
     async copyMissed() {
       if (!keepsAll) return;
       const views = await runs.list(mostMissed).catch(() => []);
-      for (const view of views) await history.copy(view.report);
+      for (const { report } of views) {
+        if (report !== undefined) metrics.ended(report);
+        await history.copy(report);
+      }
     },
     cancel: (run) => controls.cancel(run),
     async use({ api }) {
@@ -150,7 +164,12 @@ function aboutDaemon({ version, roles, inUse }: AnsweringParts, address: () => s
   });
 }
 
-function apiParts(controls: DaemonControls, audit: AuditLog, parts: AnsweringParts): ApiParts {
+function apiParts(
+  controls: DaemonControls,
+  audit: AuditLog,
+  metrics: DaemonMetrics,
+  parts: AnsweringParts,
+): ApiParts {
   const { state, newRunId, version, inUse, log, queue, reports } = parts;
   return {
     controls,
@@ -180,6 +199,7 @@ function apiParts(controls: DaemonControls, audit: AuditLog, parts: AnsweringPar
         log.error(`${what} is done, but could not be recorded in audit.log: ${error.message}`),
     }),
     sessions: new Sessions({ state, onWarning: (message) => log.warn(message) }),
+    metrics,
     version,
     redact: (text) => inUse.redact(text),
     onDefect: (id, error) =>
@@ -187,13 +207,17 @@ function apiParts(controls: DaemonControls, audit: AuditLog, parts: AnsweringPar
   };
 }
 
-function keptReports({ state, history, reports, inUse }: AnsweringParts) {
+function keptReports(
+  { state, history, reports, inUse }: AnsweringParts,
+  metrics: Pick<DaemonMetrics, 'ended'>,
+) {
   return {
     ...reports,
     namesOfLogs: () => namesOfLogs(state),
     async cancelled(request: Parameters<typeof reportOfRequest>[0]) {
       const report = reportOfRequest(request, inUse.jobNamed(request.job), new Cancelled(130));
       await history.keep(report);
+      metrics.ended(report);
       return report;
     },
   };

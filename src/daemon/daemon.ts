@@ -153,7 +153,12 @@ async function assemble(
   opened.push(working);
   const starting = await openStarting(shared);
   opened.push(starting);
-  const answering: Answering = await openAnswering({ ...shared, worker: working.worker, starting });
+  const answering: Answering = await openAnswering({
+    ...shared,
+    worker: working.worker,
+    starting,
+    openLogins: () => working.logins.open(),
+  });
   opened.push(answering);
 
   // All parts exist: from here on they are connected, then started.

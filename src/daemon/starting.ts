@@ -55,7 +55,7 @@ export interface Starting {
 /** Resolves once it is known which slots were handled before. Errors: the system's for a state folder that can't be read. */
 export async function openStarting(parts: StartingParts): Promise<Starting> {
   const { state, roles, names, queue, inUse, jobPauses, reports, newRunId, log } = parts;
-  const { runs, slots } = queue;
+  const { runs, slots, signals } = queue;
   const handledSlots = await openHandledSlots(state, (error) => log.warn(error.message));
 
   const watches = createWatches({
@@ -102,9 +102,9 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
       // Each that is made up for makes a run of its own, in order: they must not come together.
       if (how === 'catch-up' && all) await ended(job, slot);
     },
-    async onGap(job, { from, to, count, why }) {
+    async onGap(job, { from, to, count, missed, why }) {
       const several = count > 1 && { from, count };
-      await slots.add({ job, slot: to, how: 'catch-up', skip: why, ...several });
+      await slots.add({ job, slot: to, how: 'catch-up', skip: why, missed, ...several });
     },
     onHandled: (job, until) => handledSlots.mark(job, until),
     async onAhead(jobs, now) {
@@ -143,7 +143,13 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
       const outlived = createOutlived();
       const left = leftToNewer(log);
       slots.decide({
-        decide,
+        async decide(request) {
+          const end = await decide(request);
+          const { missed = 0 } = end.end === 'skipped' ? end : {};
+          const { job } = request;
+          if (missed > 0) void signals.send('missed', { job, count: `${missed}` }).catch(() => {});
+          return end;
+        },
         left: ({ job, slot }) => left(job, `slot ${new Date(slot).toISOString()}`),
         outlived({ job, slot }) {
           const starts = jobNamed(job)?.starts;

@@ -30,6 +30,8 @@ interface SignalMap {
   readonly wanted: { readonly permit: string };
   /** A permit of that name is free. */
   readonly released: { readonly permit: string };
+  /** So many slots of a job have passed without the run they were for. */
+  readonly missed: { readonly job: string; readonly count: string };
   /** A job was paused or resumed: read the pauses again. */
   readonly pauses: { readonly job: string };
   /** Somebody watches how far runs are: their workers say so more often for a while. */

@@ -24,6 +24,8 @@ export interface SlotRequest extends Payload {
   /** With `skip`, of several that were missed together: the first, and how many they are. */
   readonly from?: number;
   readonly count?: number;
+  /** With `skip`: how many of them were meant to run. */
+  readonly missed?: number;
   /** How many runs it had before its time, under a clock that was ahead. */
   readonly again?: number;
   /** It was decided before its time, under a clock that was ahead. */

@@ -50,6 +50,14 @@ export class RunTable {
     return found;
   }
 
+  /** The newest run of a job that succeeded. */
+  lastSuccess(job: string): IndexedRun | undefined {
+    const runs = this.#of(job);
+    for (let at = runs.length - 1; at >= 0; at--)
+      if (runs[at]?.outcome === 'succeeded') return runs[at];
+    return undefined;
+  }
+
   /** How many runs that changed nothing there are, of one job or all, after a run. */
   countIdle(job: string | undefined, since = ''): number {
     const runs = this.#of(job);

@@ -111,6 +111,16 @@ export class Logins {
     }
   }
 
+  /** How many logins are open, or may be, by the remote's name; jump hosts are counted. */
+  open(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { permits, remote } of this.#logins.values())
+      if (permits.length > 0)
+        for (let at: Remote | undefined = remote; at !== undefined; at = at.jump)
+          counts.set(at.name, (counts.get(at.name) ?? 0) + 1);
+    return counts;
+  }
+
   async close(): Promise<void> {
     this.#closing.abort(new Error('closed'));
     await Promise.all([...this.#logins.values()].map((login) => this.#leave(login)));

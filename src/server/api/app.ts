@@ -14,6 +14,7 @@ import type { Actions } from './actions.js';
 import type { ApiApp, ApiEnv } from './caller.js';
 import type { Guard } from './guard.js';
 import { addJobRoutes } from './job-routes.js';
+import { addMetrics, type MetricsReader } from './metrics-route.js';
 import { addPageFiles } from './page-files.js';
 import { addProbes } from './probes.js';
 import type { Reads } from './reads.js';
@@ -28,6 +29,7 @@ export interface ApiParts {
   readonly reads: Reads;
   readonly actions: Actions;
   readonly sessions: Sessions;
+  readonly metrics: MetricsReader;
   readonly version: string;
   /** Removes secrets from what an error says. */
   readonly redact: (text: string) => string;
@@ -66,6 +68,7 @@ export function createApi(
   addProbes(app, parts.controls);
   addSession(app, parts.sessions, logIn);
   if (logIn !== undefined) addPageFiles(app);
+  addMetrics(app, parts.metrics);
   const runs = new RunList(parts.reads);
   addJobRoutes(app, parts, runs);
   addRunRoutes(app, parts, runs);

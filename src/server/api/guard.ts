@@ -77,6 +77,8 @@ export function guard({ rules, sessions, isFile, now }: GuardOptions): Guard {
       const isRead = req.method === 'GET' || req.method === 'HEAD';
       if (isRead && (openPaths.has(req.path) || isFile(req.path))) return next();
       if (req.method === 'POST' && req.path === loginPath) return next();
+      const isMetrics = isRead && req.path === '/metrics';
+      if (isMetrics && isOnLoopback(addressOf(context), host, url)) return next();
       const caller = await callerIn(context);
       if (!isRead && caller.role !== 'operate' && req.path !== logoutPath)
         throw new Refusal('role', `the token ${caller.name} has the role view, which only reads`, {
@@ -120,10 +122,20 @@ function addressOf(context: Context<ApiEnv>): string {
   return context.env.incoming.socket.remoteAddress ?? '';
 }
 
+/** Whether a request comes from this machine: through a proxy here it may come from anywhere, and `url` says that there is one. */
+export function isOnLoopback(address: string, host: string, url: string | undefined): boolean {
+  const from = address.replace(/^::ffff:/, '');
+  return url === undefined && isLoopback(from) && isLoopback(nameIn(host));
+}
+
+/** The name in a Host header, without its port. */
+function nameIn(host: string): string {
+  return bareHost(host.replace(/:\d{1,5}$/, '')).toLowerCase();
+}
+
 /** Loopback by any port, so that a forwarded one works; the address of `listen`; that of `url`. */
 function checkHost(host: string, listen: ListenAddress | undefined, url: string | undefined): void {
-  const name = bareHost(host.replace(/:\d{1,5}$/, '')).toLowerCase();
-  if (isLoopback(name) || (listen && host === hostAndPort(listen))) return;
+  if (isLoopback(nameIn(host)) || (listen && host === hostAndPort(listen))) return;
   if (url !== undefined && host.toLowerCase() === new URL(url).host) return;
   throw new Refusal('host', 'this daemon does not answer for the host of this request', {
     hint:

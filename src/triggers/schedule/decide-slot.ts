@@ -2,6 +2,7 @@
 import type { Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import { type Pause, reasonOfPause } from '../../core/pause.js';
+import { present } from '../../core/present.js';
 import type { RunRequest, SlotEnd } from '../../core/request.js';
 import { slotRunId } from '../../core/run-id.js';
 import { isOpen, outsideWindow } from '../../core/window.js';
@@ -28,9 +29,8 @@ export interface SlotParts {
 export function slotDecider(parts: SlotParts): DecideSlot {
   const { runs } = parts;
   return async (request): Promise<SlotEnd> => {
-    const skipped = (why: string) => ({ end: 'skipped', why }) as const;
     const job = parts.jobNamed(request.job);
-    if (request.skip !== undefined) return skipped(request.skip);
+    if (request.skip !== undefined) return skipped(request.skip, request.missed);
     // The same whoever decides, and however often: what has run already runs no second time.
     const run = slotRunId(request.job, request.slot, request.again);
     if ((await runs.find(run)) !== undefined || (await parts.hasReport(run)))
@@ -50,20 +50,23 @@ export function slotDecider(parts: SlotParts): DecideSlot {
     const rules = { worker, attempts: retry.attempts };
     // The scheduler offers them one after another, each when the one before has ended.
     const each = trigger === 'catch-up' && catchUp.slots === 'all';
-    const why = await runs.requestUnless(wanted, rules, (other) =>
-      each && other.request.run !== run ? undefined : reasonToSkip(other, wanted),
+    const end = await runs.requestUnless(wanted, rules, (other) =>
+      each && other.request.run !== run ? undefined : endBecauseOf(other, wanted),
     );
-    return why === undefined || why === run ? { end: 'ran', run } : skipped(why);
+    return end ?? { end: 'ran', run };
   };
 }
 
-/** Why an unfinished run of the job keeps a slot from a run of its own. */
-function reasonToSkip(other: UnfinishedRun, wanted: RunRequest): string | undefined {
+/** How a slot ends that an unfinished run of the job keeps from a run of its own. */
+function endBecauseOf(other: UnfinishedRun, wanted: RunRequest): SlotEnd | undefined {
   const { run, slot } = other.request;
-  if (run === wanted.run) return run;
-  if (serves(other, wanted)) return `run ${run} was waiting already and does the same`;
+  if (run === wanted.run) return { end: 'ran', run };
+  if (serves(other, wanted)) return skipped(`run ${run} was waiting already and does the same`);
   if (slot === undefined) return undefined;
-  return other.state === 'active'
-    ? `run ${run} of an earlier slot was still active`
-    : `run ${run} of an earlier slot was still to be tried again`;
+  const what = other.state === 'active' ? 'was still active' : 'was still to be tried again';
+  return skipped(`run ${run} of an earlier slot ${what}`, 1);
+}
+
+function skipped(why: string, missed?: number): SlotEnd {
+  return { end: 'skipped', why, ...present({ missed }) };
 }

@@ -20,6 +20,8 @@ export interface Gap {
   readonly to: number;
   /** Counted to 10,000. */
   readonly count: number;
+  /** How many of them neither `catchUp: none` nor the window left out. */
+  readonly missed: number;
   readonly why: string;
 }
 
@@ -111,7 +113,8 @@ function gapOf(rules: MissedRules, missed: readonly number[], now: number): Gap 
   const whys = new Set(
     missed.map((slot) => whyMissed(rules, slot) ?? (now - slot > within ? tooOld : madeUpLater)),
   );
-  return { from, to, count: missed.length, why: [...whys].join('; ') };
+  const unmeant = missed.filter((slot) => whyMissed(rules, slot) === undefined).length;
+  return { from, to, count: missed.length, missed: unmeant, why: [...whys].join('; ') };
 }
 
 /** Why a slot is never made up for, however long ago it was; undefined where its time decides. */

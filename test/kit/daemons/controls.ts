@@ -92,6 +92,7 @@ export function apiPartsOf(
       ...acting,
     }),
     sessions: new Sessions({ state: '/dev/null/none', onWarning: () => {} }),
+    metrics: { type: () => 'text/plain', async *text() {} },
     version: '9.8.7',
     redact: (text) => text.replaceAll('hunter2', '***'),
     onDefect: (id, error) => defects.push(`${id} ${error.stack}`),

@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ApiRules } from '../../../src/core/api-rules.js';
 import type { ApiParts } from '../../../src/server/api/app.js';
+import { isOnLoopback } from '../../../src/server/api/guard.js';
 import { Sessions } from '../../../src/server/api/sessions.js';
 import { TokenFailures } from '../../../src/server/api/token-failures.js';
 import {
@@ -252,6 +253,27 @@ describe('the page’s own files', () => {
     const first = names.filter((name) => !/\/(?!page-)[\w-]+\.js$/.test(name));
     const bytes = first.map((name) => gzipSync(readFileSync(join('dist/page', name))).length);
     expect(bytes.reduce((sum, one) => sum + one, 0)).toBeLessThan(50_000);
+  });
+});
+
+describe('/metrics', () => {
+  test('needs no token on loopback; it does from elsewhere, and where a proxy is named', async () => {
+    const { status, headers } = await askApi(host, '/metrics');
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/plain']);
+    expect((await askApi(host, '/metrics', { method: 'POST' })).status).toBe(401);
+    // a name that a page of another site may have for this address
+    expect((await raw('GET /metrics', 'Host: evil.example')).status).toBe(403);
+    const proxied = await serve({ url: 'https://ops.example' });
+    for (const name of ['ops.example', '127.0.0.1:7022'])
+      expect(
+        await sendRaw(
+          proxied.host,
+          `GET /metrics HTTP/1.1\r\nConnection: close\r\nHost: ${name}\r\n\r\n`,
+        ),
+      ).toMatchObject({ status: 401 });
+    expect((await askApi(proxied.host, '/metrics', { token: viewToken })).status).toBe(200);
+    expect(isOnLoopback('192.168.1.5', '127.0.0.1:7022', undefined)).toBe(false);
+    expect(isOnLoopback('::ffff:127.0.0.1', 'localhost', undefined)).toBe(true);
   });
 });
 

@@ -6,6 +6,7 @@ import { test } from '../../kit/base.js';
 import { addApi, askApi, hostOf, operateToken, viewToken } from '../../kit/daemons/api.js';
 import { eventually, startDaemon } from '../../kit/daemons/daemon.js';
 import { startDaemonNamed } from '../../kit/daemons/named-daemon.js';
+import { labelsIn, metricNames, valuesIn } from '../../kit/metrics.js';
 
 const act = (host: string, path: string, key?: string) =>
   askApi(host, `/api/v1/${path}`, {
@@ -57,9 +58,24 @@ test('a daemon lets in the tokens of jobs.yml, as it is, records what they do, a
   expect((await act(host, 'jobs/job/resume')).body).toMatchObject({ wasPaused: true });
   const first = await act(host, 'jobs/job/run', 'key-1');
   expect(first).toMatchObject({ status: 202, body: { joined: false } });
+  // The metrics count what was run, and know of it after a restart.
+  const ended = async () => {
+    const { body } = await askApi(await hostOf(daemon), '/metrics');
+    const of = { job: 'job', outcome: 'succeeded' };
+    return valuesIn(body, 'ferryline_runs_total', of)[0]?.value === 2 ? body : undefined;
+  };
+  const counted = await eventually(ended);
+  expect(Object.keys(labelsIn(counted))).toEqual(Object.keys(metricNames));
+  expect(valuesIn(counted, 'ferryline_files_total', { action: 'copied' })[0]?.value).toBe(1);
+  expect(valuesIn(counted, 'ferryline_remote_up')[0]?.value).toBe(1);
+  const lastSuccess = (text: string) =>
+    valuesIn(text, 'ferryline_last_success_timestamp_seconds', { job: 'job' })[0]?.value;
+  expect(lastSuccess(counted)).toBeGreaterThan(1.7e9);
   const argv = readFileSync(`/proc/${daemon.pid}/cmdline`, 'utf8');
   expect(await daemon.stop()).toBe(0);
   const next = await startDaemon(scene);
+  const { body: restarted } = await askApi(await hostOf(next), '/metrics');
+  expect(lastSuccess(restarted)).toBe(lastSuccess(counted));
   const again = await act(await hostOf(next), 'jobs/job/run', 'key-1');
   expect(again.body).toMatchObject({ run: first.body.run, joined: true });
   const outcomeOf = async (id: string) => {

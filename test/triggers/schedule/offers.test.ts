@@ -52,6 +52,20 @@ test.each([
   expect(lines(rules('0 * * * *', slots, within), seen, now)).toEqual(expected);
 });
 
+test.each([
+  ['none', undefined, 0],
+  ['latest', undefined, 3],
+  ['latest', '00:00-02:30', 1],
+  ['all', '02:30-06:00', 0],
+] as const)(
+  'slots count as missed unless catchUp or the window leaves them out: %s, %s',
+  (slots, window, missed) => {
+    const all = [...offers(rules('0 * * * *', slots, day, window), seen, now)];
+    const counts = all.map((offer) => ('gap' in offer ? offer.gap.missed : 0));
+    expect(counts.reduce((sum, one) => sum + one, 0)).toBe(missed);
+  },
+);
+
 test('a handled slot is not missed', () => {
   expect(lines(rules('0 * * * *', 'all', day), at('2026-01-01T04:00Z'), now)).toEqual([]);
   expect(lines(rules('0 * * * *', 'latest', day), now + day, now)).toEqual([]);
@@ -100,6 +114,7 @@ test('of a slot each second, ten thousand missed ones are counted, and the first
       from: now - 2 * day + second,
       to: now - 61 * second,
       count: 10_000,
+      missed: 0,
       why: 'catchUp: none',
     },
   });

@@ -1,0 +1,89 @@
+/** The metrics of a daemon: what they are made of. */
+import type { Report } from '../core/events.js';
+import { metricsType } from '../observe/metric-text.js';
+import { Metrics, type QueueFigures } from '../observe/metrics.js';
+import type { OpenQueue } from '../queue/open.js';
+import type { MetricsReader } from '../server/api/metrics-route.js';
+import type { IndexedReports } from '../state/indexed-reports.js';
+import { defaultStale } from '../triggers/schedule/longest-gap.js';
+import { nextOpenSlot } from '../triggers/schedule/slots.js';
+import type { JobPauses } from './job-pauses.js';
+import type { JobsInUse } from './jobs-in-use.js';
+import type { Starting } from './starting.js';
+
+export interface MeasuringParts {
+  readonly version: string;
+  readonly queue: OpenQueue;
+  readonly inUse: JobsInUse;
+  readonly jobPauses: JobPauses;
+  readonly reports: IndexedReports;
+  readonly starting: Pick<Starting, 'nextSlot'>;
+  /** The logins that this process has open, by remote. */
+  readonly openLogins: () => ReadonlyMap<string, number>;
+}
+
+export interface DaemonMetrics extends MetricsReader {
+  /** A run has ended, wherever it was carried out. */
+  ended(report: Report): void;
+  /** A run has ended in this process, which may have its report. */
+  endedHere(run: string, report: Report | undefined): void;
+}
+
+export function openMetrics(parts: MeasuringParts): DaemonMetrics {
+  const { version, queue, inUse, jobPauses, reports, starting, openLogins } = parts;
+  /** By what a schedule is: thousands of jobs have some hundred of them. */
+  let stale = new Map<string, number | undefined>();
+  let staleOf = inUse.config;
+  const metrics = new Metrics({
+    version,
+    jobs: () => inUse.config.jobs,
+    remotes: () => inUse.config.remotes.keys(),
+    table: () => reports.table(),
+    nextSlot({ name, starts, window }) {
+      if (starts.schedule.length === 0) return undefined;
+      // A process without the role `scheduler` has no schedule that runs.
+      return starting.nextSlot(name) ?? nextOpenSlot({ ...starts, window }, queue.store.clock());
+    },
+    staleAfter({ starts, window }) {
+      if (starts.schedule.length === 0) return undefined;
+      if (staleOf !== inUse.config) stale = new Map();
+      staleOf = inUse.config;
+      const key = JSON.stringify([starts.schedule, starts.timezone, window?.text]);
+      if (!stale.has(key)) stale.set(key, defaultStale({ ...starts, window }, queue.store.clock()));
+      return stale.get(key);
+    },
+    isPaused: (job) => jobPauses.of(job) !== undefined,
+    queue: () => figuresOf(queue),
+    logins: openLogins,
+  });
+  queue.signals.on('missed', ({ job, count }) => metrics.slotsMissed(job, Number(count)));
+  const ended = (report: Report | undefined) => {
+    if (report !== undefined) metrics.ended(report);
+  };
+  return {
+    type: metricsType,
+    text: (isOpen) => metrics.text(isOpen),
+    ended,
+    endedHere(run, report) {
+      // Of a run that was given up, this process tells only that it has ended.
+      if (report !== undefined || metrics.has(run)) ended(report);
+      else void reports.read(run).then(ended, () => {});
+    },
+  };
+}
+
+async function figuresOf(queue: OpenQueue): Promise<QueueFigures | undefined> {
+  if (queue.trouble() !== undefined) return undefined;
+  try {
+    const [views, processes] = await Promise.all([queue.runs.list(0), queue.knownWorkers()]);
+    const countOf = (state: string) => views.filter((view) => view.state === state).length;
+    return {
+      waiting: countOf('waiting'),
+      delayed: countOf('delayed'),
+      active: countOf('active'),
+      workers: processes.filter(({ roles }) => roles.includes('worker')).length,
+    };
+  } catch {
+    return undefined;
+  }
+}

@@ -50,6 +50,8 @@ export class SftpFile implements Handle {
   readonly #rules: HandleRules;
   // the server may give a closed handle's number to the next file, so it must be closed only once
   #closing: Promise<void> | undefined;
+  /** The last requests, of which CLOSE is one. */
+  #finishing: Promise<unknown> | undefined;
   #striped: StripedWrite | undefined;
 
   constructor(file: OpenedFile, rules: HandleRules) {
@@ -139,23 +141,40 @@ export class SftpFile implements Handle {
 
   close(): Promise<void> {
     const { channel, handle } = this.#file;
+    this.#closing ??= this.#finishing?.then(
+      () => {},
+      () => {},
+    );
     this.#closing ??= Promise.all([channel.closeHandle(handle), this.#striped?.close()])
       .finally(this.#closed)
       .then(() => {}, this.#failed);
     return this.#closing;
   }
 
-  async #finishPipelined(ending: Ending, signal: AbortSignal): Promise<Stat | undefined> {
+  #finishPipelined(ending: Ending, signal: AbortSignal): Promise<Stat | undefined> {
     const { channel, handle } = this.#file;
-    const finishing = Promise.all([channel.finish(handle, ending, signal), this.#striped?.close()]);
-    this.#closing = finishing.then(this.#closed, this.#closed);
+    const last = channel.finish(handle, ending, signal);
+    const finishing =
+      this.#striped === undefined
+        ? last
+        : Promise.all([last, this.#striped.close()]).then(([finished]) => finished);
+    this.#finishing = finishing;
+    return finishing.then(
+      (finished) => {
+        this.#closed();
+        if (!lookOvertaken(finished, ending)) return this.#finished(finished);
+        const again = this.#finishAgain(ending, signal).catch(() => undefined);
+        return again.then((stored) => stored ?? this.#finished(finished));
+      },
+      (error) => {
+        this.#closed();
+        return this.#unwritten(error);
+      },
+    );
+  }
+
+  #finished({ stat, unset, refusal }: Finished): Stat | undefined | Promise<never> {
     try {
-      const [finished] = await finishing;
-      const { stat, unset, refusal } = finished;
-      if (lookOvertaken(finished, ending)) {
-        const stored = await this.#finishAgain(ending, signal).catch(() => undefined);
-        if (stored !== undefined) return stored;
-      }
       if (refusal !== undefined) throw refusal;
       if (unset !== undefined) ignoreRefusal(unset);
       return stat === undefined ? undefined : asFile(stat);

@@ -47,65 +47,67 @@ export interface Files {
 
 export function createFiles({ root, ordered, failure, rules }: FileParts): Files {
   const { quirks } = rules;
-  const open: Files['open'] = async (channel, handles, path, mode, permissions, signal, beside) => {
+  const open: Files['open'] = (channel, handles, path, mode, permissions, signal, beside) => {
     const at = confine(root, path);
     const held = beside && placeOf(beside, handles);
+    const attributes = mode === 'create' ? { mode: permissions } : {};
+    const ask = (wanted: number) =>
+      handles.open(channel, () => channel.open(at, wanted, attributes, signal), signal, held);
+    const look = () => statEntry(channel, handles, at, signal);
+    const opened = (handle: Buffer) =>
+      new SftpFile({ channel, handle, path, at, signal, handles }, rules);
+    if (mode === 'create')
+      return createNew(ask, look, quirks).then(opened, async (error) => {
+        throw await failure.explain(error, channel, handles, path, signal);
+      });
+    if (mode === 'read') return ask(flags.read).then(opened);
     // SFTP v3 can't forbid following a link, so a link is refused before the file is opened
-    if (mode === 'update') {
-      const there = await statEntry(channel, handles, at, signal);
+    return look().then((there) => {
       if (there !== undefined && there.kind !== 'file')
         throw new FerryError('io', `it is a ${there.kind}, not a file`, { code: 'ELOOP', path });
-    }
-    const ask = (wanted: number) => {
-      const attributes = mode === 'create' ? { mode: permissions } : {};
-      return handles.open(
-        channel,
-        () => channel.open(at, wanted, attributes, signal),
-        signal,
-        held,
-      );
-    };
-    const look = () => statEntry(channel, handles, at, signal);
-    const opening = mode === 'create' ? createNew(ask, look, quirks) : ask(flags[mode]);
-    const handle = await opening.catch(async (error) => {
-      throw mode === 'create'
-        ? await failure.explain(error, channel, handles, path, signal)
-        : error;
+      return ask(flags.update).then(opened);
     });
-    return new SftpFile({ channel, handle, path, at, signal, handles }, rules);
+  };
+
+  /** `overtaken`: requests that were sent together seem to have overtaken each other. */
+  const readInSteps = async (
+    overtaken: boolean,
+    ...[channel, handles, path, target, signal]: Parameters<Files['readWhole']>
+  ): Promise<WholeFile> => {
+    const file = await open(channel, handles, path, 'read', 0, signal);
+    try {
+      const bytes = await file.read(target, 0, signal);
+      const after = await file.stat(signal);
+      if (overtaken) quirks.saw('disorder');
+      return { bytes, before: undefined, after };
+    } finally {
+      file.close().catch(() => {}); // nothing was written through it
+    }
   };
 
   return {
     open,
-    async readWhole(channel, handles, path, target, signal) {
-      let overtaken = false;
-      if (ordered && !quirks.expects('disorder')) {
-        const at = confine(root, path);
-        const handle = await handles.open(
-          channel,
-          () => channel.open(at, flags.read, {}, signal),
-          signal,
-        );
-        const whole = await channel
-          .readWhole(handle, target, signal)
-          .finally(() => handles.closed());
-        overtaken = whole === undefined;
-        // a short answer is the file's end only if its size agrees; a server may answer short anywhere
-        if (
-          whole !== undefined &&
-          (whole.bytes === target.length || whole.bytes === whole.stat.size)
-        )
-          return { bytes: whole.bytes, before: undefined, after: asFile(whole.stat) };
-      }
-      const file = await open(channel, handles, path, 'read', 0, signal);
-      try {
-        const bytes = await file.read(target, 0, signal);
-        const after = await file.stat(signal);
-        if (overtaken) quirks.saw('disorder');
-        return { bytes, before: undefined, after };
-      } finally {
-        file.close().catch(() => {}); // nothing was written through it
-      }
+    readWhole(channel, handles, path, target, signal) {
+      if (!ordered || quirks.expects('disorder'))
+        return readInSteps(false, channel, handles, path, target, signal);
+      const at = confine(root, path);
+      const ask = () => channel.open(at, flags.read, {}, signal);
+      return handles.open(channel, ask, signal).then((handle) =>
+        channel.readWhole(handle, target, signal).then(
+          (whole) => {
+            handles.closed();
+            // a short answer is the file's end only if its size agrees; a server may answer short anywhere
+            if (whole?.bytes === target.length || (whole && whole.bytes === whole.stat.size))
+              return { bytes: whole.bytes, before: undefined, after: asFile(whole.stat) };
+            const overtaken = whole === undefined;
+            return readInSteps(overtaken, channel, handles, path, target, signal);
+          },
+          (error) => {
+            handles.closed();
+            throw error;
+          },
+        ),
+      );
     },
   };
 }
@@ -116,21 +118,26 @@ function placeOf(handle: Handle, handles: HandleLimit): 'here' | 'elsewhere' {
 }
 
 /** Creates a file that must not exist. A server that has no exclusive creation is asked what is there first. */
-async function createNew(
+function createNew(
   ask: (wanted: number) => Promise<Buffer>,
   look: () => Promise<Stat | undefined>,
   quirks: Quirks,
 ): Promise<Buffer> {
-  let refusal: FerryError | undefined;
-  if (!quirks.expects('exclusive')) {
-    try {
-      return await ask(flags.create);
-    } catch (error) {
-      const code = error instanceof FerryError ? error.code : undefined;
-      if (code !== 'ENOTSUP' && code !== 'EINVAL' && code !== 'EFAILURE') throw error;
-      refusal = error as FerryError;
-    }
-  }
+  if (quirks.expects('exclusive')) return createAfterLook(ask, look, quirks, undefined);
+  return ask(flags.create).catch((error) => {
+    const code = error instanceof FerryError ? error.code : undefined;
+    if (code !== 'ENOTSUP' && code !== 'EINVAL' && code !== 'EFAILURE') throw error;
+    return createAfterLook(ask, look, quirks, error);
+  });
+}
+
+/** `refusal`: that of exclusive creation, if it was tried. */
+async function createAfterLook(
+  ask: (wanted: number) => Promise<Buffer>,
+  look: () => Promise<Stat | undefined>,
+  quirks: Quirks,
+  refusal: FerryError | undefined,
+): Promise<Buffer> {
   if ((await look()) !== undefined)
     throw refusal ?? new FerryError('io', 'something with this name exists', { code: 'EEXIST' });
   const handle = await ask(openFlag.WRITE | openFlag.CREAT | openFlag.TRUNC).catch((error) => {

@@ -8,6 +8,7 @@ import type { Remote } from '../../core/remote.js';
 import type { SftpChannel } from './client/channel.js';
 import type { HandleLimit } from './handle-limit.js';
 import type { SessionPool } from './pool.js';
+import type { Session } from './session.js';
 
 /** After this many repetitions an operation fails with the loss of its session. */
 const mostRepeats = 3;
@@ -28,18 +29,41 @@ export type Repeat = <T>(
 ) => Promise<T>;
 
 export function createRepeat(pool: SessionPool, remote: Remote): Repeat {
-  return async (path, signal, operation, times = mostRepeats) => {
-    for (let attempt = 0; ; attempt++) {
-      const session = pool.live(remote) ?? (await pool.session(remote, signal));
-      try {
-        const result = await operation(session.channel(), session.handles, attempt);
+  const attempt = <T>(session: Session, one: Repeated<T>, number: number): Promise<T> =>
+    begun(one.operation, session, number).then(
+      (result) => {
         pool.worked(remote);
         return result;
-      } catch (error) {
-        if (!isLost(error) || attempt >= times || signal.aborted) throw withPath(error, path);
-      }
-    }
+      },
+      (error) => {
+        if (!isLost(error) || number >= one.times || one.signal.aborted)
+          throw withPath(error, one.path);
+        return onNewSession(one, number + 1);
+      },
+    );
+  const onNewSession = async <T>(one: Repeated<T>, number: number): Promise<T> =>
+    attempt(pool.live(remote) ?? (await pool.session(remote, one.signal)), one, number);
+  return (path, signal, operation, times = mostRepeats) => {
+    const one = { path, signal, operation, times };
+    const session = pool.live(remote);
+    return session === undefined ? onNewSession(one, 0) : attempt(session, one, 0);
   };
+}
+
+interface Repeated<T> {
+  readonly path: string;
+  readonly signal: AbortSignal;
+  readonly operation: ChannelOperation<T>;
+  readonly times: number;
+}
+
+/** Begins an operation; what it throws at once is its rejection, too. */
+function begun<T>(operation: ChannelOperation<T>, session: Session, number: number): Promise<T> {
+  try {
+    return operation(session.channel(), session.handles, number);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** Whether an error means that the session was lost. */

@@ -101,36 +101,35 @@ export function openSftp(place: SftpRoot): Endpoint {
       }),
 
     rename: (from, to, replace, signal, isOurs) =>
-      repeat(to, signal, async (channel, handles, attempt) => {
+      repeat(to, signal, (channel, handles, attempt) => {
         const source = full(from);
         const target = full(to);
+        const give = () =>
+          replace && can.atomicReplace
+            ? channel.posixRename(source, target, signal).catch(async (error) => {
+                if (!mayBeRefused(error)) throw error;
+                // a server that only refuses the extension renames all the same where nothing is in the way
+                const plain = await channel
+                  .rename(source, target, signal)
+                  .catch((e: unknown) => ({ e }));
+                if (plain !== undefined)
+                  throw isLost(plain.e) || isLacking(error) ? plain.e : error;
+                quirks.saw('posixRename');
+              })
+            : channel.rename(source, target, signal).catch(async (error) => {
+                throw await failure.explain(error, channel, handles, to, signal);
+              });
+        if (attempt === 0) return give();
         // after a lost reply the two names show whether the rename was done
-        if (attempt > 0) {
+        const isDone = async () => {
           const left = await statEntry(channel, handles, source, signal);
           const isLeft = left !== undefined && (isOurs === undefined || (await isOurs(left)));
           const there = isLeft ? undefined : await statEntry(channel, handles, target, signal);
-          if (there !== undefined && (isOurs === undefined || (await isOurs(there)))) return;
+          if (there !== undefined && (isOurs === undefined || (await isOurs(there)))) return true;
           if (there !== undefined && left === undefined) throw unsettled(to);
-        }
-        if (replace && can.atomicReplace) {
-          try {
-            return await channel.posixRename(source, target, signal);
-          } catch (error) {
-            if (!mayBeRefused(error)) throw error;
-            // a server that only refuses the extension renames all the same where nothing is in the way
-            const plain = await channel
-              .rename(source, target, signal)
-              .catch((e: unknown) => ({ e }));
-            if (plain !== undefined) throw isLost(plain.e) || isLacking(error) ? plain.e : error;
-            quirks.saw('posixRename');
-            return;
-          }
-        }
-        try {
-          await channel.rename(source, target, signal);
-        } catch (error) {
-          throw await failure.explain(error, channel, handles, to, signal);
-        }
+          return false;
+        };
+        return isDone().then((done) => (done ? undefined : give()));
       }),
 
     link: (from, to, signal) =>

@@ -18,6 +18,7 @@ import {
   attributesRequest,
   copyDataRequest,
   readRequest,
+  type SftpRequest,
   stringLength,
   stringRequest,
   stringsRequest,
@@ -131,54 +132,41 @@ export class SftpChannel {
    * Finishes a file in one round trip, on a server that carries out requests in order: WRITE of
    * `data` at 0 if there is any, FSETSTAT, fsync if asked for, FSTAT, CLOSE. Refusals are returned, not thrown.
    */
-  async finish(
+  finish(
     handle: Buffer,
     { data, attributes, sync }: Ending,
     signal: AbortSignal,
   ): Promise<Finished> {
-    const requests = [
-      attributesRequest(packet.FSETSTAT, handle, '', attributes, signal),
-      ...(sync ? [syncRequest(handle, signal)] : []),
+    const requests: SftpRequest[] = [];
+    if (data !== undefined && data.length > 0) requests.push(writeRequest(handle, 0, data, signal));
+    requests.push(attributesRequest(packet.FSETSTAT, handle, '', attributes, signal));
+    if (sync) requests.push(syncRequest(handle, signal));
+    requests.push(
       stringRequest(packet.FSTAT, handle, '', signal),
       stringRequest(packet.CLOSE, handle, ''),
-    ];
-    if (data !== undefined && data.length > 0)
-      requests.unshift(writeRequest(handle, 0, data, signal));
-    const answers = await this.#exchange.askAll(requests);
-    let unset: FerryError | undefined;
-    let refusal: FerryError | undefined;
-    let stat: RawStat | undefined;
-    let refused = 0;
-    for (const [i, { type }] of requests.entries()) {
-      const answer = answers[i];
-      if (answer instanceof FerryError) {
-        if (type === packet.FSETSTAT) unset = answer;
-        else {
-          refusal ??= answer;
-          refused++;
-        }
-      } else if (type === packet.FSTAT) stat = answer as RawStat;
-    }
-    const ofSync = sync && answers[requests.length - 3] instanceof FerryError;
-    const closed = !(answers.at(-1) instanceof FerryError);
-    return { stat, unset, refusal, unsynced: ofSync && refused === 1, closed };
+    );
+    return this.#exchange.askAll(requests).then((answers) => finished(requests, answers, sync));
   }
 
   /** READ into `target` from 0, FSTAT and CLOSE in one round trip, on a server that carries out requests in order. `bytes` may be fewer than fit. Undefined if FSTAT was refused, which happens where CLOSE overtook it. */
-  async readWhole(
+  readWhole(
     handle: Buffer,
     target: Buffer,
     signal: AbortSignal,
   ): Promise<{ readonly bytes: number; readonly stat: RawStat } | undefined> {
-    const answers = await this.#exchange.askAll([
+    const requests = [
       readRequest(handle, 0, target, signal),
       stringRequest(packet.FSTAT, handle, '', signal),
       stringRequest(packet.CLOSE, handle, ''),
-    ]);
-    const [bytes, stat] = answers;
-    if (stat instanceof FerryError && stat.kind === 'io') return undefined;
-    for (const answer of answers.slice(0, 2)) if (answer instanceof FerryError) throw answer;
-    return { bytes: bytes as number, stat: stat as RawStat };
+    ];
+    return this.#exchange.askAll(requests).then((answers) => {
+      const bytes = answers[0];
+      const stat = answers[1];
+      if (stat instanceof FerryError && stat.kind === 'io') return undefined;
+      if (bytes instanceof FerryError) throw bytes;
+      if (stat instanceof FerryError) throw stat;
+      return { bytes: bytes as number, stat: stat as RawStat };
+    });
   }
 
   /** CLOSE (§6.3). */
@@ -334,6 +322,32 @@ export class SftpChannel {
     const request = attributesRequest(type, string, description, attributes, signal);
     return this.#exchange.ask(request) as Promise<void>;
   }
+}
+
+/** What the answers to the requests that finish a file say. */
+function finished(
+  requests: readonly SftpRequest[],
+  answers: readonly unknown[],
+  sync: boolean,
+): Finished {
+  let unset: FerryError | undefined;
+  let refusal: FerryError | undefined;
+  let stat: RawStat | undefined;
+  let refused = 0;
+  for (let i = 0; i < requests.length; i++) {
+    const type = requests[i]?.type;
+    const answer = answers[i];
+    if (answer instanceof FerryError) {
+      if (type === packet.FSETSTAT) unset = answer;
+      else {
+        refusal ??= answer;
+        refused++;
+      }
+    } else if (type === packet.FSTAT) stat = answer as RawStat;
+  }
+  const ofSync = sync && answers[requests.length - 3] instanceof FerryError;
+  const closed = !(answers[answers.length - 1] instanceof FerryError);
+  return { stat, unset, refusal, unsynced: ofSync && refused === 1, closed };
 }
 
 function readLimits(reader: Reader): ServerLimits {

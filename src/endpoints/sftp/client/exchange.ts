@@ -12,6 +12,7 @@ import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { asFerryError, FerryError } from '../../../core/errors.js';
 import { escapeText } from '../../../core/text.js';
+import { type Asker, One, Several } from './askers.js';
 import { InFlight, type NumberedRequest } from './in-flight.js';
 import { Inbox } from './inbox.js';
 import { Outbox } from './outbox.js';
@@ -34,22 +35,17 @@ export interface ChannelOptions {
 }
 
 interface PendingRequest extends NumberedRequest {
-  /** The request's packet type. */
-  readonly type: number;
+  readonly request: SftpRequest;
+  readonly asker: Asker;
+  readonly place: number;
   /** The packet type of the reply; undefined where it is STATUS. */
   readonly replyType: number | undefined;
-  readonly readReply: ((reader: Reader) => unknown) | undefined;
-  /** Where DATA goes. */
-  readonly target: Buffer | undefined;
-  readonly signal: AbortSignal | undefined;
   /** When it was sent, ms of `performance.now()`. */
   readonly since: number;
   /** Bytes of file data in the request or its answer. */
   bytes: number;
   /** Set when the signal has ended the caller's wait; a handle that still arrives is then closed. */
   abandoned: boolean;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 export class Exchange {
@@ -144,7 +140,7 @@ export class Exchange {
 
   /** Sends a request; settles with its answer. Rejects at once if the exchange has ended or the signal is aborted. */
   ask(request: SftpRequest): Promise<unknown> {
-    return new Promise((resolve, reject) => this.#send(request, resolve, reject));
+    return new Promise((resolve, reject) => this.#send(request, new One(resolve, reject), 0));
   }
 
   /**
@@ -153,28 +149,16 @@ export class Exchange {
    */
   askAll(requests: readonly SftpRequest[]): Promise<readonly unknown[]> {
     return new Promise((resolve, reject) => {
-      const answers: unknown[] = new Array(requests.length);
-      let left = requests.length;
-      for (const [i, request] of requests.entries()) {
-        const answered = (answer: unknown) => {
-          answers[i] = answer;
-          if (--left === 0) resolve(answers);
-        };
-        this.#send(request, answered, (error) =>
-          request.signal?.aborted ? reject(error) : answered(error),
-        );
-      }
+      const asker = new Several(requests, resolve, reject);
+      let place = 0;
+      for (const request of requests) this.#send(request, asker, place++);
     });
   }
 
-  #send(
-    request: SftpRequest,
-    resolve: (answer: unknown) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  #send(request: SftpRequest, asker: Asker, place: number): void {
     const { type, signal } = request;
     if (!this.#gate.isFull || this.#isOver(request)) {
-      this.#sendNow(request, resolve, reject);
+      this.#sendNow(request, asker, place);
       return;
     }
     if (signal !== undefined) this.#watch(signal);
@@ -184,7 +168,7 @@ export class Exchange {
       isOver: () => this.#isOver(request),
       go: () => {
         this.#held--;
-        this.#sendNow(request, resolve, reject);
+        this.#sendNow(request, asker, place);
       },
     });
   }
@@ -194,41 +178,34 @@ export class Exchange {
     return this.#failure !== undefined || signal?.aborted === true;
   }
 
-  #sendNow(
-    request: SftpRequest,
-    resolve: (answer: unknown) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  #sendNow(request: SftpRequest, asker: Asker, place: number): void {
     const { type, signal, trailing } = request;
     if (this.#isOver(request)) {
-      reject(this.#failure ?? signal?.reason);
+      asker.failed(this.#failure ?? signal?.reason, place);
       return;
     }
     if (signal !== undefined) this.#watch(signal);
     const order = ++this.#sent;
     const id = order >>> 0;
-    if (request.describe !== undefined)
-      this.#options.trace?.('command', `${id} ${escapeText(request.describe())}`);
+    if (this.#options.trace !== undefined && request.describe !== undefined)
+      this.#options.trace('command', `${id} ${escapeText(request.describe())}`);
     try {
       encode(this.#outbox, id, request);
     } catch (error) {
       this.fail(asFerryError(error)); // half a request may be in the outbox, which must not be sent
-      reject(this.#failure);
+      asker.failed(this.#failure, place);
       return;
     }
     this.#pending.add({
       id,
       order,
-      type,
+      request,
+      asker,
+      place,
       replyType: request.reply === undefined ? replyTypes[type] : packet.EXTENDED_REPLY,
-      readReply: request.reply,
-      target: request.target,
-      signal,
       since: performance.now(),
       bytes: trailing?.length ?? 0,
       abandoned: false,
-      resolve,
-      reject,
     });
     this.#gate.sent();
   }
@@ -245,7 +222,7 @@ export class Exchange {
     this.#gate.dismiss();
     this.#gate.lost(waiting.length);
     this.#onVersion(error);
-    for (const pending of waiting) if (!pending.abandoned) pending.reject(error);
+    for (const { abandoned, asker, place } of waiting) if (!abandoned) asker.failed(error, place);
     this.#stream.destroy();
     this.#onEnd(error);
   }
@@ -263,7 +240,7 @@ export class Exchange {
     const pending = this.#pending.get(id);
     if (pending === undefined) throw violation(`an answer to request ${id}, which nobody made`);
     if (type !== packet.STATUS && pending.replyType !== type)
-      throw violation(`${commandName(pending.type)} answered with ${commandName(type)}`);
+      throw violation(`${commandName(pending.request.type)} answered with ${commandName(type)}`);
     return pending;
   }
 
@@ -283,10 +260,11 @@ export class Exchange {
 
   #startData(id: number, length: number): Buffer | undefined {
     const pending = this.#answered(id, packet.DATA);
-    const wanted = pending.target?.length ?? 0;
+    const { target } = pending.request;
+    const wanted = target?.length ?? 0;
     if (length === 0) throw violation('a READ answered with no data and no end of file');
     if (length > wanted) throw violation(`a READ of ${wanted} bytes answered with ${length}`);
-    return pending.abandoned ? undefined : pending.target;
+    return pending.abandoned ? undefined : target;
   }
 
   #endData(id: number, length: number): void {
@@ -294,7 +272,7 @@ export class Exchange {
     this.#options.trace?.('response', `${id} DATA ${length} bytes`);
     pending.bytes = length;
     this.#settle(pending);
-    pending.resolve(length);
+    if (!pending.abandoned) pending.asker.answered(length, pending.place);
   }
 
   #take(id: number, type: number, reader: Reader): void {
@@ -307,14 +285,15 @@ export class Exchange {
       this.#takeStatus(pending, reader);
       return;
     }
-    const value = pending.readReply ? pending.readReply(reader) : readReply(pending.type, reader);
+    const { reply, type: asked } = pending.request;
+    const value = reply === undefined ? readReply(asked, reader) : reply(reader);
     reader.end();
     this.#options.trace?.('response', `${id} ${describeReply(type, value)}`);
     this.#settle(pending);
     if (pending.abandoned) {
       if (type === packet.HANDLE) this.#closeOrphan(value as Buffer);
-    } else if (value instanceof FerryError) pending.reject(value);
-    else pending.resolve(value);
+    } else if (value instanceof FerryError) pending.asker.failed(value, pending.place);
+    else pending.asker.answered(value, pending.place);
   }
 
   #takeVersion(version: number, reader: Reader): void {
@@ -331,20 +310,26 @@ export class Exchange {
   }
 
   #takeStatus(pending: PendingRequest, reader: Reader): void {
+    const { type } = pending.request;
     const code = reader.u32();
+    const isOk = code === status.OK;
     // version 3 added message and language; some servers leave them out
-    const message = reader.left > 0 ? reader.text() : '';
+    let message = '';
+    if (isOk && reader.left > 0 && this.#options.trace === undefined) reader.skipString();
+    else if (reader.left > 0) message = reader.text();
     if (reader.left > 0) reader.skipString();
     reader.end();
     // checked before it is settled: a violation rejects only requests that are still pending
-    if (code === status.OK && pending.replyType !== undefined)
-      throw violation(`${commandName(pending.type)} answered with a bare OK`);
+    if (isOk && pending.replyType !== undefined)
+      throw violation(`${commandName(type)} answered with a bare OK`);
     this.#options.trace?.('response', `${pending.id} ${describeStatus(code, message)}`);
     this.#settle(pending);
-    if (code === status.OK) pending.resolve(undefined);
-    else if (code === status.EOF && pending.type === packet.READ) pending.resolve(0);
-    else if (code === status.EOF && pending.type === packet.READDIR) pending.resolve(undefined);
-    else pending.reject(statusError(code, message, commandName(pending.type)));
+    const { abandoned, asker, place } = pending;
+    if (abandoned) return;
+    if (isOk) asker.answered(undefined, place);
+    else if (code === status.EOF && type === packet.READ) asker.answered(0, place);
+    else if (code === status.EOF && type === packet.READDIR) asker.answered(undefined, place);
+    else asker.failed(statusError(code, message, commandName(type)), place);
   }
 
   /** Closes a handle that nobody waits for any more; it would stay open at the server. */
@@ -366,10 +351,10 @@ export class Exchange {
     setMaxListeners(0, signal); // a run's signal has one listener for each channel, which is no leak
     const abandon = () => {
       for (const pending of this.#pending.all()) {
-        if (pending.signal !== signal || pending.abandoned) continue;
+        if (pending.request.signal !== signal || pending.abandoned) continue;
         pending.abandoned = true;
         this.#inbox.discard(pending.id);
-        pending.reject(signal.reason);
+        pending.asker.failed(signal.reason, pending.place);
       }
       this.#gate.dismiss();
     };
@@ -381,7 +366,7 @@ export class Exchange {
     if (oldest === undefined && this.#versionKnown) return;
     const order = oldest?.order ?? 0;
     if (!this.#silence.tick(order, this.#newestAnswered > order)) return;
-    const what = this.#versionKnown && oldest ? commandName(oldest.type) : 'INIT';
+    const what = this.#versionKnown && oldest ? commandName(oldest.request.type) : 'INIT';
     this.fail(silenceError(what, this.#options.deadline));
   }
 }

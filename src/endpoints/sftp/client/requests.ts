@@ -15,7 +15,7 @@ export interface SftpRequest {
   /** READ: where the data goes. */
   readonly target?: Buffer;
   /** WRITE: data sent after the body from its own buffer. */
-  readonly trailing?: Buffer;
+  readonly trailing?: Buffer | undefined;
   /** EXTENDED: reads its EXTENDED_REPLY; absent if the reply is STATUS. */
   readonly reply?: ((reader: Reader) => unknown) | undefined;
   /** The request as a line of the transcript. */
@@ -80,7 +80,7 @@ export function writeRequest(
       if (inline) data.copy(out.buffer, next);
     },
     signal,
-    ...(inline ? {} : { trailing: data }),
+    trailing: inline ? undefined : data,
     describe: () => `WRITE ${data.length} bytes at ${offset}`,
   };
 }

@@ -90,8 +90,8 @@ export class LocalFile implements Handle {
     }
   }
 
-  async finish(ending: Ending, signal: AbortSignal): Promise<Stat> {
-    signal.throwIfAborted();
+  finish(ending: Ending, signal: AbortSignal): Promise<Stat> {
+    if (signal.aborted) return Promise.reject(signal.reason);
     const finishing = ending.sync
       ? finishInSteps(this.#call, this.#fd, ending, this.#isClosing)
       : this.#pace.call(finishHere, finishInSteps, this.#call, this.#fd, ending, this.#isClosing);
@@ -117,13 +117,21 @@ export function readHere(_call: FsCalls, path: string, target: Buffer): WholeFil
   const fd = fs.openSync(path, openFlags.read, 0);
   try {
     const before = toStat(fs.fstatSync(fd));
-    let bytes = 0;
-    for (let n = before.kind === 'file' ? 1 : 0; n > 0 && bytes < target.length; bytes += n)
-      n = fs.readSync(fd, target, bytes, target.length - bytes, bytes);
-    return { bytes, before, after: toStat(fs.fstatSync(fd)) };
+    const bytes = before.kind === 'file' ? fs.readSync(fd, target, 0, target.length, 0) : 0;
+    const after = toStat(fs.fstatSync(fd));
+    if (bytes === after.size || bytes === target.length) return { bytes, before, after };
+    return readOn(fd, target, bytes, before);
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** Reads on after an answer that was not the whole file as its size shows it: only an empty one means the end. */
+function readOn(fd: number, target: Buffer, from: number, before: Stat): WholeFile {
+  let bytes = from;
+  for (let n = before.kind === 'file' ? 1 : 0; n > 0 && bytes < target.length; bytes += n)
+    n = fs.readSync(fd, target, bytes, target.length - bytes, bytes);
+  return { bytes, before, after: toStat(fs.fstatSync(fd)) };
 }
 
 /** Reads a small file by calls that may each have to wait for the disk. */

@@ -2,6 +2,7 @@
 
 import { nameOf, parentOf } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
+import { promised } from '../../core/promised.js';
 import { refuseEscape } from '../confine.js';
 import type { Capabilities, Endpoint } from '../endpoint.js';
 import { DiskPace } from './disk-pace.js';
@@ -51,36 +52,50 @@ export function openLocal({ path: root, folders }: LocalRoot, label: string): Lo
     requestsAtOnce: Number.POSITIVE_INFINITY,
   };
 
-  const reach: Reach = async (path, signal, operation) => {
-    refuseEscape(root, path);
-    signal.throwIfAborted();
+  const reach: Reach = (path, signal, operation) => {
     const above = parentOf(path);
     const name = path === '' ? '.' : nameOf(path);
-    for (let again = false; ; again = true) {
-      let folder: Folder | undefined;
-      try {
-        folder = folders.inHand(above) ?? (await folders.takeBy(call.open, above));
-        return await operation(folder.prefix + name);
-      } catch (error) {
-        if (again || !isExhausted(error) || !folders.keepLess()) throw localError(error, path);
-      } finally {
-        if (folder !== undefined) folders.give(folder);
-      }
-    }
+    const from = (folder: Folder) =>
+      promised(() => operation(folder.prefix + name)).then(
+        (result) => {
+          folders.give(folder);
+          return result;
+        },
+        (error) => {
+          folders.give(folder);
+          throw error;
+        },
+      );
+    const attempt = () => {
+      refuseEscape(root, path);
+      signal.throwIfAborted();
+      const folder = folders.inHand(above);
+      return folder === undefined ? folders.takeBy(call.open, above).then(from) : from(folder);
+    };
+    const failed = (error: unknown) => {
+      throw localError(error, path);
+    };
+    return promised(attempt).catch((error) =>
+      isExhausted(error) && folders.keepLess() ? promised(attempt).catch(failed) : failed(error),
+    );
   };
 
-  const rename = async (from: string, to: string, replace: boolean, signal: AbortSignal) => {
+  const rename = (from: string, to: string, replace: boolean, signal: AbortSignal) => {
     const renameTo = (source: string, real: string) =>
       replace ? call.rename(source, real) : renameNew(call, source, real);
-    refuseEscape(root, from);
     const above = parentOf(to);
-    await reach(to, signal, (real) =>
-      parentOf(from) === above
-        ? renameTo(real.slice(0, real.length - nameOf(to).length) + nameOf(from), real)
-        : reach(from, signal, (source) => renameTo(source, real)),
-    );
-    folders.forget(from);
-    folders.forget(to);
+    const begin = () => {
+      refuseEscape(root, from);
+      return reach(to, signal, (real) =>
+        parentOf(from) === above
+          ? renameTo(real.slice(0, real.length - nameOf(to).length) + nameOf(from), real)
+          : reach(from, signal, (source) => renameTo(source, real)),
+      );
+    };
+    return promised(begin).then(() => {
+      folders.forget(from);
+      folders.forget(to);
+    });
   };
 
   const endpoint: Endpoint = {

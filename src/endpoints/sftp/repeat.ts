@@ -4,6 +4,7 @@
  * something looks at the attempt's number and accepts what it then finds.
  */
 import { FerryError } from '../../core/errors.js';
+import { promised } from '../../core/promised.js';
 import type { Remote } from '../../core/remote.js';
 import type { SftpChannel } from './client/channel.js';
 import type { HandleLimit } from './handle-limit.js';
@@ -30,7 +31,7 @@ export type Repeat = <T>(
 
 export function createRepeat(pool: SessionPool, remote: Remote): Repeat {
   const attempt = <T>(session: Session, one: Repeated<T>, number: number): Promise<T> =>
-    begun(one.operation, session, number).then(
+    promised(() => one.operation(session.channel(), session.handles, number)).then(
       (result) => {
         pool.worked(remote);
         return result;
@@ -55,15 +56,6 @@ interface Repeated<T> {
   readonly signal: AbortSignal;
   readonly operation: ChannelOperation<T>;
   readonly times: number;
-}
-
-/** Begins an operation; what it throws at once is its rejection, too. */
-function begun<T>(operation: ChannelOperation<T>, session: Session, number: number): Promise<T> {
-  try {
-    return operation(session.channel(), session.handles, number);
-  } catch (error) {
-    return Promise.reject(error);
-  }
 }
 
 /** Whether an error means that the session was lost. */

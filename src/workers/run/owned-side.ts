@@ -1,5 +1,6 @@
 /** An endpoint that changes nothing once the run is no longer this worker's. */
 import { FerryError } from '../../core/errors.js';
+import { promised } from '../../core/promised.js';
 import type { Endpoint } from '../../endpoints/endpoint.js';
 import type { Side } from '../../endpoints/side.js';
 
@@ -35,36 +36,19 @@ function assertOurs(isOurs: () => boolean, path: string): void {
  * since they only write to temporary files of our own.
  */
 function ownedEndpoint(side: Endpoint, isOurs: () => boolean): Endpoint {
-  const check = (path: string) => assertOurs(isOurs, path);
+  const owned = <T>(path: string, change: () => Promise<T>): Promise<T> =>
+    promised(() => {
+      assertOurs(isOurs, path);
+      return change();
+    });
   return {
     ...side,
-    async mkdir(path, ...rest) {
-      check(path);
-      return side.mkdir(path, ...rest);
-    },
-    async rename(from, to, ...rest) {
-      check(to);
-      return side.rename(from, to, ...rest);
-    },
-    async link(from, to, ...rest) {
-      check(to);
-      return side.link(from, to, ...rest);
-    },
-    async setStat(path, ...rest) {
-      check(path);
-      return side.setStat(path, ...rest);
-    },
-    async remove(path, ...rest) {
-      check(path);
-      return side.remove(path, ...rest);
-    },
-    async rmdir(path, ...rest) {
-      check(path);
-      return side.rmdir(path, ...rest);
-    },
-    async symlink(target, path, ...rest) {
-      check(path);
-      return side.symlink(target, path, ...rest);
-    },
+    mkdir: (path, ...rest) => owned(path, () => side.mkdir(path, ...rest)),
+    rename: (from, to, ...rest) => owned(to, () => side.rename(from, to, ...rest)),
+    link: (from, to, ...rest) => owned(to, () => side.link(from, to, ...rest)),
+    setStat: (path, ...rest) => owned(path, () => side.setStat(path, ...rest)),
+    remove: (path, ...rest) => owned(path, () => side.remove(path, ...rest)),
+    rmdir: (path, ...rest) => owned(path, () => side.rmdir(path, ...rest)),
+    symlink: (target, path, ...rest) => owned(path, () => side.symlink(target, path, ...rest)),
   };
 }

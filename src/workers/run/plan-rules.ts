@@ -21,12 +21,9 @@ export function planRules(job: Job, from: Capabilities, to: Capabilities): PlanR
 
 /** The granularity of mtimes on the coarser side, as far as is known, seconds. */
 export function precisionOf(from: Capabilities, to: Capabilities): number {
-  return Math.max(
-    ...[from, to].flatMap(({ mtimePrecision, mtimeHabit }) => [
-      mtimePrecision,
-      mtimeHabit?.step ?? 0,
-    ]),
-  );
+  const ofOne = ({ mtimePrecision, mtimeHabit }: Capabilities) =>
+    Math.max(mtimePrecision, mtimeHabit?.step ?? 0);
+  return Math.max(ofOne(from), ofOne(to));
 }
 
 /** Folders of the destination that are never in scope. */

@@ -5,18 +5,18 @@
  * docs/how-files-are-copied.md describes it for users.
  */
 import type { Attributes, Stat } from '../../../core/entry.js';
-import { FerryError } from '../../../core/errors.js';
-import type { Handle } from '../../../endpoints/endpoint.js';
+import { promised } from '../../../core/promised.js';
+import type { Handle, WholeFile } from '../../../endpoints/endpoint.js';
 import { untilNotGivingWay } from '../../../endpoints/give-way.js';
-import { doubtfulUntil } from '../../../jobs/plan/doubt.js';
 import { precisionOf } from '../plan-rules.js';
 import { largestChunkBytes, moveChunks, requestsFor } from './chunks.js';
-import { hashOf, hashOfFile, sameContent } from './content.js';
-import type { Copied, CopyContext, CopyRequest } from './copy-context.js';
+import { hashOf } from './content.js';
+import type { CopyContext, CopyRequest } from './copy-context.js';
 import { deniedAt } from './denied.js';
-import { attributesFor, finish } from './finish.js';
-import { openTemporary, publish, resumeAboveBytes, type TemporaryFile } from './temporary.js';
-import { markOf } from './temporary-names.js';
+import { finish } from './finish.js';
+import { type Sent, type Staged, stage } from './stage.js';
+import { publish, type TemporaryFile } from './temporary.js';
+import { changed, checkSource, sizeOf } from './unchanged.js';
 
 /** Bytes moved in one request. */
 function chunkBytes({ source, destination }: CopyContext): number {
@@ -33,25 +33,14 @@ function chunksAtOnce(context: CopyContext): number {
 }
 
 /** Copies one file and publishes it under its final name. */
-export async function copyFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
-  const staged = await stageFile(request, context);
-  const markPublished = beforePublishing(request, staged, context);
-  await publish(staged, request, context);
-  markPublished();
-  return staged;
-}
-
-export interface Staged extends Copied {
-  /** The temporary path of the complete file at the destination. */
-  readonly temporary: string;
-  /** The temporary file's stat once it was complete. */
-  readonly stored: Stat | undefined;
-  /** The fingerprint in its temporary names. */
-  readonly mark: string;
-  /** When reading began, before the first byte, ms since the epoch. */
-  readonly readAt: number;
-  /** The mtime that the destination has stored, seconds. */
-  readonly storedMtime: number | undefined;
+export function copyFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
+  return stageFile(request, context).then((staged) => {
+    const markPublished = beforePublishing(request, staged, context);
+    return publish(staged, request, context).then(() => {
+      markPublished();
+      return staged;
+    });
+  });
 }
 
 /** Records the copy as in doubt before the rename. Call the returned function once the file has its final name. */
@@ -78,56 +67,93 @@ export function beforePublishing(
 }
 
 /** Copies one file to a temporary name at the destination, complete and checked. */
-export async function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
-  const { source, destination } = context;
-  const { signal } = context;
+export function stageFile(request: CopyRequest, context: CopyContext): Promise<Staged> {
+  const { source, destination, signal } = context;
   if (source === destination && destination.can.copyData)
     return untilNotGivingWay(signal, () => stageWithin(request, context));
   const { size } = request.source;
+  const inChunks = () => untilNotGivingWay(signal, () => stageChunks(request, context));
   // one byte more than its size is requested, so that the only read reaches its end
-  if (size !== undefined && size < chunkBytes(context)) {
-    const staged = await stageWhole(request, size, context);
-    if (staged !== undefined) return staged;
-  }
-  return untilNotGivingWay(signal, () => stageChunks(request, context));
+  if (size === undefined || size >= chunkBytes(context)) return inChunks();
+  return stageWhole(request, size, context).then((staged) => staged ?? inChunks());
 }
 
-/** Copies a file that fits into one request, in as few round trips as the sides allow; undefined if it is one that may grow (`live`) and did. */
-async function stageWhole(
+/**
+ * Copies a file that fits into one request, in as few round trips as the sides allow; undefined if it is one that may grow (`live`) and did.
+ * Thousands of small files take these steps, so that each goes on from the last one's answer without a function of its own that waits.
+ */
+function stageWhole(
   request: CopyRequest,
   size: number,
   context: CopyContext,
 ): Promise<Staged | undefined> {
-  const { source, budget, buffers, signal, rules } = context;
-  if (!budget.tryTake(size)) await budget.take(size);
-  try {
-    if (context.pass !== undefined) await context.pass(size);
+  const { budget } = context;
+  const begin = () =>
+    promised(() => readAndStage(request, size, context)).then(
+      (staged) => {
+        budget.give(size);
+        return staged;
+      },
+      (error) => {
+        budget.give(size);
+        throw error;
+      },
+    );
+  return budget.tryTake(size) ? begin() : budget.take(size).then(begin);
+}
+
+function readAndStage(
+  request: CopyRequest,
+  size: number,
+  context: CopyContext,
+): Promise<Staged | undefined> {
+  const { source, buffers, signal, pass } = context;
+  const read = () => {
     const buffer = buffers.take(size + 1);
     const readAt = Date.now();
-    const reading = source.readWhole(request.from, buffer.subarray(0, size + 1), signal);
-    const read = await reading.catch((error) => {
-      throw deniedAt(source, request.from, 'read', error);
-    });
-    const before = read.before ?? request.source;
-    if ((read.after.size ?? 0) > size && context.isLive?.(request.path)) {
-      buffers.give(buffer);
-      return undefined;
-    }
-    if (sizeOf(before, request) !== size) throw changed('it changed before it was read');
-    checkSource(before, read.after, false);
-    if (read.bytes !== size) throw changed('it holds more or less than its reported size');
-    const data = buffer.subarray(0, size);
-    const staged = await stage(request, { before, readAt }, context, async (target, attributes) => {
-      const stored = await finish(target, attributes, size, context, data);
+    return source.readWhole(request.from, buffer.subarray(0, size + 1), signal).then(
+      (whole) => stageRead(request, size, { ...whole, buffer, readAt }, context),
+      (error) => {
+        throw deniedAt(source, request.from, 'read', error);
+      },
+    );
+  };
+  return pass === undefined ? read() : pass(size).then(read);
+}
+
+/** A small file that was read. */
+interface Read extends WholeFile {
+  readonly buffer: Buffer;
+  readonly readAt: number;
+}
+
+function stageRead(
+  request: CopyRequest,
+  size: number,
+  read: Read,
+  context: CopyContext,
+): Promise<Staged> | undefined {
+  const { buffers, rules } = context;
+  const { buffer, readAt } = read;
+  const before = read.before ?? request.source;
+  if ((read.after.size ?? 0) > size && context.isLive?.(request.path)) {
+    buffers.give(buffer);
+    return undefined;
+  }
+  if (sizeOf(before, request) !== size) throw changed('it changed before it was read');
+  checkSource(before, read.after, false);
+  if (read.bytes !== size) throw changed('it holds more or less than its reported size');
+  const data = buffer.subarray(0, size);
+  const send = (target: TemporaryFile, attributes: Attributes) =>
+    finish(target, attributes, size, context, data).then((stored) => {
       context.onBytes(size);
       const hash = rules.verify === 'checksum' ? hashOf(data) : undefined;
       return { stored, hash, grew: false };
     });
+  return stage(request, { before, readAt }, context, send).then((staged) => {
     buffers.give(buffer); // after an error it may still be in use
     return staged;
-  } finally {
-    budget.give(size);
-  }
+  });
 }
 
 /** Copies a larger file chunk by chunk, resuming an earlier try. */
@@ -181,93 +207,6 @@ async function stageWithin(request: CopyRequest, context: CopyContext): Promise<
   }
 }
 
-/** The size of the file to be read; throws if it is no file or its size is unknown. */
-function sizeOf(before: Stat, request: CopyRequest): number {
-  if (before.kind !== 'file')
-    throw new FerryError('changed', `it is now a ${before.kind}`, { path: request.from });
-  if (before.size === undefined)
-    throw new FerryError(
-      'io',
-      "the server does not report its size, so a complete copy can't be proven",
-      {
-        path: request.from,
-        hint: 'nothing was changed; copy it from a server that reports sizes',
-      },
-    );
-  return before.size;
-}
-
-interface Sent {
-  /** The SHA-256 of the bytes read, if it was requested and they were read from the beginning. */
-  readonly hash: string | undefined;
-  /** The destination's stat of the finished temporary file. */
-  readonly stored: Stat | undefined;
-  readonly grew: boolean;
-}
-
-interface Reading {
-  /** The source's attributes before its first byte is read. */
-  readonly before: Stat;
-  /** When reading began, ms since the epoch. */
-  readonly readAt: number;
-  /** The source's handle, if it is open meanwhile. */
-  readonly beside?: Handle;
-}
-
-/** Makes the temporary file, lets `send` fill and finish it, and verifies it. */
-async function stage(
-  request: CopyRequest,
-  { before, readAt, beside }: Reading,
-  context: CopyContext,
-  send: (target: TemporaryFile, attributes: Attributes) => Promise<Sent>,
-): Promise<Staged> {
-  const { rules } = context;
-  const { path } = request;
-  const size = before.size ?? 0;
-  // a later run must not resume bytes that were read while a change might not show
-  const identity = before.identity ?? (mayChangeUnseen(before, context) ? rules.start : undefined);
-  const mark = markOf(context.writer, [path, size, before.mtime, identity]);
-  const target = await openTemporary(request, mark, size, context, beside);
-  try {
-    const sent = await send(target, attributesFor(before, request.destination, rules.modes));
-    const verified =
-      rules.verify === 'checksum'
-        ? await verify(request, target, size, sent, context)
-        : sent.stored?.size === undefined
-          ? 'none'
-          : 'size';
-    const { grew, stored } = sent;
-    return {
-      bytes: size,
-      verified,
-      source: before,
-      grew,
-      temporary: target.path,
-      stored,
-      mark,
-      readAt,
-      storedMtime: sent.stored?.mtime,
-    };
-  } catch (error) {
-    await target.handle.close().catch(() => {});
-    if (size > resumeAboveBytes && isPassing(error)) context.leftovers.set(mark, [target.path]);
-    else context.orphans.add(target.path);
-    throw error;
-  }
-}
-
-/** Whether the file may change without a new mtime. The answer is the same for all tries of a run, so that a later try can resume an earlier one. */
-function mayChangeUnseen({ mtime }: Stat, context: CopyContext): boolean {
-  const { start } = context.rules;
-  const precision = precisionOf(context.source.can, context.destination.can);
-  return mtime !== undefined && start < doubtfulUntil(mtime, start, precision);
-}
-
-/** Whether the temporary file can be resumed after this error. */
-function isPassing(error: unknown): boolean {
-  return !(error instanceof FerryError) || error.kind === 'network' || error.kind === 'timeout';
-}
-
 interface Sending {
   readonly from: Handle;
   /** Closes it: what follows may need to open another file. */
@@ -318,63 +257,4 @@ async function sendChunks(sending: Sending, context: CopyContext): Promise<Sent>
     context.onBytes(-arrived);
     throw error;
   }
-}
-
-/** Whether a file has become longer and shows no sign of having been rewritten. */
-export function onlyGrew(
-  before: Pick<Stat, 'size' | 'mtime'>,
-  after: Pick<Stat, 'size' | 'mtime'>,
-): boolean {
-  const { size, mtime } = before;
-  if (size === undefined || after.size === undefined || after.size <= size) return false;
-  return mtime === undefined || after.mtime === undefined || after.mtime >= mtime;
-}
-
-/** Whether the source grew while it was read, if it may; throws if it changed in any other way. */
-function checkSource(before: Stat, after: Stat, mayGrow: boolean): boolean {
-  const same =
-    before.size === after.size &&
-    before.mtime === after.mtime &&
-    (before.identity === undefined ||
-      after.identity === undefined ||
-      before.identity === after.identity);
-  if (same) return false;
-  if (mayGrow && onlyGrew(before, after)) return true;
-  throw changed('it changed while it was read');
-}
-
-function changed(message: string): FerryError {
-  return new FerryError('changed', message, {
-    hint: 'the destination was not changed; the next run tries again',
-  });
-}
-
-/** Throws unless the stored bytes are those that were read. */
-async function verify(
-  request: CopyRequest,
-  target: TemporaryFile,
-  size: number,
-  sent: Sent,
-  context: CopyContext,
-): Promise<'checksum'> {
-  const { source, destination, signal, pass } = context;
-  // a file that may grow is longer by now
-  const whole = { pass, ...(context.isLive?.(request.path) ? { limit: size } : { size }) };
-  const same =
-    sent.hash === undefined
-      ? await sameContent(source, request.from, destination, target.path, signal, whole)
-      : sent.hash === (await hashOfFile(destination, target.path, size, signal, pass));
-  // a server shows no sign of a change whose mtime was put back, so that its file is read once more
-  if (same && sent.hash !== undefined && source.can.roundTrip > 0) {
-    const again = await sameContent(
-      ...([source, request.from, destination, target.path, signal, whole] as const),
-    );
-    if (!again) throw changed('its bytes changed while it was read, although its mtime did not');
-  }
-  if (!same)
-    throw new FerryError('io', 'the destination stored other bytes than were sent', {
-      path: request.path,
-      hint: 'the final name was not changed; check the disk and memory of the destination',
-    });
-  return 'checksum';
 }

@@ -10,17 +10,23 @@ import type { TemporaryFile } from './temporary.js';
 
 /** The attributes the new file is to have. */
 export function attributesFor(source: Stat, old: Snapshot | undefined, modes: Modes): Attributes {
-  const time = source.mtime === undefined ? {} : { mtime: source.mtime };
-  if (modes !== 'server' && modes !== 'source') return { ...time, mode: modes.files };
+  const { mtime } = source;
+  const mode = modeFor(source, old, modes);
+  if (mode === undefined) return mtime === undefined ? {} : { mtime };
+  return mtime === undefined ? { mode } : { mtime, mode };
+}
+
+function modeFor(source: Stat, old: Snapshot | undefined, modes: Modes): number | undefined {
+  if (modes !== 'server' && modes !== 'source') return modes.files;
   const mode = modes === 'source' ? source.mode : old?.kind === 'file' ? old.mode : undefined;
-  return mode === undefined ? time : { ...time, mode: mode & 0o777 };
+  return mode === undefined ? undefined : mode & 0o777;
 }
 
 /**
  * Takes the last steps at the destination: writes the data of a small file, sets attributes, syncs,
  * closes and checks size and mtime. Resolves to the stat of the stored file.
  */
-export async function finish(
+export function finish(
   target: Pick<TemporaryFile, 'path' | 'handle'>,
   attributes: Attributes,
   size: number,
@@ -31,19 +37,21 @@ export async function finish(
   const { handle, path } = target;
   const { can } = destination;
   const sync = rules.fsync && can.fsync;
-  const stored = await handle.finish({ data, attributes, sync }, signal);
-  if (stored === undefined) throw disappeared(path);
-  if (stored.size !== undefined && stored.size !== size)
-    throw new FerryError('io', `the destination stored ${stored.size} bytes instead of ${size}`, {
-      path,
-      hint: 'the final name was not changed; run the job again',
-    });
-  const settled = keepsTime(stored, attributes)
-    ? stored
-    : await settleTime(path, stored, attributes, context);
-  if (attributes.mtime !== undefined && settled.mtime !== undefined && can.setStat !== 'none')
-    context.times?.evidence.add(attributes.mtime, settled.mtime, Date.now() / 1000);
-  return settled;
+  const settled = (now: Stat) => {
+    if (attributes.mtime !== undefined && now.mtime !== undefined && can.setStat !== 'none')
+      context.times?.evidence.add(attributes.mtime, now.mtime, Date.now() / 1000);
+    return now;
+  };
+  return handle.finish({ data, attributes, sync }, signal).then((stored) => {
+    if (stored === undefined) throw disappeared(path);
+    if (stored.size !== undefined && stored.size !== size)
+      throw new FerryError('io', `the destination stored ${stored.size} bytes instead of ${size}`, {
+        path,
+        hint: 'the final name was not changed; run the job again',
+      });
+    if (keepsTime(stored, attributes)) return settled(stored);
+    return settleTime(path, stored, attributes, context).then(settled);
+  });
 }
 
 function keepsTime(stored: Stat, { mtime }: Attributes): boolean {

@@ -17,7 +17,7 @@ interface Renamed {
 type FinalName = Pick<CopyRequest, 'path' | 'destination'>;
 
 /** Calls `giveName`, and looks at the name afterwards where that is worth a round trip. */
-export async function giveAndLook(
+export function giveAndLook(
   file: Renamed,
   name: FinalName,
   context: CopyContext,
@@ -35,7 +35,7 @@ export async function giveAndLook(
   if (looks || can.renamesLie || firstNames === undefined) return give(true);
   const kind = name.destination === undefined ? 'free' : 'taken';
   const first = firstNames[kind];
-  if (first !== undefined) return give(!(await first));
+  if (first !== undefined) return first.then((isFine) => give(!isFine));
   const giving = give(true);
   firstNames[kind] = giving.then(
     () => true,

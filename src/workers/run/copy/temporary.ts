@@ -1,6 +1,7 @@
 /** Makes the temporary file beside the final one, or claims an earlier one, and at the end gives it the final name. */
 import { parentOf, type Stat } from '../../../core/entry.js';
 import { FerryError } from '../../../core/errors.js';
+import { promised } from '../../../core/promised.js';
 import type { Handle } from '../../../endpoints/endpoint.js';
 import { isGivingWay } from '../../../endpoints/give-way.js';
 import type { Snapshot } from '../../../jobs/plan/plan.js';
@@ -29,38 +30,56 @@ export function mayResume(size: number | undefined): boolean {
 }
 
 /** Opens a temporary file for `request.path`; resumes an earlier one if possible. `beside`: the source's handle, if it is open; see Endpoint's `open`. */
-export async function openTemporary(
+export function openTemporary(
   request: CopyRequest,
   mark: string,
   size: number,
   context: CopyContext,
   beside?: Handle,
 ): Promise<TemporaryFile> {
-  const { destination, rules, signal, leftovers } = context;
+  const { rules, leftovers } = context;
   const newPath = () => temporaryPath(request.path, mark, rules.start);
   const found = leftovers.get(mark);
-  if (found !== undefined) {
-    leftovers.delete(mark);
-    const canResume = size > resumeAboveBytes && destination.can.offsetWrites;
-    let claimed: TemporaryFile | undefined;
-    for (const leftover of found)
-      if (canResume && claimed === undefined)
-        claimed = await claim({ leftover, mark, size, newPath, beside }, context);
-      else context.orphans.add(leftover);
-    if (claimed !== undefined) return claimed;
-  }
+  if (found === undefined) return createTemporary(newPath(), request, context, beside);
+  leftovers.delete(mark);
+  return claimFirst(found, { mark, size, newPath, beside }, context).then(
+    (claimed) => claimed ?? createTemporary(newPath(), request, context, beside),
+  );
+}
+
+function createTemporary(
+  path: string,
+  request: CopyRequest,
+  context: CopyContext,
+  beside: Handle | undefined,
+): Promise<TemporaryFile> {
+  const { destination, rules, signal } = context;
   // readable by nobody else until it has its final mode, unless the umask is to decide
   const fromUmask =
     rules.modes === 'server' || (rules.modes === 'source' && request.source.mode === undefined);
   const permissions = fromUmask ? 0o666 : 0o600;
-  const path = newPath();
-  const opening = destination.open(path, 'create', permissions, signal, beside);
-  const handle = await opening.catch((error) => {
-    // the file may exist although the reply was lost
-    if (!isGivingWay(error)) context.orphans.add(path);
-    throw deniedAt(destination, parentOf(path), 'written to', error);
-  });
-  return { path, handle, start: 0 };
+  return destination.open(path, 'create', permissions, signal, beside).then(
+    (handle) => ({ path, handle, start: 0 }),
+    (error) => {
+      // the file may exist although the reply was lost
+      if (!isGivingWay(error)) context.orphans.add(path);
+      throw deniedAt(destination, parentOf(path), 'written to', error);
+    },
+  );
+}
+
+/** Claims the first of these earlier temporary files that can be resumed; the others become orphans. */
+async function claimFirst(
+  found: readonly string[],
+  one: Omit<Claim, 'leftover'>,
+  context: CopyContext,
+): Promise<TemporaryFile | undefined> {
+  const canResume = one.size > resumeAboveBytes && context.destination.can.offsetWrites;
+  let claimed: TemporaryFile | undefined;
+  for (const leftover of found)
+    if (canResume && claimed === undefined) claimed = await claim({ ...one, leftover }, context);
+    else context.orphans.add(leftover);
+  return claimed;
 }
 
 interface Claim {
@@ -117,21 +136,19 @@ interface Complete {
  * trash. The old file can be restored until then. After an error the temporary file remains, to be
  * resumed or removed.
  */
-export async function publish(
+export function publish(
   complete: Complete,
   final: FinalEntry,
   context: CopyContext,
 ): Promise<void> {
   const { temporary, mark } = complete;
-  try {
-    await giveFinalName(complete, final, context);
-  } catch (thrown) {
+  return promised(() => giveFinalName(complete, final, context)).catch((thrown) => {
     const error = isGone(thrown) ? noTemporary(final.path, thrown) : thrown;
     const canRetry = error instanceof FerryError && error.kind === 'network';
     if (canRetry) context.leftovers.set(mark, [temporary]);
     else context.orphans.add(temporary);
     throw error;
-  }
+  });
 }
 
 /** Whether a side that refused to replace a file or link in one step may be asked to do it in steps: it still has the very one that was to be replaced. */
@@ -155,12 +172,22 @@ export function giveFinalName(
   return giveAndLook(complete, final, context, () => giveName(complete, final, context));
 }
 
-async function giveName(complete: Complete, final: FinalEntry, context: CopyContext) {
-  const { destination, rules, signal } = context;
-  const { temporary } = complete;
-  const { path, destination: old, movesOn } = final;
+function giveName(complete: Complete, final: FinalEntry, context: CopyContext): Promise<void> {
+  const { rules, trash } = context;
+  const { path, destination: old } = final;
   if (rules.existing === 'skip' && old === undefined)
     return takeFreeName({ ...complete, path }, context);
+  const hasTrash = trash !== undefined && old !== undefined;
+  if (!hasTrash && rules.existing !== 'newer') return takeName(complete, final, context, undefined);
+  return keepOld(final, context).then((kept) => takeName(complete, final, context, kept));
+}
+
+/** Has the trash keep the old file, and checks that it is still the one that may be replaced. */
+async function keepOld(
+  { path, destination: old, movesOn }: FinalEntry,
+  context: CopyContext,
+): Promise<'kept' | 'aside' | undefined> {
+  const { destination, rules, signal } = context;
   const hasTrash = context.trash !== undefined && old !== undefined;
   // the file that moved on keeps its bytes; another one may have come in its place
   const isSafe = hasTrash && movesOn && (await isStill(old, path, context));
@@ -169,10 +196,21 @@ async function giveName(complete: Complete, final: FinalEntry, context: CopyCont
     const now = await destination.stat(path, signal);
     if (now === undefined ? old !== undefined : !agrees(now, old)) throw changedThere(path);
   }
+  return kept;
+}
+
+function takeName(
+  complete: Complete,
+  final: FinalEntry,
+  context: CopyContext,
+  kept: 'kept' | 'aside' | undefined,
+): Promise<void> {
+  const { destination, signal } = context;
+  const { path } = final;
   const inSteps = () => replaceInSteps(complete, final, context, kept === 'aside');
   if (!destination.can.atomicReplace) return inSteps();
   const isIt = isOurs(complete, final, context);
-  await destination.rename(temporary, path, true, signal, isIt).catch(async (error) => {
+  return destination.rename(complete.temporary, path, true, signal, isIt).catch(async (error) => {
     if (!(await mayGoInSteps(error, final, context))) throw error;
     await inSteps().catch((second) => {
       throw second instanceof FerryError && second.kind === 'network' ? second : error;

@@ -9,7 +9,8 @@ import type { Endpoint } from '../../../endpoints/endpoint.js';
 import type { Side } from '../../../endpoints/side.js';
 import { doubtOf } from '../../../jobs/plan/doubt.js';
 import type { CopyContext } from '../copy/copy-context.js';
-import { copyFile, onlyGrew } from '../copy/copy-file.js';
+import { copyFile } from '../copy/copy-file.js';
+import { onlyGrew } from '../copy/unchanged.js';
 import { makeFolders } from '../trash/own-folders.js';
 import { isStillThere } from './still-there.js';
 

@@ -7,6 +7,7 @@ import { each } from '../../../core/at-once.js';
 import { parentOf, type Stat } from '../../../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
+import { promised } from '../../../core/promised.js';
 import { ignoreRefusal } from '../../../endpoints/set-stat-refusal.js';
 import {
   asPlain,
@@ -72,26 +73,36 @@ export class EntryWriter {
   }
 
   /** Runs the work on one path. An error that concerns only this path is recorded; any other ends the run. */
-  async guarded(path: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (thrown) {
-      if (this.#context.signal.aborted) throw this.#context.signal.reason;
-      if (thrown instanceof Vanished) {
-        this.#tally.vanish(path);
-        this.#progress.drop(thrown.bytes);
-        return;
-      }
-      const error = asFerryError(thrown);
-      if (endsRun(error.kind)) {
-        this.#stop.abort(error);
-        throw error;
-      }
-      this.#tally.failWith(path, error);
-    } finally {
-      // what a run that is ended did not do is not done
-      if (!this.#context.signal.aborted) this.#progress.step();
+  guarded(path: string, work: () => Promise<void>): Promise<void> {
+    return promised(work).then(
+      () => this.#step(),
+      (thrown) => {
+        this.#fail(path, thrown);
+        this.#step();
+      },
+    );
+  }
+
+  /** Records what failed; throws if that ends the run. */
+  #fail(path: string, thrown: unknown): void {
+    const { signal } = this.#context;
+    if (signal.aborted) throw signal.reason;
+    if (thrown instanceof Vanished) {
+      this.#tally.vanish(path);
+      this.#progress.drop(thrown.bytes);
+      return;
     }
+    const error = asFerryError(thrown);
+    if (endsRun(error.kind)) {
+      this.#stop.abort(error);
+      throw error;
+    }
+    this.#tally.failWith(path, error);
+  }
+
+  /** What a run that is ended did not do is not done. */
+  #step(): void {
+    if (!this.#context.signal.aborted) this.#progress.step();
   }
 
   /** Makes folders level by level, since each needs its parent. */
@@ -157,16 +168,21 @@ export class EntryWriter {
     );
   }
 
-  async #copy(copy: Copy): Promise<void> {
+  #copy(copy: Copy): Promise<void> {
     const began = performance.now();
-    if (copy.rename !== undefined) await renameCase(this.#context, copy.rename, copy);
-    const copied = await this.retried(copy, (request) => copyFile(request, this.#context));
-    this.#tally.copy(copy.path, copied, began);
-    this.#progress.resize(copied.bytes - (copy.source.size ?? 0));
-    // one that grows stays at the source, where the next run finds it
-    if (copied.grew) return;
-    const { path, from } = copy;
-    await this.handleSource(from, { path, seen: copied.source, readAt: copied.readAt });
+    const { path, from, rename } = copy;
+    const work = (request: Copy) => copyFile(request, this.#context);
+    const copying =
+      rename === undefined
+        ? this.retried(copy, work)
+        : renameCase(this.#context, rename, copy).then(() => this.retried(copy, work));
+    return copying.then((copied) => {
+      this.#tally.copy(path, copied, began);
+      this.#progress.resize(copied.bytes - (copy.source.size ?? 0));
+      // one that grows stays at the source, where the next run finds it
+      if (copied.grew || this.#after === undefined) return undefined;
+      return this.handleSource(from, { path, seen: copied.source, readAt: copied.readAt });
+    });
   }
 
   /** Does with a source file what the job's `after` says, once all paths that lead to it are proven. */
@@ -187,25 +203,22 @@ export class EntryWriter {
   }
 
   /** Tries `work` again, with a new stat of the source, after the source changed or the connection was lost. Rejects with `Vanished` if the source file is gone. */
-  async retried<T extends Copied>(copy: Copy, work: (request: Copy) => Promise<T>): Promise<T> {
+  retried<T extends Copied>(copy: Copy, work: (request: Copy) => Promise<T>): Promise<T> {
     const { source, signal } = this.#context;
-    let request = copy;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await work(request);
-      } catch (thrown) {
+    const attempt = (request: Copy, number: number): Promise<T> =>
+      promised(() => work(request)).catch(async (thrown) => {
         if (signal.aborted) throw signal.reason;
         const error = asFerryError(thrown);
-        const isLast = attempt >= triesPerFile;
+        const isLast = number >= triesPerFile;
         const ofSource = error.kind === 'changed' && error.code !== changedThereCode;
         const here = ofSource || mayBeGone(error, copy.from);
         const again = here || (error.kind === 'network' && !isLast);
         const now = again ? await source.stat(copy.from, signal) : undefined;
         if (again && now === undefined) throw await this.#gone(copy);
         if (now === undefined || isLast) throw error.path === undefined ? error.at(copy) : error;
-        request = { ...asPlain(copy), source: now };
-      }
-    }
+        return attempt({ ...asPlain(copy), source: now }, number + 1);
+      });
+    return attempt(copy, 1);
   }
 
   /** The error for a copy whose source has nothing at its path. */

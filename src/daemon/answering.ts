@@ -27,6 +27,7 @@ import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
 import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
+import { openLive } from './live.js';
 import { type DaemonMetrics, openMetrics } from './measuring.js';
 import type { RunsProgress } from './progress.js';
 import type { Role } from './roles.js';
@@ -105,7 +106,8 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     await history.copy(report);
   };
   const audit = openAuditLog(state);
-  const api = apiParts(controls, audit, metrics, parts);
+  const live = openLive(parts, controls);
+  const api = { ...apiParts(controls, audit, metrics, parts), live };
   const listener: ApiListener = new ApiListener({ ...api, rules: () => inUse.config.api, log });
   const pageAddress = () => inUse.config.api.url ?? listener.address();
   const control = await serveControl(state, { ...api, pageAddress });
@@ -142,6 +144,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
       if (roles.includes('api')) await listener.use(api);
     },
     async close() {
+      live.close();
       await Promise.all([control.close(), listener.close()]);
       audit.close();
     },
@@ -169,7 +172,7 @@ function apiParts(
   audit: AuditLog,
   metrics: DaemonMetrics,
   parts: AnsweringParts,
-): ApiParts {
+): Omit<ApiParts, 'live'> {
   const { state, newRunId, version, inUse, log, queue, reports } = parts;
   return {
     controls,

@@ -12,8 +12,10 @@ import { type Problem, problemOf, Refusal, type ValueProblem } from '../problem.
 import { addActionRoutes } from './action-routes.js';
 import type { Actions } from './actions.js';
 import type { ApiApp, ApiEnv } from './caller.js';
+import { addEvents } from './event-route.js';
 import type { Guard } from './guard.js';
 import { addJobRoutes } from './job-routes.js';
+import type { LiveEvents } from './live.js';
 import { addMetrics, type MetricsReader } from './metrics-route.js';
 import { addPageFiles } from './page-files.js';
 import { addProbes } from './probes.js';
@@ -30,6 +32,7 @@ export interface ApiParts {
   readonly actions: Actions;
   readonly sessions: Sessions;
   readonly metrics: MetricsReader;
+  readonly live: LiveEvents;
   readonly version: string;
   /** Removes secrets from what an error says. */
   readonly redact: (text: string) => string;
@@ -67,6 +70,7 @@ export function createApi(
   });
   addProbes(app, parts.controls);
   addSession(app, parts.sessions, logIn);
+  addEvents(app, parts.live);
   if (logIn !== undefined) addPageFiles(app);
   addMetrics(app, parts.metrics);
   const runs = new RunList(parts.reads);

@@ -4,6 +4,7 @@ import type { Report } from '../../../src/core/events.js';
 import { keyOf } from '../../../src/core/pause.js';
 import { Actions, type ActionsParts } from '../../../src/server/api/actions.js';
 import type { ApiParts } from '../../../src/server/api/app.js';
+import { LiveEvents } from '../../../src/server/api/live.js';
 import type { Reads } from '../../../src/server/api/reads.js';
 import { Sessions } from '../../../src/server/api/sessions.js';
 import type { DaemonStatus, ServedControls } from '../../../src/server/control/controls.js';
@@ -91,6 +92,7 @@ export function apiPartsOf(
       onUnrecorded: (what) => defects.push(`unrecorded: ${what}`),
       ...acting,
     }),
+    live: new LiveEvents({ onProgress: () => () => {}, look: async () => new Map() }),
     sessions: new Sessions({ state: '/dev/null/none', onWarning: () => {} }),
     metrics: { type: () => 'text/plain', async *text() {} },
     version: '9.8.7',

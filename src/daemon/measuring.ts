@@ -5,8 +5,8 @@ import { Metrics, type QueueFigures } from '../observe/metrics.js';
 import type { OpenQueue } from '../queue/open.js';
 import type { MetricsReader } from '../server/api/metrics-route.js';
 import type { IndexedReports } from '../state/indexed-reports.js';
-import { defaultStale } from '../triggers/schedule/longest-gap.js';
 import { nextOpenSlot } from '../triggers/schedule/slots.js';
+import { staleAfter } from '../triggers/schedule/stale.js';
 import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
 import type { Starting } from './starting.js';
@@ -44,12 +44,13 @@ export function openMetrics(parts: MeasuringParts): DaemonMetrics {
       // A process without the role `scheduler` has no schedule that runs.
       return starting.nextSlot(name) ?? nextOpenSlot({ ...starts, window }, queue.store.clock());
     },
-    staleAfter({ starts, window }) {
-      if (starts.schedule.length === 0) return undefined;
+    staleAfter(job) {
+      const { incidents, starts, window } = job;
       if (staleOf !== inUse.config) stale = new Map();
       staleOf = inUse.config;
-      const key = JSON.stringify([starts.schedule, starts.timezone, window?.text]);
-      if (!stale.has(key)) stale.set(key, defaultStale({ ...starts, window }, queue.store.clock()));
+      const { schedule, timezone } = starts;
+      const key = JSON.stringify([incidents.stale, schedule, timezone, window?.text]);
+      if (!stale.has(key)) stale.set(key, staleAfter(job, queue.store.clock()));
       return stale.get(key);
     },
     isPaused: (job) => jobPauses.of(job) !== undefined,

@@ -1,8 +1,8 @@
 /** What /metrics shows, read by Prometheus's own promtool. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Metrics, type MetricsParts } from '../../src/observe/metrics.js';
 import { indexedRun } from '../../src/state/run-line.js';
 import { RunTable } from '../../src/state/run-table.js';
@@ -193,4 +193,32 @@ test('of 5,000 jobs it comes in small pieces, with at most 25 series for each jo
   expect(lines).toBeGreaterThan(5000 * 20);
   // incidents open: one more
   expect(ofOne).toBe(20);
+});
+
+describe('deploy/prometheus', () => {
+  const rulesFile = join(import.meta.dirname, '../../deploy/prometheus/ferryline.rules.yml');
+  const promtool = (...args: string[]) =>
+    spawnSync('promtool', args, { cwd: import.meta.dirname, encoding: 'utf8' });
+
+  test('has rules and a configuration that Prometheus takes', () => {
+    for (const args of [
+      ['check', 'rules', '--lint=all', '--lint-fatal', rulesFile],
+      ['check', 'config', '../../deploy/prometheus/prometheus.yml'],
+    ])
+      expect(promtool(...args)).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  test('each alert fires when it should, and no other', () => {
+    const { status, stdout, stderr } = promtool('test', 'rules', 'ferryline.rules.test.yml');
+    expect(status, `${stdout}${stderr}`).toBe(0);
+    const cases = readFileSync(join(import.meta.dirname, 'ferryline.rules.test.yml'), 'utf8');
+    for (const [, alert] of readFileSync(rulesFile, 'utf8').matchAll(/alert: (\w+)/g))
+      expect(cases).toContain(`alertname="${alert}"`);
+  });
+
+  test('names no metric that does not exist', () => {
+    const named = readFileSync(rulesFile, 'utf8').match(/\bferryline_\w+/g) ?? [];
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((name) => !(name in metricNames))).toEqual([]);
+  });
 });

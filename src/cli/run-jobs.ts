@@ -17,8 +17,8 @@ import { queueInstallation } from '../state/installation.js';
 import { acquireJobLock, type Lock } from '../state/lock.js';
 import { saveReport } from '../state/reports.js';
 import { backoffAfter, worthAnotherAttempt } from '../workers/attempts.js';
+import { runHooked } from '../workers/run/hooked-run.js';
 import { reportOfNoStart } from '../workers/run/report.js';
-import { runTargets } from '../workers/run/run-targets.js';
 import { limitProcess } from '../workers/run/transfer/bandwidth.js';
 import { passphraseAsker } from './ask-passphrase.js';
 import type { Context } from './context.js';
@@ -178,7 +178,7 @@ async function attempt(
   const reporter = reporterFor(job, session);
   const { signal } = session;
   try {
-    return await runTargets(job, {
+    return await runHooked(job, {
       run,
       trigger: 'manual',
       attempt: number,
@@ -193,6 +193,10 @@ async function attempt(
       installation: session.dryRun ? await queueInstallation(session.state) : held?.installation,
       dryRun: session.dryRun,
       deepPlan: true,
+      isLast: (report) => number >= session.attempts || !worthAnotherAttempt(report),
+      // after Ctrl-C, which ended the run, they still run
+      hooksSignal: () => (signal.aborted ? new AbortController().signal : signal),
+      redact: (value) => session.context.output.redacted(value),
       deletionsApproved: session.deletionsApproved,
       commandWith: (flag) => session.commandWith(job.name, flag),
       ...present({ sealed: session.sealed, earlier, isOurs: held?.isOurs, enter: held?.enter }),

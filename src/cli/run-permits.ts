@@ -22,7 +22,7 @@ export interface HeldPermits {
   /** The id of the queue's installation; absent unless a Redis or Postgres gave the job's permit. */
   readonly installation?: string | undefined;
   isOurs(): boolean;
-  /** Waits for the logins of one target of several; resolves to a function that ends their use. Absent: those of the job are held. */
+  /** Waits for the logins of one target of several, or of a run with hooks; resolves to a function that ends their use. Absent: those of the job are held. */
   readonly enter?: (part: Job, signal: AbortSignal) => Promise<() => void>;
   release(): Promise<void>;
 }
@@ -87,7 +87,8 @@ export async function openRunPermits(
       const enter = (part: Job, signal: AbortSignal) =>
         waitForLogins(part, logins, signal, context);
       try {
-        const endUse = job.parts === undefined ? await enter(job, signal) : undefined;
+        const isWhole = job.parts === undefined && job.hooks === undefined;
+        const endUse = isWhole ? await enter(job, signal) : undefined;
         return {
           lost: permit?.lost ?? new AbortController().signal,
           installation: permit === undefined ? undefined : installation,

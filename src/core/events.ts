@@ -89,6 +89,17 @@ export interface FailureEnd {
  */
 export type NotGuaranteed = 'confinement' | 'live' | 'skip';
 
+/** The commands of a job around its runs. */
+export type HookName = 'before' | 'success' | 'failure' | 'always';
+
+/** A hook that a run has carried out. */
+export interface HookEnd {
+  readonly hook: HookName;
+  readonly seconds: number;
+  /** Why it failed. */
+  readonly error?: string;
+}
+
 /** How one target of a run ended. */
 export interface TargetEnd
   extends Pick<
@@ -161,6 +172,8 @@ export interface Report {
   readonly error?: FailureEnd;
   readonly failures: readonly Failure[];
   readonly failuresOmitted: number;
+  /** The hooks that were carried out, in that order; absent when the job has none. */
+  readonly hooks?: readonly HookEnd[];
   /** Present in what the queue keeps of a report that is larger than it takes; the worker has the whole one. */
   readonly cut?: true;
   /** Each target's own end, where the job has several; the other fields are sums, and the worst of them. */

@@ -67,6 +67,22 @@ export interface ScopeRules {
   readonly quiet?: number;
 }
 
+/** Commands around the runs of a job, each a program and its arguments. */
+export interface Hooks {
+  readonly before: readonly string[] | undefined;
+  readonly success: readonly string[] | undefined;
+  readonly failure: readonly string[] | undefined;
+  readonly always: readonly string[] | undefined;
+  /** Milliseconds that each may take. */
+  readonly timeout: number;
+  /** Names of variables of ferryline's own environment that they get. */
+  readonly env: readonly string[];
+  /** Absolute path of jobs.yml. */
+  readonly config: string;
+  /** The folder in which they run: that of jobs.yml. */
+  readonly folder: string;
+}
+
 /** Everything one run of a job needs. */
 export interface Job {
   readonly name: string;
@@ -106,6 +122,8 @@ export interface Job {
   readonly history: { readonly count: number } | { readonly ms: number };
   /** What starts runs and where; only the daemon uses it. */
   readonly starts: Starts;
+  /** Absent: there are none. */
+  readonly hooks?: Hooks;
   /** Which incidents it opens, and who is told. */
   readonly incidents: IncidentRules;
   /** Several targets: each is run by itself, under the job's other keys. `from`, `to` and `after` are then those of the first. Absent: there is one. */

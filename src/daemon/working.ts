@@ -70,7 +70,8 @@ export class Working {
       jobNamed: inUse.jobNamed,
       isPaused: (job) => jobPauses.of(job) !== undefined,
       listen,
-      redact: (report) => redactEvent(routing.marked(report), inUse.redact),
+      mark: (report) => routing.marked(report),
+      redact: (value) => redactEvent(value, inUse.redact),
       keep: (report) => history.keep(report),
     });
   }

@@ -46,6 +46,11 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'the worker that carried it out',
   },
   {
+    path: 'hooks/JOB/RUN.ndjson',
+    holds: 'the files of a run, for the hooks after it; gone when they have ended',
+    writtenBy: 'runs of jobs with `hooks`',
+  },
+  {
     path: 'transfers.log',
     holds: 'a line of JSON for each file that a run changed or failed at',
     writtenBy: 'the workers of the daemon',
@@ -214,6 +219,11 @@ export function runLogFile(state: string, run: string): string {
 }
 
 /** Older files are beside it, as `transfers.log.1` and up. */
+/** The files of a run, as its hooks are given them. */
+export function hookListPath(state: string, job: string, run: string): string {
+  return join(state, 'hooks', job, `${run}.ndjson`);
+}
+
 export function transferLogFile(state: string): string {
   return join(state, 'transfers.log');
 }

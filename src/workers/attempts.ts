@@ -15,8 +15,13 @@ const finalKinds: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
 
 /** Whether another attempt may end better. */
 export function worthAnotherAttempt(report: Report): boolean {
-  if (report.outcome === 'cancelled') return false;
+  if (report.outcome === 'cancelled' || isOver(report)) return false;
   return report.targets?.some(mayEndBetter) ?? mayEndBetter(report);
+}
+
+/** Whether hooks have followed the run: they have been told that it has ended. */
+function isOver({ hooks = [] }: Report): boolean {
+  return hooks.some(({ hook }) => hook !== 'before');
 }
 
 function mayEndBetter(report: Report | TargetEnd): boolean {

@@ -16,9 +16,10 @@ import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { acquireJobLock, type Lock } from '../state/lock.js';
 import { backoffAfter, worthAnotherAttempt } from './attempts.js';
 import type { Logins } from './logins.js';
+import { runHooked } from './run/hooked-run.js';
 import { reportOfRequest } from './run/report.js';
 import { remotesOf } from './run/run-job.js';
-import { runTargets } from './run/run-targets.js';
+
 import { windowEndOf } from './window-end.js';
 
 export interface WorkerOptions {
@@ -40,8 +41,10 @@ export interface WorkerOptions {
   readonly isPaused: (name: string) => boolean;
   /** Starts listening to a run's events. */
   readonly listen: ListenToRun;
-  /** Takes secrets out of a report before it leaves the worker. */
-  readonly redact: (report: Report) => Report;
+  /** Adds to a report what the worker does not know of its run. */
+  readonly mark: (report: Report) => Report;
+  /** Takes secrets out of what leaves the worker. */
+  readonly redact: <T extends object>(value: T) => T;
   /** Keeps the report of an attempt. */
   readonly keep: (report: Report) => Promise<void>;
 }
@@ -171,15 +174,19 @@ export class RunWorker {
     cancel: AbortSignal,
   ): Promise<AttemptEnd> {
     const { request, attempt, lost, isOurs } = assignment;
-    const { pool, state, installation, name } = this.#options;
+    const { pool, state, installation, name, redact } = this.#options;
     const windowEnd = windowEndOf(job);
     const signal = AbortSignal.any([cancel, this.#stopping.signal, lost, windowEnd.signal]);
     const earlier = this.#earlierOf(request.run, job);
+    const isStopped = () => this.#stopping.signal.aborted && !cancel.aborted;
+    // another run of the job may be active elsewhere; this one starts again once that has ended
+    const isOvertaken = ({ outcome }: Report) =>
+      !permit.isOurs() && !signal.aborted && outcome !== 'succeeded';
     return this.#recorded(
       assignment,
       job,
       async (emit) => {
-        const report = await runTargets(job, {
+        const report = await runHooked(job, {
           run: request.run,
           trigger: request.trigger,
           ...present({ slot: request.slot, by: request.by, folders: request.folders }),
@@ -193,40 +200,48 @@ export class RunWorker {
           dryRun: false,
           isOurs: () => isOurs() && permit.isOurs(),
           enter: this.#entering(),
+          isLast: (made) =>
+            isOurs() &&
+            !isOvertaken(made) &&
+            !(made.outcome === 'cancelled' && isStopped()) &&
+            !isTriedAgain(assignment, made) &&
+            made.stoppedBy === undefined,
+          hooksSignal: () =>
+            AbortSignal.any([this.#stopping.signal, lost, ...(cancel.aborted ? [] : [cancel])]),
+          redact,
           ...present({ earlier }),
         }).catch((error: unknown) =>
           this.#notRun(assignment, job, signal.aborted ? signal.reason : error, emit),
         );
-        const isEnd = permit.isOurs() || signal.aborted || report.outcome === 'succeeded';
-        return isEnd ? report : 'overtaken';
+        return isOvertaken(report) ? 'overtaken' : report;
       },
-      () => this.#stopping.signal.aborted && !cancel.aborted,
+      isStopped,
     ).finally(() => windowEnd.drop());
   }
 
   /** Makes the report of an attempt with its log, keeps it, and says what follows. */
   async #recorded(
-    { request, attempt, attempts, lost, isOurs }: Assignment,
+    assignment: Assignment,
     job: Job | undefined,
     make: (emit: Emit) => Promise<Report | 'overtaken'> | Report,
     isStopped: () => boolean = () => false,
   ): Promise<AttemptEnd> {
-    const { listen, redact, keep } = this.#options;
+    const { request, attempt, lost, isOurs } = assignment;
+    const { listen, mark, redact, keep } = this.#options;
     const { emit, end } = listen(request);
     try {
       const made = await make(emit);
       if (!isOurs() || lost.aborted) throw lost.reason;
-      // another run of the job may be active elsewhere; this one starts again once that has ended
       if (made === 'overtaken') return { next: 'return' };
       if (made.outcome === 'cancelled' && isStopped()) return { next: 'return' };
-      const report = redact(made);
+      const report = redact(mark(made));
       await keep(report);
       if (job !== undefined && report.stoppedBy === 'window') {
         this.#keepFailed(job, report);
         const until = this.#closedWindow(request)?.until ?? Date.now();
         return { next: 'wait', until, began: true };
       }
-      if (job !== undefined && attempt < attempts && worthAnotherAttempt(report)) {
+      if (job !== undefined && isTriedAgain(assignment, report)) {
         // half of the wait is random, so that runs that failed together do not come back together
         const after = backoffAfter(attempt, job.starts.retry) * (0.5 + Math.random() / 2);
         this.#keepFailed(job, report);
@@ -257,8 +272,8 @@ export class RunWorker {
       const lock = await tryJobLock(state, job.name);
       if (lock === undefined) return await missing('lock');
       releases.push(() => lock.release());
-      // each of several targets does so by itself
-      if (job.parts === undefined) {
+      // each of several targets does so by itself, and a run with hooks after the first of them
+      if (job.parts === undefined && job.hooks === undefined) {
         const leave = await logins.tryUse(remotesOf(job), tryPermit);
         if (typeof leave === 'string') return await missing(leave);
         releases.push(leave);
@@ -270,7 +285,7 @@ export class RunWorker {
     }
   }
 
-  /** Waits for the logins and then the turn that a target needs: one of a run's targets at a time has the place of the run. */
+  /** Waits for the logins and then the turn that a target, or a run with hooks, needs: one of a run's targets at a time has the place of the run. */
   #entering(): (part: Job, signal: AbortSignal) => Promise<() => void> {
     const place = new Budget(1);
     return async (part, signal) => {
@@ -331,6 +346,10 @@ async function tryJobLock(state: string, job: string): Promise<Lock | undefined>
     if (error instanceof FerryError && error.kind === 'busy') return undefined;
     throw error;
   }
+}
+
+function isTriedAgain({ attempt, attempts }: Assignment, report: Report): boolean {
+  return attempt < attempts && worthAnotherAttempt(report);
 }
 
 function gone(job: string): Cancelled {

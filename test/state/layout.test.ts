@@ -26,6 +26,7 @@ test('every path that layout.ts makes is one of its entries, or a folder of them
     reportFile: ['JOB', 'RUN'],
     idleReportFile: ['JOB', 'RUN'],
     runLogFile: ['RUN'],
+    hookListPath: ['JOB', 'RUN'],
     doubtsFile: ['HASH'],
     storedTimesFile: ['HASH'],
     originsFile: ['HASH'],

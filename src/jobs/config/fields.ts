@@ -237,14 +237,25 @@ export const hostKey = z
     'must be a fingerprint such as SHA256:… (43 characters) or a public key such as "ssh-ed25519 AAAA…"',
   );
 
-const commandMessage =
-  'must be a list of a program and its arguments, such as [vault, kv, get, -field=pw, kv/bank]';
 /** A program and its arguments. */
-export const secretCommand = z
-  .array(z.string(), { error: commandMessage })
-  .min(1, commandMessage)
-  .refine(([program]) => program !== '', 'must begin with the name of a program')
-  .register(kinds, { words: 'a list of a program and its arguments' });
+export function command(example: string) {
+  const message = `must be a list of a program and its arguments, such as ${example}; no shell reads it`;
+  return z
+    .array(z.string(), { error: message })
+    .min(1, message)
+    .refine(([program]) => program !== '', 'must begin with the name of a program')
+    .refine((parts) => parts.every((part) => !part.includes('\0')), 'contains a NUL character')
+    .register(kinds, { words: 'a list of a program and its arguments' });
+}
+
+/** The name of an environment variable that is not one of ferryline's own. */
+export const variableName = z
+  .string()
+  .regex(
+    /^(?!FERRYLINE_)[A-Za-z_][A-Za-z0-9_]*$/,
+    'must be the name of an environment variable, such as PGHOST',
+  )
+  .register(kinds, { words: 'the name of an environment variable' });
 
 export const host = z
   .string()

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   bandwidth,
+  command,
   duration,
   hours,
   inner,
@@ -20,6 +21,7 @@ import {
   shareOrCount,
   size,
   timezone,
+  variableName,
   workerName,
 } from './fields.js';
 import { planned } from './planned.js';
@@ -68,6 +70,37 @@ const trashRules = section(
   },
   'trash',
 );
+
+const hookRules = section({
+  before: command('[pg_dump, -f, ./d.sql]')
+    .optional()
+    .describe(
+      'Runs before the run, at each of its attempts. If it fails, the run is refused and nothing is changed. Default: none.',
+    )
+    .meta({ examples: [['pg_dump', '-f', './data/shop.sql']] }),
+  success: command('[./ok.sh]')
+    .optional()
+    .describe('Runs after a run that succeeded. Default: none.')
+    .meta({ examples: [['./ok.sh']] }),
+  failure: command('[./bad.sh]')
+    .optional()
+    .describe('Runs after a run that ended as incomplete, failed or refused. Default: none.')
+    .meta({ examples: [['./bad.sh']] }),
+  always: command('[./report.sh]')
+    .optional()
+    .describe('Runs last, however the run ended. Default: none.')
+    .meta({ examples: [['./report.sh']] }),
+  timeout: duration(longestWait)
+    .optional()
+    .describe('How long each command may take, such as 10m. Default: 10m.')
+    .meta({ default: '10m', examples: ['1h'] }),
+  env: oneOrMore(variableName, 'the name of an environment variable')
+    .optional()
+    .describe(
+      "Environment variables of ferryline's own that the commands get, beside PATH, HOME, LANG and TZ. Default: none.",
+    )
+    .meta({ examples: [['PGHOST', 'PGPASSFILE']] }),
+});
 
 const jobShape = {
   description: line
@@ -348,6 +381,12 @@ const jobShape = {
       'Which run reports to keep: those of a period, such as 90d, or a number of them. Reports of runs that moved nothing do not replace others. Default: 500.',
     )
     .meta({ default: 500, examples: ['90d'] }),
+  hooks: hookRules
+    .optional()
+    .describe(
+      'Commands before and after a run, each a list of a program and its arguments. They run in the folder of jobs.yml; no shell reads them, and no file name is part of them. docs/hooks.md says what they get. Default: none.',
+    )
+    .meta({ examples: [{ success: ['./ok.sh'] }] }),
   last: planned('patterns of files that get their final names after all others.'),
   release: planned('publish into a new folder and switch a link to it.'),
   delta: planned('send only the changed parts of large files.'),
@@ -361,7 +400,6 @@ const jobShape = {
   reject: planned('where to move files that fail repeatedly.'),
   pgp: planned('encrypt, sign, decrypt and verify files.'),
   expect: planned('which files must arrive by when.'),
-  hooks: planned('commands that run before and after a run.'),
   temp: planned('how files are named while they are written.'),
   stale: duration(longestAge)
     .optional()

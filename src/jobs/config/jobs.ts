@@ -5,7 +5,7 @@ import { checkRules, checkSides, type ReportProblem } from './checks.js';
 import type { Documents } from './documents.js';
 import type { LocationContext } from './location.js';
 import { expand, type JobRules, mergeRules } from './merge.js';
-import { normaliseAfter, normaliseRules } from './normalise.js';
+import { normaliseAfter, normaliseHooks, normaliseRules } from './normalise.js';
 import type { ConfigProblems } from './problems.js';
 import type { RawConfig } from './schema.js';
 import { entriesOf } from './shapes.js';
@@ -20,6 +20,8 @@ import {
 } from './targets.js';
 
 export interface JobsContext extends LocationContext {
+  /** Absolute path of jobs.yml. */
+  readonly file: string;
   /** Keys given on the command line for the job of this name. */
   readonly overridesOf: (job: string) => JobRules;
   /** Whether a path is in the file: a problem of a key that only `defaults` has is reported there. */
@@ -41,7 +43,7 @@ export function loadJobs(raw: RawConfig, context: JobsContext): Map<string, Job>
     const rules = mergeRules(mergeRules(expand(raw.defaults?.jobs ?? {}), expand(own)), overrides);
     const pairs = pairsOf(from, to, context, report);
     const job = buildJob({ name, operation, pairs, rules }, context, report);
-    if (job !== undefined) jobs.set(name, job);
+    if (job !== undefined) jobs.set(name, { ...job, ...normaliseHooks(rules.hooks, context.file) });
     if (own.delete !== undefined && operation !== 'mirror') {
       warnings.push(`job ${name}: "delete" has no effect on a ${operation}, which never deletes`);
     }

@@ -105,6 +105,7 @@ export function loadConfig(text: string, context: LoadContext): Config {
   const groups = loadGroups(raw.groups, remotes, problems);
   const jobs = loadJobs(raw, {
     ...user,
+    file: context.file,
     remotes,
     groups,
     overridesOf: (job) => (context.isOverridden?.(job) === false ? {} : overrides),

@@ -12,11 +12,12 @@ type Long<K extends keyof RawRules> = Extract<RawRules[K], PlainMap>;
 
 /** The keys of a job with their short forms expanded; a key that is switched off is false. */
 export type JobRules = WithOff<
-  Omit<RawRules, 'delete' | 'trash' | 'catchUp' | 'watch' | 'bandwidth'> & {
+  Omit<RawRules, 'delete' | 'trash' | 'catchUp' | 'watch' | 'bandwidth' | 'hooks'> & {
     delete?: WithOff<Long<'delete'>>;
     trash?: WithOff<Long<'trash'>>;
     catchUp?: WithOff<Long<'catchUp'>>;
     watch?: WithOff<Long<'watch'>>;
+    hooks?: WithOff<Long<'hooks'>>;
     bandwidth?: Long<'bandwidth'> | { readonly rate: string; readonly windows: [] };
   }
 >;

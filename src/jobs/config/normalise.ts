@@ -1,5 +1,6 @@
 /** From the values of jobs.yml, which have passed the schema, to those the program works with: defaults filled in, units fixed. */
 
+import { dirname } from 'node:path';
 import type { Bandwidth } from '../../core/bandwidth.js';
 import { bareHost } from '../../core/host.js';
 import { anyOf, type Hours, parseHours } from '../../core/hours.js';
@@ -8,6 +9,7 @@ import type {
   CatchUp,
   DeleteRules,
   FileLimit,
+  Hooks,
   Job,
   Location,
   Modes,
@@ -156,6 +158,23 @@ function on<T>(value: T | false | undefined): T | undefined {
 export function normaliseAfter(raw: JobRules['after'], archive: Location | undefined): After {
   if (archive !== undefined) return { kind: 'archive', to: archive };
   return { kind: raw === 'delete' ? 'delete' : 'keep' };
+}
+
+/** The hooks of a job of this jobs.yml. */
+export function normaliseHooks(raw: JobRules['hooks'], config: string): Pick<Job, 'hooks'> {
+  if (raw === undefined || raw === false) return {};
+  const command = (argv: readonly string[] | false | undefined) => on(argv);
+  const hooks: Hooks = {
+    before: command(raw.before),
+    success: command(raw.success),
+    failure: command(raw.failure),
+    always: command(raw.always),
+    timeout: duration(raw.timeout) ?? 10 * 60_000,
+    env: listOf(on(raw.env)),
+    config,
+    folder: dirname(config),
+  };
+  return { hooks };
 }
 
 function normaliseScope(raw: JobRules): ScopeRules {

@@ -18,7 +18,7 @@ export const uses: readonly Use[] = [
     title: 'Jobs on a schedule',
     keys: [
       ...['jobs.timezone', 'jobs.catchUp', 'jobs.window', 'jobs.timeout', 'jobs.retry'],
-      ...['jobs.description', 'queue'],
+      ...['jobs.description', 'jobs.hooks', 'queue'],
     ],
   },
   {

@@ -9,12 +9,12 @@ import { api } from './api-schema.js';
 import { forEditors } from './editor-schema.js';
 import {
   bandwidth,
+  command,
   installationName,
   line,
   name,
   oneOrMore,
   queue,
-  secretCommand,
   section,
 } from './fields.js';
 import { job, jobDefaults } from './job-schema.js';
@@ -86,7 +86,7 @@ export const config = section(
         examples: [{ nightly: { operation: 'mirror', from: './data', to: 'archive:data' } }],
       }),
     secrets: z
-      .record(name, secretCommand)
+      .record(name, command('[vault, kv, get, -field=pw, kv/bank]'))
       .optional()
       .describe(
         'Commands that print secrets, each as a list of the program and its arguments, without a shell. "${secret:NAME}" in a password or passphrase runs one at each login and takes what it prints. Default: none.',

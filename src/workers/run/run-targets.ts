@@ -18,7 +18,7 @@ import { drifted, type RunContext, remotesOf, runJob, tooLong } from './run-job.
 const targetsAtOnce = 4;
 
 export interface TargetsContext extends RunContext {
-  /** Waits for what a target's run needs, and returns what gives it back. Not called for a job with one target. */
+  /** Waits for what a target's run needs, and returns what gives it back. Of a job with one target only when it has hooks. */
   readonly enter?: (part: Job, signal: AbortSignal) => Promise<() => unknown>;
   /** The report of an earlier attempt at this run, by this very job: what succeeded in it is not run again. */
   readonly earlier?: Report;

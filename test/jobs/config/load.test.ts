@@ -384,7 +384,7 @@ describe('overrides', () => {
   it.each([
     [{ delete: { max: '200%' } }, 'delete.max: must be a share'],
     [{ compare: 'manifest' }, 'compare: "manifest" is not in this version'],
-    [{ hooks: 'x' }, 'hooks: is not in this version'],
+    [{ temp: 'x' }, 'temp: is not in this version'],
     [{ bandwidth: '10' }, 'bandwidth: must be a rate'],
   ])('%j is refused by its key', (overrides, message) =>
     expect(problems(withJob(''), { overrides })).toEqual([expect.stringContaining(message)]),

@@ -165,7 +165,7 @@ describe('the page', () => {
 
   test('has every section, and every key that is refused so far', () => {
     for (const { section } of keys) expect(page).toContain(`\n## ${section.title}\n`);
-    expect(page).toContain('`jobs.hooks`: commands that run before and after a run.\n');
+    expect(page).toContain('`jobs.order`: in which order files are copied.\n');
   });
 
   test('has tables of three tiers, each key in one of them, each with keys that exist', () => {
@@ -232,11 +232,7 @@ describe('an error of jobs.yml names where its keys are explained', () => {
   test.each([
     ['one key', 'remotes: { a: { host: h, port: 0 } }', ['remotes.port']],
     ['an unknown key', 'remotes: { a: { host: h, prot: 22 } }', ['remotes']],
-    [
-      'a planned key',
-      'jobs: { a: { operation: push, from: a, to: b, hooks: {} } }',
-      ['jobs.hooks'],
-    ],
+    ['a planned key', 'jobs: { a: { operation: push, from: a, to: b, temp: {} } }', ['jobs.temp']],
   ])('%s', (_what, text, [name]) => {
     expect(hintOf(text)).toBe(
       `\`ferryline schema ${name}\` explains the key, as docs/jobs-yml.md#${name} does`,

@@ -56,6 +56,9 @@ describe('what is refused', () => {
       `api: { tokens: { a: &t { role: view, token: ${'t'.repeat(20)} }, b: *t } }`,
       ['api.tokens.b.token: is also the token of another name'],
     ],
+    [withJob('hooks: { before: ./dump.sh -v }'), ['hooks.before: must be a list of a program and']],
+    [withJob('hooks: { after: [x] }'), ['hooks.after: unknown key']],
+    [withJob('hooks: { env: FERRYLINE_JOB }'), ['must be the name of an environment variable']],
     [withJob('compare: once'), ['jobs.x.compare: must be one of auto']],
     [withJob('compare: manifest'), ['"manifest" is not in this version']],
     [
@@ -190,7 +193,7 @@ describe('what is refused', () => {
     ]);
   });
 
-  it.each(['temp', 'once', 'hooks', 'release', 'expect'])('%s, which is planned', (key) => {
+  it.each(['temp', 'once', 'release', 'expect'])('%s, which is planned', (key) => {
     expect(problems(withJob(`${key}: x`))).toEqual([
       expect.stringContaining(`jobs.x.${key}: is not in this version`),
     ]);

@@ -32,7 +32,7 @@ describe('the schema', () => {
   it('says of every planned key that it is refused so far', () => {
     const planned = [...keysOf(jsonSchema())].filter(([, { not }]) => not !== undefined);
     expect(planned.map(([path]) => path.split('.').at(-1))).toEqual(
-      expect.arrayContaining(['release', 'hooks', 'temp', 'expect', 'once']),
+      expect.arrayContaining(['release', 'temp', 'expect', 'once']),
     );
     for (const [, { description }] of planned)
       expect(description).toMatch(/^Planned, refused so far: /);
@@ -60,7 +60,7 @@ describe("the editor's schema", () => {
     ['jobs: { a: { operation: push, from: a, to: b, watch: { rescan: 2s }, settle: 2s } }', true],
     ['jobs: { a: { operation: push, from: a, to: b, trash: false, timeout: false } }', true],
     ['jobs: { a: { operation: false, from: a, to: b } }', false],
-    ['jobs: { a: { operation: push, from: a, to: b, hooks: {} } }', false],
+    ['jobs: { a: { operation: push, from: a, to: b, temp: false } }', false],
     ['remotes: { a: { host: h, auth: ~/.ssh/key, hostKey: false } }', true],
     ['jobs: { a: { operation: push, from: a, to: b, timeout: 5 } }', false],
     ['jobs: { a: { operation: push, from: a, to: b, compare: once } }', false],

@@ -5,6 +5,7 @@
  */
 import { parentOf } from '../../core/entry.js';
 import { FerryError } from '../../core/errors.js';
+import { promised } from '../../core/promised.js';
 import type { Endpoint } from '../../endpoints/endpoint.js';
 import type { Side } from '../../endpoints/side.js';
 
@@ -55,14 +56,8 @@ export class ReadOnlyFolders {
   }
 
   /** Does something in the folders of `paths`; if that is refused and a folder could be made writable, once more. */
-  async #again<T>(
-    paths: readonly string[],
-    signal: AbortSignal,
-    act: () => Promise<T>,
-  ): Promise<T> {
-    try {
-      return await act();
-    } catch (error) {
+  #again<T>(paths: readonly string[], signal: AbortSignal, act: () => Promise<T>): Promise<T> {
+    return promised(act).catch(async (error) => {
       if (!(error instanceof FerryError) || error.code !== 'EACCES') throw error;
       const opened = await Promise.all(
         paths.map((path) => {
@@ -74,7 +69,7 @@ export class ReadOnlyFolders {
       );
       if (!opened.includes(true)) throw error;
       return act();
-    }
+    });
   }
 
   /** Only a folder that is read-only on both sides: somebody may have had a reason for another. */

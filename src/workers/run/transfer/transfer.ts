@@ -4,7 +4,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import { all, Budget, each } from '../../../core/at-once.js';
-import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
+import { asFerryError, FerryError } from '../../../core/errors.js';
 import type { Emit } from '../../../core/events.js';
 import type { Job } from '../../../core/job.js';
 import { count, escapeText } from '../../../core/text.js';
@@ -26,11 +26,13 @@ import { pruneTrash } from '../trash/prune.js';
 import type { Trash } from '../trash/trash.js';
 import { createAfter } from './after.js';
 import { bandwidthOf } from './bandwidth.js';
+import { checkRoots } from './check-roots.js';
 import { EntryWriter, filesAtOnce, isWritable, smallRequestsAtOnce } from './entry-writer.js';
 import { createRemover, type Remover } from './remover.js';
 import { renameAll } from './renamer.js';
 import { replaceEntry } from './replace-entry.js';
 import { isUnder, replacedPaths } from './replacements.js';
+import { RootInMaking } from './root-in-making.js';
 import { SharedSources } from './shared-sources.js';
 
 export interface TransferRequest {
@@ -81,10 +83,11 @@ export async function transfer(request: TransferRequest): Promise<void> {
   setMaxListeners(0, signal);
   const orphans = new Set<string>();
   const progress = new TransferProgress(request, stop);
+  const root = new RootInMaking(request.destination, stop);
   const passOf = bandwidthOf(request.job, request.pool, signal, () => progress.alive());
   const context: CopyContext = {
     source: request.source.endpoint,
-    destination: request.destination.endpoint,
+    destination: root.endpoint,
     writer: request.writer,
     rules: { ...request.job, start: request.start },
     budget: new Budget(bytesInFlight),
@@ -110,42 +113,13 @@ export async function transfer(request: TransferRequest): Promise<void> {
     notGuaranteed: (what) => request.tally.notGuaranteed.add(what),
   };
   try {
-    const carrying = new Transfer(request, context, progress, stop);
+    const carrying = new Transfer(request, context, progress, stop, root);
     await carrying.all();
     await carrying.clearLeftovers();
   } finally {
     progress.end();
     await clearOrphans(context, orphans);
   }
-}
-
-/**
- * Throws if a root is no longer there: what has failed has failed because of that. A local destination is
- * looked at in any case, since its files went into the folder that was opened, wherever that is now.
- */
-async function checkRoots(
-  { source, destination, tally, plan }: TransferRequest,
-  signal: AbortSignal,
-): Promise<void> {
-  const wrote = plan.mkdirs.length + plan.copies.length > 0;
-  const isLocal = destination.reach !== undefined;
-  const sides = [
-    ['source', source, tally.failed > 0],
-    ['destination', destination, wrote && (tally.failed > 0 || isLocal)],
-  ] as const;
-  for (const [role, side, asked] of sides) {
-    const what = asked ? await side.lost(signal).catch(ignoreIo) : undefined;
-    if (what === undefined) continue;
-    const label = escapeText(side.endpoint.label);
-    throw new FerryError('io', `the ${role} ${label} ${what}; it was there when the run began`, {
-      hint: 'find out who moved, removed or unmounted it, then run the job again',
-    });
-  }
-}
-
-function ignoreIo(error: unknown): undefined {
-  if (endsRun(asFerryError(error).kind)) throw error;
-  return undefined;
 }
 
 /** Removes temporary files that cannot be resumed. After a lost connection they stay, for a later run to remove. */
@@ -163,6 +137,7 @@ async function clearOrphans(context: CopyContext, orphans: ReadonlySet<string>):
 class Transfer {
   readonly #request: TransferRequest;
   readonly #context: CopyContext;
+  readonly #root: RootInMaking;
   readonly #writer: EntryWriter;
   readonly #remover: Remover;
   readonly #leftovers: LeftoverCleaner;
@@ -172,10 +147,12 @@ class Transfer {
     context: CopyContext,
     progress: TransferProgress,
     stop: AbortController,
+    root: RootInMaking,
   ) {
     const { job, tally } = request;
     this.#request = request;
     this.#context = context;
+    this.#root = root;
     this.#leftovers = new LeftoverCleaner(request.leftovers, context);
     this.#remover = createRemover(context.destination, context.trash, context.signal);
     const after = createAfter(job, request.source, context, request.archive);
@@ -187,20 +164,19 @@ class Transfer {
   }
 
   async all(): Promise<void> {
-    const { plan, onlyFolders, destination, tally, job } = this.#request;
+    const { plan, onlyFolders, tally, job } = this.#request;
     const { signal } = this.#context;
     const writer = this.#writer;
     const replaced = replacedPaths(plan);
     const wholeMirror = job.operation === 'mirror' && !onlyFolders;
-    if (plan.mkdirs.length + plan.copies.length > 0 || wholeMirror)
-      await destination.makeRoot(signal);
+    if (plan.mkdirs.length + plan.copies.length > 0 || wholeMirror) await this.#root.begin(signal);
     await this.#forgetOrigins();
     await each(plan.putBacks, smallRequestsAtOnce, (action) => writer.putBack(action));
     await writer.makeFolders(plan.mkdirs.filter(({ path }) => !replaced.has(path)));
     const moved = await this.#renameAll();
     const copies = moved.filter(({ path }) => !replaced.has(path));
     // folders that stay writable get their final mode now; read-only ones after their contents are written
-    await all(writer.copyAll(copies), writer.setFolderModes(isWritable));
+    await all(writer.copyAll(copies), writer.setFolderModes(isWritable), this.#root.made);
     await each(plan.attrs, smallRequestsAtOnce, (action) => writer.setAttributes(action));
     await each(plan.equal, smallRequestsAtOnce, (equal) => this.#applyAfter(equal));
     this.#noteHeld();

@@ -67,6 +67,11 @@ export async function takeFirst(
   });
 }
 
+/** Requests at once on a line of this round trip (ms): `least`, and 15 more for each ms of a long line, which they fill together; 1,000 at most. */
+export function requestsAtOnce(roundTripMs: number, least = 128): number {
+  return roundTripMs < 5 ? least : Math.min(1000, least + Math.round(roundTripMs * 15));
+}
+
 /** Runs `work` on every item, started in order, at most `limit` at a time. After a rejection nothing more starts; it is thrown once all running work has settled. */
 export async function each<T>(
   items: Iterable<T>,

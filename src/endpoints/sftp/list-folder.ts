@@ -3,7 +3,7 @@
  * list the folder once for each, drop the handle at the end of the listing, or lose names. Whatever
  * looks like it is read again, one answer at a time.
  */
-import { each } from '../../core/at-once.js';
+import { each, requestsAtOnce } from '../../core/at-once.js';
 import type { Entry } from '../../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../../core/errors.js';
 import type { SftpChannel } from './client/channel.js';
@@ -22,8 +22,6 @@ const mostEntries = 2_000_000;
 const mostEmptyAnswers = 1000;
 /** A folder deeper than this below the root counts as a server that invents folders. */
 const mostDepth = 256;
-/** Entries of one folder whose kinds are asked for at once, where the listing has none. */
-const lookupsAtOnce = 128;
 
 /** How many READDIRs to begin with on a line with this round trip. */
 export function firstReaddirs(roundTripMs: number): number {
@@ -176,7 +174,7 @@ export async function withKinds(
   );
   const missing = [...listed.keys()].filter((i) => entries[i] === undefined);
   const unanswered: number[] = [];
-  await each(missing, lookupsAtOnce, async (i) => {
+  await each(missing, requestsAtOnce(listing.channel.roundTrip), async (i) => {
     const looked = await lookUp(listing, at, listed[i] as RawEntry);
     entries[i] = looked;
     if (looked === undefined) unanswered.push(i);

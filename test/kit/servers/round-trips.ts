@@ -11,6 +11,8 @@ export interface CountingLine {
   beforeSending(bytes: number): number;
   /** Round trips on the latest connection until the server has sent `bytes` in one go; Infinity if it never did. */
   untilReceiving(bytes: number): number;
+  /** Round trips on the latest connection so far. */
+  trips(): number;
   stop(): Promise<void>;
 }
 
@@ -67,6 +69,7 @@ export async function startCountingLine(port: number): Promise<CountingLine> {
     port: (server.address() as AddressInfo).port,
     beforeSending: (bytes) => first(sent, bytes) - 1,
     untilReceiving: (bytes) => first(received, bytes),
+    trips: () => sent.length - 1,
     async stop() {
       const closed = once(server, 'close');
       server.close();

@@ -1,4 +1,4 @@
-/** How many round trips a run takes from the TCP connection to its first data, on OpenSSH. */
+/** How many round trips a run takes on OpenSSH: from the TCP connection to its first data, and for many small requests. */
 import { expect, onTestFinished } from 'vitest';
 import { test } from '../../kit/base.js';
 import { randomBytes } from '../../kit/files/tree.js';
@@ -20,4 +20,16 @@ test.for(ways)('a large file is on its way %s as soon as can be', async (way, { 
   // keys 2, login 1, channel with its subsystem 1, greeting and root 1; up, the root and the file in it are made together
   if (way === 'up') expect(line.beforeSending(dataBytes)).toBe(5 + 1);
   else expect(line.untilReceiving(dataBytes)).toBe(5 + 3);
+});
+
+test('a thousand deletions share their round trips on a long line', async ({ scene, sshd }) => {
+  const line = await startCountingLine(sshd.port);
+  onTestFinished(() => line.stop());
+  scene.writeHere({ kept: 'kept' });
+  scene.writeThere(Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`gone-${i}`, ''])));
+  await scene.jobs({ operation: 'mirror' }, { port: line.port, hostKey: sshd.hostKeyFingerprint });
+  const { report } = await scene.run('--delete-max', '100%');
+  expect(report.files).toMatchObject({ copied: 1, deleted: 1000 });
+  // a look and the removal of each, 128 at once, would take 16 more
+  expect(line.trips()).toBeLessThan(30);
 });

@@ -3,7 +3,7 @@
  * Only counts are kept: each difference is handed on as it is found, so that memory does not grow
  * with the tree. check-job.ts opens the sides and makes the report.
  */
-import { all, Budget, each, walk } from '../../../core/at-once.js';
+import { all, Budget, each, requestsAtOnce, walk } from '../../../core/at-once.js';
 import type { DifferenceEvent, Sample } from '../../../core/check.js';
 import type { Stat } from '../../../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
@@ -50,9 +50,6 @@ export interface Counts {
   equal: number;
 }
 
-/** Pairs of files compared at once: more on a long line, where each waits for its answers. */
-const pairsAtOnce = (roundTripMs: number) =>
-  roundTripMs < 5 ? 128 : Math.min(1000, 128 + Math.round(roundTripMs * 15));
 /** Bytes of memory for comparing them; further pairs wait. */
 const pairsMemoryBytes = 32 * 1024 * 1024;
 /** Tries for one pair: the first, and further ones after the connection was lost. */
@@ -76,7 +73,7 @@ export class Checker {
     const roundTripMs = Math.max(source.can.roundTrip, destination.can.roundTrip);
     // both files of a pair may be open on one session
     const handles = Math.floor(Math.min(source.can.maxHandles, destination.can.maxHandles) / 2);
-    this.#pairs = new Budget(Math.max(1, Math.min(pairsAtOnce(roundTripMs), handles)));
+    this.#pairs = new Budget(Math.max(1, Math.min(requestsAtOnce(roundTripMs), handles)));
   }
 
   /** Resolves to the counts once all is compared; rejects only with an error that ends the check. */

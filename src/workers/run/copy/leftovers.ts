@@ -3,7 +3,7 @@
  * this job's earlier runs, which a copy goes on with or which are removed; those of other writers, which
  * may still be at work; those of older versions.
  */
-import { each } from '../../../core/at-once.js';
+import { each, requestsAtOnce } from '../../../core/at-once.js';
 import { nameOf } from '../../../core/entry.js';
 import { asFerryError, type FerryError } from '../../../core/errors.js';
 import type { Leftover, SeenLeftovers } from '../remembered/seen-leftovers.js';
@@ -13,9 +13,6 @@ import { readOwnName } from './temporary-names.js';
 
 /** Milliseconds after which an older version's temporary file is removed, by the start of its run in the name. */
 const oldAfterMs = 24 * 3600 * 1000;
-
-/** Files removed at once. */
-const removedAtOnce = 64;
 
 /** A temporary file of an earlier run of this job. */
 export interface OwnLeftover extends Leftover {
@@ -102,7 +99,7 @@ export class LeftoverCleaner {
     }
     let removed = 0;
     let failure: FerryError | undefined;
-    await each(chosen, removedAtOnce, async (path) => {
+    await each(chosen, requestsAtOnce(destination.can.roundTrip, 64), async (path) => {
       try {
         await destination.remove(path, signal);
         removed++;

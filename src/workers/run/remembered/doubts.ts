@@ -5,16 +5,13 @@
  * lists files that were copied within seconds of a change, and usually does not exist. If it is
  * lost, copies in doubt count as proven.
  */
-import { each } from '../../../core/at-once.js';
+import { each, requestsAtOnce } from '../../../core/at-once.js';
 import type { Job } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import { type Doubt, doubtOf, endsDoubt, type Reading } from '../../../jobs/plan/doubt.js';
 import { doubtsFile } from '../../../state/layout.js';
 import { fingerprint } from '../fingerprint.js';
 import { PathJournal } from './path-journal.js';
-
-/** Stats of source files in flight when doubts are checked; further ones wait. */
-const statsAtOnce = 128;
 
 /** Opens the doubts about a job's copies between its present two sides; undefined if nothing but the size ever decides. */
 export function openDoubts(
@@ -56,7 +53,7 @@ export class Doubts {
   async checkSource(source: Endpoint, signal: AbortSignal): Promise<void> {
     const now = Date.now();
     const due = [...this.byPath].filter(([, { until }]) => until <= now);
-    await each(due, statsAtOnce, async ([path, doubt]) => {
+    await each(due, requestsAtOnce(source.can.roundTrip), async ([path, doubt]) => {
       try {
         if (endsDoubt(doubt, await source.stat(doubt.from, signal), now))
           this.#journal.set(path, undefined);

@@ -1,5 +1,5 @@
 /** Finds out which files that the plan would copy the destination has under another name (`renames: follow`). */
-import { each } from '../../../core/at-once.js';
+import { each, requestsAtOnce } from '../../../core/at-once.js';
 import { byBytes } from '../../../core/entry.js';
 import { asFerryError, endsRun } from '../../../core/errors.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
@@ -13,8 +13,8 @@ import {
 import { agrees } from '../copy/agrees.js';
 import type { Origins } from '../remembered/origins.js';
 
-/** Stats of source files in flight; further ones wait. */
-const statsAtOnce = 128;
+/** Pairs of files whose contents are compared at once; further ones wait. */
+const comparedAtOnce = 128;
 
 interface Search {
   readonly actions: readonly Action[];
@@ -40,7 +40,7 @@ export async function findTwins(search: Search): Promise<ReadonlyMap<string, str
     (action): action is Copy => action.action === 'copy' && sizes.has(sizeAndTime(action.source)),
   );
   const found = new Map<Copy, string>();
-  await each(copies, statsAtOnce, async (copy) => {
+  await each(copies, requestsAtOnce(source.can.roundTrip), async (copy) => {
     try {
       const now = await source.stat(copy.from, signal);
       const origin = now && origins.originOf(now, copy.from);
@@ -59,7 +59,7 @@ export async function findTwins(search: Search): Promise<ReadonlyMap<string, str
     pairs.push({ copy, at });
     all?.splice(all.indexOf(at), 1);
   }
-  await each(pairs, statsAtOnce, async ({ copy, at }) => {
+  await each(pairs, comparedAtOnce, async ({ copy, at }) => {
     if ((await isSame?.(copy, at)) !== false) twins.set(copy.path, at);
   });
   return twins;

@@ -5,7 +5,7 @@
  * written and removed; a run that changes nothing goes by what earlier ones learnt, else the names are a
  * conflict. Nothing is looked at, or written, unless a folder has such names.
  */
-import { each } from '../../../core/at-once.js';
+import { each, requestsAtOnce } from '../../../core/at-once.js';
 import { join, parentOf } from '../../../core/entry.js';
 import { asFerryError, endsRun } from '../../../core/errors.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
@@ -23,9 +23,6 @@ import { planFolder } from '../../../jobs/plan/plan-folder.js';
 import { agrees } from '../copy/agrees.js';
 import { markOf, temporaryPath } from '../copy/temporary-names.js';
 import { NameFacts } from '../remembered/name-facts.js';
-
-/** Groups of names looked at at once; further ones wait. */
-const groupsAtOnce = 128;
 
 type Destination = Pick<Side, 'endpoint' | 'elsewhere'>;
 
@@ -66,7 +63,8 @@ export class SameNames {
     signal: AbortSignal,
   ): Promise<(key: string) => SameName | undefined> {
     const found = new Map<string, SameName | undefined>();
-    await each(twins, groupsAtOnce, async (group) => {
+    const { roundTrip } = this.#parts.destination.endpoint.can;
+    await each(twins, requestsAtOnce(roundTrip), async (group) => {
       try {
         found.set(group.key, await this.#decide(folder, group, signal));
       } catch (thrown) {

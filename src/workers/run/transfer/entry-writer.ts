@@ -3,7 +3,7 @@
  * into the tally; an error that concerns the whole run stops it. What to write, and in which order,
  * is decided by transfer.ts and replace-entry.ts.
  */
-import { each } from '../../../core/at-once.js';
+import { each, requestsAtOnce } from '../../../core/at-once.js';
 import { parentOf, type Stat } from '../../../core/entry.js';
 import { asFerryError, endsRun, FerryError } from '../../../core/errors.js';
 import type { Job } from '../../../core/job.js';
@@ -41,8 +41,6 @@ export interface EntryWriterParts {
   readonly shared: SharedSources | undefined;
 }
 
-/** Requests without file data in flight: mkdir, rename, remove. */
-export const smallRequestsAtOnce = 128;
 /** The bits of a folder's mode that we need to write into it. */
 const writableBits = 0o700;
 /** Tries for one file: the first, and further ones after it changed or the connection was lost. */
@@ -105,6 +103,11 @@ export class EntryWriter {
     if (!this.#context.signal.aborted) this.#progress.step();
   }
 
+  /** Requests without file data that are sent to the destination together. */
+  get #atOnce(): number {
+    return requestsAtOnce(this.#context.destination.can.roundTrip);
+  }
+
   /** Makes folders level by level, since each needs its parent. */
   async makeFolders(mkdirs: readonly Mkdir[]): Promise<void> {
     const levels = new Map<number, Mkdir[]>();
@@ -113,7 +116,7 @@ export class EntryWriter {
       levels.set(depth, [...(levels.get(depth) ?? []), mkdir]);
     }
     for (const depth of [...levels.keys()].sort((a, b) => a - b))
-      await each(levels.get(depth) ?? [], smallRequestsAtOnce, (mkdir) => this.makeFolder(mkdir));
+      await each(levels.get(depth) ?? [], this.#atOnce, (mkdir) => this.makeFolder(mkdir));
   }
 
   async makeFolder(mkdir: Mkdir): Promise<void> {
@@ -149,7 +152,7 @@ export class EntryWriter {
     const isNow = (mkdir: Mkdir) => which(modeOf(mkdir) ?? writableBits);
     const now = this.#made.filter(isNow);
     this.#made = this.#made.filter((mkdir) => !isNow(mkdir));
-    await each(now.reverse(), smallRequestsAtOnce, async (mkdir) => {
+    await each(now.reverse(), this.#atOnce, async (mkdir) => {
       const mode = modeOf(mkdir);
       if (mode === undefined) return;
       await destination.setStat(mkdir.path, { mode }, signal).catch((error) => {
@@ -322,7 +325,7 @@ export function filesAtOnce(job: Job, { source, destination }: CopyContext): num
     (n) => n !== undefined && n > 0,
   );
   const roundTrip = Math.max(source.can.roundTrip, destination.can.roundTrip);
-  const found = roundTrip < 5 ? 256 : Math.min(1000, 256 + Math.round(roundTrip * 15));
+  const found = requestsAtOnce(roundTrip, 256);
   const handles = Math.min(source.can.maxHandles, destination.can.maxHandles);
   return Math.max(1, Math.min(...(set as number[]), ...(set.length > 0 ? [] : [found]), handles));
 }

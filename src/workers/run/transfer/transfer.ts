@@ -3,7 +3,7 @@
  * before them succeeded; last the entries that replace one of another kind.
  */
 import { setMaxListeners } from 'node:events';
-import { all, Budget, each } from '../../../core/at-once.js';
+import { all, Budget, each, requestsAtOnce } from '../../../core/at-once.js';
 import { asFerryError, FerryError } from '../../../core/errors.js';
 import type { Emit } from '../../../core/events.js';
 import type { Job } from '../../../core/job.js';
@@ -27,7 +27,7 @@ import type { Trash } from '../trash/trash.js';
 import { createAfter } from './after.js';
 import { bandwidthOf } from './bandwidth.js';
 import { checkRoots } from './check-roots.js';
-import { EntryWriter, filesAtOnce, isWritable, smallRequestsAtOnce } from './entry-writer.js';
+import { EntryWriter, filesAtOnce, isWritable } from './entry-writer.js';
 import { createRemover, type Remover } from './remover.js';
 import { renameAll } from './renamer.js';
 import { replaceEntry } from './replace-entry.js';
@@ -129,7 +129,7 @@ async function clearOrphans(context: CopyContext, orphans: ReadonlySet<string>):
   const local = context.destination.can.roundTrip === 0;
   if (!local && reason instanceof FerryError && reason.kind === 'network') return;
   const signal = AbortSignal.timeout(context.signal.aborted ? clearStoppedWithinMs : clearWithinMs);
-  await each(orphans, smallRequestsAtOnce, async (path) => {
+  await each(orphans, requestsAtOnce(context.destination.can.roundTrip), async (path) => {
     await context.destination.remove(path, signal).catch(() => {});
   });
 }
@@ -163,6 +163,12 @@ class Transfer {
     this.#writer = new EntryWriter({ job, context, tally, progress, stop, after, shared });
   }
 
+  /** Requests without file data that are on their way together; a server that they slow down gets fewer. */
+  get #atOnce(): number {
+    const { source, destination } = this.#context;
+    return requestsAtOnce(Math.max(source.can.roundTrip, destination.can.roundTrip));
+  }
+
   async all(): Promise<void> {
     const { plan, onlyFolders, tally, job } = this.#request;
     const { signal } = this.#context;
@@ -171,14 +177,14 @@ class Transfer {
     const wholeMirror = job.operation === 'mirror' && !onlyFolders;
     if (plan.mkdirs.length + plan.copies.length > 0 || wholeMirror) await this.#root.begin(signal);
     await this.#forgetOrigins();
-    await each(plan.putBacks, smallRequestsAtOnce, (action) => writer.putBack(action));
+    await each(plan.putBacks, this.#atOnce, (action) => writer.putBack(action));
     await writer.makeFolders(plan.mkdirs.filter(({ path }) => !replaced.has(path)));
     const moved = await this.#renameAll();
     const copies = moved.filter(({ path }) => !replaced.has(path));
     // folders that stay writable get their final mode now; read-only ones after their contents are written
     await all(writer.copyAll(copies), writer.setFolderModes(isWritable), this.#root.made);
-    await each(plan.attrs, smallRequestsAtOnce, (action) => writer.setAttributes(action));
-    await each(plan.equal, smallRequestsAtOnce, (equal) => this.#applyAfter(equal));
+    await each(plan.attrs, this.#atOnce, (action) => writer.setAttributes(action));
+    await each(plan.equal, this.#atOnce, (equal) => this.#applyAfter(equal));
     this.#noteHeld();
     if (wholeMirror && tally.vanished > 0) await this.#checkSource();
     await checkRoots(this.#request, signal);
@@ -297,10 +303,10 @@ class Transfer {
     const files = rest.filter(({ seen }) => seen.kind !== 'folder');
     // a server that says OK and removes nothing shows it in these, before the rest is believed
     const sample = sampleOf(files);
-    await each(sample, smallRequestsAtOnce, (action) => this.#delete(action, true));
+    await each(sample, this.#atOnce, (action) => this.#delete(action, true));
     await each(
       files.filter((action) => !sample.has(action)),
-      smallRequestsAtOnce,
+      this.#atOnce,
       (action) => this.#delete(action),
     );
     const folders = rest.filter(({ seen }) => seen.kind === 'folder');
@@ -329,8 +335,8 @@ class Transfer {
       const level = byDepth.get(depth) as Delete[];
       const sample = level.splice(0, toLookAt);
       toLookAt -= sample.length;
-      await each(sample, smallRequestsAtOnce, (action) => this.#delete(action, true));
-      await each(level, smallRequestsAtOnce, (action) => this.#delete(action));
+      await each(sample, this.#atOnce, (action) => this.#delete(action, true));
+      await each(level, this.#atOnce, (action) => this.#delete(action));
     }
   }
 

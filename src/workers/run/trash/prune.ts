@@ -1,13 +1,13 @@
 /** Removes what has been in the trash for longer than `keep`. */
-import { each } from '../../../core/at-once.js';
+import { each, requestsAtOnce, walk } from '../../../core/at-once.js';
 import { join } from '../../../core/entry.js';
 import type { TrashRules } from '../../../core/job.js';
 import type { Endpoint } from '../../../endpoints/endpoint.js';
 import { areFolders } from './own-folders.js';
 import { readTrashFolder } from './trash-names.js';
 
-/** Removals in flight. */
-const removalsAtOnce = 128;
+/** Folders listed at once. */
+const listingsAtOnce = 64;
 
 /** Removes what runs that started more than `keep` ago moved to the trash; `now` is ms since the epoch. */
 export async function pruneTrash(
@@ -25,11 +25,26 @@ export async function pruneTrash(
 }
 
 /** Removes a folder of ferryline's own and its contents; links are removed, not followed. */
-async function removeTree(side: Endpoint, path: string, signal: AbortSignal): Promise<void> {
-  const entries = await side.list(path, signal);
-  const folders = entries.filter(({ kind }) => kind === 'folder');
-  const others = entries.filter(({ kind }) => kind !== 'folder');
-  await each(others, removalsAtOnce, ({ name }) => side.remove(join(path, name), signal));
-  for (const { name } of folders) await removeTree(side, join(path, name), signal);
-  await side.rmdir(path, signal);
+async function removeTree(side: Endpoint, root: string, signal: AbortSignal): Promise<void> {
+  const others: string[] = [];
+  const folders: string[][] = [];
+  await walk(
+    { path: root, depth: 0 },
+    () => Math.min(listingsAtOnce, side.can.maxHandles),
+    async ({ path, depth }) => {
+      const below: { path: string; depth: number }[] = [];
+      for (const { name, kind } of await side.list(path, signal)) {
+        if (kind === 'folder') below.push({ path: join(path, name), depth: depth + 1 });
+        else others.push(join(path, name));
+      }
+      folders[depth] ??= [];
+      folders[depth].push(path);
+      return below;
+    },
+  );
+  const atOnce = requestsAtOnce(side.can.roundTrip);
+  await each(others, atOnce, (path) => side.remove(path, signal));
+  // the deepest first: a folder is empty once those below it are gone
+  for (const level of folders.reverse())
+    await each(level, atOnce, (path) => side.rmdir(path, signal));
 }

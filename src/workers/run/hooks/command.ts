@@ -1,7 +1,9 @@
 /** Runs one command to its end, in a process group of its own: nothing that it starts there outlives it. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Cancelled } from '../../../core/errors.js';
 import { escapeText } from '../../../core/text.js';
 
 export interface Command {
@@ -28,6 +30,8 @@ export interface CommandEnd {
   readonly output: string;
 }
 
+/** Milliseconds of that, at most, when ferryline itself ends: its runs are handed back before then. */
+const graceAtEndMs = 2000;
 /** What is kept of a command's output; what it prints before that is dropped. */
 const keptBytes = 64 * 1024;
 const lookEveryMs = 20;
@@ -39,27 +43,39 @@ const lastWordsMs = 200;
 /**
  * Runs a command. It ends with its first process: what is left of its group then gets SIGTERM, and
  * SIGKILL after 5 s, and nobody waits for a process that keeps its output open. The same happens to
- * all of it after the timeout, or when the signal is aborted. Never rejects.
+ * all of it after the timeout, or when the signal is aborted; an aborted one begins nothing. Never rejects.
  */
-export function runCommand(command: Command, signal: AbortSignal): Promise<CommandEnd> {
-  const { argv, folder, env, input, timeout, grace = 5000 } = command;
+export async function runCommand(command: Command, signal: AbortSignal): Promise<CommandEnd> {
+  const { argv, folder, env } = command;
   const [program = '', ...args] = argv;
+  const notRun = (failed: string) => ({ failed, seconds: 0, output: '' });
+  if (signal.aborted) return notRun('was not run, since its run was stopped');
+  try {
+    const child = spawn(program, args, { cwd: folder, env, stdio: 'pipe', detached: true });
+    // after the reasons for that its streams may be missing; others are thrown
+    if (child.pid === undefined) await once(child, 'spawn');
+    return await toItsEnd(child, command, signal);
+  } catch (error) {
+    return notRun(whyNotRun(error as NodeJS.ErrnoException, program));
+  }
+}
+
+function toItsEnd(
+  child: ChildProcessWithoutNullStreams,
+  { input, timeout, grace = 5000 }: Command,
+  signal: AbortSignal,
+): Promise<CommandEnd> {
   const began = performance.now();
   return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      cwd: folder,
-      env,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      detached: true,
-    });
-    const group = new Group(child, grace);
+    const group = new Group(child);
     const output = new Tail();
     let why: string | undefined;
-    const stop = (reason: string) => {
+    const stop = (reason: string, within = grace) => {
       why ??= reason;
-      void group.end().then(() => end(why));
+      void group.end(within).then(() => end(why));
     };
-    const onAbort = () => stop('was stopped with its run');
+    const onAbort = () =>
+      stop('was stopped with its run', isOwnEnd(signal) ? Math.min(grace, graceAtEndMs) : grace);
     const timer = setTimeout(() => stop('did not end in time, and was stopped'), timeout);
     const end = (failed: string | undefined) => {
       clearTimeout(timer);
@@ -73,12 +89,8 @@ export function runCommand(command: Command, signal: AbortSignal): Promise<Comma
     // a command need not read its input
     child.stdin.on('error', () => {});
     child.stdin.end(input);
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      void group.end();
-      end(whyNotRun(error, program));
-    });
     child.once('exit', async (code, killedBy) => {
-      await group.end();
+      await group.end(grace);
       // what it printed before its end may still be on the way
       await Promise.race([
         Promise.all([ended(child.stdout), ended(child.stderr)]),
@@ -86,9 +98,13 @@ export function runCommand(command: Command, signal: AbortSignal): Promise<Comma
       ]);
       end(why ?? (code === 0 ? undefined : howEnded(code, killedBy)));
     });
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort);
+    signal.addEventListener('abort', onAbort);
   });
+}
+
+/** Whether a signal is aborted since ferryline itself ends. */
+function isOwnEnd({ reason }: AbortSignal): boolean {
+  return reason instanceof Cancelled && reason.exitCode === 143;
 }
 
 function ended(stream: Readable): Promise<void> {
@@ -99,36 +115,37 @@ function ended(stream: Readable): Promise<void> {
 /** The processes of a command. */
 class Group {
   readonly #child: ChildProcess;
-  readonly #graceMs: number;
   #end: Promise<void> | undefined;
+  /** When it gets SIGKILL, ms of `performance.now()`. */
+  #killAt = Number.POSITIVE_INFINITY;
   readonly #onExit = () => this.#signal('SIGKILL');
 
-  constructor(child: ChildProcess, graceMs: number) {
+  constructor(child: ChildProcess) {
     this.#child = child;
-    this.#graceMs = graceMs;
     // ferryline itself may be ended at once
     process.once('exit', this.#onExit);
   }
 
-  /** Sends SIGTERM, and SIGKILL after a while if any process is left. Resolves once none is, or soon after that. */
-  end(): Promise<void> {
+  /** Sends SIGTERM, and SIGKILL after `graceMs` if any process is left; a further call can only shorten that. Resolves once none is left, or soon after that. */
+  end(graceMs: number): Promise<void> {
+    this.#killAt = Math.min(this.#killAt, performance.now() + graceMs);
     this.#end ??= this.#bringToEnd();
     return this.#end;
   }
 
   async #bringToEnd(): Promise<void> {
     this.#signal('SIGTERM');
-    if (!(await this.#isGoneWithin(this.#graceMs))) {
+    if (!(await this.#isGoneBefore(() => this.#killAt))) {
       this.#signal('SIGKILL');
-      await this.#isGoneWithin(killedWithinMs);
+      const late = performance.now() + killedWithinMs;
+      await this.#isGoneBefore(() => late);
     }
     process.off('exit', this.#onExit);
   }
 
-  async #isGoneWithin(ms: number): Promise<boolean> {
-    const began = performance.now();
+  async #isGoneBefore(time: () => number): Promise<boolean> {
     while (this.#signal(0)) {
-      if (performance.now() - began >= ms) return false;
+      if (performance.now() >= time()) return false;
       await sleep(lookEveryMs);
     }
     return true;
@@ -176,7 +193,11 @@ function howEnded(code: number | null, killedBy: NodeJS.Signals | null): string 
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such program',
+  ENOTDIR: 'there is no such program',
   EACCES: 'it may not be executed',
+  ETXTBSY: 'something is writing to it',
+  E2BIG: 'its arguments and variables are too long',
+  EMFILE: 'too many files are open',
 };
 
 function whyNotRun({ code = '', message }: NodeJS.ErrnoException, program: string): string {

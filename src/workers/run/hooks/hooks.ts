@@ -35,6 +35,7 @@ export class RunHooks {
 
   /** Rejects with `refused` when the command fails, or with the signal's reason: the run must not begin. */
   async before(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     const failed = await this.#run('before', {}, '', signal);
     signal.throwIfAborted();
     if (failed !== undefined)

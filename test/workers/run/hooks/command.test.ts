@@ -1,6 +1,7 @@
 /** Commands that hang, flood, fork or kill their group end, and nothing that they started outlives them. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { Cancelled } from '../../../../src/core/errors.js';
 import { runCommand } from '../../../../src/workers/run/hooks/command.js';
 
 /** Runs a shell's text as the command, which these tests alone do. */
@@ -39,9 +40,13 @@ test.each([
   expect((await sh(text)).failed).toBe(failed);
 });
 
-test('a program that is missing is named', async () => {
-  const end = await sh('', { argv: ['./no\nsuch'] });
-  expect(end.failed).toBe(`can't be run: there is no such program: ./no\\nsuch`);
+test.each([
+  [['./no\nsuch'], 'there is no such program: ./no\\nsuch'],
+  [['/etc/passwd/x'], 'there is no such program: /etc/passwd/x'],
+  [['/etc'], 'it may not be executed: /etc'],
+  [['true', 'x'.repeat(200_000)], 'its arguments and variables are too long: true'],
+])('what the system does not run: %.30s', async (argv, why) => {
+  expect((await sh('', { argv })).failed).toBe(`can't be run: ${why}`);
 });
 
 test('of a flood the last 64 KiB are kept', async () => {
@@ -74,9 +79,26 @@ test('a process that has left the group keeps nobody waiting', async () => {
   process.kill(Number(end.output), 'SIGKILL');
 });
 
-test('one whose run is stopped is stopped, too', async () => {
+test('one whose run is stopped is stopped, too, and none begins after that', async () => {
   const stop = new AbortController();
   const running = sh('echo here; sleep 1000', {}, stop.signal);
   stop.abort();
   expect((await running).failed).toBe('was stopped with its run');
+  const { failed, output } = await sh('echo here', {}, stop.signal);
+  expect([failed, output]).toEqual(['was not run, since its run was stopped', '']);
+});
+
+test('what ignores SIGTERM has less time when ferryline itself ends, also what a command has left', async () => {
+  const stop = new AbortController();
+  const ignoring = `trap '' TERM; echo $$; while :; do sleep 1; done`;
+  const grace = 60_000;
+  const running = sh(ignoring, { grace }, stop.signal);
+  const left = sh(
+    `sh -c "trap '' TERM; while :; do sleep 1; done" & echo $!`,
+    { grace },
+    stop.signal,
+  );
+  setTimeout(() => stop.abort(new Cancelled(143)), 500);
+  expect((await running).failed).toBe('was stopped with its run');
+  expect(lives(Number((await left).output))).toBe(false);
 });

@@ -20,11 +20,12 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   workers: ['core', 'state', 'endpoints', 'workers/run'],
   queue: ['core', 'state'],
   observe: ['core', 'state'],
+  notify: ['core', 'queue'],
   triggers: ['core', 'state', 'queue'],
   server: ['core', 'state', 'queue'],
   daemon: [
     ...['core', 'jobs/plan', 'state', 'endpoints', 'workers', 'workers/run', 'queue'],
-    ...['observe', 'triggers', 'server'],
+    ...['observe', 'notify', 'triggers', 'server'],
   ],
   // a server of its own, for the demo and for tests
   'test-server': [],

@@ -17,7 +17,7 @@ const causes = [
 
 /** What a channel may be notified of: that an incident is open, or that it has ended. */
 export const noticeWords = [...causes, 'recovered'] as const;
-type NoticeWord = (typeof noticeWords)[number];
+export type NoticeWord = (typeof noticeWords)[number];
 
 export const webhookFormats = ['generic', 'slack', 'ntfy'] as const;
 type WebhookFormat = (typeof webhookFormats)[number];

@@ -76,6 +76,8 @@ export interface RunView {
    */
   readonly waitsFor?: string;
   readonly opensAt?: string;
+  /** Of one that is being carried out: when this attempt began, ISO 8601, UTC. */
+  readonly beganAt?: string;
   /** Of one that is being carried out: how far it is, as far as is known. */
   readonly progress?: RunProgress;
 }

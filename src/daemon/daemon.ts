@@ -30,6 +30,7 @@ import { type Answering, openAnswering } from './answering.js';
 import { jobMarks } from './config-digest.js';
 import { Emptied } from './emptied.js';
 import { type Closable, closeAll } from './ending.js';
+import { Incidents } from './incidents.js';
 import { JobPauses } from './job-pauses.js';
 import { JobsInUse, type ReadConfig } from './jobs-in-use.js';
 import { RunsProgress } from './progress.js';
@@ -148,11 +149,18 @@ async function assemble(
     onEnded: (run: string, report: Report | undefined) => answering.endedHere(run, report),
     quietMs: () => emptied.quietMs(),
     newRunId: newId,
+    onMissed: (...missed: Parameters<Incidents['missed']>) => incidents.missed(...missed),
   };
   const working = new Working(shared);
   opened.push(working);
   const starting = await openStarting(shared);
   opened.push(starting);
+  const incidents = new Incidents({
+    ...shared,
+    watchState: starting.watchState,
+    hasMore: (report) => working.worker.hasMore(report),
+  });
+  opened.push(incidents);
   const answering: Answering = await openAnswering({
     ...shared,
     worker: working.worker,
@@ -176,6 +184,7 @@ async function assemble(
   if (roles.includes('worker')) working.begin();
   starting.begin();
   emptied.begin();
+  incidents.begin();
   if (hasCarried) void emptied.afterRestart().catch((error: Error) => log.warn(error.message));
   void answering.copyMissed();
   void warnOfStrangers(queue, log);
@@ -193,7 +202,8 @@ async function assemble(
     inUse.close();
     jobPauses.close();
     await Promise.all([working.drain(broken.signal.aborted), closeAll([emptied, starting])]);
-    await closeAll([answering, working, endProgress, queue, records]);
+    // A slot that is being decided may still be a missed one.
+    await closeAll([queue.slots, incidents, answering, working, endProgress, queue, records]);
     await lock.release();
     log.info('stopped');
   };

@@ -30,6 +30,8 @@ export interface StartingParts {
   readonly jobPauses: JobPauses;
   readonly reports: IndexedReports;
   readonly newRunId: () => string;
+  /** Slots made no run, and nothing else does their work. Errors: `network`; then the slot is decided again. */
+  readonly onMissed: (job: string, slot: number, count: number, why: string) => Promise<void>;
   readonly log: RootLog;
 }
 
@@ -145,8 +147,9 @@ export async function openStarting(parts: StartingParts): Promise<Starting> {
       slots.decide({
         async decide(request) {
           const end = await decide(request);
-          const { missed = 0 } = end.end === 'skipped' ? end : {};
-          const { job } = request;
+          const { job, slot } = request;
+          const missed = (end.end === 'skipped' && end.missed) || 0;
+          if (end.end === 'skipped' && missed > 0) await parts.onMissed(job, slot, missed, end.why);
           if (missed > 0) void signals.send('missed', { job, count: `${missed}` }).catch(() => {});
           return end;
         },

@@ -296,12 +296,14 @@ function viewOf(entry: RunEntry, state: string): RunView {
   const { run, job, trigger, slot } = entry.data;
   const report = entry.returnvalue ?? undefined;
   const unfinished = state === 'active' || state === 'waiting' || state === 'delayed';
+  const began = state === 'active' ? entry.processedOn : undefined;
+  const beganAt = began === undefined ? undefined : new Date(began).toISOString();
   const { waitsFor } = entry.progress as { readonly waitsFor?: string };
   return {
     run,
     job,
     trigger,
-    ...present({ slot, waitsFor: state === 'delayed' ? waitsFor : undefined }),
+    ...present({ slot, beganAt, waitsFor: state === 'delayed' ? waitsFor : undefined }),
     state: unfinished ? state : 'ended',
     ...(unfinished || report === undefined ? {} : { outcome: report.outcome, report }),
   };

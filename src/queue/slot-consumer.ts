@@ -1,5 +1,6 @@
 /** Takes slots out of their queue and has them decided, several at once, without a connection that blocks (fetcher.ts). */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Job as Entry } from 'bullmq';
 import { Fetcher, type Taken } from './fetcher.js';
 import { recordAgainMs, stalledCheckMs, unlimited } from './holds.js';
 import { Looker } from './looker.js';
@@ -7,7 +8,7 @@ import type { Store } from './store/store.js';
 
 export interface SlotConsumerOptions<Data, End> {
   /** Decides a slot; a number: it is looked at again after so many milliseconds. A rejection is tried again, as its entry says. */
-  readonly decide: (data: Data) => Promise<End | number>;
+  readonly decide: (data: Data, entry: Entry<Data, End>) => Promise<End | number>;
   readonly onError: (error: Error) => void;
 }
 
@@ -69,7 +70,7 @@ export class SlotConsumer<Data, End> {
     const { entry, token } = taken;
     const hold = this.#fetcher.hold(taken, () => new Error('the lock of a slot expired'));
     try {
-      const end = await this.#options.decide(entry.data).catch((error: Error) => error);
+      const end = await this.#options.decide(entry.data, entry).catch((error: Error) => error);
       for (;;) {
         try {
           if (end instanceof Error) await entry.moveToFailed(end, token, false);

@@ -21,7 +21,6 @@ import { addPageFiles } from './page-files.js';
 import { addProbes } from './probes.js';
 import type { Reads } from './reads.js';
 import { RunList } from './run-list.js';
-import { addRunPartRoutes } from './run-part-routes.js';
 import { addRunRoutes } from './run-routes.js';
 import { addSession } from './session.js';
 import type { Sessions } from './sessions.js';
@@ -77,7 +76,6 @@ export function createApi(
   const runs = new RunList(parts.reads);
   addJobRoutes(app, parts, runs);
   addRunRoutes(app, parts, runs);
-  addRunPartRoutes(app, parts);
   addStateRoutes(app, parts, runs);
   addActionRoutes(app, parts.actions);
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', {

@@ -81,7 +81,6 @@ export function apiPartsOf(
       table: async () => table,
       report: async () => undefined,
       skipped: async () => [],
-      part: async ({ from }) => ({ piece: { lines: [], next: from, more: false } }),
       progress: () => undefined,
       onProgress: () => () => {},
       ...reads,

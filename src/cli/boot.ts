@@ -4,9 +4,11 @@ import { createRequire } from 'node:module';
 import { CodeCache, codeCacheFile } from './code-cache.js';
 import { Hangups } from './hangups.js';
 import { bundleLoader } from './load-bundle.js';
+import { optimiseLater } from './optimise-later.js';
 
 // first of all: by default a SIGHUP ends the process, also a daemon that is only starting
 const hangups = new Hangups();
+optimiseLater();
 const folder = import.meta.dirname;
 const fileOf = (name: string) => `${folder}/${name}`;
 const cache = new CodeCache(codeCacheFile(), (name) => existsSync(fileOf(name)));

@@ -13,6 +13,7 @@ import { assetFolder } from '../state/asset-folder.js';
 import { CodeCache, codeCacheFile } from './code-cache.js';
 import { Hangups } from './hangups.js';
 import { bundleLoader } from './load-bundle.js';
+import { optimiseLater } from './optimise-later.js';
 
 const folder = `${assetFolder}/dist/cli`;
 const asset = (name: string) => Buffer.from(getRawAsset(name) as ArrayBuffer);
@@ -78,6 +79,7 @@ function main(): void {
   const isCommand = program === 'main.js';
   // first of all: by default a SIGHUP ends the process, also a daemon that is only starting
   const hangups = isCommand ? new Hangups() : undefined;
+  if (isCommand) optimiseLater();
   const file = isCommand ? codeCacheFile() : undefined;
   const cache = new CodeCache(file && `${file}-single`, (name) => isAsset(`dist/cli/${name}`));
   const read = (name: string) => asset(`dist/cli/${name}`);

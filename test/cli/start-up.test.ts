@@ -31,6 +31,7 @@ test('before a verb is known, only the command line itself is loaded', () => {
     'cli/flags.ts',
     'cli/hangups.ts',
     'cli/load-bundle.ts',
+    'cli/optimise-later.ts',
     'cli/other-tools.ts',
     'cli/program.ts',
     'cli/server-verbs.ts',

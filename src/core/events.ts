@@ -180,6 +180,9 @@ export interface Report {
   readonly targets?: readonly TargetEnd[];
 }
 
+/** Failures a report lists; further ones are only counted. */
+export const failuresListed = 1000;
+
 /** Whether a run succeeded and found nothing to do; one with an earlier attempt may have done it then. */
 export function isIdle({ outcome, files, attempt, stoppedBy }: Report): boolean {
   const changed =

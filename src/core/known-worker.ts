@@ -79,6 +79,11 @@ export function strangersAmong(workers: readonly KnownWorker[]): string | undefi
   return `${installations.length} installations share the queue, since their jobs.yml have no job in common: ${named}; give one of them a "name" in its jobs.yml, or another database in the URL of its queue`;
 }
 
+/** How reports call the worker of a process: `NAME@HOST` or `HOST`. */
+export function labelOfWorker({ names, host }: Pick<WorkerPresence, 'names' | 'host'>): string {
+  return names.length === 0 ? host : `${names.join(',')}@${host}`;
+}
+
 /** `web-1 (process 4711)`. */
 function labelOf({ host, pid }: Pick<KnownWorker, 'host' | 'pid'>): string {
   return `${host} (process ${pid})`;

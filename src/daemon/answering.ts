@@ -4,6 +4,7 @@ import { Cancelled } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Config } from '../core/job.js';
 import { present } from '../core/present.js';
+import type { PieceWanted } from '../core/run-piece.js';
 import { type AuditLog, openAuditLog } from '../observe/audit-log.js';
 import type { RootLog } from '../observe/log.js';
 import { readRunLog } from '../observe/read-run-log.js';
@@ -18,6 +19,7 @@ import type { DaemonStatus } from '../server/control/controls.js';
 import { serveControl } from '../server/control/server.js';
 import { createDaemonControls, type DaemonControls } from '../server/daemon-controls.js';
 import { findRunLog } from '../server/find-run-log.js';
+import type { RunParts } from '../server/run-parts.js';
 import type { History } from '../state/history.js';
 import type { IndexedReports } from '../state/indexed-reports.js';
 import { namesOfLogs } from '../state/reports.js';
@@ -31,12 +33,15 @@ import { openLive } from './live.js';
 import { type DaemonMetrics, openMetrics } from './measuring.js';
 import type { RunsProgress } from './progress.js';
 import type { Role } from './roles.js';
+import { openRunParts } from './run-pieces.js';
 import type { Starting } from './starting.js';
 
 export interface AnsweringParts {
   readonly state: string;
   readonly log: RootLog;
   readonly roles: readonly Role[];
+  /** Names under which this process works. */
+  readonly names: readonly string[];
   readonly version: string;
   readonly queue: OpenQueue;
   readonly inUse: JobsInUse;
@@ -75,6 +80,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
   const { state, roles, queue, history, inUse, jobPauses, log, starting } = parts;
   const { runs } = queue;
   const metrics = openMetrics(parts);
+  const { runParts, pieces } = openRunParts(parts);
   const controls = createDaemonControls({
     queue,
     jobs: () => inUse.config.jobs,
@@ -91,7 +97,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     latestSlot: starting.latestSlot,
     progressOf: (run) => parts.progress.of(run),
     reports: keptReports(parts, metrics),
-    log: logsOf(parts),
+    log: logsOf(parts, runParts),
     async ownWarnings() {
       const noRoom = await warningOfNoRoom(state);
       return noRoom === undefined ? [] : [noRoom];
@@ -107,7 +113,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
   };
   const audit = openAuditLog(state);
   const live = openLive(parts, controls);
-  const api = { ...apiParts(controls, audit, metrics, parts), live };
+  const api = { ...apiParts(controls, audit, metrics, runParts, parts), live };
   const listener: ApiListener = new ApiListener({ ...api, rules: () => inUse.config.api, log });
   const pageAddress = () => inUse.config.api.url ?? listener.address();
   const control = await serveControl(state, { ...api, pageAddress });
@@ -146,6 +152,7 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     async close() {
       live.close();
       await Promise.all([control.close(), listener.close()]);
+      await pieces.close();
       audit.close();
     },
   };
@@ -171,6 +178,7 @@ function apiParts(
   controls: DaemonControls,
   audit: AuditLog,
   metrics: DaemonMetrics,
+  runParts: RunParts,
   parts: AnsweringParts,
 ): Omit<ApiParts, 'live'> {
   const { state, newRunId, version, inUse, log, queue, reports } = parts;
@@ -185,6 +193,7 @@ function apiParts(
       table: () => reports.table(),
       report: (run) => reports.read(run),
       skipped: (job, limit) => queue.slots.skipped(job, limit),
+      part: (wanted, process) => runParts.read(wanted, process),
       progress: (run) => parts.progress.of(run),
       onProgress: (watcher) => parts.progress.watch(watcher),
     },
@@ -226,12 +235,14 @@ function keptReports(
   };
 }
 
-function logsOf({ state, queue, worker, reports }: AnsweringParts) {
+function logsOf({ state, queue, worker, reports }: AnsweringParts, runParts: RunParts) {
   const parts = {
     isHere: async (run: string) =>
       existsSync(runLogPath(state, run)) || worker.active().some((request) => request.run === run),
     find: (run: string) => queue.runs.find(run),
     report: (run: string) => reports.read(run),
+    part: (wanted: PieceWanted, process?: string, signal?: AbortSignal) =>
+      runParts.read(wanted, process, signal),
     read: (run: string, follow: boolean, signal: AbortSignal) =>
       readRunLog(state, run, {
         follow,

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { Config, Job } from '../core/job.js';
+import { labelOfWorker } from '../core/known-worker.js';
 import { isFromNewer, leftToNewerMs } from '../core/payload.js';
 import type { Permit, TakePermit } from '../core/permit.js';
 import type { Assignment, AttemptEnd, ListenToRun, RunRequest } from '../core/request.js';
@@ -19,6 +20,7 @@ import { RunWorker } from '../workers/worker.js';
 import { closeAll, drain } from './ending.js';
 import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
+import { planKeeper } from './keep-plan.js';
 import { leftToNewer } from './left-to-newer.js';
 import type { Routing } from './routing.js';
 
@@ -62,7 +64,7 @@ export class Working {
       pool: this.#pool,
       state,
       installation: () => queue.installation,
-      name: workerName(names),
+      name: labelOfWorker({ names, host: hostname() }),
       logins: this.logins,
       tryPermit: (...wanted) => this.#tryPermit(...wanted),
       atOnce: parts.concurrency,
@@ -70,6 +72,13 @@ export class Working {
       jobNamed: inUse.jobNamed,
       isPaused: (job) => jobPauses.of(job) !== undefined,
       listen,
+      onPlan: ({ run }, attempt) => {
+        const redact = (text: string) => inUse.redact(text);
+        const onError = (error: Error) =>
+          log.warn(`the plan is not kept: ${error.message}`, { run });
+        const keep = planKeeper(run, attempt, { state, redact, onError });
+        return (plan, _refusal, target) => keep(plan, target);
+      },
       mark: (report) => routing.marked(report),
       redact: (value) => redactEvent(value, inUse.redact),
       keep: (report) => history.keep(report),
@@ -175,9 +184,4 @@ export class Working {
 /** What decides whether a job's runs wait for its window. */
 function windowText({ window, starts }: Job): string {
   return JSON.stringify([window?.text, starts.timezone]);
-}
-
-/** How reports call this process's worker. */
-function workerName(names: readonly string[]): string {
-  return names.length === 0 ? hostname() : `${names.join(',')}@${hostname()}`;
 }

@@ -34,6 +34,15 @@ interface SignalMap {
   readonly missed: { readonly job: string; readonly count: string };
   /** A job was paused or resumed: read the pauses again. */
   readonly pauses: { readonly job: string };
+  /** What is wanted of a run, as JSON, of the worker or the process, or of whoever has it. */
+  readonly pieceAsked: {
+    readonly question: string;
+    readonly wanted: string;
+    readonly worker?: string;
+    readonly process?: string;
+  };
+  /** That process has put it there. */
+  readonly pieceReady: { readonly question: string; readonly process: string };
   /** Something was said to whoever keeps incidents. */
   readonly incidents: Readonly<Record<string, never>>;
   /** Somebody watches how far runs are: their workers say so more often for a while. */

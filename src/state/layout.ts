@@ -51,6 +51,11 @@ export const stateEntries: readonly StateEntry[] = [
     writtenBy: 'runs of jobs with `hooks`',
   },
   {
+    path: 'plans/RUN.ndjson',
+    holds: 'what a run planned, if there was anything to do: the first of each kind',
+    writtenBy: 'the worker that carried it out',
+  },
+  {
     path: 'transfers.log',
     holds: 'a line of JSON for each file that a run changed or failed at',
     writtenBy: 'the workers of the daemon',
@@ -218,12 +223,16 @@ export function runLogFile(state: string, run: string): string {
   return join(state, 'logs', `${run}.ndjson`);
 }
 
-/** Older files are beside it, as `transfers.log.1` and up. */
+export function planFile(state: string, run: string): string {
+  return join(state, 'plans', `${run}.ndjson`);
+}
+
 /** The files of a run, as its hooks are given them. */
 export function hookListPath(state: string, job: string, run: string): string {
   return join(state, 'hooks', job, `${run}.ndjson`);
 }
 
+/** Older files are beside it, as `transfers.log.1` and up. */
 export function transferLogFile(state: string): string {
   return join(state, 'transfers.log');
 }

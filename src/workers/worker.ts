@@ -18,7 +18,7 @@ import { backoffAfter, worthAnotherAttempt } from './attempts.js';
 import type { Logins } from './logins.js';
 import { runHooked } from './run/hooked-run.js';
 import { reportOfRequest } from './run/report.js';
-import { remotesOf } from './run/run-job.js';
+import { type RunContext, remotesOf } from './run/run-job.js';
 
 import { windowEndOf } from './window-end.js';
 
@@ -41,6 +41,8 @@ export interface WorkerOptions {
   readonly isPaused: (name: string) => boolean;
   /** Starts listening to a run's events. */
   readonly listen: ListenToRun;
+  /** What is to be done with the plan of an attempt before it is carried out. */
+  readonly onPlan: (request: RunRequest, attempt: number) => NonNullable<RunContext['onPlan']>;
   /** Adds to a report what the worker does not know of its run. */
   readonly mark: (report: Report) => Report;
   /** Takes secrets out of what leaves the worker. */
@@ -174,7 +176,7 @@ export class RunWorker {
     cancel: AbortSignal,
   ): Promise<AttemptEnd> {
     const { request, attempt, lost, isOurs } = assignment;
-    const { pool, state, installation, name, redact } = this.#options;
+    const { pool, state, installation, name, redact, onPlan } = this.#options;
     const windowEnd = windowEndOf(job);
     const signal = AbortSignal.any([cancel, this.#stopping.signal, lost, windowEnd.signal]);
     const earlier = this.#earlierOf(request.run, job);
@@ -200,6 +202,7 @@ export class RunWorker {
           dryRun: false,
           isOurs: () => isOurs() && permit.isOurs(),
           enter: this.#entering(),
+          onPlan: onPlan(request, attempt),
           isLast: (made) =>
             isOurs() &&
             !isOvertaken(made) &&

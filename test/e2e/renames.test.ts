@@ -72,6 +72,27 @@ describe('a mirror', () => {
     expect((await scene.run()).report.files).toMatchObject({ renamed: 0, unchanged: 4 });
   });
 
+  test('explain says from where a path is renamed, and by what', async ({ scene }) => {
+    await copied(scene, { 'old/a': 'one', b: 'two', c: 'one' }, { compare: 'checksum' });
+    move(scene, 'old/a', 'new/a');
+    rmSync(scene.here('b'));
+    scene.writeHere({ 'new/b': 'two' }, { mtime: past });
+    const explain = async (path: string) =>
+      (await scene.cli(['explain', 'job', path, '--json'])).events[0];
+    expect(await explain('new/a')).toMatchObject({ verdict: 'renamed', at: 'old/a' });
+    const { stdout } = await scene.cli(['explain', 'job', 'new/a']);
+    expect(stdout).toContain(
+      'which a run copied from this very file (device, inode, birth time, size and mtime); the next run compares their bytes first',
+    );
+    // the same size and mtime alone are no evidence
+    expect(await explain('new/b')).toMatchObject({ verdict: 'copied' });
+    expect(await explain('old/a')).toMatchObject({
+      verdict: 'deleted',
+      reason: expect.stringContaining('renamed'),
+    });
+    expect((await scene.run()).report.files).toMatchObject({ renamed: 1, copied: 1, deleted: 1 });
+  });
+
   test('a rename is no deletion: delete.max 0 lets it pass, and the trash has nothing of it', async ({
     scene,
   }) => {

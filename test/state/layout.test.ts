@@ -27,6 +27,7 @@ test('every path that layout.ts makes is one of its entries, or a folder of them
     idleReportFile: ['JOB', 'RUN'],
     runLogFile: ['RUN'],
     hookListPath: ['JOB', 'RUN'],
+    planFile: ['RUN'],
     doubtsFile: ['HASH'],
     storedTimesFile: ['HASH'],
     originsFile: ['HASH'],

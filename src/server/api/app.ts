@@ -21,6 +21,7 @@ import { addPageFiles } from './page-files.js';
 import { addProbes } from './probes.js';
 import type { Reads } from './reads.js';
 import { RunList } from './run-list.js';
+import { addRunPartRoutes } from './run-part-routes.js';
 import { addRunRoutes } from './run-routes.js';
 import { addSession } from './session.js';
 import type { Sessions } from './sessions.js';
@@ -76,6 +77,7 @@ export function createApi(
   const runs = new RunList(parts.reads);
   addJobRoutes(app, parts, runs);
   addRunRoutes(app, parts, runs);
+  addRunPartRoutes(app, parts);
   addStateRoutes(app, parts, runs);
   addActionRoutes(app, parts.actions);
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', {

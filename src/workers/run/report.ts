@@ -6,12 +6,12 @@ import {
   type FerryError,
   worstExitCode,
 } from '../../core/errors.js';
-import type { Report, TargetEnd, Trigger } from '../../core/events.js';
+import { failuresListed, type Report, type TargetEnd, type Trigger } from '../../core/events.js';
 import type { Job } from '../../core/job.js';
 import { present } from '../../core/present.js';
 import type { RunRequest } from '../../core/request.js';
 import { windowClosed } from '../../core/window.js';
-import { failuresListed, type Tally } from './tally.js';
+import type { Tally } from './tally.js';
 
 /** What a report repeats of the run's request. */
 interface RunFacts {

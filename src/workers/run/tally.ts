@@ -1,9 +1,14 @@
 /** Counts what a run has done, keeps its failures, and emits an event for each path. */
 import { asFerryError, type FerryError } from '../../core/errors.js';
-import type { Emit, Failure, FileEvent, NotGuaranteed, Report } from '../../core/events.js';
+import {
+  type Emit,
+  type Failure,
+  type FileEvent,
+  failuresListed,
+  type NotGuaranteed,
+  type Report,
+} from '../../core/events.js';
 
-/** Failures a report lists; further ones are only counted. */
-export const failuresListed = 1000;
 const strength = { none: 0, size: 1, checksum: 2 } as const;
 
 interface TalliedCopy {

@@ -81,6 +81,7 @@ export function apiPartsOf(
       table: async () => table,
       report: async () => undefined,
       skipped: async () => [],
+      part: async ({ from }) => ({ piece: { lines: [], next: from, more: false } }),
       progress: () => undefined,
       onProgress: () => () => {},
       ...reads,

@@ -2,6 +2,7 @@
 import { describe, expect } from 'vitest';
 import { test } from '../../kit/base.js';
 import { addApi, askApi, hostOf, operateToken } from '../../kit/daemons/api.js';
+import { startFerryline } from '../../kit/daemons/cli.js';
 import { eventually } from '../../kit/daemons/daemon.js';
 import { startDaemonNamed } from '../../kit/daemons/named-daemon.js';
 import { startPostgres } from '../../kit/servers/postgres.js';
@@ -12,37 +13,79 @@ describe.each([
   ['Redis', startRedis],
   ['Postgres', startPostgres],
 ] as const)('%s', (_name, startStore) => {
-  test('each API shows what any worker does', async ({ scene }) => {
+  test('each API shows what any worker does, and what it keeps of its runs', async ({ scene }) => {
     const store = await storeForTest(startStore);
-    await scene.jobs({ operation: 'push' }, { bandwidth: '64KiB/s' });
+    await scene.jobs({ operation: 'push', retry: false }, { bandwidth: '64KiB/s' });
     addApi(scene);
-    scene.writeHere({ 'first.txt': 'a', 'large.bin': 'x'.repeat(4 * 1024 * 1024) });
+    // folders are in the way of files: more of them than a report in the queue has room for
+    const names = Array.from({ length: 60 }, (_, n) => `${'name'.repeat(20)}-${n}`);
+    scene.writeHere(Object.fromEntries(names.map((name) => [name, 'a'])));
+    scene.writeThere(Object.fromEntries(names.map((name) => [`${name}/in-the-way`, 'b'])));
     const start = (name: string, ...args: string[]) =>
       startDaemonNamed(scene, name, store.url, { args });
-    const [first, second, worker] = await Promise.all([
+    const [first, second, ...workers] = await Promise.all([
       start('api-1', '--roles', 'api,scheduler'),
       start('api-2', '--roles', 'api'),
-      start('web-1', '--roles', 'worker'),
-      start('web-2', '--roles', 'worker'),
+      start('web-1', '--roles', 'worker', '--worker', 'web-1'),
+      start('web-2', '--roles', 'worker', '--worker', 'web-2'),
     ]);
     const hosts = [await hostOf(first), await hostOf(second)] as const;
     const get = async (host: string, path: string) =>
       (await askApi(host, `/api/v1/${path}`, { token: operateToken })).body;
 
+    const failed = await first.enqueue();
+    expect(await second.endOf(failed)).toMatchObject({ outcome: 'incomplete' });
+    for (const host of hosts) {
+      const of = (query: string) => get(host, `runs/${failed}/${query}`);
+      const pathsOf = ({ items }: { items: { path?: string }[] }) =>
+        items.flatMap(({ path }) => path ?? []);
+      expect((await get(host, `runs/${failed}`)).failures).toBe(60);
+      expect(pathsOf(await of('failures?limit=500')).sort()).toEqual([...names].sort());
+      const [page, other] = [await of('failures?limit=1&q=-42'), await of('failures?kind=auth')];
+      expect([pathsOf(page), pathsOf(other), page.omitted]).toEqual([[names[42]], [], 0]);
+      const plan = await of('plan?action=conflict&limit=41');
+      const rest = await of(`plan?action=conflict&limit=41&cursor=${plan.next}`);
+      expect(plan.items[0]).toMatchObject({ event: 'plan', conflicts: 60 });
+      expect(pathsOf(plan).length + pathsOf(rest).length).toBe(60);
+      const log = await of('log?level=error&limit=500');
+      expect(log.items).toHaveLength(61);
+      expect(log.items.at(-1)).toMatchObject({ event: 'run', outcome: 'incomplete' });
+      expect(await of('transcript')).toEqual({ items: [] });
+    }
+    const { code, stdout } = await second.cli(['logs', failed]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('-59')]);
+
+    scene.writeHere({ 'first.txt': 'a', 'large.bin': 'x'.repeat(4 * 1024 * 1024) });
     const slow = await first.enqueue();
     for (const host of hosts) {
       const item = await eventually(async () =>
         (await get(host, 'runs')).items.find((one: { progress?: object }) => one.progress),
       );
-      expect(item).toMatchObject({
-        run: slow,
-        progress: { phase: 'transfer', files: { total: 2 }, bytes: { total: 4 * 1024 * 1024 + 1 } },
-      });
+      const bytes = { total: 4 * 1024 * 1024 + 1 };
+      expect(item).toMatchObject({ run: slow, progress: { phase: 'transfer', bytes } });
       expect((await get(host, 'now')).active).toMatchObject([{ run: slow, progress: {} }]);
     }
     expect((await second.cli(['runs'])).stdout).toMatch(/running .* %/);
-    expect(worker.stderr()).not.toContain('"level":"warn"');
+    const following = startFerryline(['logs', '-f', slow], { cwd: scene.cwd, env: second.env });
+    await following.said(/first\.txt/);
+    const sofar = await get(hosts[1], `runs/${slow}/log?follow=true`);
+    expect(sofar.next).toBeDefined();
     await first.cli(['cancel', slow]);
-    await first.endOf(slow);
+    expect((await following.ended).code).toBe(0);
+    expect(following.stdout()).toMatch(/cancelled/);
+    const after = await get(hosts[1], `runs/${slow}/log?follow=true&cursor=${sofar.next}`);
+    expect(after.items.at(-1)).toMatchObject({ event: 'run', outcome: 'cancelled' });
+    expect(after.next).toBeUndefined();
+
+    // the workers are gone: what came through the queue is left, and where the rest is
+    await Promise.all(workers.map((worker) => worker.kill9()));
+    const [gone, logs] = await Promise.all([
+      get(hosts[1], `runs/${failed}/failures?limit=500`),
+      second.cli(['logs', failed]),
+    ]);
+    expect(gone.rest.message).toMatch(/the rest is on web-[12]@/);
+    expect(gone.items.length).toBeGreaterThan(5);
+    expect(gone.items.length).toBeLessThan(60);
+    expect(logs.stderr).toMatch(/worker web-[12]@\S+ does not answer/);
   }, 120_000);
 });

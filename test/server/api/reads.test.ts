@@ -1,11 +1,17 @@
 /** What can be read over the API, and lists that go on while runs begin and end. */
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Report } from '../../../src/core/events.js';
 import type { RunView } from '../../../src/core/request.js';
+import { type Piece, pieceOf } from '../../../src/core/run-piece.js';
+import { readPiece } from '../../../src/observe/read-piece.js';
+import type { Reads } from '../../../src/server/api/reads.js';
 import { indexedRun } from '../../../src/state/run-line.js';
 import { RunTable } from '../../../src/state/run-table.js';
 import { askApi, type ServedApi, serveApi, viewToken } from '../../kit/daemons/api.js';
 import { apiPartsOf, givenControls, reportOf, statusOf } from '../../kit/daemons/controls.js';
+import { temporaryFolder } from '../../kit/files/temporary.js';
 import { load } from '../../kit/loading.js';
 
 const { jobs, remotes } = load(
@@ -22,7 +28,7 @@ let live: RunView[];
 let isUp: boolean;
 /** What the queue knows of a run. */
 let found: (run: string) => RunView | undefined;
-let events: string[];
+let part: Reads['part'];
 
 beforeEach(async () => {
   table = new RunTable();
@@ -30,7 +36,7 @@ beforeEach(async () => {
   live = [];
   isUp = true;
   found = () => undefined;
-  events = ['{"event":"run","time":"2026-11-24T02:00:00Z","run":"r"}'];
+  part = async () => ({ piece: { lines: [], next: 0, more: false } });
   const controls = givenControls({
     status: async () =>
       statusOf({
@@ -50,9 +56,6 @@ beforeEach(async () => {
         { job: 'other', timezone: 'UTC' },
       ],
     }),
-    async *log() {
-      yield* events;
-    },
     queue: () => ({ kind: 'redis', state: isUp ? 'up' : 'down' }),
   });
   const parts = apiPartsOf(controls, [], {
@@ -63,6 +66,7 @@ beforeEach(async () => {
     find: async (run) => found(run),
     table: async () => table,
     report: async (run) => reports.get(run),
+    part: (wanted) => part(wanted),
     skipped: async () => [
       { job: 'nightly', slot: '2026-11-23T02:00:00.000Z', why: 'paused' },
       {
@@ -243,12 +247,61 @@ test('a run, its failures, its log and its plan', async () => {
   expect([second.next, second.omitted]).toEqual([undefined, 2]);
 
   const time = '2026-11-24T02:00:00Z';
-  events = ['plan', 'file', 'file', 'plan', 'run'].map((event) => JSON.stringify({ event, time }));
-  const plan = (await get(`runs/${idOf(1)}/plan?limit=1`)).body;
-  expect(plan.items).toEqual([{ event: 'plan', time }]);
-  const log = (await get(`runs/${idOf(1)}/log?limit=3`)).body;
-  const rest = (await get(`runs/${idOf(1)}/log?limit=3&cursor=${log.next}`)).body;
-  expect([log.items.length, rest.items.length, rest.next]).toEqual([3, 2, undefined]);
+  const file = join(await temporaryFolder(), 'log');
+  part = async (wanted) => ({ piece: (await readPiece(file, wanted)) as Piece });
+  const lines = [
+    { event: 'plan', copies: 2 },
+    { event: 'notice', level: 'warning', message: 'mind the Gap' },
+    { event: 'file', action: 'copy', path: 'a/Gap.txt' },
+    { event: 'transcript', text: 'OPEN a' },
+    { event: 'file', action: 'fail', path: 'b', message: 'denied' },
+    { event: 'run', outcome: 'failed', run: idOf(1) },
+  ].map((line) => ({ ...line, time }));
+  const [counts, notice, copied, said, failed, end] = lines;
+  writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const of = async (query: string) => (await get(`runs/${idOf(1)}/${query}`)).body;
+  expect((await of('plan')).items).toEqual([counts]);
+  expect((await of('transcript')).items).toEqual([said]);
+  expect((await of('log?level=warning')).items).toEqual([notice, failed, end]);
+  expect((await of('log?level=error')).items).toEqual([failed, end]);
+  expect((await of('log?q=gAP')).items).toEqual([notice, copied]);
+  const log = await of('log?limit=3');
+  const rest = await of(`log?limit=3&cursor=${log.next}`);
+  expect([log.items, rest.items, rest.next]).toEqual([
+    [counts, notice, copied],
+    [failed, end],
+    undefined,
+  ]);
+  // of a run that goes on the log can be read on from its end
+  live = [{ run: idOf(1), job: 'nightly', trigger: 'manual', state: 'active' }];
+  found = (run) => live.find((view) => view.run === run);
+  const soFar = await of('log?follow=true');
+  expect([soFar.items.length, (await of('log')).next]).toEqual([5, undefined]);
+  const none = await of(`log?follow=true&cursor=${soFar.next}`);
+  expect(none.items).toEqual([]);
+  appendFileSync(file, `${JSON.stringify(counts)}\n`);
+  live = [];
+  expect(await of(`log?follow=true&cursor=${none.next}`)).toEqual({ items: [counts] });
+});
+
+test('what the worker of a run keeps and does not say: where it is', async () => {
+  const failures = [{ path: 'a', kind: 'io' as const, message: 'denied' }];
+  const cut = { cut: true, failures, failuresOmitted: 1999, worker: 'web-1@h' } as const;
+  ended(1, { ...cut, outcome: 'failed', error: { kind: 'io', message: 'too much failed' } });
+  part = async () => ({
+    piece: { lines: [], next: 0, more: false },
+    elsewhere: { worker: 'web-1@h' },
+  });
+  const rest = { worker: 'web-1@h', message: expect.stringContaining('web-1@h') };
+  const of = async (query: string) => (await get(`runs/${idOf(1)}/${query}`)).body;
+  expect(await of('log')).toEqual({ items: [], rest });
+  expect(await of('plan')).toEqual({ items: [], rest });
+  expect(await of('failures')).toEqual({ items: failures, omitted: 1000, rest });
+  expect((await get(`runs/${idOf(1)}`)).body).toMatchObject({ failures: 2000, outcome: 'failed' });
+  // once it says it, the whole report counts
+  const whole = reportOf(idOf(1), { ...cut, sessions: 7 });
+  part = async (wanted) => ({ piece: pieceOf([whole], wanted) });
+  expect((await get(`runs/${idOf(1)}`)).body).toMatchObject({ sessions: 7 });
 });
 
 test('now, jobs and their figures, schedule, slots, workers, remotes', async () => {

@@ -41,7 +41,7 @@ interface OpenRunPartsParts extends Pick<RunPiecesParts, 'state' | 'reports'> {
 
 /** Reads what is kept of runs here or elsewhere, and answers the other processes' questions from now on. */
 export function openRunParts({ queue, names, worker, ...parts }: OpenRunPartsParts) {
-  const { store, signals, runs } = queue;
+  const { store, signals, runs, left } = queue;
   const here = runPieces({
     ...parts,
     isActive: (run) => worker.active().some((request) => request.run === run),
@@ -54,7 +54,7 @@ export function openRunParts({ queue, names, worker, ...parts }: OpenRunPartsPar
     onError: (error) => store.suspect(error),
   });
   const runParts = new RunParts({
-    ...{ worker: label, here, pieces },
+    ...{ worker: label, here, pieces, left },
     find: (run) => runs.find(run),
     report: (run) => parts.reports.read(run),
     knownWorkers: () => queue.knownWorkers(),

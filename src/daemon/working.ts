@@ -8,6 +8,7 @@ import { isFromNewer, leftToNewerMs } from '../core/payload.js';
 import type { Permit, TakePermit } from '../core/permit.js';
 import type { Assignment, AttemptEnd, ListenToRun, RunRequest } from '../core/request.js';
 import { SessionPool } from '../endpoints/sftp/pool.js';
+import { endOfLog } from '../observe/end-of-log.js';
 import type { RootLog } from '../observe/log.js';
 import { redactEvent } from '../observe/redact.js';
 import { type Consumer, consume } from '../queue/consume.js';
@@ -102,6 +103,7 @@ export class Working {
   begin(): void {
     const { names, queue, history, onEnded } = this.#parts;
     const { signals, permits } = queue;
+    queue.left.begin(labelOfWorker({ names, host: hostname() }));
     const consumer = consume(queue.store, {
       workers: [undefined, ...names],
       takePlace: () => this.worker.takePlace(),
@@ -161,10 +163,28 @@ export class Working {
   /** A request that only a newer version can read waits for one; the log says once which job asks for that. */
   async #leaveOrCarryOut(assignment: Assignment): Promise<AttemptEnd> {
     const { job, run } = assignment.request;
-    if (!isFromNewer(assignment.request))
-      return this.#parts.routing.carryOut(assignment, (taken) => this.worker.carryOut(taken));
+    if (!isFromNewer(assignment.request)) {
+      const { routing } = this.#parts;
+      const end = await routing.carryOut(assignment, (taken) => this.worker.carryOut(taken));
+      if (end.next === 'end') await this.#keepEndOfLog(end.report);
+      return end;
+    }
     this.#left(job, `run ${run}`);
     return { next: 'wait', until: Date.now() + leftToNewerMs };
+  }
+
+  /** Whoever looks for the cause finds the end of the log in the store, should this worker be gone by then. */
+  async #keepEndOfLog({ job, run, outcome }: Report): Promise<void> {
+    const { state, queue, log } = this.#parts;
+    if (queue.store.kind === 'embedded' || outcome === 'succeeded' || outcome === 'cancelled')
+      return;
+    try {
+      await queue.left.keepEnd(job, run, await endOfLog(state, run));
+    } catch (error) {
+      log.warn(`${job}: the end of its log is on this machine alone: ${(error as Error).message}`, {
+        run,
+      });
+    }
   }
 
   /** Reports a run whose workers died too often, as a run reports its own end. */

@@ -9,6 +9,7 @@ import type { Acknowledged } from './acknowledged.js';
 import { earlierProcesses } from './earlier-processes.js';
 import { installationOf } from './installation.js';
 import { openKnownStore } from './known-store.js';
+import { type LeftBehind, openLeftBehind } from './left-behind.js';
 import { openPauses, type Pauses } from './pauses.js';
 import { openPermits } from './permits.js';
 import { openRunQueue, type RunQueue } from './runs.js';
@@ -51,6 +52,7 @@ export interface OpenQueue {
   readonly signals: Signals;
   readonly pauses: Pauses;
   readonly workers: Workers;
+  readonly left: LeftBehind;
   /** The processes of daemons that work on this queue, this one too; one silent for 60 s is none. Errors: `network`. */
   knownWorkers(): Promise<KnownWorker[]>;
   /** Where processes of builds that don't make themselves known are connected from. Errors: `network`. */
@@ -74,6 +76,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   const installation = store.kind === 'embedded' ? undefined : id;
   const slots = openSlots(store, onError);
   const workers = openWorkers(store, onError);
+  const left = openLeftBehind(store, onError);
   const signals = await openSignals(store, onError).catch(failed);
   const runs = await openRunQueue(store, signals, onError, acknowledged).catch(failed);
   const pauses = await openPauses({ store, state, onError, onWarning }).catch(failed);
@@ -91,13 +94,14 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     signals,
     pauses,
     workers,
+    left,
     knownWorkers: () => workers.known(),
     earlierProcesses: () => earlierProcesses(store),
     trouble: () => outages.trouble,
     async close() {
       await permits.close();
       await Promise.allSettled(
-        [mark, workers, slots, runs, signals, pauses].map((part) => part.close()),
+        [mark, workers, left, slots, runs, signals, pauses].map((part) => part.close()),
       );
       await store.close();
     },

@@ -4,7 +4,7 @@ import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
 import type { RunView } from '../core/request.js';
 import type { PieceWanted } from '../core/run-piece.js';
-import type { FoundPart } from './run-parts.js';
+import type { Elsewhere, FoundPart } from './run-parts.js';
 
 export interface RunLogParts {
   /** Whether its log is kept here, or the run is in hand here. */
@@ -61,7 +61,7 @@ async function* readElsewhere(
     const wanted = { run, part: 'all', from, limit: linesAtOnce } as const;
     const { piece, elsewhere, ...found } = await part(wanted, process, signal);
     yield* piece.lines;
-    if (elsewhere !== undefined) throw unread(run, elsewhere.worker);
+    if (elsewhere !== undefined) throw unread(run, elsewhere);
     ({ next: from } = piece);
     ({ process } = found);
     if (piece.more) continue;
@@ -70,9 +70,11 @@ async function* readElsewhere(
   }
 }
 
-function unread(run: string, worker: string | undefined): FerryError {
+function unread(run: string, { worker, seenAt }: Elsewhere): FerryError {
   const who = worker === undefined ? 'the worker that keeps it' : `worker ${worker}`;
-  return new FerryError('network', `the log of run ${run} can't be read: ${who} does not answer`, {
+  const seen = seenAt === undefined ? '' : `; it was last seen ${seenAt}`;
+  const what = `the rest of the log of run ${run} can't be read: ${who} does not answer${seen}`;
+  return new FerryError('network', what, {
     hint: 'is its daemon running? `ferryline status` shows the known processes',
   });
 }

@@ -7,7 +7,8 @@ import type { Report } from '../core/events.js';
 import { type KnownWorker, labelOfWorker } from '../core/known-worker.js';
 import { present } from '../core/present.js';
 import type { RunView } from '../core/request.js';
-import type { Piece, PieceWanted } from '../core/run-piece.js';
+import { isWanted, type Piece, type PieceWanted } from '../core/run-piece.js';
+import type { LeftBehind } from '../queue/left-behind.js';
 import type { Pieces } from '../queue/pieces.js';
 
 export interface RunPartsOptions {
@@ -21,12 +22,15 @@ export interface RunPartsOptions {
   /** The report of a run that is kept here. */
   report(run: string): Promise<Report | undefined>;
   knownWorkers(): Promise<readonly KnownWorker[]>;
+  readonly left: Pick<LeftBehind, 'seenAt' | 'endOfLog'>;
 }
 
 /** Where the rest is that could not be read. */
 export interface Elsewhere {
   /** Unknown of a run that has not ended, and whose worker is gone. */
   readonly worker?: string;
+  /** When it was last seen, ISO 8601. */
+  readonly seenAt?: string;
 }
 
 export interface FoundPart {
@@ -55,8 +59,9 @@ export class RunParts {
         if (error instanceof FerryError && error.kind === 'network') return undefined;
         throw error;
       });
-    if (process !== undefined) return (await ask({ process })) ?? this.#none(wanted);
-    const { worker, isWaiting } = await this.#lastWorker(wanted.run);
+    const { worker, report, isWaiting } = await this.#lastWorker(wanted.run);
+    if (process !== undefined)
+      return (await ask({ process })) ?? (await this.#none(wanted, worker, []));
     const isOurs = worker === undefined || worker === this.#options.worker;
     const own = isOurs ? await here(wanted) : undefined;
     if (own !== undefined) return { piece: own };
@@ -71,12 +76,34 @@ export class RunParts {
     }
     // An earlier attempt may have been made here.
     const earlier = isOurs ? undefined : await here(wanted);
-    const none = isWaiting ? { piece: nothing(wanted) } : this.#none(wanted, whose);
-    return earlier === undefined ? none : { ...none, piece: earlier };
+    if (isWaiting) return { piece: earlier ?? nothing(wanted) };
+    const none = await this.#none(wanted, whose, known);
+    if (earlier !== undefined) return { ...none, piece: earlier };
+    return { ...none, piece: await this.#endOfLog(wanted, report) };
   }
 
-  #none(wanted: PieceWanted, worker?: string): FoundPart {
-    return { piece: nothing(wanted), elsewhere: present({ worker }) };
+  async #none(
+    wanted: PieceWanted,
+    worker: string | undefined,
+    known: readonly KnownWorker[],
+  ): Promise<FoundPart> {
+    if (worker === undefined) return { piece: nothing(wanted), elsewhere: {} };
+    const heard = known.find((one) => labelOfWorker(one) === worker)?.seenAt;
+    const seenAt = heard ?? (await this.#options.left.seenAt(worker).catch(() => undefined));
+    return { piece: nothing(wanted), elsewhere: present({ worker, seenAt }) };
+  }
+
+  /** The last lines of a log, which the store has of a run that did not succeed, and the run's end. */
+  async #endOfLog(wanted: PieceWanted, report: Report | undefined): Promise<Piece> {
+    const { part, from, limit } = wanted;
+    if (report === undefined || from > 0 || (part !== 'all' && part !== 'log'))
+      return nothing(wanted);
+    const kept = await this.#options.left.endOfLog(report.job, report.run).catch(() => []);
+    const end = { event: 'run', time: report.endedAt, ...report };
+    const lines = [...kept, JSON.stringify(end)].filter((line) =>
+      isWanted(JSON.parse(line), wanted),
+    );
+    return { ...nothing(wanted), lines: kept.length === 0 ? [] : lines.slice(-limit) };
   }
 
   /** The worker that made the last attempt, as far as is known. */
@@ -85,7 +112,8 @@ export class RunParts {
     const kept = await report(run);
     const view = kept === undefined ? await find(run).catch(() => undefined) : undefined;
     const isWaiting = view?.state === 'waiting' || view?.state === 'delayed';
-    return { worker: (kept ?? view?.report)?.worker, isWaiting };
+    const last = kept ?? view?.report;
+    return { worker: last?.worker, report: last, isWaiting };
   }
 }
 

@@ -21,6 +21,7 @@ import { type Consumer, consume } from '../../src/queue/consume.js';
 import { earlierProcesses } from '../../src/queue/earlier-processes.js';
 import { Fetcher, type Taken } from '../../src/queue/fetcher.js';
 import { installationOf, storeLayout } from '../../src/queue/installation.js';
+import { openLeftBehind } from '../../src/queue/left-behind.js';
 import { openLostRuns } from '../../src/queue/lost-runs.js';
 import { Parked } from '../../src/queue/parked.js';
 import { openPauses, type Pauses } from '../../src/queue/pauses.js';
@@ -965,6 +966,24 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       await first.tell();
       expect(await first.heardOf()).not.toContain(second.id);
       await first.close();
+    });
+
+    test('of a worker that is gone it is known when it was last seen, and how its last bad run ended', async () => {
+      const [first, second] = kit.stores.map((store) => openLeftBehind(store, onError));
+      const [worker, job] = [fresh('w'), fresh()];
+      const began = Date.now();
+      first?.begin(worker);
+      await first?.keepEnd(job, 'r1', ['old']);
+      await first?.keepEnd(job, 'r2', ['one', 'two']);
+      await first?.close();
+      const isShared = kit.stores[0].kind !== 'embedded';
+      const seen = await second?.seenAt(worker);
+      if (isShared) expect(Math.abs(Date.parse(seen ?? '') - began)).toBeLessThan(60_000);
+      else expect(seen).toBeUndefined();
+      expect(await second?.endOfLog(job, 'r2')).toEqual(isShared ? ['one', 'two'] : []);
+      expect(await second?.endOfLog(job, 'r1')).toEqual([]);
+      expect(await second?.seenAt(fresh('w'))).toBeUndefined();
+      await second?.close();
     });
 
     test('a signal reaches every process once, its sender at once', async () => {

@@ -20,7 +20,11 @@ const q = z
   .openapi({ description: 'Text in what it says, in upper or lower case' });
 
 const rest = z
-  .object({ message: z.string(), worker: z.string().optional() })
+  .object({
+    message: z.string(),
+    worker: z.string().optional(),
+    seenAt: z.string().optional().openapi({ description: 'When it was last seen, ISO 8601, UTC' }),
+  })
   .optional()
   .openapi({ description: 'Present where the worker that keeps it does not answer' });
 
@@ -217,7 +221,8 @@ async function hasEnded(run: string, reads: Pick<Reads, 'find'>): Promise<boolea
   return view === undefined || view.state === 'ended';
 }
 
-function restOf({ worker }: Elsewhere): z.infer<typeof rest> {
+function restOf({ worker, seenAt }: Elsewhere): z.infer<typeof rest> {
   if (worker === undefined) return { message: 'no process that answers has it' };
-  return { worker, message: `the rest is on ${worker}, which does not answer` };
+  const seen = seenAt === undefined ? 'which does not answer' : `last seen ${seenAt}`;
+  return { worker, message: `the rest is on ${worker}, ${seen}`, ...present({ seenAt }) };
 }

@@ -14,6 +14,7 @@ describe.each([
   ['Postgres', startPostgres],
 ] as const)('%s', (_name, startStore) => {
   test('each API shows what any worker does, and what it keeps of its runs', async ({ scene }) => {
+    const began = Date.now();
     const store = await storeForTest(startStore);
     await scene.jobs({ operation: 'push', retry: false }, { bandwidth: '64KiB/s' });
     addApi(scene);
@@ -79,11 +80,17 @@ describe.each([
 
     // the workers are gone: what came through the queue is left, and where the rest is
     await Promise.all(workers.map((worker) => worker.kill9()));
-    const [gone, logs] = await Promise.all([
+    const [gone, end, logs] = await Promise.all([
       get(hosts[1], `runs/${failed}/failures?limit=500`),
+      get(hosts[0], `runs/${failed}/log?limit=500`),
       second.cli(['logs', failed]),
     ]);
-    expect(gone.rest.message).toMatch(/the rest is on web-[12]@/);
+    expect(gone.rest.message).toMatch(/^the rest is on web-[12]@\S+, last seen 20\S+Z$/);
+    expect(Date.parse(gone.rest.seenAt)).toBeGreaterThan(began);
+    expect(end.rest).toEqual(gone.rest);
+    expect(end.items.length).toBeGreaterThan(20);
+    expect(end.items.at(-1)).toMatchObject({ event: 'run', outcome: 'incomplete', cut: true });
+    expect(logs.stdout).toContain('-59');
     expect(gone.items.length).toBeGreaterThan(5);
     expect(gone.items.length).toBeLessThan(60);
     expect(logs.stderr).toMatch(/worker web-[12]@\S+ does not answer/);

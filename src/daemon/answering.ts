@@ -7,6 +7,7 @@ import { present } from '../core/present.js';
 import type { PieceWanted } from '../core/run-piece.js';
 import { type AuditLog, openAuditLog } from '../observe/audit-log.js';
 import type { RootLog } from '../observe/log.js';
+import { readAudit } from '../observe/read-audit.js';
 import { readRunLog } from '../observe/read-run-log.js';
 import { runLogPath } from '../observe/run-log-files.js';
 import type { OpenQueue } from '../queue/open.js';
@@ -100,7 +101,13 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     log: logsOf(parts, runParts),
     async ownWarnings() {
       const noRoom = await warningOfNoRoom(state);
-      return noRoom === undefined ? [] : [noRoom];
+      const unrecorded = audit.trouble();
+      return [
+        ...(noRoom === undefined ? [] : [noRoom]),
+        ...(unrecorded === undefined
+          ? []
+          : [`audit.log can't be written, so nothing is started over HTTP: ${unrecorded}`]),
+      ];
     },
   });
   /** Whether people ask here for runs of other machines' workers. */
@@ -212,6 +219,7 @@ function apiParts(
     }),
     sessions: new Sessions({ state, onWarning: (message) => log.warn(message) }),
     metrics,
+    audit: (wanted) => readAudit(state, wanted),
     version,
     redact: (text) => inUse.redact(text),
     onDefect: (id, error) =>

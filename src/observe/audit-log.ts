@@ -1,13 +1,15 @@
-/** STATE/audit.log: a line of JSON for each action that somebody asked of the daemon. */
+/** STATE/audit.log: a line of JSON for each action that somebody asked of the daemon, and for refused logins. Reading it is read-audit.ts. */
 import { jsonLine } from '../core/text.js';
 import { auditLogFile } from '../state/layout.js';
 import { LineFile } from './line-file.js';
 
 const maxBytes = 10 * 1024 * 1024;
-const kept = 5;
+/** Older files that are kept. */
+export const auditFilesKept = 5;
 
 /** What a line has beside `time` (ISO 8601, UTC). Names only, never a token. */
-interface AuditEntry {
+export interface AuditEntry {
+  /** The name of a token, `cli`, or `unknown`. */
   readonly by: string;
   readonly via: 'socket' | 'http';
   readonly address?: string;
@@ -17,23 +19,38 @@ interface AuditEntry {
   /** `asked`, then `done`, `joined`, or the kind of the error. */
   readonly result: string;
   readonly run?: string;
+  /** Of refused logins: how many more there were within the second before. */
+  readonly more?: number;
 }
 
 export interface AuditLog {
   /** Throws the system's error when the line can't be written. */
   write(entry: AuditEntry): void;
+  /** Why the last line could not be written; undefined: it was. */
+  trouble(): string | undefined;
   close(): void;
 }
 
-export function openAuditLog(state: string): AuditLog {
+/** `limits`: for tests. */
+export function openAuditLog(state: string, limits = { maxBytes }): AuditLog {
+  let trouble: string | undefined;
   const file = new LineFile({
     path: auditLogFile(state),
-    rotate: { maxBytes, kept },
+    rotate: { ...limits, kept: auditFilesKept },
     lostLine: (lost) => jsonLine({ time: new Date().toISOString(), lost }),
     onError: () => {},
   });
   return {
-    write: (entry) => file.writeNow(jsonLine({ time: new Date().toISOString(), ...entry })),
+    write(entry) {
+      try {
+        file.writeNow(jsonLine({ time: new Date().toISOString(), ...entry }));
+        trouble = undefined;
+      } catch (error) {
+        trouble = (error as Error).message;
+        throw error;
+      }
+    },
+    trouble: () => trouble,
     close: () => file.close(),
   };
 }

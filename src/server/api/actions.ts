@@ -5,6 +5,7 @@ import { present } from '../../core/present.js';
 import type { Enqueued, ServedControls } from '../control/controls.js';
 import { problemOf } from '../problem.js';
 import type { Caller } from './caller.js';
+import type { RefusedLogin } from './refused-logins.js';
 import type { RequestKeys } from './request-keys.js';
 
 /** Records an action. Throws when it can't. */
@@ -16,6 +17,7 @@ type Audit = (entry: {
   readonly target?: string;
   readonly result: string;
   readonly run?: string;
+  readonly more?: number;
 }) => void;
 
 export interface ActionsParts {
@@ -59,6 +61,14 @@ export class Actions {
     return this.#stop(caller, 'pause', keyOf(scope), () =>
       this.#parts.controls.pause(scope, details),
     );
+  }
+
+  /** Records a login that was refused; where that can't be written, the actions tell. */
+  refusedLogin({ address, result, more }: RefusedLogin): void {
+    const who = { by: 'unknown', via: 'http', address } as const;
+    try {
+      this.#parts.audit({ ...who, action: 'login', result, ...(more > 0 && { more }) });
+    } catch {}
   }
 
   async #request(

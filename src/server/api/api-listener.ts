@@ -11,17 +11,21 @@ export interface ApiListenerParts extends ApiParts {
   /** The rules in use at the time. */
   readonly rules: () => ApiRules;
   readonly log: { info(message: string): void; warn(message: string): void };
+  /** Other limits than those below, for tests. */
+  readonly limits?: Partial<typeof limits>;
 }
 
-/** Limits of connections: what is slower, larger or more is cut off. */
+/** What is slower, larger or more is cut off, or refused. Times in ms. */
 const limits = {
   /** Bytes. */
   maxHeaderSize: 16 * 1024,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 1000,
+  connections: 200,
+  /** Of one caller. */
+  requestsPerMinute: 600,
 };
-const mostConnections = 200;
 
 export class ApiListener {
   readonly #parts: ApiListenerParts;
@@ -81,11 +85,15 @@ export class ApiListener {
   }
 
   async #listen(wanted: ListenAddress): Promise<void> {
-    const { rules, sessions, log } = this.#parts;
+    const { rules, sessions, actions, log } = this.#parts;
+    const { connections, requestsPerMinute, ...ofServer } = { ...limits, ...this.#parts.limits };
     const now = () => performance.now();
-    const entrance = guard({ rules, sessions, isFile: isPageFile, now });
-    const http = createHttpServer(() => createApi(this.#parts, entrance), limits);
-    http.server.maxConnections = mostConnections;
+    const entrance = guard({
+      ...{ rules, sessions, isFile: isPageFile, now, requestsPerMinute },
+      onRefused: (login) => actions.refusedLogin(login),
+    });
+    const http = createHttpServer(() => createApi(this.#parts, entrance), ofServer);
+    http.server.maxConnections = connections;
     await new Promise<void>((resolve, reject) => {
       http.server.once('error', (error: NodeJS.ErrnoException) =>
         reject(cantListen(wanted, error)),

@@ -11,6 +11,7 @@ import type { ServedControls } from '../control/controls.js';
 import { type Problem, problemOf, Refusal, type ValueProblem } from '../problem.js';
 import { addActionRoutes } from './action-routes.js';
 import type { Actions } from './actions.js';
+import { addAudit, type ReadAudit } from './audit-routes.js';
 import type { ApiApp, ApiEnv } from './caller.js';
 import { addEvents } from './event-route.js';
 import type { Guard } from './guard.js';
@@ -33,6 +34,7 @@ export interface ApiParts {
   readonly actions: Actions;
   readonly sessions: Sessions;
   readonly metrics: MetricsReader;
+  readonly audit: ReadAudit;
   readonly live: LiveEvents;
   readonly version: string;
   /** Removes secrets from what an error says. */
@@ -74,6 +76,7 @@ export function createApi(
   addEvents(app, parts.live);
   if (logIn !== undefined) addPageFiles(app);
   addMetrics(app, parts.metrics);
+  addAudit(app, parts.audit);
   const runs = new RunList(parts.reads);
   addJobRoutes(app, parts, runs);
   addRunRoutes(app, parts, runs);

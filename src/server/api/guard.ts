@@ -16,6 +16,8 @@ import {
 import { bareHost } from '../../core/host.js';
 import { Refusal } from '../problem.js';
 import type { ApiEnv, Caller } from './caller.js';
+import { type RefusedLogin, RefusedLogins } from './refused-logins.js';
+import { RequestRate } from './request-rate.js';
 import type { NewSession, Sessions } from './sessions.js';
 import { TokenFailures } from './token-failures.js';
 
@@ -32,6 +34,10 @@ export interface GuardOptions {
   readonly isFile: (path: string) => boolean;
   /** Ms, of a clock that is never set. */
   readonly now: () => number;
+  /** Of one caller. */
+  readonly requestsPerMinute: number;
+  /** What is to be recorded of refused logins. */
+  readonly onRefused: (login: RefusedLogin) => void;
 }
 
 /** What a browser shows to begin a session. */
@@ -47,8 +53,18 @@ export interface Guard {
 export const loginPath = '/api/v1/login';
 export const logoutPath = '/api/v1/logout';
 
-export function guard({ rules, sessions, isFile, now }: GuardOptions): Guard {
+export function guard(options: GuardOptions): Guard {
+  const { rules, sessions, isFile, now, onRefused } = options;
   const failures = new TokenFailures(now);
+  const rate = new RequestRate(options.requestsPerMinute, now);
+  const refused = new RefusedLogins(now, onRefused);
+  /** Refuses what was shown and opens nothing; after too many from an address, without a word about it. */
+  const refuse = (address: string, refusal: Refusal): never => {
+    const tooMany = failures.refusal(address);
+    if (tooMany === undefined) failures.add(address);
+    refused.add(address, (tooMany ?? refusal).kind);
+    throw tooMany ?? refusal;
+  };
   const callerIn = async (context: Context<ApiEnv>): Promise<Caller> => {
     const { req } = context;
     const address = addressOf(context);
@@ -59,12 +75,8 @@ export function guard({ rules, sessions, isFile, now }: GuardOptions): Guard {
       if (visitor === undefined) throw needsToken('this needs a token');
       return { ...visitor, via: 'http', address };
     }
-    failures.check(address);
     const token = find(rules().tokens, shown);
-    if (token === undefined) {
-      failures.add(address);
-      throw needsToken('this token is not one of api.tokens in jobs.yml');
-    }
+    if (token === undefined) return refuse(address, notAToken());
     return { name: token.name, role: token.role, via: 'http', address };
   };
   return {
@@ -75,11 +87,18 @@ export function guard({ rules, sessions, isFile, now }: GuardOptions): Guard {
       checkHost(host, listen, url);
       checkOrigin(req.header('origin'), host, url);
       const isRead = req.method === 'GET' || req.method === 'HEAD';
-      if (isRead && (openPaths.has(req.path) || isFile(req.path))) return next();
-      if (req.method === 'POST' && req.path === loginPath) return next();
-      const isMetrics = isRead && req.path === '/metrics';
-      if (isMetrics && isOnLoopback(addressOf(context), host, url)) return next();
+      if (isRead && openPaths.has(req.path)) return next();
+      const address = addressOf(context);
+      const isFreeRead =
+        isFile(req.path) || (req.path === '/metrics' && isOnLoopback(address, host, url));
+      if ((isRead && isFreeRead) || (req.method === 'POST' && req.path === loginPath)) {
+        rate.take(address);
+        return next();
+      }
       const caller = await callerIn(context);
+      // each session counts by itself, and so does each token
+      const shown = req.header('authorization') ?? req.header('cookie') ?? '';
+      rate.take(`${address} ${sha256(shown).toString('hex')}`);
       if (!isRead && caller.role !== 'operate' && req.path !== logoutPath)
         throw new Refusal('role', `the token ${caller.name} has the role view, which only reads`, {
           hint: 'use a token with the role operate',
@@ -90,19 +109,12 @@ export function guard({ rules, sessions, isFile, now }: GuardOptions): Guard {
     },
     async logIn(context, shown) {
       const address = addressOf(context);
-      failures.check(address);
       if ('code' in shown) {
         const session = await sessions.beginWithCode(shown.code);
-        if (session !== undefined) return session;
-        failures.add(address);
-        throw new Refusal('token', 'this address was used already, or is older than 60 s', {
-          hint: '`ferryline open` makes another one',
-        });
+        return session ?? refuse(address, usedCode());
       }
       const token = find(rules().tokens, shown.token);
-      if (token !== undefined) return sessions.beginWithToken(token);
-      failures.add(address);
-      throw needsToken('this token is not one of api.tokens in jobs.yml');
+      return token === undefined ? refuse(address, notAToken()) : sessions.beginWithToken(token);
     },
   };
 }
@@ -167,6 +179,16 @@ function find(tokens: readonly ApiToken[], shown: string): ApiToken | undefined 
 
 function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
+}
+
+function notAToken(): Refusal {
+  return needsToken('this token is not one of api.tokens in jobs.yml');
+}
+
+function usedCode(): Refusal {
+  return new Refusal('token', 'this address was used already, or is older than 60 s', {
+    hint: '`ferryline open` makes another one',
+  });
 }
 
 function needsToken(message: string): Refusal {

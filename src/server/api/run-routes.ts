@@ -12,7 +12,7 @@ import { detailOf, outcomes, runDetail, runItem, triggers } from './run-schemas.
 /** Characters of a run's id: no dot and no slash, since it names files. */
 const runIdPattern = /^[A-Za-z0-9-]{1,64}$/;
 
-const moment = z.iso
+export const moment = z.iso
   .datetime({ offset: true })
   .transform((text) => Date.parse(text))
   .optional();

@@ -1,4 +1,4 @@
-/** Wrong tokens of the last minute, by the address they came from: after ten, none from there is looked at. */
+/** Wrong tokens of the last minute, by the address they came from: after ten, the next wrong ones are told to wait. */
 import { Refusal } from '../problem.js';
 
 const mostFailures = 10;
@@ -16,13 +16,13 @@ export class TokenFailures {
     this.#now = now;
   }
 
-  /** Throws when too many have come from an address: a right token could be the guess that hits. */
-  check(address: string): void {
+  /** What a wrong token is answered when too many have come from its address; undefined: they have not. */
+  refusal(address: string): Refusal | undefined {
     const times = this.#recent(address);
     const [first] = times;
-    if (times.length < mostFailures || first === undefined) return;
+    if (times.length < mostFailures || first === undefined) return undefined;
     const seconds = Math.max(1, Math.ceil((first + withinMs - this.#now()) / 1000));
-    throw new Refusal('too-many', `${mostFailures} wrong tokens in a minute came from here`, {
+    return new Refusal('too-many', `${mostFailures} wrong tokens in a minute came from here`, {
       hint: `try again in ${seconds} s; the command line is not affected`,
       headers: { 'retry-after': String(seconds) },
     });

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { ApiRules, ApiToken } from '../../../src/core/api-rules.js';
-import { ApiListener } from '../../../src/server/api/api-listener.js';
+import { ApiListener, type ApiListenerParts } from '../../../src/server/api/api-listener.js';
 import type { ApiParts } from '../../../src/server/api/app.js';
 import { wrongIn } from '../api-document.js';
 import type { Scene } from '../scene.js';
@@ -31,6 +31,7 @@ export interface ServedApi {
 export async function serveApi(
   parts: ApiParts,
   change: Partial<ApiRules> = {},
+  limits: ApiListenerParts['limits'] = {},
 ): Promise<ServedApi> {
   const rules: ApiRules = {
     listen: { host: '127.0.0.1', port: 0 },
@@ -43,6 +44,7 @@ export async function serveApi(
   const listener = new ApiListener({
     ...parts,
     rules: () => rules,
+    limits,
     log: { info: (line) => log.push(line), warn: (line) => log.push(`warning: ${line}`) },
   });
   await listener.begin();

@@ -95,6 +95,7 @@ export function apiPartsOf(
     }),
     live: new LiveEvents({ onProgress: () => () => {}, look: async () => new Map() }),
     sessions: new Sessions({ state: '/dev/null/none', onWarning: () => {} }),
+    audit: async () => ({ lines: [] }),
     metrics: { type: () => 'text/plain', async *text() {} },
     version: '9.8.7',
     redact: (text) => text.replaceAll('hunter2', '***'),

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ApiRules } from '../../../src/core/api-rules.js';
 import type { ApiParts } from '../../../src/server/api/app.js';
 import { isOnLoopback } from '../../../src/server/api/guard.js';
+import { RefusedLogins } from '../../../src/server/api/refused-logins.js';
 import { Sessions } from '../../../src/server/api/sessions.js';
 import { TokenFailures } from '../../../src/server/api/token-failures.js';
 import {
@@ -77,14 +78,13 @@ describe('a token', () => {
     },
   );
 
-  test('that is wrong ten times in a minute: 429, the right one too; probes go on', async () => {
+  test('that is wrong ten times in a minute: 429, but for the right one; probes go on', async () => {
     for (let i = 0; i < 10; i++)
       expect((await askApi(host, '/api/v1/session', { token: `wrong-${i}` })).status).toBe(401);
-    for (const token of ['wrong', viewToken]) {
-      const refused = await askApi(host, '/api/v1/session', { token });
-      expect(refused).toMatchObject({ status: 429, body: { kind: 'too-many' } });
-      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
-    }
+    const refused = await askApi(host, '/api/v1/session', { token: 'wrong' });
+    expect(refused).toMatchObject({ status: 429, body: { kind: 'too-many' } });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await askApi(host, '/api/v1/session', { token: viewToken })).status).toBe(200);
     expect((await askApi(host, '/healthz')).status).toBe(200);
   });
 
@@ -92,15 +92,33 @@ describe('a token', () => {
     let now = 0;
     const failures = new TokenFailures(() => now);
     for (let i = 0; i < 10; i++) {
-      failures.check('a');
+      expect(failures.refusal('a')).toBeUndefined();
       failures.add('a');
       now += 1000;
     }
-    expect(() => failures.check('a')).toThrow('10 wrong tokens');
-    failures.check('b');
+    expect(failures.refusal('a')?.message).toContain('10 wrong tokens');
+    expect(failures.refusal('b')).toBeUndefined();
     now = 60_001;
-    failures.check('a');
+    expect(failures.refusal('a')).toBeUndefined();
     for (let i = 0; i < 5000; i++) failures.add(`many ${i}`);
+  });
+
+  test('that is refused is recorded, a line a second at most', async () => {
+    const recorded: object[] = [];
+    const api = await serve({}, apiPartsOf(controls, [], {}, { audit: (e) => recorded.push(e) }));
+    for (let i = 0; i < 12; i++) await askApi(api.host, '/api/v1/session', { token: `wrong-${i}` });
+    await askApi(api.host, '/api/v1/session');
+    const line = { by: 'unknown', via: 'http', address: '127.0.0.1', action: 'login' };
+    expect(recorded[0]).toEqual({ ...line, result: 'token' });
+    expect(JSON.stringify(recorded)).not.toContain('wrong');
+    let now = 0;
+    const lines: object[] = [];
+    const refused = new RefusedLogins(
+      () => now,
+      (login) => lines.push(login),
+    );
+    for (; now < 2500; now += 100) refused.add('a', 'token');
+    expect(lines).toEqual([0, 9, 9].map((more) => ({ address: 'a', result: 'token', more })));
   });
 
   test('that left jobs.yml opens nothing any more', async () => {
@@ -175,7 +193,9 @@ describe('a session of the page', () => {
       body: { kind: 'token' },
     });
     for (let i = 0; i < 8; i++) await logIn(api.host, { token: `wrong-${i}` });
-    expect((await logIn(api.host, { token: operateToken })).status).toBe(429);
+    expect((await logIn(api.host, { token: 'wrong' })).status).toBe(429);
+    expect((await logIn(api.host, { code })).status).toBe(429);
+    expect((await logIn(api.host, { token: operateToken })).status).toBe(200);
   });
 
   test('lasts 12 h, over a restart, of which the disk has only hashes; it ends with its token', async () => {

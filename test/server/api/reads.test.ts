@@ -1,5 +1,5 @@
 /** What can be read over the API, and lists that go on while runs begin and end. */
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Report } from '../../../src/core/events.js';
@@ -201,6 +201,28 @@ describe('what a request may not be', () => {
       body: { kind: 'config', errors: [{ path: 'query.cursor' }] },
     }),
   );
+
+  test('of no list', async () => {
+    const paths = JSON.parse(
+      readFileSync(join(import.meta.dirname, '../../../docs/openapi.json'), 'utf8'),
+    ).paths as Record<string, { get?: { parameters?: { name: string }[] } }>;
+    const lists = Object.entries(paths).flatMap(([path, { get: route }]) =>
+      route?.parameters?.some(({ name }) => name === 'cursor') ? [path] : [],
+    );
+    expect(lists.length).toBeGreaterThan(8);
+    ended(1);
+    for (const list of lists) {
+      const path = list
+        .replace('/api/v1/', '')
+        .replace('{job}', 'nightly')
+        .replace('{run}', idOf(1));
+      for (const forged of ['x', cursor(['other', 1]), cursor([path.split('/').at(-1), -1, {}])])
+        expect(await get(`${path}?cursor=${forged}`), path).toMatchObject({
+          status: 400,
+          body: { kind: 'config' },
+        });
+    }
+  });
 
   test.each([
     ['runs?limit=0', 'query.limit'],

@@ -7,50 +7,57 @@ import { startFerryline } from '../kit/daemons/cli.js';
 import { eventually, startDaemon } from '../kit/daemons/daemon.js';
 import { namedDaemonEnv, startDaemonNamed } from '../kit/daemons/named-daemon.js';
 import { freePort } from '../kit/servers/free-port.js';
-import { sharedStores, storeForTest } from '../kit/servers/stores.js';
+import { onEachStore } from '../kit/servers/stores.js';
+import { openSlowScene } from '../kit/slow-scene.js';
 
-describe.each(sharedStores)('with a queue in %s', (_, startStore) => {
-  test('8 while a worker on another machine runs the job, naming the run', async ({
-    slowScene: scene,
-  }) => {
-    const store = await storeForTest(startStore);
-    const daemon = await startDaemonNamed(scene, 'far', store.url);
-    const run = await daemon.enqueue();
-    await scene.begun();
-    const byHand = await scene.cli(['run', 'job'], { env: { FERRYLINE_QUEUE: store.url } });
-    expect([byHand.code, byHand.stderr]).toEqual([
-      8,
-      expect.stringContaining(`job job runs already, as run ${run} of the queue`),
-    ]);
-    await daemon.cli(['cancel', run]);
-    await daemon.stop();
-  }, 120_000);
+describe('with a queue in Redis or Postgres', () => {
+  test(
+    '8 while a worker on another machine runs the job, naming the run',
+    ({ sshd }) =>
+      onEachStore(async (store) => {
+        const scene = await openSlowScene(sshd);
+        const daemon = await startDaemonNamed(scene, 'far', store.url);
+        const run = await daemon.enqueue();
+        await scene.begun();
+        const byHand = await scene.cli(['run', 'job'], { env: { FERRYLINE_QUEUE: store.url } });
+        expect([byHand.code, byHand.stderr]).toEqual([
+          8,
+          expect.stringContaining(`job job runs already, as run ${run} of the queue`),
+        ]);
+        await daemon.cli(['cancel', run]);
+        await daemon.stop();
+      }),
+    120_000,
+  );
 
-  test('a run by hand keeps the daemon’s runs waiting, and gives the permit back when it is killed', async ({
-    slowScene: scene,
-  }) => {
-    const store = await storeForTest(startStore);
-    // The second run looks for twelve seconds whether the first one is alive.
-    await scene.jobs({}, { bandwidth: '12KiB/s' });
-    const hand = namedDaemonEnv(scene, 'hand', store.url);
-    const byHand = startFerryline(['run', 'job'], { cwd: scene.cwd, env: hand });
-    await scene.begun();
-    const second = await scene.cli(['run', 'job'], { env: { FERRYLINE_QUEUE: store.url } });
-    expect([second.code, second.stderr]).toEqual([
-      8,
-      expect.stringContaining('job job runs already, in another process on its queue'),
-    ]);
-    expect(second.stderr).toContain('job: its permit is taken');
-    copyFileSync(scene.fast, join(scene.cwd, 'jobs.yml'));
-    const daemon = await startDaemonNamed(scene, 'far', store.url);
-    const run = await daemon.enqueue();
-    // The worker tried it and gave it back.
-    await eventually(async () => (await daemon.runs())[0]?.state === 'delayed');
-    expect(scene.arrived().length).toBeLessThan(scene.names.length);
-    byHand.child.kill('SIGKILL');
-    expect(await daemon.endOf(run)).toMatchObject({ outcome: 'succeeded' });
-    await daemon.stop();
-  }, 120_000);
+  test(
+    'a run by hand keeps the daemon’s runs waiting, and gives the permit back when it is killed',
+    ({ sshd }) =>
+      onEachStore(async (store) => {
+        const scene = await openSlowScene(sshd);
+        // The second run looks for twelve seconds whether the first one is alive.
+        await scene.jobs({}, { bandwidth: '12KiB/s' });
+        const hand = namedDaemonEnv(scene, 'hand', store.url);
+        const byHand = startFerryline(['run', 'job'], { cwd: scene.cwd, env: hand });
+        await scene.begun();
+        const second = await scene.cli(['run', 'job'], { env: { FERRYLINE_QUEUE: store.url } });
+        expect([second.code, second.stderr]).toEqual([
+          8,
+          expect.stringContaining('job job runs already, in another process on its queue'),
+        ]);
+        expect(second.stderr).toContain('job: its permit is taken');
+        copyFileSync(scene.fast, join(scene.cwd, 'jobs.yml'));
+        const daemon = await startDaemonNamed(scene, 'far', store.url);
+        const run = await daemon.enqueue();
+        // The worker tried it and gave it back.
+        await eventually(async () => (await daemon.runs())[0]?.state === 'delayed');
+        expect(scene.arrived().length).toBeLessThan(scene.names.length);
+        byHand.child.kill('SIGKILL');
+        expect(await daemon.endOf(run)).toMatchObject({ outcome: 'succeeded' });
+        await daemon.stop();
+      }),
+    120_000,
+  );
 });
 
 test('a queue that can’t be reached: 4, unless --alone', async ({ scene }) => {

@@ -5,28 +5,30 @@ import { expect } from 'vitest';
 import { test } from '../kit/base.js';
 import { eventually, runsOf, startDaemon } from '../kit/daemons/daemon.js';
 import { startDaemonNamed } from '../kit/daemons/named-daemon.js';
-import { sharedStores, storeForTest } from '../kit/servers/stores.js';
+import { onEachStore } from '../kit/servers/stores.js';
+import { openSlowScene } from '../kit/slow-scene.js';
 
-test.for(sharedStores)(
-  'a run whose worker was killed is finished by another, on %s',
-  { timeout: 120_000 },
-  async ([_name, startStore], { slowScene: scene }) => {
-    const store = await storeForTest(startStore);
-    const first = await startDaemonNamed(scene, 'first', store.url);
-    const second = await startDaemonNamed(scene, 'second', store.url, {
-      config: scene.fast,
-      args: ['--roles', 'api'],
-    });
-    const { run, ended } = await second.enqueueAndWait();
-    await scene.begun();
-    await first.kill9();
-    const third = await startDaemonNamed(scene, 'third', store.url, { config: scene.fast });
-    const { code, events } = await ended;
-    expect([code, events.at(-1)]).toMatchObject([0, { outcome: 'succeeded', attempt: 1 }]);
-    expect(scene.arrived()).toEqual(scene.names);
-    expect(await second.runs()).toMatchObject([{ run, outcome: 'succeeded' }]);
-    await Promise.all([second.stop(), third.stop()]);
-  },
+test(
+  'a run whose worker was killed is finished by another, on each store',
+  ({ sshd }) =>
+    onEachStore(async (store) => {
+      const scene = await openSlowScene(sshd);
+      const first = await startDaemonNamed(scene, 'first', store.url);
+      const second = await startDaemonNamed(scene, 'second', store.url, {
+        config: scene.fast,
+        args: ['--roles', 'api'],
+      });
+      const { run, ended } = await second.enqueueAndWait();
+      await scene.begun();
+      await first.kill9();
+      const third = await startDaemonNamed(scene, 'third', store.url, { config: scene.fast });
+      const { code, events } = await ended;
+      expect([code, events.at(-1)]).toMatchObject([0, { outcome: 'succeeded', attempt: 1 }]);
+      expect(scene.arrived()).toEqual(scene.names);
+      expect(await second.runs()).toMatchObject([{ run, outcome: 'succeeded' }]);
+      await Promise.all([second.stop(), third.stop()]);
+    }),
+  120_000,
 );
 
 test('a run whose daemon was killed is finished by the next one, embedded', async ({

@@ -1,6 +1,6 @@
 /** Row 27 of docs/faults.md: the queue's server is killed and comes back, with its data or without. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 import { test } from '../kit/base.js';
 import { writeJobs } from '../kit/daemons/cli.js';
 import { eventually } from '../kit/daemons/daemon.js';
@@ -8,7 +8,7 @@ import { type NamedDaemon, startDaemonNamed } from '../kit/daemons/named-daemon.
 import { openScene, remoteIn, type Scene } from '../kit/scene.js';
 import { startRedis } from '../kit/servers/redis.js';
 import type { Sshd } from '../kit/servers/sshd.js';
-import { type SharedStore, sharedStores } from '../kit/servers/stores.js';
+import { onEachStore } from '../kit/servers/stores.js';
 
 /** Jobs: `slow`, which takes a while; `one` … `five`; `tick`, each two seconds. */
 const quick = ['one', 'two', 'three', 'four', 'five'];
@@ -57,62 +57,64 @@ function tickAfter(daemon: NamedDaemon, moment: number) {
   );
 }
 
-describe.each(sharedStores)('%s, killed and started again', (_name, startStore) => {
-  let store: SharedStore;
-  beforeAll(async () => {
-    store = await startStore();
-  });
-  afterAll(() => store.stop());
+describe('Redis or Postgres, killed and started again', () => {
+  test(
+    'no acknowledged run is lost, schedules go on, and the outage is reported once',
+    ({ sshd }) =>
+      onEachStore(async (store) => {
+        // It takes 40 s, so that it is still running when its lock expires, however long the steps before take.
+        const scene = await openJobs(sshd, '10KiB/s');
+        // One run at a time: the others wait.
+        const daemon = await startDaemonNamed(scene, 'only', store.url, {
+          args: ['--concurrency', '1'],
+        });
+        const runs = [await daemon.enqueue('slow')];
+        await eventually(async () => (await daemon.cli(['status'])).stdout.includes('running'));
+        for (const job of quick) runs.push(await daemon.enqueue(job));
 
-  test('no acknowledged run is lost, schedules go on, and the outage is reported once', async ({
-    sshd,
-  }) => {
-    // It takes 40 s, so that it is still running when its lock expires, however long the steps before take.
-    const scene = await openJobs(sshd, '10KiB/s');
-    // One run at a time: the others wait.
-    const daemon = await startDaemonNamed(scene, 'only', store.url, {
-      args: ['--concurrency', '1'],
-    });
-    const runs = [await daemon.enqueue('slow')];
-    await eventually(async () => (await daemon.cli(['status'])).stdout.includes('running'));
-    for (const job of quick) runs.push(await daemon.enqueue(job));
+        await store.kill9();
+        await daemon.said(/the queue: /);
+        const status = await daemon.cli(['status', '--json']);
+        expect([status.code, status.events[0]?.queue]).toMatchObject([0, { state: 'down' }]);
+        expect(status.events[0]?.queue.message).toMatch(/\S/);
+        const refused = await daemon.cli(['enqueue', 'one']);
+        expect(refused.code).toBe(4);
+        expect(refused.stderr).toMatch(/the queue .*(?:no answer within 10 s|ECONN|terminated)/);
+        // The active run is given up once its lock has certainly expired.
+        await daemon.said(/slow: failed: .*taken over/);
 
-    await store.kill9();
-    await daemon.said(/the queue: /);
-    const status = await daemon.cli(['status', '--json']);
-    expect([status.code, status.events[0]?.queue]).toMatchObject([0, { state: 'down' }]);
-    expect(status.events[0]?.queue.message).toMatch(/\S/);
-    const refused = await daemon.cli(['enqueue', 'one']);
-    expect(refused.code).toBe(4);
-    expect(refused.stderr).toMatch(/the queue .*(?:no answer within 10 s|ECONN|terminated)/);
-    // The active run is given up once its lock has certainly expired.
-    await daemon.said(/slow: failed: .*taken over/);
+        await store.restart();
+        const back = Date.now();
+        await daemon.said(/the queue can be reached again/);
+        expect(await ends(daemon, runs)).toEqual(runs.map(() => 'succeeded'));
+        await tickAfter(daemon, back);
+        for (const name of quick)
+          expect(readFileSync(scene.there(`${name}/file`), 'utf8')).toBe(name);
+        for (let i = 0; i < 100; i++)
+          expect(readFileSync(scene.there(`slow/${i}`), 'utf8').length).toBe(4096);
+        expect(times(daemon, /the queue: /g)).toBe(1);
+        expect(times(daemon, /can be reached again/g)).toBe(1);
+        // Slots that wait for the queue are no news; one may fail just before the outage is known.
+        expect(times(daemon, /could not be queued yet/g)).toBeLessThan(2);
+        expect(await daemon.stop()).toBe(0);
+      }),
+    150_000,
+  );
 
-    await store.restart();
-    const back = Date.now();
-    await daemon.said(/the queue can be reached again/);
-    expect(await ends(daemon, runs)).toEqual(runs.map(() => 'succeeded'));
-    await tickAfter(daemon, back);
-    for (const name of quick) expect(readFileSync(scene.there(`${name}/file`), 'utf8')).toBe(name);
-    for (let i = 0; i < 100; i++)
-      expect(readFileSync(scene.there(`slow/${i}`), 'utf8').length).toBe(4096);
-    expect(times(daemon, /the queue: /g)).toBe(1);
-    expect(times(daemon, /can be reached again/g)).toBe(1);
-    // Slots that wait for the queue are no news; one may fail just before the outage is known.
-    expect(times(daemon, /could not be queued yet/g)).toBeLessThan(2);
-    expect(await daemon.stop()).toBe(0);
-  }, 150_000);
-
-  test('a daemon stops while the queue is away', async ({ sshd }) => {
-    const scene = await openJobs(sshd, '16KiB/s');
-    const daemon = await startDaemonNamed(scene, 'stops', store.url);
-    await daemon.enqueue('slow');
-    await eventually(async () => (await daemon.cli(['status'])).stdout.includes('running'));
-    await store.kill9();
-    await daemon.said(/the queue: /);
-    expect(await daemon.stop()).toBe(0);
-    await store.restart();
-  }, 60_000);
+  test(
+    'a daemon stops while the queue is away',
+    ({ sshd }) =>
+      onEachStore(async (store) => {
+        const scene = await openJobs(sshd, '16KiB/s');
+        const daemon = await startDaemonNamed(scene, 'stops', store.url);
+        await daemon.enqueue('slow');
+        await eventually(async () => (await daemon.cli(['status'])).stdout.includes('running'));
+        await store.kill9();
+        await daemon.said(/the queue: /);
+        expect(await daemon.stop()).toBe(0);
+      }),
+    60_000,
+  );
 });
 
 test('a Redis that lost everything is filled again from jobs.yml', async ({ sshd }) => {

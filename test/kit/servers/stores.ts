@@ -18,6 +18,22 @@ export async function storeForTest(start: () => Promise<SharedStore>): Promise<S
   return store;
 }
 
+/**
+ * Plays a scenario on each store, on all at once, since they mostly wait. The stores end with the test; each
+ * scenario opens a scene of its own. A failure names its store.
+ */
+export async function onEachStore(scenario: (store: SharedStore) => Promise<void>): Promise<void> {
+  const ends = await Promise.allSettled(
+    sharedStores.map(async ([_name, start]) => scenario(await storeForTest(start))),
+  );
+  for (const [i, end] of ends.entries())
+    if (end.status === 'rejected') {
+      const { reason } = end;
+      if (reason instanceof Error) reason.message = `on ${sharedStores[i]?.[0]}: ${reason.message}`;
+      throw reason;
+    }
+}
+
 /** FLUSHALL, or its like: all that was kept is gone, under whoever is connected. */
 export async function emptyStore(store: SharedStore): Promise<void> {
   if ('database' in store) return void (await (store as Redis).command('FLUSHALL'));

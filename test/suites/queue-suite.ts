@@ -76,6 +76,8 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
     /** The runs that the other side has heard of. */
     const requested = new Set<string>();
     let signals: readonly [Signals, Signals];
+    /** What looks for runs where it hears of a request, by the worker's name. */
+    const hearing: readonly Map<string, Consumer>[] = [new Map(), new Map()];
     const errors: Error[] = [];
     const onError = (error: Error) => {
       errors.push(error);
@@ -89,6 +91,8 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       other = await openRunQueue(there, signals[1], onError);
       ended = new Map();
       signals[1].on('requested', ({ run }) => requested.add(run));
+      for (const [view, consumers] of hearing.entries())
+        signals[view]?.on('requested', ({ worker = '' }) => consumers.get(worker)?.look());
       signals[0].on('ended', ({ run }) => ended.set(run, (ended.get(run) ?? 0) + 1));
     }, 120_000);
     afterAll(async () => {
@@ -109,11 +113,15 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
     });
     const report = ({ run, job, trigger }: RunRequest): Report =>
       ({ run, job, trigger, outcome: 'succeeded', exitCode: 0 }) as Report;
-    /** Workers of a name of their own, so that tests don't take each other's runs. */
+    /**
+     * Workers of a name of their own, so that tests don't take each other's runs. A `deaf` one hears of no request,
+     * as if each message were lost.
+     */
     const work = (
       worker: string,
       carryOut: (assignment: Assignment) => Promise<AttemptEnd>,
       view = 0,
+      deaf = false,
     ): Consumer => {
       const places = new Budget(10);
       const consumer = consume(kit.stores[view] as Store, {
@@ -124,8 +132,12 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
         onGivenUp: () => {},
         onError,
       });
+      if (!deaf) hearing[view]?.set(worker, consumer);
       // After a failure, too: a store can't be closed while a worker waits on it.
-      onTestFinished(() => consumer.close());
+      onTestFinished(() => {
+        hearing[view]?.delete(worker);
+        return consumer.close();
+      });
       return consumer;
     };
     const until = (what: () => boolean | Promise<boolean>) => eventually(what);
@@ -316,6 +328,13 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       go();
       await until(() => ended.has(first.run));
       expect(await other.firstEntryOf(second)).toMatchObject({ report: { run: first.run } });
+    });
+
+    test('a request that no worker hears of is found all the same', async () => {
+      const worker = fresh('worker');
+      work(worker, async ({ request: asked }) => ({ next: 'end', report: report(asked) }), 0, true);
+      const { run } = await queue.request(request(fresh()), { worker, attempts: 1 });
+      await until(() => ended.has(run));
     });
 
     test('why a worker gave a run back is there for the next one', async () => {

@@ -118,11 +118,14 @@ export class Session {
       const session = new Session(transport, first, features, base, log);
       features.then(
         ({ severalChannels }) => {
-          if (severalChannels) session.#widen(options, signal);
+          if (severalChannels && !takesMore) session.#widen(options, signal);
         },
         () => transport.close(), // rejections are handled by the awaiting caller
       );
-      if (takesMore) early(session);
+      if (takesMore) {
+        early(session);
+        session.#widen(options, signal);
+      }
       await unlessAborted(first.ready, signal);
       return session;
     } catch (error) {

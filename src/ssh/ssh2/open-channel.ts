@@ -52,20 +52,28 @@ export async function openFirstChannel(
   guess.isOpen = true;
   const opening = openSftpChannel(client);
   request.call(protocol, 0, 'sftp', true);
+  let isRight = false;
   protocol.subsystem = (channel, ...rest) => {
-    if (channel !== 0) request.call(protocol, channel, ...rest);
+    isRight = channel === 0;
+    if (!isRight) request.call(protocol, channel, ...rest);
   };
   try {
     const channel = await opening;
     guess.isOpen = false;
     return channel;
   } catch (error) {
-    // the server gave its reason for opening no channel (RFC 4254 §5.1)
-    if (error instanceof Error && 'reason' in error) guess.isOpen = false;
+    // the server gave its reason for opening no channel (RFC 4254 §5.1), or refused the subsystem on the channel that was guessed (§5.4)
+    if (error instanceof Error && ('reason' in error || (isRight && isRefusal(error))))
+      guess.isOpen = false;
     throw error;
   } finally {
     protocol.subsystem = request;
   }
+}
+
+/** Whether the server answered that it does not start the subsystem; the words are ssh2's own. */
+function isRefusal({ message }: Error): boolean {
+  return message.startsWith('Unable to start subsystem');
 }
 
 /** Has a channel fail in words where no SFTP server answers on it; `isLost`: whether the connection has ended. */

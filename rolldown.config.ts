@@ -110,7 +110,10 @@ const pageFiles: Plugin = {
     };
     const read = (name: string) => readFileSync(join(pageSources, name), 'utf8');
     const names: Record<string, string> = {
-      style: add('style.css', read('style.css')),
+      style: add(
+        'style.css',
+        `${read('style.css')}\n${readFileSync(join(packages, 'uplot/dist/uPlot.min.css'), 'utf8')}`,
+      ),
       icon: add('icon.svg', read('icon.svg')),
     };
     for (const part of Object.values(bundle))
@@ -175,7 +178,7 @@ export default defineConfig([
   },
   // the page, for browsers
   {
-    input: { page: 'src/server/page/main.tsx' },
+    input: { page: 'src/server/page/main.ts' },
     platform: 'browser',
     transform: { target: 'es2022', jsx: { runtime: 'automatic', importSource: 'preact' } },
     plugins: [pageFiles, licences],

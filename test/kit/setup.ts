@@ -27,6 +27,7 @@ export const needed: readonly (readonly [file: string, packageName: string])[] =
   ['/usr/sbin/pgbouncer', 'pgbouncer'],
   ['/usr/bin/zsh', 'zsh'],
   ['/usr/bin/fish', 'fish'],
+  ['/usr/bin/chromium', 'chromium'],
   ['/usr/bin/promtool', 'prometheus'],
 ];
 

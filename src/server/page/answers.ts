@@ -90,3 +90,42 @@ export function useAll<T>(
 ): Answer<readonly T[]> {
   return useKept<readonly T[]>(path, () => everyPage<T>(path ?? ''), topics);
 }
+
+/** A list that goes on as far as somebody looks. */
+interface LongAnswer<T> extends Answer<readonly T[]> {
+  /** Whether there is more. */
+  readonly hasMore: boolean;
+  readonly more: () => void;
+}
+
+/** The first pages of a list; asked for again it has as many items as before. */
+export function useLong<T>(path: string, topics: readonly Topic[]): LongAnswer<T> {
+  const [wanted, setWanted] = useState({ path, count: 100 });
+  const count = wanted.path === path ? wanted.count : 100;
+  const load = async () => {
+    const items: T[] = [];
+    let cursor: string | undefined;
+    do {
+      const query = cursor === undefined ? 'limit=100' : `limit=500&cursor=${cursor}`;
+      const page: PageOf<T> = await ask(`${path}${path.includes('?') ? '&' : '?'}${query}`);
+      items.push(...page.items);
+      cursor = page.next;
+    } while (cursor !== undefined && items.length < count);
+    return { items, hasMore: cursor !== undefined };
+  };
+  const { data, problem, again } = useKept(path, load, topics);
+  const isLoading = useRef(0);
+  return {
+    data: data?.items,
+    hasMore: data?.hasMore === true,
+    problem,
+    again,
+    more() {
+      const have = data?.items.length ?? 0;
+      if (data?.hasMore !== true || isLoading.current === have) return;
+      isLoading.current = have;
+      setWanted({ path, count: have + 500 });
+      again();
+    },
+  };
+}

@@ -1,23 +1,18 @@
 /**
- * What changes while somebody looks: one stream for the tab, read with fetch, since it needs the key. It
- * says what has changed, and the views ask again. A hidden tab has none: browsers open six connections
- * to a server at most.
+ * What changes while somebody looks: a stream, read with fetch, since it needs the key. It says what has
+ * changed, and the views ask again. Browsers open six connections to a server at most, so all tabs have one
+ * stream, and a hidden tab has none.
  */
 import { computed, effect, signal } from '@preact/signals';
 import { clock } from './clock.js';
 import { keyHeader, session } from './session.js';
+import type { Progress } from './types.js';
 
-export type Topic = 'runs' | 'pauses' | 'workers' | 'config' | 'incidents' | 'messages';
+export type Topic = 'runs' | 'pauses' | 'workers' | 'config' | 'queue' | 'incidents' | 'messages';
 
-export interface RunProgress {
+interface RunProgress extends Progress {
   readonly run: string;
   readonly job: string;
-  readonly phase: string;
-  readonly scanned: number;
-  readonly files: { readonly done: number; readonly total: number };
-  readonly bytes: { readonly done: number; readonly total: number };
-  /** Bytes a second. */
-  readonly rate?: number;
 }
 
 const listeners = new Map<Topic, Set<() => void>>();
@@ -56,12 +51,17 @@ export const notLiveSince = computed(() => {
 });
 
 let lastId: string | undefined;
-let tries = 0;
 let current: AbortController | undefined;
-let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** Tabs of one browser share one stream: the one that has the lock reads it, and hands it on. */
+const shared = `ferryline-live ${location.pathname}`;
+const channel = new BroadcastChannel(shared);
+channel.onmessage = ({ data }: MessageEvent<string>) => {
+  if (data !== 'hello') hear(data);
+  else if (!isClosed.value) channel.postMessage(': here');
+};
 
 function close(): void {
-  clearTimeout(timer);
   current?.abort();
   current = undefined;
 }
@@ -70,16 +70,37 @@ function open(): void {
   close();
   const mine = new AbortController();
   current = mine;
-  read(mine.signal)
-    .catch(() => {})
-    .finally(() => {
-      if (current !== mine) return;
-      isClosed.value = true;
-      current = undefined;
-      // 1 s, 2 s, 4 s … 30 s, each by half more or less, so that tabs don't come at once
-      const wait = Math.min(30_000, 1000 * 2 ** tries++) * (0.5 + Math.random());
-      timer = setTimeout(open, Math.min(30_000, Math.max(1000, wait)));
+  channel.postMessage('hello');
+  // browsers have locks where nobody can listen in: with TLS, and on loopback
+  if (navigator.locks === undefined) void stay(mine.signal);
+  else
+    navigator.locks
+      .request(shared, { signal: mine.signal }, () => stay(mine.signal))
+      .catch(() => {});
+}
+
+/** Reads the stream, and connects again, until it is closed. */
+async function stay(abort: AbortSignal): Promise<void> {
+  let tries = 0;
+  while (!abort.aborted) {
+    const was = await read(abort).catch(() => false);
+    if (abort.aborted) return;
+    isClosed.value = true;
+    tries = was ? 0 : tries + 1;
+    // 1 s, 2 s, 4 s … 30 s, each by half more or less, so that tabs don't come at once
+    const wait = 1000 * 2 ** tries * (0.5 + Math.random());
+    await sleep(Math.min(30_000, Math.max(1000, wait)), abort);
+  }
+}
+
+function sleep(ms: number, abort: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    abort.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
     });
+  });
 }
 
 effect(() => {
@@ -89,32 +110,37 @@ effect(() => {
 });
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'hidden') close();
-  else if (typeof session.peek() !== 'string') {
-    tries = 0;
-    open();
-  }
+  else if (typeof session.peek() !== 'string') open();
 });
 
-async function read(abort: AbortSignal): Promise<void> {
+/** Reads until the stream ends; true: it had begun. */
+async function read(abort: AbortSignal): Promise<boolean> {
   const response = await fetch('api/v1/events', {
     cache: 'no-store',
     signal: abort,
     headers: { ...keyHeader(), ...(lastId !== undefined && { 'last-event-id': lastId }) },
   });
   if (response.status === 401) session.value = 'none';
-  if (!response.ok || response.body === null) throw new Error(`${response.status}`);
+  if (!response.ok || response.body === null) return false;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  tries = 0;
-  isClosed.value = false;
   let rest = '';
   for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    heardAt.value = Date.now();
+    const { done, value } = await reader.read().catch(() => ({ done: true, value: '' }));
+    if (done) return true;
     const blocks = `${rest}${value}`.split('\n\n');
     rest = blocks.pop() ?? '';
-    for (const block of blocks) take(block);
+    if (blocks.length === 0) continue;
+    const whole = blocks.join('\n\n');
+    channel.postMessage(whole);
+    hear(whole);
   }
+}
+
+/** Whole messages, of this tab's stream or of another's. */
+function hear(text: string): void {
+  isClosed.value = false;
+  heardAt.value = Date.now();
+  for (const block of text.split('\n\n')) take(block);
 }
 
 /** One message of a stream (HTML standard §9.2.6); a comment is none. */

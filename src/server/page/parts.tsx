@@ -1,10 +1,10 @@
 /** Small things that several views show: outcomes, links, problems, and buttons that act. */
 import type { ComponentChildren } from 'preact';
-import { useId, useRef, useState } from 'preact/hooks';
+import { useId, useState } from 'preact/hooks';
 import { to } from './route.js';
 import { ask, type Problem, whyNoAction } from './session.js';
 import { Ago, Time } from './times.js';
-import type { Outcome, Pause } from './types.js';
+import type { Outcome, Pause, RunError } from './types.js';
 
 /** A sign and a word, so that no colour is needed. */
 export const signs: Readonly<Record<Outcome, string>> = {
@@ -55,6 +55,17 @@ export function RunLink({
   return <a href={to('run', run)}>{children ?? run}</a>;
 }
 
+export function ErrorText({ error }: { readonly error: RunError }) {
+  return (
+    <>
+      <p class="bad">
+        {error.kind}: {error.message}
+      </p>
+      {error.hint !== undefined && <p>Next step: {error.hint}</p>}
+    </>
+  );
+}
+
 /** What became of a request that did not succeed. */
 export function ProblemText({ problem }: { readonly problem: Problem | undefined }) {
   if (problem === undefined) return null;
@@ -101,13 +112,17 @@ interface ActProps {
   readonly onDone?: ((answer: unknown) => void) | undefined;
 }
 
+/** Whoever has pressed a button goes on with the question. */
+function focus(element: HTMLElement | null): void {
+  element?.focus();
+}
+
 /** A button that asks the daemon to do something, and says what became of it. */
 export function Act({ name, of, path, body, whyNot, sure, isOnce, onDone }: ActProps) {
   const [state, setState] = useState<'busy' | 'done' | Problem>();
   const [isAsking, setAsking] = useState(false);
   const why = whyNoAction.value ?? whyNot;
   const id = useId();
-  const yes = useRef<HTMLButtonElement>(null);
   const act = async () => {
     setAsking(false);
     setState('busy');
@@ -123,10 +138,7 @@ export function Act({ name, of, path, body, whyNot, sure, isOnce, onDone }: ActP
   const press = () => {
     if (why !== undefined || state === 'busy') return;
     if (sure === undefined) void act();
-    else {
-      setAsking(true);
-      requestAnimationFrame(() => yes.current?.focus());
-    }
+    else setAsking(true);
   };
   return (
     <span class="act">
@@ -141,14 +153,14 @@ export function Act({ name, of, path, body, whyNot, sure, isOnce, onDone }: ActP
         {name}
       </button>
       {why !== undefined && (
-        <span id={id} class="hidden">
+        <span id={id} class="why">
           {why}
         </span>
       )}
       {isAsking && (
         <span class="sure">
           {sure}{' '}
-          <button type="button" ref={yes} onClick={() => void act()}>
+          <button type="button" ref={focus} onClick={() => void act()}>
             Yes, {name.toLowerCase()}
           </button>{' '}
           <button type="button" onClick={() => setAsking(false)}>

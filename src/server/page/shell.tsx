@@ -5,16 +5,31 @@ import { notLiveSince } from './live.js';
 import { route, to } from './route.js';
 import { logOut, session } from './session.js';
 import { Time, type ZoneChoice, zoneChoice, zoneNames } from './times.js';
+import { JobView } from './views/job.js';
 import { Jobs } from './views/jobs.js';
 import { Now } from './views/now.js';
+import { Remotes, RemoteView } from './views/remotes.js';
+import { RunView } from './views/run.js';
+import { Runs } from './views/runs.js';
+import { Schedule } from './views/schedule.js';
+import { Slots } from './views/slots.js';
+import { Workers } from './views/workers.js';
 
 /** By the view's name in the address. */
 const views: Readonly<Record<string, { readonly title: string; readonly View: ComponentType }>> = {
   now: { title: 'Now', View: Now },
+  runs: { title: 'Runs', View: Runs },
   jobs: { title: 'Jobs', View: Jobs },
+  schedule: { title: 'Schedule', View: Schedule },
+  slots: { title: 'Did not run', View: Slots },
+  remotes: { title: 'Remotes', View: Remotes },
+  remote: { title: 'Remote', View: RemoteView },
+  workers: { title: 'Workers', View: Workers },
+  job: { title: 'Job', View: JobView },
+  run: { title: 'Run', View: RunView },
 };
 
-const inMenu = ['now', 'jobs'];
+const inMenu = ['now', 'runs', 'jobs', 'schedule', 'slots', 'remotes', 'workers'];
 
 export function Shell() {
   const { view, name } = route.value;

@@ -28,7 +28,7 @@ effect(() => {
 });
 
 /** The zone in which a time of this job is shown; of no job: of the browser. */
-function zoneOf(job: string | undefined): string {
+export function zoneOf(job: string | undefined): string {
   if (zoneChoice.value === 'utc') return 'UTC';
   const own =
     job === undefined || zoneChoice.value === 'browser' ? undefined : zones.value.get(job);
@@ -56,13 +56,14 @@ function format(zone: string, parts: Intl.DateTimeFormatOptions): Intl.DateTimeF
 }
 
 const clockParts = { hour: '2-digit', minute: '2-digit', timeZoneName: 'short' } as const;
+const exactParts = { ...clockParts, second: '2-digit' } as const;
 const dayParts = { day: 'numeric', month: 'short', ...clockParts } as const;
 const yearParts = { year: 'numeric', ...dayParts } as const;
 const whole = { ...yearParts, weekday: 'short', second: '2-digit' } as const;
 const date = { year: 'numeric', month: 'numeric', day: 'numeric' } as const;
 
 /** `02:30 CET`, or with its day if that is not today. */
-function timeText(at: number, zone: string, now = minute.value): string {
+export function timeText(at: number, zone: string, now = minute.value): string {
   const dayOf = (moment: number) => format(zone, date).format(moment);
   if (dayOf(at) === dayOf(now)) return format(zone, clockParts).format(at);
   const isNear = Math.abs(at - now) < 300 * 86_400_000;
@@ -76,16 +77,19 @@ function wholeTimeText(at: number, zone: string): string {
 export function Time({
   at,
   job,
+  exact = false,
 }: {
   readonly at: string | number | undefined;
   readonly job?: string | undefined;
+  /** To the second; the day is in its title. */
+  readonly exact?: boolean;
 }) {
   if (at === undefined) return <span class="none">–</span>;
   const moment = typeof at === 'number' ? at : Date.parse(at);
   const zone = zoneOf(job);
   return (
     <time dateTime={new Date(moment).toISOString()} title={wholeTimeText(moment, zone)}>
-      {timeText(moment, zone)}
+      {exact ? format(zone, exactParts).format(moment) : timeText(moment, zone)}
     </time>
   );
 }
@@ -105,6 +109,15 @@ export function spanText(ms: number): string {
   if (minutes < 120) return `${minutes} min`;
   const hours = Math.round(minutes / 60);
   return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`;
+}
+
+/** How long something took: `4 s`, `1 min 12 s`, `2 h 3 min`. */
+export function secondsText(seconds: number): string {
+  if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];

@@ -12,7 +12,7 @@ export interface Pause {
   readonly by?: string;
 }
 
-interface Files {
+export interface Files {
   readonly copied: number;
   readonly attrs: number;
   readonly deleted: number;
@@ -21,14 +21,14 @@ interface Files {
   readonly failed: number;
 }
 
-interface RunError {
+export interface RunError {
   readonly kind: string;
   readonly message: string;
   readonly hint?: string;
   readonly path?: string;
 }
 
-interface Run {
+export interface Run {
   readonly run: string;
   readonly job: string;
   readonly trigger: string;
@@ -47,6 +47,72 @@ interface Run {
   readonly by?: string;
   readonly failures?: number;
   readonly error?: RunError;
+  readonly progress?: Progress;
+}
+
+export interface RunDetail extends Run {
+  readonly operation?: string;
+  readonly description?: string;
+  readonly again?: boolean;
+  readonly sessions?: number;
+  readonly verified?: string;
+  readonly notGuaranteed?: readonly string[];
+  readonly targets?: readonly {
+    readonly target: string;
+    readonly outcome: Outcome;
+    readonly seconds: number;
+    readonly files: Files;
+    readonly bytes: number;
+    readonly failures: number;
+    readonly error?: RunError;
+  }[];
+}
+
+/** An event of a run's log, as `--json` prints it. */
+export interface LogLine {
+  readonly event: string;
+  readonly time: string;
+  readonly level?: string;
+  readonly action?: string;
+  readonly path?: string;
+  readonly message?: string;
+  readonly outcome?: Outcome;
+  readonly kind?: string;
+  readonly text?: string;
+  readonly remote?: string;
+  readonly target?: string;
+  readonly bytes?: number;
+  readonly [other: string]: unknown;
+}
+
+export interface Failure {
+  readonly path: string;
+  readonly kind: string;
+  readonly message: string;
+  readonly target?: string;
+}
+
+export interface Progress {
+  readonly phase: string;
+  readonly scanned: number;
+  readonly files: { readonly done: number; readonly total: number };
+  readonly bytes: { readonly done: number; readonly total: number };
+  readonly rate?: number;
+  readonly secondsLeft?: number;
+  readonly path?: string;
+}
+
+export interface JobStats {
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  readonly medianSeconds?: number;
+  readonly runs: readonly {
+    readonly run: string;
+    readonly outcome: Outcome;
+    readonly startedAt: string;
+    readonly seconds: number;
+    readonly bytes: number;
+    readonly files: number;
+  }[];
 }
 
 export interface Job {

@@ -19,7 +19,13 @@ import type { NowAnswer, Outcome } from '../types.js';
 const shown = 10;
 
 export function Now() {
-  const { data, problem } = useAnswer<NowAnswer>('now', ['runs', 'pauses', 'workers', 'config']);
+  const { data, problem } = useAnswer<NowAnswer>('now', [
+    'runs',
+    'pauses',
+    'workers',
+    'config',
+    'queue',
+  ]);
   if (data === undefined) return problem ? <ProblemText problem={problem} /> : <p>asking …</p>;
   return (
     <>
@@ -37,7 +43,9 @@ export function Now() {
 }
 
 function Wrong({ now }: { readonly now: NowAnswer }) {
-  const { queue, config, warnings, notSucceeded, pauses, asOf } = now;
+  const { queue, config, warnings, pauses, asOf } = now;
+  // somebody wanted a cancelled one to end
+  const notSucceeded = now.notSucceeded.filter(({ outcome }) => outcome !== 'cancelled');
   const lines = [
     queue.state === 'down' && (
       <li key="queue" class="bad">
@@ -143,9 +151,9 @@ function Running({ now }: { readonly now: NowAnswer }) {
       <h2 id="running">Running</h2>
       {active.length === 0 && <p>No run is being carried out.</p>}
       <ul class="plain rows">
-        {active.map(({ run, job }) => (
+        {active.map(({ run, job, progress }) => (
           <li key={run}>
-            <RunLink run={run}>{job}</RunLink> <ProgressBar run={run} />{' '}
+            <RunLink run={run}>{job}</RunLink> <ProgressBar run={run} first={progress} />{' '}
             <Act
               name="Cancel"
               of={job}

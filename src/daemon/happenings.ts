@@ -12,17 +12,13 @@ import type { Progress } from '../notify/incident-store.js';
 import type { Happening } from '../notify/judge.js';
 import type { KnownMessage } from '../notify/messages.js';
 import type { RunTable } from '../state/run-table.js';
+import { slowLimit } from '../state/slow-limit.js';
 import { staleAfter } from '../triggers/schedule/stale.js';
 
 /** Jobs that are looked at before others get their turn. */
 const jobsInTurn = 100;
 /** Runs that ended so long before the newest one that was judged are looked at once more: clocks differ. */
 const overlapMs = 600_000;
-/** Runs of which the median counts, and how many must be known. */
-const mostForMedian = 20;
-const leastForMedian = 5;
-/** No run is slow before this. */
-const leastSlowMs = 60_000;
 /** A worker that is gone for less is restarting. */
 const workerGoneMs = 120_000;
 
@@ -113,30 +109,18 @@ export function slowRuns(
 ): Happening[] {
   const found: Happening[] = [];
   for (const { run, job, beganAt } of active) {
-    const rule = jobs.get(job)?.incidents.slow;
     const took = beganAt === undefined ? 0 : now - Date.parse(beganAt);
-    if (rule === undefined || took < ('ms' in rule ? rule.ms : leastSlowMs)) continue;
-    let than = '';
-    if ('times' in rule) {
-      const seconds = secondsOf(table, job);
-      const median = seconds[Math.floor(seconds.length / 2)];
-      if (seconds.length < leastForMedian || median === undefined) continue;
-      if (took < rule.times * median * 1000) continue;
-      than = `, and the median of the last ${seconds.length} is ${formatDuration(median * 1000)}`;
-    }
+    const limit = slowLimit(job, jobs.get(job)?.incidents.slow, table);
+    if (limit === undefined || took < limit.ms) continue;
+    const { median, of } = limit;
+    const than =
+      median === undefined
+        ? ''
+        : `, and the median of the last ${of} is ${formatDuration(median * 1000)}`;
     const message = `run ${run} has taken ${formatDuration(took)} so far${than}`;
     found.push({ what: 'slow', job, run, message, at: now });
   }
   return found;
-}
-
-/** How long the newest runs of a job took that succeeded and moved something, the shortest first. */
-function secondsOf(table: RunTable, job: string): number[] {
-  return table
-    .newest({ job, limit: 5 * mostForMedian, idle: false })
-    .flatMap(({ outcome, seconds }) => (outcome === 'succeeded' ? (seconds ?? []) : []))
-    .slice(0, mostForMedian)
-    .sort((one, other) => one - other);
 }
 
 /** What is wrong with the daemons, by subject. */

@@ -70,6 +70,8 @@ export class Session {
   readonly #dataChannels: DataChannel[];
   #openSmall = () => {};
   #failure: FerryError | undefined;
+  /** Aborted when the session has ended. */
+  readonly #end = new AbortController();
 
   private constructor(
     transport: Transport,
@@ -89,6 +91,7 @@ export class Session {
     this.ended = Promise.race([transport.ended, first.ended]);
     void this.ended.then((error) => {
       this.#failure = error;
+      this.#end.abort(error);
       for (const channel of this.#channels) channel.close(error);
     });
   }
@@ -118,13 +121,13 @@ export class Session {
       const session = new Session(transport, first, features, base, log);
       features.then(
         ({ severalChannels }) => {
-          if (severalChannels && !takesMore) session.#widen(options, signal);
+          if (severalChannels && !takesMore) session.#widen(options);
         },
         () => transport.close(), // rejections are handled by the awaiting caller
       );
       if (takesMore) {
         early(session);
-        session.#widen(options, signal);
+        session.#widen(options);
       }
       await unlessAborted(first.ready, signal);
       return session;
@@ -169,11 +172,14 @@ export class Session {
     return this.transport.close();
   }
 
-  /** Begins to open the further channels that a long line needs. If the server allows fewer, the session has fewer. */
-  #widen(options: ChannelOptions, signal: AbortSignal): void {
+  /**
+   * Begins to open the further channels that a long line needs. If the server allows fewer, the session has fewer.
+   * They are every run's that shares the session: the end of the one that logged in does not end their opening.
+   */
+  #widen(options: ChannelOptions): void {
     const wanted = Math.min(mostChannels, Math.ceil(this.roundTrip / roundTripMsPerChannel));
     const open = async () => {
-      const channel = new SftpChannel(await this.transport.openChannel(signal), options);
+      const channel = new SftpChannel(await this.transport.openChannel(this.#end.signal), options);
       await channel.ready;
       this.#channels.push(channel);
       void channel.ended.then(() => {

@@ -5,6 +5,7 @@ import { present } from '../../core/present.js';
 import type { JobView } from '../../core/request.js';
 import { zoneNamed } from '../../core/zone.js';
 import type { RunTable } from '../../state/run-table.js';
+import { slowLimit } from '../../state/slow-limit.js';
 import { type Controls, noSuchJob } from '../control/controls.js';
 import { jsonOf, refusedToo } from './answers.js';
 import type { ApiApp } from './caller.js';
@@ -102,6 +103,10 @@ const stats = createRoute({
         .object({
           outcomes: z.record(z.enum(outcomes), z.int()),
           medianSeconds: z.number().optional(),
+          slowSeconds: z.number().optional().openapi({
+            description:
+              'A run that takes longer is slow: by `slow` of the job, else after three times the median of the last 20 that succeeded and moved something; absent while fewer than five are known',
+          }),
           runs: z.array(statItem),
         })
         .openapi('JobStats'),
@@ -113,6 +118,8 @@ const stats = createRoute({
 
 /** Outcomes that a list shows of each job. */
 const mostRecent = 30;
+/** What a job without `slow` is measured by; nobody is told of its runs. */
+const usuallySlow = { times: 3 };
 /** Runs that figures are made of. */
 const mostStats = 200;
 
@@ -187,7 +194,8 @@ function itemOfJob(view: JobView, reads: Reads, table: RunTable): z.infer<typeof
 }
 
 async function statsOf(job: string, reads: Reads) {
-  const newest = (await reads.table()).newest({ job, limit: mostStats, idle: true });
+  const table = await reads.table();
+  const newest = table.newest({ job, limit: mostStats, idle: true });
   const runs: z.infer<typeof statItem>[] = [];
   const counted = { succeeded: 0, incomplete: 0, failed: 0, refused: 0, cancelled: 0 };
   for (const { run } of newest) {
@@ -199,5 +207,8 @@ async function statsOf(job: string, reads: Reads) {
   }
   const all = runs.map(({ seconds }) => seconds).sort((one, other) => one - other);
   const medianSeconds = all[Math.floor(all.length / 2)];
-  return { outcomes: counted, runs, ...present({ medianSeconds }) };
+  const rule = reads.jobs().get(job)?.incidents.slow ?? usuallySlow;
+  const limit = slowLimit(job, rule, table);
+  const slowSeconds = limit && limit.ms / 1000;
+  return { outcomes: counted, runs, ...present({ medianSeconds, slowSeconds }) };
 }

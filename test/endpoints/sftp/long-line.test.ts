@@ -146,6 +146,18 @@ const firstRequests = (log: readonly string[]) =>
         .join(' '),
     );
 
+test('a run that is cancelled as soon as it has logged in leaves the others all channels', async () => {
+  const log: string[] = [];
+  const own = new SessionPool({ transcript: (_remote, _kind, text) => log.push(text) });
+  onTestFinished(() => own.close());
+  const first = new AbortController();
+  await own.session(remote, first.signal);
+  first.abort();
+  const versions = () => log.filter((text) => text.startsWith('VERSION')).length;
+  await vi.waitFor(() => expect(versions()).toBe(channels), { timeout: 10_000 });
+  expect(own.logins([remote])).toBe(1);
+});
+
 test('a server that loses the connection over requests beside INIT gets them after VERSION', async () => {
   const hostile = await startHostileServer({ ident: 'OpenSSH_9.9', extensions: {} });
   const log: string[] = [];

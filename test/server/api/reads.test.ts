@@ -306,6 +306,19 @@ test('a run, its failures, its log and its plan', async () => {
   expect(await of(`log?follow=true&cursor=${none.next}`)).toEqual({ items: [counts] });
 });
 
+test('a job’s figures say after which time a run is slow, once five are known', async () => {
+  const statsOf = async (job: string) => (await get(`jobs/${job}/stats`)).body;
+  for (let n = 1; n <= 4; n++) ended(n, { seconds: 100 * n });
+  ended(5, { outcome: 'failed', seconds: 9000 });
+  expect((await statsOf('nightly')).slowSeconds).toBeUndefined();
+  ended(6, { seconds: 500 });
+  // three times the median of those that succeeded
+  const { slowSeconds, runs } = await statsOf('nightly');
+  expect([slowSeconds, runs.length]).toEqual([900, 6]);
+  ended(7, { job: 'other' });
+  expect((await statsOf('other')).slowSeconds).toBeUndefined();
+});
+
 test('what the worker of a run keeps and does not say: where it is', async () => {
   const failures = [{ path: 'a', kind: 'io' as const, message: 'denied' }];
   const cut = { cut: true, failures, failuresOmitted: 1999, worker: 'web-1@h' } as const;

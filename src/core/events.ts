@@ -135,6 +135,8 @@ export interface Report {
   readonly by?: string;
   /** It printed a plan and changed nothing. */
   readonly dryRun?: true;
+  /** The refused run whose plan it carried out, since somebody approved it. */
+  readonly approves?: string;
   /** The slot it was started for, ISO 8601, UTC. */
   readonly slot?: string;
   /** The queue lost the run and it was added again: it may have run before. */
@@ -183,11 +185,12 @@ export interface Report {
 /** Failures a report lists; further ones are only counted. */
 export const failuresListed = 1000;
 
-/** Whether a run succeeded and found nothing to do; one with an earlier attempt may have done it then. */
-export function isIdle({ outcome, files, attempt, stoppedBy }: Report): boolean {
+/** Whether a run succeeded and found nothing to do; one with an earlier attempt may have done it then, and a dry run did not look for something to do. */
+export function isIdle({ outcome, files, attempt, stoppedBy, dryRun }: Report): boolean {
   const changed =
     files.copied + files.attrs + files.deleted + (files.renamed ?? 0) + (files.vanished ?? 0);
-  return outcome === 'succeeded' && changed === 0 && attempt === 1 && stoppedBy === undefined;
+  const isWhole = stoppedBy === undefined && dryRun === undefined;
+  return outcome === 'succeeded' && changed === 0 && attempt === 1 && isWhole;
 }
 
 export interface RunEnd extends Report {

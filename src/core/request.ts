@@ -13,6 +13,10 @@ export interface RunRequest extends Payload {
   readonly slot?: string;
   /** Who asked for it: `cli`, or the name of a token of the API. */
   readonly by?: string;
+  /** It plans, and changes nothing. */
+  readonly dryRun?: true;
+  /** The refused run whose plan it carries out, and the digest of that plan: no other one is carried out. */
+  readonly approves?: { readonly run: string; readonly digest: string };
   /** Folders below the source's root (`''` is the root): only these are scanned, and nothing is deleted. Absent: the whole tree. */
   readonly folders?: readonly string[];
   /** Whether it was cancelled after it had started. */

@@ -20,6 +20,7 @@ import type { DaemonStatus } from '../server/control/controls.js';
 import { serveControl } from '../server/control/server.js';
 import { createDaemonControls, type DaemonControls } from '../server/daemon-controls.js';
 import { findRunLog } from '../server/find-run-log.js';
+import { refusedPlans } from '../server/refused-plan.js';
 import type { RunParts } from '../server/run-parts.js';
 import type { History } from '../state/history.js';
 import type { IndexedReports } from '../state/indexed-reports.js';
@@ -212,6 +213,11 @@ function apiParts(
         exists: async (run) =>
           (await queue.runs.find(run)) !== undefined || (await reports.read(run)) !== undefined,
         onWarning: (message) => log.warn(message),
+      }),
+      refusedPlan: refusedPlans({
+        view: (run) => controls.view(run),
+        jobs: () => inUse.config.jobs,
+        parts: runParts,
       }),
       audit: (entry) => audit.write(entry),
       onUnrecorded: (what, error) =>

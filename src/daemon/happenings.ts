@@ -38,7 +38,7 @@ function remoteOf(report: Report, job: Job | undefined): string | undefined {
 
 /** When a job last succeeded, ms since the epoch. */
 function lastSuccessOf(table: RunTable, job: string): number | undefined {
-  const found = table.lastSuccess(job);
+  const found = table.last(job, 'succeeded');
   return found === undefined ? undefined : Date.parse(found.endedAt);
 }
 

@@ -82,10 +82,10 @@ export class Metrics {
       for (const outcome of outcomes) this.#durations.zero({ operation, outcome });
   }
 
-  /** A run has ended, wherever it was carried out. One that is told of again, or that ended before this process began, does not count. */
+  /** A run has ended, wherever it was carried out. One that is told of again, that ended before this process began, or that only planned, does not count. */
   ended(report: Report): void {
     const { run, job, operation, outcome, seconds, endedAt } = report;
-    if (this.has(run) || Date.parse(endedAt) < this.#startedAt) return;
+    if (this.has(run) || report.dryRun === true || Date.parse(endedAt) < this.#startedAt) return;
     this.#ended.add(run);
     const [oldest] = this.#ended;
     if (this.#ended.size > mostRemembered && oldest !== undefined) this.#ended.delete(oldest);
@@ -175,7 +175,7 @@ export class Metrics {
       'last_success_timestamp_seconds',
       'When the latest run that succeeded has ended; absent: none is known.',
       ({ name }) => {
-        const ended = table.lastSuccess(name)?.endedAt;
+        const ended = table.last(name, 'succeeded')?.endedAt;
         const counted = this.#counted.get(name)?.lastSuccess ?? 0;
         const latest = Math.max(counted, ended === undefined ? 0 : Date.parse(ended));
         return latest === 0 ? undefined : latest / 1000;
@@ -189,7 +189,7 @@ export class Metrics {
     yield gauge(
       'last_run_seconds',
       'How long the latest ended run took.',
-      ({ name: job }) => table.newest({ job, limit: 1, idle: true })[0]?.seconds,
+      ({ name }) => table.last(name)?.seconds,
     );
     yield gauge(
       'stale_after_seconds',

@@ -6,7 +6,7 @@
  */
 import type { Job as Entry, Queue } from 'bullmq';
 import type { Report } from '../core/events.js';
-import { isFromNewer, payloadVersion } from '../core/payload.js';
+import { isFromNewer, payloadVersion, plannedVersion } from '../core/payload.js';
 import type { RunRequest } from '../core/request.js';
 import { answered } from './answered.js';
 
@@ -44,7 +44,7 @@ export async function addRun(
   await answered(
     queue.add(
       'run',
-      { v: payloadVersion, ...request },
+      { v: isPlanned(request) ? plannedVersion : payloadVersion, ...request },
       {
         jobId: request.run,
         attempts,
@@ -72,10 +72,16 @@ export async function unfinishedRun(
   return { request: entry.data, state, began };
 }
 
+/** Whether it only plans, or carries out one plan alone. */
+function isPlanned({ dryRun, approves }: RunRequest): boolean {
+  return dryRun === true || approves !== undefined;
+}
+
 /** Whether an unfinished run will do what a request asks for. */
 export function serves({ request, began }: UnfinishedRun, wanted: RunRequest): boolean {
   // What a newer build asks for may be something else.
   if (began || request.cancelled === true || isFromNewer(request)) return false;
+  if (isPlanned(request)) return false;
   if (request.folders === undefined) return true;
   const { folders } = request;
   return wanted.folders?.every((folder) => folders.includes(folder)) ?? false;

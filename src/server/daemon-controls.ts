@@ -92,18 +92,22 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
     return job;
   };
 
-  const enqueue = async (name: string, { by, run }: Asked): Promise<Enqueued> => {
+  const enqueue = async (name: string, asked: Asked): Promise<Enqueued> => {
+    const { by, run, dryRun, approves } = asked;
     const job = jobNamed(name);
     const { starts } = job;
     const pause = parts.pauseOf(name);
     if (pause !== undefined) throw isPaused(name, pause);
     const own = run ?? parts.newRunId();
-    const request: RunRequest = { run: own, job: name, trigger: 'manual', by };
-    const rules = { worker: starts.worker, attempts: starts.retry.attempts };
-    const opens = present({ opensAt: opensAt(job) });
-    if (run === undefined) return { ...(await runs.request(request, rules)), ...opens };
+    const planned = present({ dryRun, approves });
+    const request: RunRequest = { run: own, job: name, trigger: 'manual', by, ...planned };
+    const isPlanned = dryRun === true || approves !== undefined;
+    const rules = { worker: starts.worker, attempts: isPlanned ? 1 : starts.retry.attempts };
+    const opens = dryRun === true ? {} : present({ opensAt: opensAt(job) });
+    if (run === undefined && !isPlanned)
+      return { ...(await runs.request(request, rules)), ...opens };
     await runs.requestUnless(request, rules, () => undefined);
-    return { run, joined: false, ...opens };
+    return { run: own, joined: false, ...opens };
   };
 
   /** For a run by hand: a login's permit is waited for, a job's is free or not. */
@@ -122,8 +126,13 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
 
   const jobToRerun = async (run: string): Promise<string> => {
     const view = await runs.find(run);
-    const job = view?.job ?? (await reports.read(run))?.job;
+    const report = view?.report ?? (await reports.read(run));
+    const job = view?.job ?? report?.job;
     if (job === undefined) throw noSuchRun(run);
+    if (report?.dryRun === true)
+      throw new FerryError('refused', `run ${run} was a dry run, which is not carried out again`, {
+        hint: `\`ferryline enqueue ${job}\` runs the job`,
+      });
     if (view !== undefined && view.state !== 'ended')
       throw new FerryError('busy', `run ${run} has not ended`, {
         hint: `\`ferryline logs -f ${run}\` shows what it does`,
@@ -327,7 +336,7 @@ async function jobViews(
   }
   const jobs: JobView[] = [];
   for (const job of parts.jobs().values()) {
-    const [last] = table.newest({ job: job.name, limit: 1, idle: true });
+    const last = table.last(job.name);
     jobs.push(jobView(job, live.get(job.name) ?? [], last, parts));
     if (jobs.length % jobsInTurn === 0) await setImmediate();
   }

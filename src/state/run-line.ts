@@ -12,6 +12,8 @@ export interface IndexedRun {
   readonly endedAt: string;
   /** Whether it changed nothing; the name of its report's file says so, too. */
   readonly idle: boolean;
+  /** Whether it only planned. */
+  readonly dryRun?: true;
   /** How long it took. Absent in lines of earlier versions. */
   readonly seconds?: number;
 }
@@ -22,8 +24,8 @@ export type RunLine = IndexedRun | (Pick<IndexedRun, 'run' | 'job'> & { readonly
 const outcomes: readonly Outcome[] = ['succeeded', 'incomplete', 'failed', 'refused', 'cancelled'];
 
 export function indexedRun(report: Report): IndexedRun {
-  const { run, job, outcome, endedAt, seconds } = report;
-  return { run, job, outcome, endedAt, idle: isIdle(report), seconds };
+  const { run, job, outcome, endedAt, seconds, dryRun } = report;
+  return { run, job, outcome, endedAt, idle: isIdle(report), seconds, ...(dryRun && { dryRun }) };
 }
 
 /**
@@ -34,8 +36,8 @@ export function textOfLine(line: RunLine): string | undefined {
   const { run, job } = line;
   if (run.length > 64 || job.length > 64) return undefined;
   if ('gone' in line) return `${JSON.stringify({ run, job, gone: true })}\n`;
-  const { outcome, endedAt, idle, seconds } = line;
-  return `${JSON.stringify({ run, job, outcome, endedAt, ...(idle && { idle }), seconds })}\n`;
+  const { outcome, endedAt, idle, seconds, dryRun } = line;
+  return `${JSON.stringify({ run, job, outcome, endedAt, ...(idle && { idle }), seconds, dryRun })}\n`;
 }
 
 /** What a line says; undefined for one that is torn, damaged or of a later version. */
@@ -47,7 +49,10 @@ export function readLine(text: string): RunLine | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { run, job, outcome, endedAt, idle, seconds, gone } = value as Record<string, unknown>;
+  const { run, job, outcome, endedAt, idle, seconds, dryRun, gone } = value as Record<
+    string,
+    unknown
+  >;
   if (typeof run !== 'string' || typeof job !== 'string' || runTime(run) === undefined)
     return undefined;
   if (gone === true) return { run, job, gone };
@@ -55,5 +60,6 @@ export function readLine(text: string): RunLine | undefined {
   const known = outcomes.find((one) => one === outcome);
   if (known === undefined || typeof endedAt !== 'string') return undefined;
   const took = typeof seconds === 'number' ? { seconds } : {};
-  return { run, job, outcome: known, endedAt, idle: idle === true, ...took };
+  const planned = dryRun === true ? ({ dryRun } as const) : {};
+  return { run, job, outcome: known, endedAt, idle: idle === true, ...took, ...planned };
 }

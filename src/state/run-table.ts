@@ -50,11 +50,13 @@ export class RunTable {
     return found;
   }
 
-  /** The newest run of a job that succeeded. */
-  lastSuccess(job: string): IndexedRun | undefined {
+  /** The newest run of a job that was no dry run; with `succeeded`, that succeeded. */
+  last(job: string, outcome?: 'succeeded'): IndexedRun | undefined {
     const runs = this.#of(job);
-    for (let at = runs.length - 1; at >= 0; at--)
-      if (runs[at]?.outcome === 'succeeded') return runs[at];
+    for (let at = runs.length - 1; at >= 0; at--) {
+      const run = runs[at] as IndexedRun;
+      if (run.dryRun !== true && (outcome === undefined || run.outcome === outcome)) return run;
+    }
     return undefined;
   }
 

@@ -5,7 +5,7 @@
  */
 import { Budget, takeFirst } from '../core/at-once.js';
 import { Cancelled, FerryError } from '../core/errors.js';
-import type { Emit, Report, Trigger } from '../core/events.js';
+import type { Emit, Report } from '../core/events.js';
 import type { Job } from '../core/job.js';
 import type { Permit, TryPermit } from '../core/permit.js';
 import { present } from '../core/present.js';
@@ -153,12 +153,12 @@ export class RunWorker {
   }
 
   /** What becomes of a run that comes while its job's window is closed; undefined if it may begin, or is to end without beginning. */
-  #closedWindow({ job: name, cancelled }: RunRequest): Waiting | undefined {
+  #closedWindow({ job: name, cancelled, dryRun }: RunRequest): Waiting | undefined {
     const { jobNamed, isPaused } = this.#options;
     const job = jobNamed(name);
     const now = Date.now();
-    if (job === undefined || cancelled === true || isPaused(name) || isOpen(job, now))
-      return undefined;
+    const isFree = cancelled === true || dryRun === true || isPaused(name);
+    if (job === undefined || isFree || isOpen(job, now)) return undefined;
     return { next: 'wait', until: nextEdge(job, now) ?? Number.POSITIVE_INFINITY };
   }
 
@@ -177,7 +177,8 @@ export class RunWorker {
   ): Promise<AttemptEnd> {
     const { request, attempt, lost, isOurs } = assignment;
     const { pool, state, installation, name, redact, onPlan } = this.#options;
-    const windowEnd = windowEndOf(job);
+    // what changes nothing needs no window
+    const windowEnd = windowEndOf(request.dryRun === true ? { ...job, window: undefined } : job);
     const signal = AbortSignal.any([cancel, this.#stopping.signal, lost, windowEnd.signal]);
     const earlier = this.#earlierOf(request.run, job);
     const isStopped = () => this.#stopping.signal.aborted && !cancel.aborted;
@@ -199,7 +200,11 @@ export class RunWorker {
           pool,
           state,
           installation: installation(),
-          dryRun: false,
+          dryRun: request.dryRun === true,
+          ...(request.approves && {
+            approves: request.approves.run,
+            sealed: { digest: request.approves.digest, approved: true },
+          }),
           isOurs: () => isOurs() && permit.isOurs(),
           enter: this.#entering(),
           onPlan: onPlan(request, attempt),
@@ -336,9 +341,17 @@ export class RunWorker {
   }
 }
 
-/** The number of attempts a run gets. One limited to folders that changed gets one: its watch requests it again, so that one bad file delays no other. */
-export function attemptsOf({ trigger }: { readonly trigger: Trigger }, job: Job): number {
-  return trigger === 'watch' ? 1 : job.starts.retry.attempts;
+/** The number of attempts a run gets. One limited to folders that changed gets one: its watch requests it again, so that one bad file delays no other. So does a dry run; and of an approved plan, what an attempt left is another plan. */
+export function attemptsOf(
+  {
+    trigger,
+    dryRun,
+    approves,
+  }: Pick<RunRequest, 'trigger' | 'dryRun'> & { readonly approves?: unknown },
+  job: Job,
+): number {
+  const isOne = trigger === 'watch' || dryRun === true || approves !== undefined;
+  return isOne ? 1 : job.starts.retry.attempts;
 }
 
 /** The lock of a job on this machine; undefined while `ferryline run` or another daemon holds it. */

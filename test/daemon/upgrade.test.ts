@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { expect, onTestFinished } from 'vitest';
-import { payloadVersion } from '../../src/core/payload.js';
+import { payloadVersion, plannedVersion } from '../../src/core/payload.js';
 import { newRunId } from '../../src/core/run-id.js';
 import { test as base, forFile } from '../kit/base.js';
 import { buildOf } from '../kit/daemons/build-of.js';
@@ -75,7 +75,7 @@ test('requests and slots that only a newer build can read are left to one, told 
   const daemon = await startDaemonNamed(scene, 'only', url);
   const queue = new Queue('ferryline-runs', { connection: { url } });
   onTestFinished(() => queue.close());
-  const request = { job: 'job', trigger: 'manual', v: payloadVersion + 1 };
+  const request = { job: 'job', trigger: 'manual', v: plannedVersion + 1 };
   const add = (run = newRunId(Date.now())) =>
     queue.add('run', { ...request, run }, { jobId: run, backoff: { type: 'ferryline' } });
   const [first, second] = [await add(), await add()];
@@ -85,7 +85,7 @@ test('requests and slots that only a newer build can read are left to one, told 
   expect((await daemon.runs()).map(({ state }) => state)).toEqual(['delayed', 'delayed']);
   const slots = new Queue('ferryline-slots', { connection: { url } });
   onTestFinished(() => slots.close());
-  const slot = { job: 'job', slot: Date.UTC(2026, 0, 1, 2), how: 'due', v: payloadVersion + 1 };
+  const slot = { job: 'job', slot: Date.UTC(2026, 0, 1, 2), how: 'due', v: plannedVersion + 1 };
   const third = await slots.add('slot', slot, { jobId: 'job.20260101T020000Z' });
   await eventually(async () => (await slots.getDelayedCount()) === 1);
   // What this build asks for itself runs meanwhile; the others begin once somebody can read them.

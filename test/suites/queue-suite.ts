@@ -12,7 +12,7 @@ import { Budget } from '../../src/core/at-once.js';
 import type { Report } from '../../src/core/events.js';
 import type { Job } from '../../src/core/job.js';
 import { keyOf } from '../../src/core/pause.js';
-import { payloadVersion } from '../../src/core/payload.js';
+import { payloadVersion, plannedVersion } from '../../src/core/payload.js';
 import type { Permit, Permits } from '../../src/core/permit.js';
 import { present } from '../../src/core/present.js';
 import type { Assignment, AttemptEnd, RunRequest } from '../../src/core/request.js';
@@ -1092,7 +1092,7 @@ export function queueSuite(name: string, start: () => Promise<QueueKit>): void {
       const scope = { scope: 'job', job: fresh() } as const;
       const queue = new Queue('ferryline-pauses', store.options(), store.backend);
       onTestFinished(() => queue.close());
-      const data = { job: scope.job, paused: true, at: Date.now() + 60_000, v: payloadVersion + 1 };
+      const data = { job: scope.job, paused: true, at: Date.now() + 60_000, v: plannedVersion + 1 };
       await queue.add('pause', data, { jobId: scope.job });
       writeFileSync(
         join(here, 'paused.json'),

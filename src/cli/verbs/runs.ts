@@ -142,7 +142,8 @@ function progressCells({ progress }: RunView): string[] {
 function runCells(view: RunView): string[] {
   const { run, job, trigger, slot, state, outcome, report, waitsFor } = view;
   const waits = waitsFor === undefined ? states[state] : `waiting (${waitText(waitsFor)})`;
-  const front = [run, job, trigger, outcome ?? waits];
+  const what = report?.dryRun === true ? 'dry run' : trigger;
+  const front = [run, job, what, outcome ?? waits];
   if (report === undefined) return [...front, ...progressCells(view)];
   const { from, to } = report;
   const { files, bytes, seconds, startedAt, error } = report;

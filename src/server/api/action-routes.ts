@@ -52,6 +52,33 @@ const rerun = createRoute({
   responses: { 202: jsonOf(requested, 'It is in the queue'), ...refusedToo },
 });
 
+const dryRun = createRoute({
+  method: 'post',
+  path: '/api/v1/jobs/{job}/dry-run',
+  summary: 'Request a run that plans and changes nothing; its plan is read as that of any run',
+  request: { params: ofJob, headers: keyed, body: bodyOf({}) },
+  responses: { 202: jsonOf(requested, 'It is in the queue'), ...refusedToo },
+});
+
+const approve = createRoute({
+  method: 'post',
+  path: '/api/v1/runs/{run}/approve',
+  summary: 'Carry out exactly the plan of a refused run, or refuse because a side has changed',
+  request: {
+    params: ofRun,
+    body: {
+      ...bodyOf({
+        deletions: z
+          .int()
+          .min(0)
+          .openapi({ description: '`deletes` of the plan, as the person typed it' }),
+      }),
+      required: true,
+    },
+  },
+  responses: { 202: jsonOf(requested, 'The run that carries it out'), ...refusedToo },
+});
+
 const cancel = createRoute({
   method: 'post',
   path: '/api/v1/runs/{run}/cancel',
@@ -119,6 +146,16 @@ export function addActionRoutes(app: ApiApp, actions: Actions): void {
     const key = context.req.valid('header')['idempotency-key'];
     const ended = checkRun(context.req.valid('param').run);
     return context.json(await actions.rerun(callerOf(context), ended, key), 202);
+  });
+  app.openapi(dryRun, async (context) => {
+    const key = context.req.valid('header')['idempotency-key'];
+    const job = jobOf(context.req.valid('param').job);
+    return context.json(await actions.dryRun(callerOf(context), job, key), 202);
+  });
+  app.openapi(approve, async (context) => {
+    const refused = checkRun(context.req.valid('param').run);
+    const { deletions } = context.req.valid('json');
+    return context.json(await actions.approve(callerOf(context), refused, deletions), 202);
   });
   app.openapi(cancel, async (context) => {
     const wanted = checkRun(context.req.valid('param').run);

@@ -4,6 +4,7 @@ import { keyOf, type PauseDetails, type PauseScope } from '../../core/pause.js';
 import { present } from '../../core/present.js';
 import type { Enqueued, ServedControls } from '../control/controls.js';
 import { problemOf } from '../problem.js';
+import { checkDeletions, type RefusedPlan } from '../refused-plan.js';
 import type { Caller } from './caller.js';
 import type { RefusedLogin } from './refused-logins.js';
 import type { RequestKeys } from './request-keys.js';
@@ -23,6 +24,8 @@ type Audit = (entry: {
 export interface ActionsParts {
   readonly controls: ServedControls;
   readonly keys: Pick<RequestKeys, 'once'>;
+  /** The plan of a refused run, from whoever keeps it. */
+  readonly refusedPlan: (run: string) => Promise<RefusedPlan>;
   readonly audit: Audit;
   /** Called when an action that went through could not be recorded. */
   readonly onUnrecorded: (what: string, error: Error) => void;
@@ -37,6 +40,27 @@ export class Actions {
 
   run(caller: Caller, job: string, key?: string): Promise<Enqueued> {
     return this.#start(caller, 'run', job, () => this.#request(caller, 'run', job, job, key));
+  }
+
+  /** Requests a run that plans and changes nothing. */
+  dryRun(caller: Caller, job: string, key?: string): Promise<Enqueued> {
+    const more = { dryRun: true } as const;
+    return this.#start(caller, 'dry-run', job, () =>
+      this.#request(caller, 'dry-run', job, job, key, more),
+    );
+  }
+
+  /** Requests that the plan of a refused run is carried out, and no other; `deletions`: how many somebody typed. One refused run is approved once. */
+  approve(caller: Caller, refused: string, deletions: number): Promise<Enqueued> {
+    const { controls, keys, refusedPlan } = this.#parts;
+    return this.#start(caller, 'approve', refused, async () => {
+      const plan = await refusedPlan(refused);
+      checkDeletions(plan, deletions);
+      const approves = { run: refused, digest: plan.digest };
+      return keys.once(['approve', refused], '', (run) =>
+        controls.request(plan.job, { by: caller.name, run, approves }),
+      );
+    });
   }
 
   rerun(caller: Caller, run: string, key?: string): Promise<Enqueued> {
@@ -77,11 +101,12 @@ export class Actions {
     target: string,
     job: string,
     key: string | undefined,
+    more: { readonly dryRun?: true } = {},
   ): Promise<Enqueued> {
     const { controls, keys } = this.#parts;
-    if (key === undefined) return controls.request(job, { by: name });
+    if (key === undefined) return controls.request(job, { by: name, ...more });
     return keys.once([name, action, target], key, (run) =>
-      controls.request(job, { by: name, run }),
+      controls.request(job, { by: name, run, ...more }),
     );
   }
 

@@ -198,7 +198,8 @@ async function statsOf(job: string, reads: Reads) {
   const newest = table.newest({ job, limit: mostStats, idle: true });
   const runs: z.infer<typeof statItem>[] = [];
   const counted = { succeeded: 0, incomplete: 0, failed: 0, refused: 0, cancelled: 0 };
-  for (const { run } of newest) {
+  for (const { run, dryRun } of newest) {
+    if (dryRun === true) continue;
     const report = await reads.report(run);
     if (report === undefined) continue;
     const { outcome, startedAt, seconds, bytes, files } = report;

@@ -74,6 +74,10 @@ const run = {
   by: z.string().optional().openapi({
     description: 'Who asked for it: `cli`, or the name of a token',
   }),
+  dryRun: z.boolean().optional().openapi({ description: 'It planned, and changed nothing' }),
+  approves: z.string().optional().openapi({
+    description: 'The refused run whose plan it carried out, since somebody approved it',
+  }),
   failures: z.int().optional().openapi({ description: 'How many paths were not done' }),
   error: failureEnd.optional(),
 };
@@ -139,12 +143,12 @@ export function endedItem(report: Report): RunItem {
 }
 
 function endOf(report: Report) {
-  const { outcome, exitCode, startedAt, endedAt, seconds, bytes, attempt, worker, by, error } =
-    report;
+  const { outcome, exitCode, startedAt, endedAt, seconds, bytes, attempt } = report;
+  const { worker, by, dryRun, approves, error } = report;
   return {
     ...{ outcome, exitCode, startedAt, endedAt, seconds, files: filesOf(report), bytes, attempt },
     failures: report.failures.length + report.failuresOmitted,
-    ...present({ worker, by, error: error && errorOf(error) }),
+    ...present({ worker, by, dryRun, approves, error: error && errorOf(error) }),
   };
 }
 

@@ -6,7 +6,7 @@ import { FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
 import type { KnownWorker } from '../../core/known-worker.js';
 import type { PauseDetails, PauseScope, PauseView } from '../../core/pause.js';
-import type { JobSlots, JobView, RunView, SkippedSlot } from '../../core/request.js';
+import type { JobSlots, JobView, RunRequest, RunView, SkippedSlot } from '../../core/request.js';
 import { escapeText } from '../../core/text.js';
 
 export interface DaemonStatus {
@@ -121,6 +121,10 @@ export interface Controls {
 export interface Asked {
   readonly by: string;
   readonly run?: string | undefined;
+  /** It is to plan, and to change nothing. */
+  readonly dryRun?: true | undefined;
+  /** The refused run whose plan it is to carry out. */
+  readonly approves?: RunRequest['approves'];
 }
 
 /** What a daemon answers on its socket: beside what commands ask for, what probes do. */

@@ -22,12 +22,13 @@ interface RunFacts {
   readonly worker?: string;
   readonly attempt: number;
   readonly dryRun?: boolean;
+  readonly approves?: string;
 }
 
 /** The report of a run that began; `thrown` is the error that ended it, if any. */
 export function reportOfRun(
   job: Job,
-  { run, trigger, slot, by, worker, attempt, dryRun }: RunFacts,
+  { run, trigger, slot, by, worker, attempt, dryRun, approves }: RunFacts,
   tally: Tally,
   end: { readonly started: Date; readonly sessions: number; readonly thrown: unknown },
 ): Report {
@@ -39,7 +40,7 @@ export function reportOfRun(
     operation: job.operation,
     ...sidesOf(job),
     trigger,
-    ...present({ slot, by, worker, dryRun: dryRun || undefined }),
+    ...present({ slot, by, worker, dryRun: dryRun || undefined, approves }),
     ...(end.thrown === undefined ? endOfTally(tally) : endOf(end.thrown)),
     startedAt: end.started.toISOString(),
     endedAt: ended.toISOString(),
@@ -72,7 +73,7 @@ function sidesOf({ isAdHoc, from, to }: Partial<Job>): Pick<Report, 'from' | 'to
 /** The report of a run that could not begin, for example because its job was busy or it was cancelled. */
 export function reportOfNoStart(
   job: Pick<Job, 'name' | 'operation' | 'description'> & Partial<Job>,
-  { run, trigger, slot, by, worker, attempt, dryRun }: RunFacts,
+  { run, trigger, slot, by, worker, attempt, dryRun, approves }: RunFacts,
   thrown: unknown,
   now: Date,
 ): Report {
@@ -84,7 +85,7 @@ export function reportOfNoStart(
     operation: job.operation,
     ...sidesOf(job),
     trigger,
-    ...present({ slot, by, worker, dryRun: dryRun || undefined }),
+    ...present({ slot, by, worker, dryRun: dryRun || undefined, approves }),
     ...endOf(thrown),
     startedAt: time,
     endedAt: time,
@@ -110,18 +111,20 @@ export function reportOfNoStart(
 
 /** The same for a request from the queue; its job may no longer be in jobs.yml. */
 export function reportOfRequest(
-  { run, job, trigger, slot, by }: Pick<RunRequest, 'run' | 'job' | 'trigger' | 'slot' | 'by'>,
+  request: Pick<RunRequest, 'run' | 'job' | 'trigger' | 'slot' | 'by' | 'dryRun' | 'approves'>,
   definition: Job | undefined,
   thrown: unknown,
   { attempt = 1, worker }: { readonly attempt?: number; readonly worker?: string } = {},
 ): Report {
+  const { run, job, trigger, slot, by, dryRun } = request;
+  const approves = request.approves?.run;
   return reportOfNoStart(
     {
       name: job,
       operation: definition?.operation ?? 'push',
       description: definition?.description,
     },
-    { run, trigger, ...present({ slot, by, worker }), attempt },
+    { run, trigger, ...present({ slot, by, worker, dryRun, approves }), attempt },
     thrown,
     new Date(),
   );
@@ -138,7 +141,7 @@ export function targetEnd(target: string, report: Report): TargetEnd {
 /** The report of a run with several targets: sums, and the outcome, exit code and error of the one that ended worst. */
 export function reportOfTargets(
   job: Pick<Job, 'name' | 'operation' | 'description'>,
-  { run, trigger, slot, by, worker, attempt, dryRun }: RunFacts,
+  { run, trigger, slot, by, worker, attempt, dryRun, approves }: RunFacts,
   ends: readonly TargetEnd[],
   { started, sessions }: { readonly started: Date; readonly sessions: number },
 ): Report {
@@ -157,7 +160,7 @@ export function reportOfTargets(
     ...present({ description: job.description }),
     operation: job.operation,
     trigger,
-    ...present({ slot, by, worker, dryRun: dryRun || undefined }),
+    ...present({ slot, by, worker, dryRun: dryRun || undefined, approves }),
     outcome: worst?.outcome ?? 'succeeded',
     exitCode,
     ...present({ stoppedBy: ends.find((end) => end.stoppedBy !== undefined)?.stoppedBy }),

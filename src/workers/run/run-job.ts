@@ -50,6 +50,8 @@ export interface RunContext extends WriterOptions {
   readonly slot?: string;
   /** Who asked for it. */
   readonly by?: string;
+  /** The refused run whose plan somebody approved. */
+  readonly approves?: string;
   /** The daemon's worker that carries out the run. */
   readonly worker?: string;
   /** The number of the attempt, from 1. */

@@ -5,12 +5,12 @@
  * a plan's actions arrive in one go, and the progress is the sum over all of them, so that the output
  * stays readable.
  */
-import { hash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { each } from '../../core/at-once.js';
 import { FerryError } from '../../core/errors.js';
 import type { PlanEvent, Progress, Report, RunEvent, TargetEnd } from '../../core/events.js';
 import { type Job, partsOf } from '../../core/job.js';
+import { digestOfTargets } from '../../core/plan-digest.js';
 import { reportOfNoStart, reportOfTargets, targetEnd } from './report.js';
 import { drifted, type RunContext, remotesOf, runJob, tooLong } from './run-job.js';
 
@@ -162,8 +162,8 @@ class TargetsRun {
 
   /** SHA-256 over the digests of all targets, in the order of the job. */
   #digest(): string {
-    const all = this.#parts.map(({ target }) => [target, this.#plans.get(target)?.digest]);
-    return hash('sha256', JSON.stringify(all));
+    const all = this.#parts.map(({ target }) => [target, this.#plans.get(target)?.digest] as const);
+    return digestOfTargets(all);
   }
 
   /** Every target as refused, except those whose end is known. */

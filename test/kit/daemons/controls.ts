@@ -89,6 +89,7 @@ export function apiPartsOf(
     actions: new Actions({
       controls,
       keys: { once: async (_, key, add) => ({ run: String(await add(key)), joined: false }) },
+      refusedPlan: async () => unexpected('refusedPlan')(),
       audit: () => {},
       onUnrecorded: (what) => defects.push(`unrecorded: ${what}`),
       ...acting,

@@ -74,6 +74,14 @@ const recorded = () =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
+/** What makes something happen. */
+const started = [
+  'jobs/nightly/run',
+  'jobs/nightly/dry-run',
+  'jobs/nightly/resume',
+  'runs/r-1/rerun',
+];
+
 const actions = [
   'jobs/nightly/run',
   'jobs/nightly/pause',
@@ -123,8 +131,8 @@ test('each is done for whoever asks, and recorded: time, by, via, address, actio
 
 test('where audit.log can’t be written, nothing is started; cancel and pause go through, told', async () => {
   mkdirSync(join(state, 'audit.log'));
-  for (const path of ['jobs/nightly/run', 'jobs/nightly/resume', 'runs/r-1/rerun'])
-    expect(await post(path)).toMatchObject({
+  for (const path of [...started, 'runs/r-1/approve'])
+    expect(await post(path, path.endsWith('approve') ? json({ deletions: 1 }) : {})).toMatchObject({
       status: 500,
       body: { kind: 'io', detail: expect.stringContaining('audit.log'), hint: expect.any(String) },
     });

@@ -245,6 +245,8 @@ test('scripts in file names, descriptions and messages stay text', async ({ stag
   await see(page, scriptFile);
   await page.getByRole('button', { name: 'log', exact: true }).click();
   await see(page, /fail <img/);
+  await page.getByRole('button', { name: 'plan', exact: true }).click();
+  await see(page, /<img src=x/);
   await go(stage, '#/job/nightly');
   await see(page, script);
   expect(await page.evaluate('window.pwned')).toBeUndefined();
@@ -268,7 +270,7 @@ test('long lists draw what is seen, say how many there are, and `/` searches all
 });
 
 const views = [
-  ...['now', 'runs', 'jobs', 'schedule', 'slots', 'remotes', 'workers'],
+  ...['now', 'runs', 'jobs', 'schedule', 'slots', 'remotes', 'workers', 'audit'],
   ...['job/nightly', 'job/blocked', 'remote/archive'],
 ];
 

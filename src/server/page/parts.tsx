@@ -1,6 +1,7 @@
 /** Small things that several views show: outcomes, links, problems, and buttons that act. */
 import type { ComponentChildren } from 'preact';
 import { useId, useState } from 'preact/hooks';
+import type { Rest } from './answers.js';
 import { to } from './route.js';
 import { ask, type Problem, whyNoAction } from './session.js';
 import { Ago, Time } from './times.js';
@@ -180,5 +181,21 @@ export function When({ at, job }: { readonly at: string; readonly job?: string }
     <>
       <Time at={at} job={job} /> <Ago at={at} />
     </>
+  );
+}
+
+/** What can't be had now, who has it, and since when it is away. */
+export function RestText({ rest }: { readonly rest: Rest | undefined }) {
+  if (rest === undefined) return null;
+  const { message, worker, seenAt } = rest;
+  return (
+    <p class="warn">
+      ! {message}
+      {seenAt !== undefined && !message.includes('last seen') && (
+        <>
+          : {worker}, last seen <Time at={seenAt} />
+        </>
+      )}
+    </p>
   );
 }

@@ -5,6 +5,7 @@ import { notLiveSince } from './live.js';
 import { route, to } from './route.js';
 import { logOut, session } from './session.js';
 import { Time, type ZoneChoice, zoneChoice, zoneNames } from './times.js';
+import { Audit } from './views/audit.js';
 import { JobView } from './views/job.js';
 import { Jobs } from './views/jobs.js';
 import { Now } from './views/now.js';
@@ -25,11 +26,12 @@ const views: Readonly<Record<string, { readonly title: string; readonly View: Co
   remotes: { title: 'Remotes', View: Remotes },
   remote: { title: 'Remote', View: RemoteView },
   workers: { title: 'Workers', View: Workers },
+  audit: { title: 'Audit', View: Audit },
   job: { title: 'Job', View: JobView },
   run: { title: 'Run', View: RunView },
 };
 
-const inMenu = ['now', 'runs', 'jobs', 'schedule', 'slots', 'remotes', 'workers'];
+const inMenu = ['now', 'runs', 'jobs', 'schedule', 'slots', 'remotes', 'workers', 'audit'];
 
 export function Shell() {
   const { view, name } = route.value;

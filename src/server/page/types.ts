@@ -78,6 +78,7 @@ export interface LogLine {
   readonly message?: string;
   readonly outcome?: Outcome;
   readonly kind?: string;
+  readonly reason?: string;
   readonly text?: string;
   readonly remote?: string;
   readonly target?: string;
@@ -134,6 +135,26 @@ export interface Job {
   readonly whyDegraded?: string;
 }
 
+export interface Incident {
+  readonly id: string;
+  readonly cause: string;
+  readonly state: 'open' | 'closed';
+  readonly job?: string;
+  readonly description?: string;
+  readonly remote?: string;
+  readonly kind?: string;
+  readonly subject?: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly run?: string;
+  readonly count: number;
+  readonly openedAt: string;
+  readonly lastAt: string;
+  readonly lastSuccess?: string;
+  readonly acknowledged?: { readonly at: string; readonly by: string };
+  readonly silenced?: { readonly until: string; readonly by: string; readonly reason?: string };
+}
+
 export interface NowAnswer {
   readonly time: string;
   readonly version: string;
@@ -146,6 +167,8 @@ export interface NowAnswer {
   readonly config: { readonly file: string; readonly loadedAt: string; readonly error?: string };
   readonly warnings: readonly string[];
   readonly pauses: readonly Pause[];
+  /** Those that are open; a server of an earlier version has none. */
+  readonly incidents?: readonly Incident[];
   readonly jobs: number;
   readonly notSucceeded: readonly {
     readonly job: string;

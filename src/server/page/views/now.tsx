@@ -14,6 +14,7 @@ import { ProgressBar } from '../progress-bar.js';
 import { to } from '../route.js';
 import { countText, Time } from '../times.js';
 import type { NowAnswer, Outcome } from '../types.js';
+import { Incidents } from './incidents.js';
 
 /** Lines of a part that are shown at first. */
 const shown = 10;
@@ -69,12 +70,14 @@ function Wrong({ now }: { readonly now: NowAnswer }) {
       </li>
     )),
   ].filter(Boolean);
-  const isWell = lines.length === 0 && notSucceeded.length === 0;
+  const incidents = now.incidents ?? [];
+  const isWell = lines.length === 0 && notSucceeded.length === 0 && incidents.length === 0;
   return (
     <section aria-labelledby="wrong">
       <h2 id="wrong">Wrong now</h2>
       {isWell && <p class="good">✓ Nothing is wrong.</p>}
       {lines.length > 0 && <ul class="plain">{lines}</ul>}
+      {incidents.length > 0 && <Incidents incidents={incidents} />}
       {notSucceeded.length > 0 && (
         <>
           <p>

@@ -1,13 +1,15 @@
 /** One run: how it ended and why, what to do next, its plan, failures and log. */
-import { useAll, useAnswer } from '../answers.js';
-import { LogView } from '../log-view.js';
-import { Act, ErrorText, JobLink, OutcomeMark, ProblemText } from '../parts.js';
+import { useAnswer, useLong, useSettled } from '../answers.js';
+import { LogView, textOf } from '../log-view.js';
+import { type Column, LongList } from '../long-list.js';
+import { Act, ErrorText, JobLink, OutcomeMark, ProblemText, RestText } from '../parts.js';
 import { ProgressBar } from '../progress-bar.js';
 import { route, setFilter, to } from '../route.js';
+import { Search } from '../search.js';
 import { bytesText, countText, secondsText, Time } from '../times.js';
 import type { Failure, Files, LogLine, RunDetail } from '../types.js';
 
-const parts = ['failures', 'plan', 'log'] as const;
+const parts = ['failures', 'plan', 'log', 'transcript'] as const;
 
 export function RunView() {
   const run = route.value.name ?? '';
@@ -165,48 +167,88 @@ function Parts({ run, path }: { readonly run: RunDetail; readonly path: string }
       </div>
       {chosen === 'failures' && <Failures path={path} />}
       {chosen === 'plan' && <Plan path={path} />}
-      {chosen === 'log' && <LogView path={`${path}/log`} run={run} />}
+      {(chosen === 'log' || chosen === 'transcript') && (
+        <LogView key={chosen} path={path} part={chosen} run={run} />
+      )}
     </>
   );
 }
 
+const failureColumns: readonly Column<Failure>[] = [
+  { name: 'path', cell: ({ path }) => <code title={path}>{path}</code> },
+  { name: 'target', cell: ({ target }) => target ?? '' },
+  {
+    name: 'why',
+    cell: ({ kind, message }) => <span title={message}>{`${kind}: ${message}`}</span>,
+  },
+];
+
 function Failures({ path }: { readonly path: string }) {
-  const { data, problem } = useAll<Failure>(`${path}/failures`, ['runs']);
-  if (data === undefined) return problem ? <ProblemText problem={problem} /> : <p>asking …</p>;
-  if (data.length === 0) return <p>No path failed.</p>;
+  const text = useSettled(route.value.filter.get('q') ?? '');
+  const query = text === '' ? '' : `?q=${encodeURIComponent(text)}`;
+  const found = useLong<Failure>(`${path}/failures${query}`, ['runs']);
   return (
-    <ul class="plain rows">
-      {data.map(({ path: name, kind, message, target }) => (
-        <li key={`${target} ${name}`}>
-          <code>{name}</code> {target !== undefined && `at ${target} `}
-          <span class="bad">
-            {kind}: {message}
-          </span>
-        </li>
-      ))}
-    </ul>
+    <Lines
+      name="failures"
+      none="No path failed."
+      found={found}
+      columns={failureColumns}
+      keyOf={({ path: name, target }) => `${target} ${name}`}
+      widths="minmax(10rem, 1fr) minmax(0, 10rem) minmax(12rem, 2fr)"
+    />
   );
 }
 
+const planColumns: readonly Column<LogLine>[] = [
+  { name: 'what', cell: (line) => <span title={textOf(line)}>{textOf(line)}</span> },
+];
+
 function Plan({ path }: { readonly path: string }) {
-  const { data, problem } = useAll<LogLine>(`${path}/plan`, ['runs']);
-  if (data === undefined) return problem ? <ProblemText problem={problem} /> : <p>asking …</p>;
-  if (data.length === 0) return <p>It has no plan: it ended before it compared both sides.</p>;
+  const text = useSettled(route.value.filter.get('q') ?? '');
+  const query = text === '' ? '' : `?q=${encodeURIComponent(text)}`;
+  const found = useLong<LogLine>(`${path}/plan${query}`, ['runs']);
+  return (
+    <Lines
+      name="plan"
+      none="It has no plan: it ended before it compared both sides."
+      found={found}
+      columns={planColumns}
+      keyOf={(line) => `${line.time} ${textOf(line)}`}
+      widths="minmax(10rem, 1fr)"
+    />
+  );
+}
+
+interface LinesProps<T> {
+  readonly name: string;
+  /** What is said when there are none. */
+  readonly none: string;
+  readonly found: ReturnType<typeof useLong<T>>;
+  readonly columns: readonly Column<T>[];
+  readonly keyOf: (item: T) => string;
+  readonly widths: string;
+}
+
+function Lines<T>({ name, none, found, columns, keyOf, widths }: LinesProps<T>) {
+  const { data, problem, hasMore, more, rest } = found;
+  const count = `${countText(data?.length ?? 0)}${hasMore ? ' or more' : ''} lines`;
   return (
     <>
-      {data.map((plan) => (
-        <dl class="facts" key={plan.time}>
-          {['target', 'mkdirs', 'copies', 'attrs', 'renames', 'deletes', 'conflicts', 'bytes'].map(
-            (name) =>
-              plan[name] === undefined ? null : (
-                <div key={name}>
-                  <dt>{name}</dt>
-                  <dd>{name === 'bytes' ? bytesText(Number(plan[name])) : String(plan[name])}</dd>
-                </div>
-              ),
-          )}
-        </dl>
-      ))}
+      <Search label={`Search the ${name}`} found={count} />
+      <ProblemText problem={problem} />
+      <RestText rest={rest} />
+      {data === undefined && problem === undefined && <p>asking …</p>}
+      {data?.length === 0 && <p>{none}</p>}
+      {data !== undefined && data.length > 0 && (
+        <LongList
+          label={name}
+          items={data}
+          columns={columns}
+          keyOf={keyOf}
+          widths={widths}
+          more={hasMore ? more : undefined}
+        />
+      )}
     </>
   );
 }

@@ -1,5 +1,5 @@
 /** Runs, newest first, by what somebody looks for. */
-import { useLong } from '../answers.js';
+import { useLong, useSettled } from '../answers.js';
 import { Choice } from '../choice.js';
 import { type Column, LongList } from '../long-list.js';
 import { JobLink, OutcomeMark, ProblemText, RunLink } from '../parts.js';
@@ -56,6 +56,7 @@ interface RunTableProps {
 export function RunTable({ job, remote }: RunTableProps) {
   const given = route.value.filter;
   const query = new URLSearchParams();
+  const text = useSettled(given.get('q') ?? '');
   for (const key of [
     'outcome',
     'trigger',
@@ -68,7 +69,7 @@ export function RunTable({ job, remote }: RunTableProps) {
     'job',
   ]) {
     const own = key === 'job' ? job : key === 'remote' ? remote : undefined;
-    const value = own ?? given.get(key);
+    const value = own ?? (key === 'q' ? text : given.get(key));
     if (value) query.set(key, value);
   }
   const { data, problem, hasMore, more } = useLong<Run>(`runs?${query}`, ['runs']);

@@ -4,10 +4,12 @@ import type { Wrap } from './context.js';
 import { allFlag, jobsArgument, wholeNumber } from './flags.js';
 import type { EnqueueFlags } from './verbs/enqueue.js';
 import type { LogsFlags } from './verbs/logs.js';
+import type { NotifyFlags } from './verbs/notify.js';
 import type { OpenFlags } from './verbs/open.js';
 import type { PauseFlags } from './verbs/pause.js';
 import type { ResumeFlags } from './verbs/resume.js';
 import type { RunsFlags } from './verbs/runs.js';
+import type { SilenceFlags } from './verbs/silence.js';
 import type { StartFlags } from './verbs/start.js';
 
 const waitFlag = ['--wait', 'wait until the run ends, and exit with its code'] as const;
@@ -108,6 +110,44 @@ export function addDaemonVerbs(program: Command, wrap: Wrap): void {
       ),
     );
   addPauseVerbs(program, wrap);
+  addIncidentVerbs(program, wrap);
+}
+
+function addIncidentVerbs(program: Command, wrap: Wrap): void {
+  program
+    .command('silence')
+    .argument('[name]', 'a job, a remote, or all')
+    .argument('[time]', 'such as 2h')
+    .description('tell nobody about a job or a remote for a while')
+    .option('--reason <text>', 'what is shown as the reason')
+    .option('--list', 'list the silences that hold')
+    .option('--end', 'end the silence of this name')
+    .action(
+      wrap(async (context, flags: SilenceFlags, name?: string, time?: string) => {
+        const { silence } = await import('./verbs/silence.js');
+        return silence(name, time, flags, context);
+      }),
+    );
+  program
+    .command('acknowledge')
+    .argument('<incident>', 'its id, the beginning of one, or a job')
+    .description('take care of an incident: nobody is reminded of it')
+    .action(
+      wrap(async (context, _flags, name: string) =>
+        (await import('./verbs/acknowledge.js')).acknowledge(name, context),
+      ),
+    );
+  program
+    .command('notify')
+    .argument('<channel>', 'of `notify` in jobs.yml')
+    .description('try a channel')
+    .option('--test', 'send a message that says that nothing is wrong')
+    .action(
+      wrap(async (context, flags: NotifyFlags, channel: string) => {
+        const { notify } = await import('./verbs/notify.js');
+        return notify(channel, flags, context);
+      }),
+    );
 }
 
 function addPauseVerbs(program: Command, wrap: Wrap): void {

@@ -83,7 +83,7 @@ export interface Silence {
 }
 
 /** Whether a silence holds at a moment. */
-function isSilent({ until, endedAt }: Silence, now: number): boolean {
+export function isSilent({ until, endedAt }: Silence, now: number): boolean {
   return now < (endedAt ?? until);
 }
 

@@ -29,6 +29,8 @@ import { warningOfNoRoom } from '../state/room.js';
 import { slotsAfter } from '../triggers/schedule/job-slots.js';
 import { reportOfRequest } from '../workers/run/report.js';
 import type { RunWorker } from '../workers/worker.js';
+import { incidentAnswers } from './incident-answers.js';
+import type { Incidents } from './incidents.js';
 import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
 import { openLive } from './live.js';
@@ -53,6 +55,7 @@ export interface AnsweringParts {
   readonly progress: RunsProgress;
   readonly worker: RunWorker;
   readonly starting: Starting;
+  readonly incidents: Incidents;
   /** The logins that this process has open, by remote. */
   readonly openLogins: () => ReadonlyMap<string, number>;
   readonly newRunId: () => string;
@@ -88,6 +91,8 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
     jobs: () => inUse.config.jobs,
     remotes: () => inUse.config.remotes.keys(),
     about: aboutDaemon(parts, () => listener.address()),
+    openIncidents: async () =>
+      (await incidentAnswers(parts).incidents()).filter(({ state }) => state === 'open'),
     filesSeen: () => inUse.filesSeen,
     slotsFromNow: () => slotsAfter(queue.store.clock()),
     nextSlot: starting.nextSlot,
@@ -168,7 +173,10 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
 
 function aboutDaemon({ version, roles, inUse }: AnsweringParts, address: () => string | undefined) {
   const startedAt = new Date().toISOString();
-  return (): Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses' | 'workers' | 'warnings'> => ({
+  return (): Omit<
+    DaemonStatus,
+    'queue' | 'jobs' | 'pauses' | 'workers' | 'incidents' | 'warnings'
+  > => ({
     pid: process.pid,
     version,
     startedAt,
@@ -223,6 +231,7 @@ function apiParts(
       onUnrecorded: (what, error) =>
         log.error(`${what} is done, but could not be recorded in audit.log: ${error.message}`),
     }),
+    incidents: incidentAnswers(parts),
     sessions: new Sessions({ state, onWarning: (message) => log.warn(message) }),
     metrics,
     audit: (wanted) => readAudit(state, wanted),

@@ -163,6 +163,7 @@ async function assemble(
   opened.push(incidents);
   const answering: Answering = await openAnswering({
     ...shared,
+    incidents,
     worker: working.worker,
     starting,
     openLogins: () => working.logins.open(),

@@ -45,7 +45,7 @@ const usual: Patience = {
 };
 
 /** The step of a message that only tries a channel. */
-const testStep = 'test';
+export const testStep = 'test';
 
 export class Delivery {
   readonly #parts: DeliveryParts;

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { aborted } from '../core/abort.js';
 import { FerryError } from '../core/errors.js';
 import type { Report } from '../core/events.js';
+import type { IncidentView } from '../core/incident-view.js';
 import type { Job } from '../core/job.js';
 import { warningsOfWorkers } from '../core/known-worker.js';
 import { argumentsOf, type Pause, reasonOfPause, viewOfPause } from '../core/pause.js';
@@ -37,7 +38,12 @@ export interface DaemonControlsParts {
   /** The names of the remotes of jobs.yml. */
   readonly remotes: () => Iterable<string>;
   /** What `status` says about the daemon itself. */
-  readonly about: () => Omit<DaemonStatus, 'queue' | 'jobs' | 'pauses' | 'workers' | 'warnings'>;
+  readonly about: () => Omit<
+    DaemonStatus,
+    'queue' | 'jobs' | 'pauses' | 'workers' | 'incidents' | 'warnings'
+  >;
+  /** The incidents that are open, the newest first. Errors: `network`. */
+  readonly openIncidents: () => Promise<readonly IncidentView[]>;
   /** What the files of jobs.yml looked like when they were read. */
   readonly filesSeen: () => string;
   /** Finds the next slots of jobs, as of the moment of the call. */
@@ -260,6 +266,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
           ? await Promise.all([runs.list(0), groupOf(queue, parts.jobs().values())])
           : [[], {}];
       const jobs = await jobViews(queued, await reports.table(), parts);
+      const incidents = state.state === 'up' ? await parts.openIncidents() : [];
       const warnings = [...(await parts.ownWarnings()), ...(group.warnings ?? [])];
       return {
         ...parts.about(),
@@ -267,6 +274,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
         jobs,
         pauses: queue.pauses.holding().map(viewOfPause),
         ...group,
+        ...(incidents.length > 0 && { incidents }),
         ...(warnings.length > 0 && { warnings }),
       };
     },

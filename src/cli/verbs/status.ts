@@ -1,4 +1,5 @@
 /** `ferryline status`: the daemon, its queue, and a line for each job. */
+import type { IncidentView } from '../../core/incident-view.js';
 import type { KnownWorker } from '../../core/known-worker.js';
 import type { PauseView } from '../../core/pause.js';
 import type { JobView } from '../../core/request.js';
@@ -23,6 +24,9 @@ export async function status(context: Context): Promise<number> {
 /** Reasons of degraded watches that are shown: a used-up limit has one for each folder. */
 const degradedShown = 5;
 
+/** Open incidents that are shown: when a server is down there may be one for each job. */
+const incidentsShown = 10;
+
 /** The width that a line should fit in. */
 const terminalColumns = 80;
 
@@ -43,6 +47,10 @@ export function statusLines(status: DaemonStatus, now: Date): string[] {
     for (const line of config.error.split('\n')) lines.push(`        ${terminalSafe(line)}`);
   }
   for (const pause of status.pauses ?? []) lines.push(`paused  ${pauseText(pause, now)}`);
+  for (const incident of (status.incidents ?? []).slice(0, incidentsShown))
+    lines.push(`${incidentText(incident, now)}`);
+  const more = (status.incidents ?? []).length - incidentsShown;
+  if (more > 0) lines.push(`wrong   and ${more} more; --json has all`);
   lines.push(...degradedLines(jobs));
   for (const warning of status.warnings ?? []) lines.push(`warning ${terminalSafe(warning)}`);
   // An embedded queue has this process only.
@@ -72,6 +80,16 @@ function degradedLines(jobs: readonly JobView[]): string[] {
   if (lines.length <= degradedShown) return lines;
   const rest = `watch   and ${lines.length - degradedShown} more like these; --json has all`;
   return [...lines.slice(0, degradedShown), rest];
+}
+
+/** `wrong   failed nightly since 02:00, 3 times: no answer (i3f9a01c2d)`. */
+function incidentText(incident: IncidentView, now: Date): string {
+  const { id, cause, job, subject, openedAt, count, message, acknowledged, silenced } = incident;
+  const often = count > 1 ? `, ${count} times` : '';
+  const who =
+    acknowledged === undefined ? '' : `; acknowledged by ${terminalSafe(acknowledged.by)}`;
+  const quiet = silenced === undefined ? '' : `; silenced until ${localTime(silenced.until, now)}`;
+  return `wrong   ${cause} ${terminalSafe(job ?? subject ?? '')} since ${localTime(openedAt, now)}${often}: ${terminalSafe(message)} (${id}${who}${quiet})`;
 }
 
 /** The processes on the queue, one a line, and an empty line after them. */

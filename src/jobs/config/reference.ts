@@ -82,7 +82,8 @@ export function reference(): ReferenceSection[] {
     },
     {
       title: 'Channels',
-      about: 'Keys of each channel below `notify`.',
+      about:
+        'Keys of each channel below `notify`. [Who is told what](notifications.md) explains them.',
       place: ['notify', 'ops'],
       keys: keysOf('notify', channel.shape),
     },

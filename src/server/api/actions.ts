@@ -95,6 +95,21 @@ export class Actions {
     } catch {}
   }
 
+  /** Somebody takes care, or is not told: it goes through, as a pause does. */
+  through<T>(caller: Caller, action: string, target: string, act: () => Promise<T>): Promise<T> {
+    return this.#stop(caller, action, target, act);
+  }
+
+  /** Something is sent: not without a record, as a run. */
+  recorded<T extends object>(
+    caller: Caller,
+    action: string,
+    target: string,
+    act: () => Promise<T>,
+  ): Promise<T> {
+    return this.#start(caller, action, target, act);
+  }
+
   async #request(
     { name }: Caller,
     action: string,

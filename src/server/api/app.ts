@@ -8,6 +8,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { FerryError } from '../../core/errors.js';
 import type { ServedControls } from '../control/controls.js';
+import type { IncidentControls } from '../incident-controls.js';
 import { type Problem, problemOf, Refusal, type ValueProblem } from '../problem.js';
 import { addActionRoutes } from './action-routes.js';
 import type { Actions } from './actions.js';
@@ -15,6 +16,7 @@ import { addAudit, type ReadAudit } from './audit-routes.js';
 import type { ApiApp, ApiEnv } from './caller.js';
 import { addEvents } from './event-route.js';
 import type { Guard } from './guard.js';
+import { addIncidentRoutes } from './incident-routes.js';
 import { addJobRoutes } from './job-routes.js';
 import type { LiveEvents } from './live.js';
 import { addMetrics, type MetricsReader } from './metrics-route.js';
@@ -36,6 +38,7 @@ export interface ApiParts {
   readonly metrics: MetricsReader;
   readonly audit: ReadAudit;
   readonly live: LiveEvents;
+  readonly incidents: IncidentControls;
   readonly version: string;
   /** Removes secrets from what an error says. */
   readonly redact: (text: string) => string;
@@ -83,6 +86,7 @@ export function createApi(
   addRunPartRoutes(app, parts);
   addStateRoutes(app, parts, runs);
   addActionRoutes(app, parts.actions);
+  addIncidentRoutes(app, parts);
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',
     scheme: 'bearer',

@@ -5,6 +5,7 @@ import { present } from '../../core/present.js';
 import type { DaemonStatus, ServedControls } from '../control/controls.js';
 import { jsonOf, refusedToo } from './answers.js';
 import type { ApiApp } from './caller.js';
+import { incidentItem } from './incident-routes.js';
 import { pauseItem } from './job-routes.js';
 import { lastDay, lastDayOf } from './last-day.js';
 import { pageOf, pageQuery, slicePage } from './pages.js';
@@ -36,6 +37,7 @@ const now = createRoute({
           }),
           warnings: z.array(z.string()),
           pauses: z.array(pauseItem),
+          incidents: z.array(incidentItem).openapi({ description: 'Those that are open' }),
           jobs: z.int(),
           notSucceeded: z
             .array(
@@ -203,6 +205,8 @@ async function nowOf(controls: ServedControls, reads: Reads, list: RunList) {
   return {
     ...{ time: new Date().toISOString(), version, startedAt, queue, config, jobs: jobs.length },
     ...{ roles: [...roles], warnings: [...warnings], pauses: [...pauses] },
+    // biome-ignore lint/suspicious/noExplicitAny: the answer's type has lists that may be changed
+    incidents: [...(status.incidents ?? [])] as any[],
     notSucceeded: notSucceeded(jobs),
     active: views.filter(({ state }) => state === 'active').map(itemOf),
     waiting: views.filter(({ state }) => state === 'waiting' || state === 'delayed').length,

@@ -35,6 +35,10 @@ interface ControlRequest {
 
 /** What a command asks of a daemon, beside what the daemon's own parts ask of each other. */
 export interface DaemonClient extends Controls {
+  /** Reads of the API what is at `/api/v1/PATH`. */
+  get<T>(path: string): Promise<T>;
+  /** Posts to it. */
+  send<T>(path: string, body?: object): Promise<T>;
   /** Two lines of JSON: the page's address with a code that opens it once, then whether that was used in time. */
   openPage(signal: AbortSignal): AsyncGenerator<PageAddress>;
 }
@@ -52,6 +56,9 @@ export function controlClient(state: string, startCommand: string): DaemonClient
   const post = async <T>(path: string, body: object) =>
     (await readJson(await send(state, startCommand, { method: 'POST', path, body }))) as T;
   return {
+    get: (path) => ask('GET', `/api/v1/${path}`),
+    send: (path, body) =>
+      body === undefined ? ask('POST', `/api/v1/${path}`) : post(`/api/v1/${path}`, body),
     status: () => ask<DaemonStatus>('GET', '/api/status'),
     runs(job, limit, idle) {
       const query = new URLSearchParams({ limit: String(limit) });
@@ -162,7 +169,11 @@ function exchange(
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     // `agent: false` makes a connection of its own, closed with the response
-    request({ ...options, socketPath, agent: false, headers: { host: 'ferryline' } })
+    const headers = {
+      host: 'ferryline',
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    };
+    request({ ...options, socketPath, agent: false, headers })
       .on('error', reject)
       .on('response', resolve)
       .end(body === undefined ? undefined : JSON.stringify(body));

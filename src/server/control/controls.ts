@@ -4,6 +4,7 @@
  */
 import { FerryError } from '../../core/errors.js';
 import type { Report } from '../../core/events.js';
+import type { IncidentView } from '../../core/incident-view.js';
 import type { KnownWorker } from '../../core/known-worker.js';
 import type { PauseDetails, PauseScope, PauseView } from '../../core/pause.js';
 import type { JobSlots, JobView, RunRequest, RunView, SkippedSlot } from '../../core/request.js';
@@ -35,6 +36,8 @@ export interface DaemonStatus {
   readonly pauses?: readonly PauseView[];
   /** The processes on the queue, this one too; absent while the queue is out of reach, and in answers of earlier versions. */
   readonly workers?: readonly KnownWorker[];
+  /** The incidents that are open, the newest first; absent: none, or not known while the queue is out of reach. */
+  readonly incidents?: readonly IncidentView[];
   /** What an operator should know: processes that differ, jobs that nobody takes. Absent: nothing. */
   readonly warnings?: readonly string[];
 }

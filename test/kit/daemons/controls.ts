@@ -8,6 +8,7 @@ import { LiveEvents } from '../../../src/server/api/live.js';
 import type { Reads } from '../../../src/server/api/reads.js';
 import { Sessions } from '../../../src/server/api/sessions.js';
 import type { DaemonStatus, ServedControls } from '../../../src/server/control/controls.js';
+import type { IncidentControls } from '../../../src/server/incident-controls.js';
 import { RunTable } from '../../../src/state/run-table.js';
 
 export interface GivenControls extends ServedControls {
@@ -95,6 +96,7 @@ export function apiPartsOf(
       ...acting,
     }),
     live: new LiveEvents({ onProgress: () => () => {}, look: async () => new Map() }),
+    incidents: givenIncidents(),
     sessions: new Sessions({ state: '/dev/null/none', onWarning: () => {} }),
     audit: async () => ({ lines: [] }),
     metrics: { type: () => 'text/plain', async *text() {} },
@@ -160,4 +162,19 @@ export function promised<T>(): { promise: Promise<T>; resolve: (value: T) => voi
     resolve = done;
   });
   return { promise, resolve };
+}
+
+/** Nothing is known, and what is asked for is refused. */
+function givenIncidents(): IncidentControls {
+  return {
+    incidents: async () => [],
+    incident: unexpected('incident'),
+    acknowledge: unexpected('acknowledge'),
+    silences: async () => [],
+    silence: unexpected('silence'),
+    endSilence: unexpected('endSilence'),
+    messages: async () => [],
+    sendAgain: unexpected('sendAgain'),
+    test: unexpected('test'),
+  };
 }

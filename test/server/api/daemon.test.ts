@@ -35,7 +35,12 @@ test('a daemon lets in the tokens of jobs.yml, as it is, records what they do, a
   const { items } = await get('/api/v1/runs?job=job&outcome=succeeded');
   const { run } = items[0];
   expect(items).toMatchObject([{ job: 'job', trigger: 'manual', state: 'ended' }]);
-  for (const path of ['', '/failures', '/log', '/plan']) await get(`/api/v1/runs/${run}${path}`);
+  for (const path of ['', '/failures', '/log', '/transcript'])
+    await get(`/api/v1/runs/${run}${path}`);
+  expect((await get(`/api/v1/runs/${run}/plan`)).items).toMatchObject([
+    { event: 'plan', copies: 1 },
+    { event: 'action', action: 'copy', path: 'a.txt', bytes: 1 },
+  ]);
   for (const path of ['', '/runs', '/stats']) await get(`/api/v1/jobs/job${path}`);
   for (const path of ['now', 'jobs', 'runs', 'schedule', 'slots', 'workers', 'remotes'])
     await get(`/api/v1/${path}`);
@@ -124,4 +129,4 @@ test('two daemons start on one machine: the default port is done without where i
     expect((await daemon.cli(['status'])).code).toBe(0);
     expect(await daemon.stop()).toBe(0);
   }
-}, 60_000);
+}, 120_000);

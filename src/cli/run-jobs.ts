@@ -164,6 +164,9 @@ async function attempts(job: Job, parts: RunParts, session: RunSession): Promise
     try {
       await sleep(wait, undefined, { signal: session.signal });
     } catch {
+      // stopped between two attempts, it is followed by the command that always follows
+      if (job.hooks !== undefined)
+        await attempt(job, { ...parts, number: number + 1 }, session, earlier);
       return report;
     }
   }

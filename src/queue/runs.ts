@@ -50,8 +50,8 @@ export interface RunQueue {
   markCancelled(run: string): Promise<void>;
   /** Ends the wait of these jobs' runs for a moment, or for another attempt. */
   wake(jobs: ReadonlySet<string>): Promise<void>;
-  /** Removes a run that has not begun; false when it has, or does not exist. */
-  remove(run: string): Promise<boolean>;
+  /** Removes a run that waits; false when it is being carried out, does not exist, or has begun before and `begunToo` is false. */
+  remove(run: string, begunToo?: boolean): Promise<boolean>;
   /** Where a run is or was, and the runs that have not ended: as far as this process knows. */
   placeOf(run: string): Place | undefined;
   isUnfinished(run: string): boolean;
@@ -197,9 +197,10 @@ export async function openRunQueue(
             });
     },
 
-    async remove(run) {
+    async remove(run, begunToo = true) {
       const entry = await find(run);
       if (entry === undefined) return false;
+      if (!begunToo && (await unfinishedRun(entry))?.began) return false;
       const state = await answered(entry.getState());
       if (state !== 'waiting' && state !== 'delayed') return false;
       try {

@@ -209,7 +209,9 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
         if (view === undefined && (await reports.read(run)) === undefined) throw noSuchRun(run);
         return { was: 'ended' };
       }
-      if (view.state !== 'active' && (await runs.remove(run))) {
+      // what was begun is ended by a worker, where commands follow it
+      const begunToo = parts.jobs().get(view.job)?.hooks === undefined;
+      if (view.state !== 'active' && (await runs.remove(run, begunToo))) {
         const report = await reports.cancelled(view);
         await signals.send('cancelled', { report: JSON.stringify(report) });
         await signals.send('ended', { run });
@@ -218,6 +220,7 @@ export function createDaemonControls(parts: DaemonControlsParts): DaemonControls
       if (parts.cancelHere(run)) return { was: 'active' };
       // Its worker may be dead: the mark is for the one that takes the run over.
       await runs.markCancelled(run);
+      if (view.state !== 'active') await runs.wake(new Set([view.job]));
       await signals.send('cancel', { run });
       return { was: 'active' };
     },

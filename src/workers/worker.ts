@@ -91,6 +91,7 @@ export class RunWorker {
     const { request } = assignment;
     const cancel = new AbortController();
     this.#active.set(request.run, { request, cancel });
+    let isMissing = false;
     try {
       for (;;) {
         if (this.#stopping.signal.aborted) return { next: 'return' };
@@ -98,13 +99,17 @@ export class RunWorker {
         const closed = cancel.signal.aborted ? undefined : this.#closedWindow(request);
         if (closed !== undefined) return closed;
         const why = this.#whyNot(request, job, cancel.signal);
-        if (job === undefined || why !== undefined)
+        // one that began before is ended by the commands that follow it
+        const onlyEnds: boolean =
+          why !== undefined && job?.hooks !== undefined && assignment.attempt > 1 && !isMissing;
+        if (job === undefined || (why !== undefined && !onlyEnds))
           return await this.#recorded(assignment, job, (emit) =>
             this.#notRun(assignment, job, why, emit),
           );
         const held = await this.#tryAcquire(job).catch((error: Error) => error);
         if (typeof held === 'string') {
-          if (cancel.signal.aborted) continue;
+          isMissing = true;
+          if (cancel.signal.aborted && !(onlyEnds && request.cancelled === true)) continue;
           return { next: 'park', waitsFor: held };
         }
         if (held instanceof Error)
@@ -114,8 +119,11 @@ export class RunWorker {
         try {
           // What was read before is read again: it begins by what holds now.
           const isSame = this.#options.jobNamed(request.job) === job;
-          const mayBegin = this.#whyNot(request, job, cancel.signal) === undefined;
-          if (!isSame || !mayBegin || this.#closedWindow(request) !== undefined) continue;
+          const mayBegin =
+            this.#whyNot(request, job, cancel.signal) === undefined &&
+            this.#closedWindow(request) === undefined;
+          if (!isSame || !(mayBegin || onlyEnds)) continue;
+          if (onlyEnds) cancel.abort(why);
           return await this.#attempt(job, assignment, held, cancel.signal);
         } finally {
           await held.release();

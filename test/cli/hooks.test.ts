@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { test } from '../kit/base.js';
+import { startFerryline } from '../kit/daemons/cli.js';
 import { eventually, startDaemon } from '../kit/daemons/daemon.js';
 import { readTree } from '../kit/files/tree.js';
 import type { Scene } from '../kit/scene.js';
@@ -112,6 +113,17 @@ test('attempts: before runs at each, the others after the last, with the files o
   expect(copied.map(({ path }) => path)).toEqual(['a', 'x']);
 });
 
+test('stopped by Ctrl-C between two attempts: always follows', async ({ scene }) => {
+  scene.writeHere({ x: 'x' });
+  scene.writeThere({ 'x/in-the-way': '' });
+  await scene.jobs({ operation: 'push', hooks: all(scene), retry: { backoff: '1h' } });
+  const live = startFerryline(['run', 'job', '--attempts', '2'], { cwd: scene.cwd });
+  await live.said(/attempt 2 in/);
+  live.child.kill('SIGINT');
+  expect((await live.ended).code).toBe(130);
+  expect(said(scene)).toEqual(['before 1 ', 'always 2 cancelled']);
+});
+
 test('row 44: file names as commands in hooks', async ({ scene }) => {
   const canary = join(scene.cwd, 'canary');
   const names = [`$(touch canary)`, ';touch canary', '-rf', 'a\ntouch canary\n', '`touch canary`'];
@@ -129,9 +141,10 @@ test('in a daemon: a run that is cancelled stops its command, keeps no login mea
   scene,
 }) => {
   scene.writeHere({ a: 'a' });
-  const before = script(scene, 'wait.sh', 'echo before >>said; exec sleep 1000');
+  const before = script(scene, 'wait.sh', 'echo before >>said; [ -e go ] || exec sleep 1000');
   const remote = { maxSessions: 1 };
-  await scene.jobs({ operation: 'push', hooks: { ...all(scene), before } }, remote);
+  const hooks = { ...all(scene), before };
+  await scene.jobs({ operation: 'push', hooks, retry: { backoff: '1h' } }, remote);
   const daemon = await startDaemon(scene);
   const [asked] = (await scene.cli(['enqueue', 'job', '--json'])).events;
   await eventually(() => said(scene).length === 1);
@@ -143,5 +156,18 @@ test('in a daemon: a run that is cancelled stops its command, keeps no login mea
   await eventually(() => said(scene).length === 2);
   expect(said(scene)).toEqual(['before', 'always 1 cancelled']);
   expect(existsSync(scene.there())).toBe(false);
+  // also one that waits for its next attempt
+  writeFileSync(join(scene.cwd, 'go'), '');
+  scene.writeThere({ 'a/in-the-way': '' });
+  const [again] = (await scene.cli(['enqueue', 'job', '--json'])).events;
+  const stateOf = async () => {
+    const { events } = await scene.cli(['runs', '--json']);
+    return events.find(({ run }) => run === again?.run)?.state;
+  };
+  await eventually(async () => (await stateOf()) === 'delayed');
+  await scene.cli(['cancel', again?.run]);
+  await eventually(() => said(scene).length === 4);
+  expect(said(scene).slice(2)).toEqual(['before', 'always 2 cancelled']);
+  await eventually(async () => (await stateOf()) === 'ended');
   await daemon.stop();
 }, 90_000);

@@ -84,7 +84,7 @@ const mostMissed = 1000;
 export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
   const { state, roles, queue, history, inUse, jobPauses, log, starting } = parts;
   const { runs } = queue;
-  const metrics = openMetrics(parts);
+  const metrics = openMetrics({ ...parts, viewers: () => live.viewers });
   const { runParts, pieces } = openRunParts(parts);
   const controls = createDaemonControls({
     queue,

@@ -50,6 +50,8 @@ const permitName = 'incidents';
 export class Incidents {
   readonly store: IncidentStore;
   readonly messages: Messages;
+  /** How many messages this process has delivered (`sent`) or given up (`dead`), by channel. */
+  readonly delivered = new Map<string, Record<'sent' | 'dead', number>>();
   readonly #parts: IncidentParts;
   readonly #keeper: Keeper;
   readonly #looker: Looker;
@@ -140,6 +142,9 @@ export class Incidents {
         return incidents.filter(({ id }) => ids.includes(id));
       },
       onEnd: (id, { channel }, { result, why }) => {
+        const counts = this.delivered.get(channel) ?? { sent: 0, dead: 0 };
+        this.delivered.set(channel, counts);
+        if (result !== 'carried') counts[result]++;
         if (result === 'dead')
           log.error(`a message to the channel ${channel} did not arrive: ${why}`, { notice: id });
         void this.poke();

@@ -7,6 +7,7 @@ import type { MetricsReader } from '../server/api/metrics-route.js';
 import type { IndexedReports } from '../state/indexed-reports.js';
 import { nextOpenSlot } from '../triggers/schedule/slots.js';
 import { staleAfter } from '../triggers/schedule/stale.js';
+import type { Incidents } from './incidents.js';
 import type { JobPauses } from './job-pauses.js';
 import type { JobsInUse } from './jobs-in-use.js';
 import type { Starting } from './starting.js';
@@ -20,6 +21,9 @@ export interface MeasuringParts {
   readonly starting: Pick<Starting, 'nextSlot'>;
   /** The logins that this process has open, by remote. */
   readonly openLogins: () => ReadonlyMap<string, number>;
+  readonly incidents: Pick<Incidents, 'store' | 'delivered'>;
+  /** Streams that are open here. */
+  readonly viewers: () => number;
 }
 
 export interface DaemonMetrics extends MetricsReader {
@@ -30,7 +34,7 @@ export interface DaemonMetrics extends MetricsReader {
 }
 
 export function openMetrics(parts: MeasuringParts): DaemonMetrics {
-  const { version, queue, inUse, jobPauses, reports, starting, openLogins } = parts;
+  const { version, queue, inUse, jobPauses, reports, starting, openLogins, incidents } = parts;
   /** By what a schedule is: thousands of jobs have some hundred of them. */
   let stale = new Map<string, number | undefined>();
   let staleOf = inUse.config;
@@ -56,6 +60,10 @@ export function openMetrics(parts: MeasuringParts): DaemonMetrics {
     isPaused: (job) => jobPauses.of(job) !== undefined,
     queue: () => figuresOf(queue),
     logins: openLogins,
+    openIncidents: () => openIncidents(parts),
+    viewers: parts.viewers,
+    channels: () => inUse.config.notify.keys(),
+    delivered: incidents.delivered,
   });
   queue.signals.on('missed', ({ job, count }) => metrics.slotsMissed(job, Number(count)));
   const ended = (report: Report | undefined) => {
@@ -71,6 +79,22 @@ export function openMetrics(parts: MeasuringParts): DaemonMetrics {
       else void reports.read(run).then(ended, () => {});
     },
   };
+}
+
+/** How many incidents of each job are open; undefined while the queue can't be reached. */
+async function openIncidents({
+  queue,
+  incidents,
+}: MeasuringParts): Promise<Map<string, number> | undefined> {
+  if (queue.trouble() !== undefined) return undefined;
+  const counts = new Map<string, number>();
+  try {
+    for (const { job, closedAt } of (await incidents.store.load()).incidents)
+      if (job !== undefined && closedAt === undefined) counts.set(job, (counts.get(job) ?? 0) + 1);
+    return counts;
+  } catch {
+    return undefined;
+  }
 }
 
 async function figuresOf(queue: OpenQueue): Promise<QueueFigures | undefined> {

@@ -34,6 +34,14 @@ export interface MetricsParts {
   readonly queue: () => Promise<QueueFigures | undefined>;
   /** The logins that this process has open, by remote. */
   readonly logins: () => ReadonlyMap<string, number>;
+  /** How many incidents of each job are open; undefined while the queue can't be reached. */
+  readonly openIncidents: () => Promise<ReadonlyMap<string, number> | undefined>;
+  /** Streams that are open to those who watch. */
+  readonly viewers: () => number;
+  /** The channels of jobs.yml. */
+  readonly channels: () => Iterable<string>;
+  /** What this process has delivered of messages, by channel. */
+  readonly delivered: ReadonlyMap<string, Readonly<Record<'sent' | 'dead', number>>>;
 }
 
 const outcomes = ['succeeded', 'incomplete', 'failed', 'refused', 'cancelled'] as const;
@@ -114,9 +122,10 @@ export class Metrics {
 
   /** The text of all metrics, in pieces; `isOpen`: as OpenMetrics. Errors: `io`. */
   async *text(isOpen: boolean): AsyncGenerator<string> {
-    const [table, queue, durations] = await Promise.all([
+    const [table, queue, incidents, durations] = await Promise.all([
       this.#parts.table(),
       this.#parts.queue(),
+      this.#parts.openIncidents(),
       this.#durations.get(),
     ]);
     const values = durations.values as readonly MetricValue[];
@@ -124,7 +133,7 @@ export class Metrics {
     const families = [
       ...this.#counters(),
       { name, help, type: 'histogram' as const, values: () => values },
-      ...this.#gaugesOfJobs(table),
+      ...this.#gaugesOfJobs(table, incidents),
       ...this.#gauges(queue),
     ];
     yield* metricsText(families, isOpen);
@@ -164,7 +173,10 @@ export class Metrics {
     );
   }
 
-  *#gaugesOfJobs(table: RunTable): Generator<MetricFamily> {
+  *#gaugesOfJobs(
+    table: RunTable,
+    incidents: ReadonlyMap<string, number> | undefined,
+  ): Generator<MetricFamily> {
     const { nextSlot, staleAfter, isPaused } = this.#parts;
     const gauge = (name: string, help: string, of: (job: Job) => number | undefined) =>
       this.#ofJobs('gauge', `ferryline_${name}`, help, (job) => {
@@ -199,6 +211,11 @@ export class Metrics {
     yield gauge('paused', 'Whether a pause keeps runs of the job from starting.', ({ name }) =>
       Number(isPaused(name)),
     );
+    yield gauge(
+      'incidents_open',
+      'Open incidents of the job; absent while the queue does not answer.',
+      ({ name }) => incidents && (incidents.get(name) ?? 0),
+    );
   }
 
   *#gauges(queue: QueueFigures | undefined): Generator<MetricFamily> {
@@ -228,9 +245,24 @@ export class Metrics {
     yield one('logins', 'SSH logins that this process has open.', () =>
       known.map((remote) => ({ value: open.get(remote) ?? 0, labels: { remote } })),
     );
+    yield one('viewers', 'Streams that are open to those who watch.', () =>
+      bare(this.#parts.viewers()),
+    );
+    yield {
+      ...{ name: 'ferryline_messages_total', type: 'counter' },
+      help: 'Messages that this process has delivered, or given up.',
+      values: () => this.#messages(),
+    };
     yield one('build_info', 'The version of ferryline and of Node.js; always 1.', () => [
       { value: 1, labels: { version, node: process.versions.node } },
     ]);
+  }
+
+  *#messages(): Generator<MetricValue> {
+    const { channels, delivered } = this.#parts;
+    for (const channel of channels())
+      for (const result of ['sent', 'dead'] as const)
+        yield { value: delivered.get(channel)?.[result] ?? 0, labels: { channel, result } };
   }
 
   /** A metric with values of each job of jobs.yml. */

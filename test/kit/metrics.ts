@@ -12,11 +12,14 @@ export const metricNames: Readonly<Record<string, readonly string[]>> = {
   ferryline_last_run_seconds: ['job'],
   ferryline_stale_after_seconds: ['job'],
   ferryline_paused: ['job'],
+  ferryline_incidents_open: ['job'],
   ferryline_queue_up: [],
   ferryline_queue_runs: ['state'],
   ferryline_workers: [],
   ferryline_remote_up: ['remote'],
   ferryline_logins: ['remote'],
+  ferryline_viewers: [],
+  ferryline_messages_total: ['channel', 'result'],
   ferryline_build_info: ['version', 'node'],
 };
 

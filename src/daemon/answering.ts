@@ -218,6 +218,7 @@ function apiParts(
       keys: new RequestKeys({
         state,
         newRunId,
+        claims: queue.claims,
         exists: async (run) =>
           (await queue.runs.find(run)) !== undefined || (await reports.read(run)) !== undefined,
         onWarning: (message) => log.warn(message),

@@ -6,6 +6,7 @@ import type { Permits } from '../core/permit.js';
 import { formatDuration } from '../core/text.js';
 import { queueFolder } from '../state/layout.js';
 import type { Acknowledged } from './acknowledged.js';
+import { type Claims, openClaims } from './claims.js';
 import { earlierProcesses } from './earlier-processes.js';
 import { installationOf } from './installation.js';
 import { openKnownStore } from './known-store.js';
@@ -57,6 +58,8 @@ export interface OpenQueue {
   knownWorkers(): Promise<KnownWorker[]>;
   /** Where processes of builds that don't make themselves known are connected from. Errors: `network`. */
   earlierProcesses(): Promise<string[]>;
+  /** Which runs the keys of requests make. */
+  readonly claims: Claims;
   /** Why the store can't be reached; undefined while it can. */
   trouble(): string | undefined;
   close(): Promise<void>;
@@ -77,6 +80,7 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
   const slots = openSlots(store, onError);
   const workers = openWorkers(store, onError);
   const left = openLeftBehind(store, onError);
+  const claims = openClaims(store, onError);
   const signals = await openSignals(store, onError).catch(failed);
   const runs = await openRunQueue(store, signals, onError, acknowledged).catch(failed);
   const pauses = await openPauses({ store, state, onError, onWarning }).catch(failed);
@@ -95,13 +99,14 @@ export async function openQueue(options: OpenQueueOptions): Promise<OpenQueue> {
     pauses,
     workers,
     left,
+    claims,
     knownWorkers: () => workers.known(),
     earlierProcesses: () => earlierProcesses(store),
     trouble: () => outages.trouble,
     async close() {
       await permits.close();
       await Promise.allSettled(
-        [mark, workers, left, slots, runs, signals, pauses].map((part) => part.close()),
+        [mark, workers, left, claims, slots, runs, signals, pauses].map((part) => part.close()),
       );
       await store.close();
     },

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { FerryError } from '../../core/errors.js';
+import type { Claims } from '../../queue/claims.js';
 import { readKeptFile, writeKeptFile } from '../../state/kept-file.js';
 import { requestKeysFile } from '../../state/layout.js';
 
@@ -20,6 +21,8 @@ export interface RequestKeysParts {
   readonly newRunId: () => string;
   /** Whether a run is in the queue or has a report. Errors: `network`. */
   readonly exists: (run: string) => Promise<boolean>;
+  /** What other daemons on the queue know of keys. Errors: `network`. */
+  readonly claims: Pick<Claims, 'claim' | 'safe'>;
   readonly onWarning: (message: string) => void;
 }
 
@@ -55,15 +58,18 @@ export class RequestKeys {
   }
 
   async #once(id: string, add: (run: string) => Promise<unknown>) {
-    const { state, newRunId, exists } = this.#parts;
+    const { state, newRunId, exists, claims } = this.#parts;
     const known = await this.#read();
     const now = Date.now();
     const found = known.get(id);
     const before = found !== undefined && now - found.at < keptMs ? found : undefined;
     if (before?.isSafe || (before && (await exists(before.run))))
       return { run: before.run, joined: true };
-    // the queue may still have the run of a key that was forgotten
-    const run = before?.run ?? newRunId();
+    const own = before?.run ?? newRunId();
+    // of several daemons that are asked at once, the run of the first one is that of all
+    const { run, isSafe } = await claims.claim(id, own);
+    const joined = run !== own;
+    if (isSafe || (joined && (await exists(run)))) return { run, joined: true };
     for (const [other, { at }] of known)
       if (now - at >= keptMs || known.size >= mostKeys) known.delete(other);
     known.set(id, { run, at: now, isSafe: false });
@@ -71,10 +77,11 @@ export class RequestKeys {
       throw notKept(thrown);
     });
     await add(run);
+    await claims.safe(id).catch(() => {});
     known.set(id, { run, at: now, isSafe: true });
     // A key that is not known as safe is looked for in the queue.
     await writeKeptFile(requestKeysFile(state), known).catch(() => {});
-    return { run, joined: false };
+    return { run, joined };
   }
 
   async #read(): Promise<Map<string, KeyedRun>> {

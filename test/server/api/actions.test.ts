@@ -57,6 +57,7 @@ const keys = (folder = state) =>
   new RequestKeys({
     state: folder,
     newRunId: () => `run-${++ids}`,
+    claims: { claim: async (_, run) => ({ run, isSafe: false }), safe: async () => {} },
     exists: async (run) => queued.includes(run),
     onWarning: (message) => told.push(message),
   });

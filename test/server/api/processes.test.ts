@@ -99,4 +99,20 @@ async function scenario(store: SharedStore, sshd: Server): Promise<void> {
   expect(gone.items.length).toBeGreaterThan(5);
   expect(gone.items.length).toBeLessThan(60);
   expect(logs.stderr).toMatch(/worker web-[12]@\S+ does not answer/);
+
+  // One key is one run, whichever daemon is asked, and once it has ended, too.
+  const keyed = async (host: string, key: string) => {
+    const headers = { 'idempotency-key': key };
+    const init = { method: 'POST', token: operateToken, headers };
+    return (await askApi(host, '/api/v1/jobs/job/run', init)).body;
+  };
+  const all = await Promise.all([...hosts, ...hosts].map((host) => keyed(host, 'key-1')));
+  const only: string = all[0].run;
+  expect(all.map(({ run }) => run)).toEqual([only, only, only, only]);
+  expect(all.filter(({ joined }) => !joined)).toHaveLength(1);
+  const { run: another } = await keyed(hosts[1], 'key-2');
+  expect(another).not.toBe(only);
+  for (const run of [only, another]) await first.cli(['cancel', run]);
+  for (const host of hosts)
+    expect(await keyed(host, 'key-1')).toMatchObject({ run: only, joined: true });
 }

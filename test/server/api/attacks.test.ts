@@ -114,7 +114,7 @@ test.each([
   expect(JSON.stringify(own.body)).not.toMatch(/root:|"name": "ferryline"/);
 });
 
-test('a token with the role `view` is refused by every POST there is', async () => {
+test('a token that only reads is refused by every POST there is', async () => {
   const document = JSON.parse(
     readFileSync(join(import.meta.dirname, '../../../docs/openapi.json'), 'utf8'),
   );

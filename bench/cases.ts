@@ -51,7 +51,7 @@ const fourBig: Work = { name: 'four-big', files: 4, size: [256 * MiB, 256 * MiB]
 const eightBig: Work = { name: 'eight-big', files: 8, size: [256 * MiB, 256 * MiB] };
 const small: Work = { name: 'small', files: 5000, folders: 50, size: [200, 20_000] };
 const many: Work = { name: 'many', files: 100_000, folders: 500, size: [0, 64] };
-const million: Work = { name: 'million', files: 1_000_000, folders: 1000, size: [0, 0] };
+export const million: Work = { name: 'million', files: 1_000_000, folders: 1000, size: [0, 0] };
 const moving: Work = { ...small, name: 'moving' };
 const one: Work = { name: 'one', files: 1, size: [1024, 1024] };
 

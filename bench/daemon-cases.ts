@@ -10,6 +10,7 @@ import { soak } from './daemon-soak.js';
 import { watch } from './daemon-watch.js';
 import { fair } from './fair.js';
 import { looking } from './looking.js';
+import { planMillion } from './plan-million.js';
 import { startUp } from './start-up.js';
 
 export interface DaemonCase {
@@ -26,6 +27,12 @@ export const daemonCases: readonly DaemonCase[] = [
     about:
       'printing the version, each command as a whole process, in turn; `one-file` and `noop` compare commands that have something to do',
     run: startUp,
+  },
+  {
+    name: 'plan-million',
+    about:
+      '`ferryline plan` of 1,000,000 empty files in 1,000 folders, all of them new, loopback, each action printed to a file',
+    run: planMillion,
   },
   {
     name: 'daemon-first-byte',

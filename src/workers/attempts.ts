@@ -20,7 +20,7 @@ export function worthAnotherAttempt(report: Report): boolean {
 }
 
 /** Whether hooks have followed the run: they have been told that it has ended. */
-function isOver({ hooks = [] }: Report): boolean {
+export function isOver({ hooks = [] }: Report): boolean {
   return hooks.some(({ hook }) => hook !== 'before');
 }
 

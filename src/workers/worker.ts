@@ -14,7 +14,7 @@ import { count } from '../core/text.js';
 import { isOpen, nextEdge } from '../core/window.js';
 import type { SessionPool } from '../endpoints/sftp/pool.js';
 import { acquireJobLock, type Lock } from '../state/lock.js';
-import { backoffAfter, worthAnotherAttempt } from './attempts.js';
+import { backoffAfter, isOver, worthAnotherAttempt } from './attempts.js';
 import type { Logins } from './logins.js';
 import { runHooked } from './run/hooked-run.js';
 import { reportOfRequest } from './run/report.js';
@@ -191,8 +191,8 @@ export class RunWorker {
     const earlier = this.#earlierOf(request.run, job);
     const isStopped = () => this.#stopping.signal.aborted && !cancel.aborted;
     // another run of the job may be active elsewhere; this one starts again once that has ended
-    const isOvertaken = ({ outcome }: Report) =>
-      !permit.isOurs() && !signal.aborted && outcome !== 'succeeded';
+    const isOvertaken = (made: Report) =>
+      !permit.isOurs() && !signal.aborted && made.outcome !== 'succeeded' && !isOver(made);
     return this.#recorded(
       assignment,
       job,

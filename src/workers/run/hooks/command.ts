@@ -118,12 +118,11 @@ class Group {
   #end: Promise<void> | undefined;
   /** When it gets SIGKILL, ms of `performance.now()`. */
   #killAt = Number.POSITIVE_INFINITY;
-  readonly #onExit = () => this.#signal('SIGKILL');
 
   constructor(child: ChildProcess) {
     this.#child = child;
-    // ferryline itself may be ended at once
-    process.once('exit', this.#onExit);
+    if (running.size === 0) process.on('exit', killAll);
+    running.add(this);
   }
 
   /** Sends SIGTERM, and SIGKILL after `graceMs` if any process is left; a further call can only shorten that. Resolves once none is left, or soon after that. */
@@ -136,11 +135,16 @@ class Group {
   async #bringToEnd(): Promise<void> {
     this.#signal('SIGTERM');
     if (!(await this.#isGoneBefore(() => this.#killAt))) {
-      this.#signal('SIGKILL');
+      this.kill();
       const late = performance.now() + killedWithinMs;
       await this.#isGoneBefore(() => late);
     }
-    process.off('exit', this.#onExit);
+    running.delete(this);
+    if (running.size === 0) process.off('exit', killAll);
+  }
+
+  kill(): void {
+    this.#signal('SIGKILL');
   }
 
   async #isGoneBefore(time: () => number): Promise<boolean> {
@@ -161,6 +165,13 @@ class Group {
       return false;
     }
   }
+}
+
+/** The commands that have not ended: ferryline itself may be ended at once. */
+const running = new Set<Group>();
+
+function killAll(): void {
+  for (const group of running) group.kill();
 }
 
 /** The end of what a command printed. */

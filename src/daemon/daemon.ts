@@ -33,6 +33,7 @@ import { type Closable, closeAll } from './ending.js';
 import { Incidents } from './incidents.js';
 import { JobPauses } from './job-pauses.js';
 import { JobsInUse, type ReadConfig } from './jobs-in-use.js';
+import { Pinging } from './pinging.js';
 import { RunsProgress } from './progress.js';
 import type { Role } from './roles.js';
 import { Routing } from './routing.js';
@@ -129,13 +130,9 @@ async function assemble(
   const stream = openProgressStream(queue.store, roles.includes('api'), onError);
   const { signals } = queue;
   const progress = new RunsProgress({ stream, signals, redact: (text) => inUse.redact(text) });
-  const endProgress = {
-    close() {
-      progress.close();
-      return stream.close();
-    },
-  };
-  opened.push(endProgress);
+  opened.push(progress);
+  const pinging = new Pinging({ ...options, queue, inUse });
+  opened.push(pinging);
   const shared = {
     ...options,
     queue,
@@ -144,9 +141,12 @@ async function assemble(
     history,
     reports,
     progress,
-    listen: progress.listening(records.listen),
+    listen: progress.listening(pinging.listening(records.listen)),
     routing,
-    onEnded: (run: string, report: Report | undefined) => answering.endedHere(run, report),
+    onEnded: (run: string, report: Report | undefined) => {
+      if (report !== undefined) pinging.ended(report);
+      answering.endedHere(run, report);
+    },
     quietMs: () => emptied.quietMs(),
     newRunId: newId,
     onMissed: (...missed: Parameters<Incidents['missed']>) => incidents.missed(...missed),
@@ -186,6 +186,7 @@ async function assemble(
   starting.begin();
   emptied.begin();
   incidents.begin();
+  pinging.begin();
   if (hasCarried) void emptied.afterRestart().catch((error: Error) => log.warn(error.message));
   void answering.copyMissed();
   void warnOfStrangers(queue, log);
@@ -204,7 +205,7 @@ async function assemble(
     jobPauses.close();
     await Promise.all([working.drain(broken.signal.aborted), closeAll([emptied, starting])]);
     // A slot that is being decided may still be a missed one.
-    await closeAll([queue.slots, incidents, answering, working, endProgress, queue, records]);
+    await closeAll([queue.slots, incidents, answering, working, pinging, progress, queue, records]);
     await lock.release();
     log.info('stopped');
   };

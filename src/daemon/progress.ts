@@ -100,10 +100,12 @@ export class RunsProgress {
   }
 
   /** Says nothing more. */
-  close(): void {
+  /** Closes the stream as well. */
+  close(): Promise<void> {
     clearInterval(this.#ticking);
     clearInterval(this.#looking);
     this.#watchers.clear();
+    return this.#parts.stream.close();
   }
 
   /** A run, or an attempt of it, has ended, here or elsewhere. */

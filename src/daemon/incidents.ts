@@ -68,6 +68,8 @@ export class Incidents {
   #wholeLookAt = 0;
   #outageSince: number | undefined;
   #closed = false;
+  /** Whether incidents were kept that those who watch were not told of. */
+  #hasChanged = false;
 
   constructor(parts: IncidentParts) {
     const { queue, inUse } = parts;
@@ -82,6 +84,9 @@ export class Incidents {
       channels: () => inUse.config.notify,
       isFor: (job, channel) => inUse.jobNamed(job)?.incidents.notify?.includes(channel) ?? true,
       remotesOf: (job) => remotesOf(inUse.jobNamed(job)),
+      onSaved: () => {
+        this.#hasChanged = true;
+      },
     });
     this.#looker = new Looker(
       () => this.#look(),
@@ -166,6 +171,9 @@ export class Incidents {
     if (this.#permit?.isOurs() !== true) return;
     await this.#keeper.tell();
     this.#delivery?.look();
+    if (!this.#hasChanged) return;
+    this.#hasChanged = false;
+    await this.#parts.queue.signals.send('incidentsKept', {}).catch(() => {});
   }
 
   /** Whether this process keeps incidents now. The permit of one that died is free once its lock has expired. */

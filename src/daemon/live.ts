@@ -37,6 +37,11 @@ export function openLive(
     live.sayRun('ended', run, job);
   });
   signals.on('pauses', () => live.say('pauses'));
+  for (const kind of ['incidents', 'incidentsKept'] as const)
+    signals.on(kind, () => {
+      live.say('incidents');
+      live.say('messages');
+    });
   inUse.follow(() => live.say('config'));
   return live;
 }

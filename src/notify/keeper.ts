@@ -21,6 +21,8 @@ export interface KeeperParts {
   readonly isFor: (job: string, channel: string) => boolean;
   /** The remotes that a job uses. */
   readonly remotesOf: (job: string) => readonly string[];
+  /** An incident was kept. */
+  readonly onSaved?: () => void;
 }
 
 const dayMs = 86_400_000;
@@ -194,6 +196,7 @@ export class Keeper {
   async #save(incident: Incident): Promise<void> {
     await this.#parts.store.save(incident);
     this.#incidents.set(incident.id, incident);
+    this.#parts.onSaved?.();
   }
 }
 

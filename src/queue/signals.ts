@@ -45,6 +45,8 @@ interface SignalMap {
   readonly pieceReady: { readonly question: string; readonly process: string };
   /** Something was said to whoever keeps incidents. */
   readonly incidents: Readonly<Record<string, never>>;
+  /** Whoever keeps incidents has changed some, or made messages. */
+  readonly incidentsKept: Readonly<Record<string, never>>;
   /** Somebody watches how far runs are: their workers say so more often for a while. */
   readonly look: Readonly<Record<string, never>>;
 }

@@ -62,6 +62,7 @@ const test = base.extend(
           ...{ operation: 'push', from: './data', to: `archive:${place}/blocked` },
           retry: { attempts: 1 },
         },
+        job: { operation: 'mirror', from: './data', to: `archive:${place}/refused`, delete: 0 },
         large: { operation: 'push', from: './large', to: `slow:${place}/large` },
         ...Object.fromEntries(
           Array.from({ length: 300 }, (_, i) => [
@@ -70,6 +71,8 @@ const test = base.extend(
           ]),
         ),
       },
+      // nobody listens there
+      notify: { ops: { webhook: 'http://127.0.0.1:9/', group: '0s' } },
       api: {
         listen: `127.0.0.1:${port}`,
         tokens: {
@@ -160,7 +163,7 @@ test('a pasted token that only reads: actions are there, disabled, and say why',
   await see(page, /not one of api.tokens/);
   await page.getByLabel('Or paste a token').fill(viewToken);
   await page.keyboard.press('Enter');
-  const run = page.getByRole('button', { name: 'Run nightly' });
+  const run = page.getByRole('button', { name: 'Run nightly', exact: true });
   await run.waitFor();
   expect(await run.getAttribute('aria-disabled')).toBe('true');
   await run.click({ force: true });
@@ -203,7 +206,7 @@ test('every action, by mouse and by keyboard alone', async ({ stage }) => {
   const { page } = stage;
   await go(stage, '#/job/nightly');
   // by mouse: run, and the page goes to it
-  await page.getByRole('button', { name: 'Run nightly' }).click();
+  await page.getByRole('button', { name: 'Run nightly', exact: true }).click();
   await page.waitForURL(/#\/run\//);
   await see(page, 'succeeded');
   // by keyboard: run again
@@ -219,13 +222,15 @@ test('every action, by mouse and by keyboard alone', async ({ stage }) => {
   await page.keyboard.press('Space');
   await see(page, /paused since .* by cli until .*<script>/);
   expect(
-    await page.getByRole('button', { name: 'Run nightly' }).getAttribute('aria-disabled'),
+    await page
+      .getByRole('button', { name: 'Run nightly', exact: true })
+      .getAttribute('aria-disabled'),
   ).toBe('true');
   await page.getByRole('button', { name: 'Resume nightly' }).click();
   await page.getByRole('button', { name: 'Pause nightly' }).waitFor();
   // a run that is cancelled in its middle, by keyboard
   await go(stage, '#/job/large');
-  await page.getByRole('button', { name: 'Run large' }).click();
+  await page.getByRole('button', { name: 'Run large', exact: true }).click();
   await page.waitForURL(/#\/run\//);
   await page.getByRole('progressbar').first().waitFor();
   await page.getByRole('button', { name: /^Cancel/ }).focus();
@@ -238,7 +243,7 @@ test('every action, by mouse and by keyboard alone', async ({ stage }) => {
 test('scripts in file names, descriptions and messages stay text', async ({ stage }) => {
   const { page } = stage;
   await go(stage, '#/job/blocked');
-  await page.getByRole('button', { name: 'Run blocked' }).click();
+  await page.getByRole('button', { name: 'Run blocked', exact: true }).click();
   await page.waitForURL(/#\/run\//);
   await see(page, 'incomplete');
   await page.getByRole('button', { name: /^failures/ }).click();
@@ -259,19 +264,58 @@ test('long lists draw what is seen, say how many there are, and `/` searches all
   await go(stage, '#/jobs');
   const table = page.getByRole('table', { name: 'Jobs' });
   await table.waitFor();
-  expect(await table.getAttribute('aria-rowcount')).toBe('304');
+  expect(await table.getAttribute('aria-rowcount')).toBe('305');
   expect(await table.getByRole('row').count()).toBeLessThan(80);
   expect(await page.getByText('job-299').count()).toBe(0);
   await page.keyboard.press('/');
   await page.keyboard.type('job-299');
   await see(page, 'job-299');
-  await see(page, '1 of 303 jobs');
+  await see(page, '1 of 304 jobs');
   expect(page.url()).toContain('#/jobs?q=job-299');
+});
+
+test('an incident: what, since when, its steps and messages; a refused plan is approved by its deletions', async ({
+  stage,
+}) => {
+  const { page, scene } = stage;
+  await go(stage, '#/now');
+  await page.getByRole('button', { name: 'Acknowledge blocked' }).click();
+  await see(page, /acknowledged by cli/);
+  await page.getByRole('link', { name: 'steps' }).click();
+  await see(page, /acknowledged by cli/);
+  await see(page, /opened/);
+  await go(stage, '#/incidents?state=open');
+  await see(page, /acknowledged by cli/);
+  await go(stage, '#/messages');
+  await see(page, /1 failed attempts/);
+
+  scene.writeThere({ 'refused/gone': '' });
+  scene.mirrored({ label: `archive:${scene.place}/refused`, folder: scene.there('refused') });
+  await go(stage, '#/job/job');
+  await page.getByRole('button', { name: 'Dry run job' }).click();
+  await page.waitForURL(/#\/run\//);
+  await see(page, 'refused');
+  await go(stage, '#/job/job');
+  await page.getByRole('button', { name: 'Run job', exact: true }).click();
+  await page.waitForURL(/#\/run\//);
+  await see(page, 'refused');
+  const approve = page.getByRole('button', { name: 'Approve job' });
+  expect(await approve.getAttribute('aria-disabled')).toBe('true');
+  const deletions = page.getByLabel('files that its plan deletes');
+  await deletions.fill('2');
+  await approve.click();
+  await page.getByRole('alert').waitFor();
+  await deletions.fill('1');
+  const before = page.url();
+  await approve.click();
+  await page.waitForURL((url) => url.href !== before);
+  await see(page, 'succeeded');
+  expect(existsSync(scene.there('refused/gone'))).toBe(false);
 });
 
 const views = [
   ...['now', 'runs', 'jobs', 'schedule', 'slots', 'remotes', 'workers', 'audit'],
-  ...['job/nightly', 'job/blocked', 'remote/archive'],
+  ...['incidents', 'messages', 'job/nightly', 'job/blocked', 'remote/archive'],
 ];
 
 test('axe finds nothing in any view, light and dark; 360 px and 200 % need no sideways scrolling', async ({

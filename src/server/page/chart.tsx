@@ -113,7 +113,8 @@ async function draw(
   const { default: UPlot } = await import('uplot');
   const runs = stats.runs.toReversed();
   const style = getComputedStyle(document.documentElement);
-  const colour = (name: string) => style.getPropertyValue(name);
+  // asked for at each drawing: the colours of the page may change
+  const colour = (name: string) => () => style.getPropertyValue(name);
   const axis = { stroke: colour('--text'), grid: { stroke: colour('--line'), width: 1 } };
   const chart = new UPlot(
     {
@@ -137,7 +138,11 @@ async function draw(
   );
   const fit = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: 200 }));
   fit.observe(element);
+  const dark = matchMedia('(prefers-color-scheme: dark)');
+  const redraw = () => chart.redraw();
+  dark.addEventListener('change', redraw);
   return () => {
+    dark.removeEventListener('change', redraw);
     fit.disconnect();
     chart.destroy();
   };

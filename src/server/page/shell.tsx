@@ -6,8 +6,10 @@ import { route, to } from './route.js';
 import { logOut, session } from './session.js';
 import { Time, type ZoneChoice, zoneChoice, zoneNames } from './times.js';
 import { Audit } from './views/audit.js';
+import { AllIncidents, IncidentView } from './views/incidents.js';
 import { JobView } from './views/job.js';
 import { Jobs } from './views/jobs.js';
+import { Messages } from './views/messages.js';
 import { Now } from './views/now.js';
 import { Remotes, RemoteView } from './views/remotes.js';
 import { RunView } from './views/run.js';
@@ -26,12 +28,17 @@ const views: Readonly<Record<string, { readonly title: string; readonly View: Co
   remotes: { title: 'Remotes', View: Remotes },
   remote: { title: 'Remote', View: RemoteView },
   workers: { title: 'Workers', View: Workers },
+  incidents: { title: 'Incidents', View: AllOrOne },
+  messages: { title: 'Messages', View: Messages },
   audit: { title: 'Audit', View: Audit },
   job: { title: 'Job', View: JobView },
   run: { title: 'Run', View: RunView },
 };
 
-const inMenu = ['now', 'runs', 'jobs', 'schedule', 'slots', 'remotes', 'workers', 'audit'];
+const inMenu = [
+  ...['now', 'incidents', 'runs', 'jobs', 'schedule', 'slots', 'remotes', 'workers', 'messages'],
+  'audit',
+];
 
 export function Shell() {
   const { view, name } = route.value;
@@ -94,6 +101,11 @@ function useSearchKey(): void {
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
   }, []);
+}
+
+/** `#/incidents`, `#/incidents/ID`. */
+function AllOrOne() {
+  return route.value.name === undefined ? <AllIncidents /> : <IncidentView />;
 }
 
 function ZoneSwitch() {

@@ -155,6 +155,30 @@ export interface Incident {
   readonly silenced?: { readonly until: string; readonly by: string; readonly reason?: string };
 }
 
+export interface WholeIncident extends Incident {
+  readonly closedAt?: string;
+  readonly closedBy?: string;
+  readonly steps: readonly {
+    readonly at: string;
+    readonly step: string;
+    readonly run?: string;
+    readonly channel?: string;
+    readonly by?: string;
+    readonly why?: string;
+  }[];
+}
+
+export interface Message {
+  readonly id: string;
+  readonly channel: string;
+  readonly steps: readonly { readonly incident: string; readonly step: string }[];
+  readonly madeAt: string;
+  readonly state: 'waiting' | 'sent' | 'dead';
+  readonly endedAt?: string;
+  readonly tries?: number;
+  readonly why?: string;
+}
+
 export interface NowAnswer {
   readonly time: string;
   readonly version: string;

@@ -103,6 +103,7 @@ function Actions({ job, path }: { readonly job: Job; readonly path: string }) {
         onDone={open}
         whyNot={job.paused ? 'it is paused' : undefined}
       />
+      <Act name="Dry run" of={job.job} path={`${path}/dry-run`} isOnce onDone={open} />
       {isOwnPause ? (
         <Act name="Resume" of={job.job} path={`${path}/resume`} />
       ) : (

@@ -26,6 +26,7 @@ export function Now() {
     'workers',
     'config',
     'queue',
+    'incidents',
   ]);
   if (data === undefined) return problem ? <ProblemText problem={problem} /> : <p>asking …</p>;
   return (

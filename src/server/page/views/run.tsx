@@ -1,4 +1,5 @@
 /** One run: how it ended and why, what to do next, its plan, failures and log. */
+import { useState } from 'preact/hooks';
 import { useAnswer, useLong, useSettled } from '../answers.js';
 import { LogView, textOf } from '../log-view.js';
 import { type Column, LongList } from '../long-list.js';
@@ -21,6 +22,7 @@ export function RunView() {
       <ProblemText problem={problem} />
       <Head run={data} />
       <Actions run={data} path={path} />
+      {data.outcome === 'refused' && <Approve run={data} path={path} />}
       <Facts run={data} />
       {data.targets !== undefined && <Targets run={data} />}
       <Parts run={data} path={path} />
@@ -70,6 +72,35 @@ function Actions({
         path={`${path}/cancel`}
         sure={`Stop this run of ${job}?`}
         whyNot={isEnded ? 'the run has ended' : undefined}
+      />
+    </p>
+  );
+}
+
+/** Carries out what was refused; whoever does that types how much it deletes, so that nobody does it by a slip. */
+function Approve({ run: { job }, path }: { readonly run: RunDetail; readonly path: string }) {
+  const [typed, setTyped] = useState('');
+  const open = (answer: unknown) => {
+    location.hash = to('run', (answer as { run: string }).run);
+  };
+  return (
+    <p class="actions">
+      <label>
+        files that its plan deletes{' '}
+        <input
+          inputMode="numeric"
+          size={8}
+          value={typed}
+          onInput={(event) => setTyped(event.currentTarget.value.trim())}
+        />
+      </label>
+      <Act
+        name="Approve"
+        of={job}
+        path={`${path}/approve`}
+        body={{ deletions: Number(typed) }}
+        onDone={open}
+        whyNot={/^\d+$/.test(typed) ? undefined : 'type the number of deletions in its plan'}
       />
     </p>
   );

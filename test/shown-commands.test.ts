@@ -20,7 +20,7 @@ const pages = [
 
 /** What is not typed here, and why. */
 const notTyped: readonly (readonly [RegExp, string])[] = [
-  [/^(?:sudo|docker|kubectl) /, 'needs another account or a container'],
+  [/^(?:sudo|docker|kubectl|ssh) /, 'needs another account, machine or a container'],
   [/^ferryline start --roles /, 'test/daemon/roles.test.ts starts each role'],
 ];
 

@@ -26,7 +26,7 @@ export interface AuditEntry {
 export interface AuditLog {
   /** Throws the system's error when the line can't be written. */
   write(entry: AuditEntry): void;
-  /** Why the last line could not be written; undefined: it was. */
+  /** Why lines can't be written now; undefined: they can, and a line says how many are missing. */
   trouble(): string | undefined;
   close(): void;
 }
@@ -34,23 +34,40 @@ export interface AuditLog {
 /** `limits`: for tests. */
 export function openAuditLog(state: string, limits = { maxBytes }): AuditLog {
   let trouble: string | undefined;
+  /** Lines that could not be written, and no line says so yet. */
+  let lost = 0;
   const file = new LineFile({
     path: auditLogFile(state),
     rotate: { ...limits, kept: auditFilesKept },
     lostLine: (lost) => jsonLine({ time: new Date().toISOString(), lost }),
     onError: () => {},
   });
+  const writeLost = () => {
+    if (lost === 0) return;
+    file.writeNow(jsonLine({ time: new Date().toISOString(), lost }));
+    lost = 0;
+  };
   return {
     write(entry) {
       try {
+        writeLost();
         file.writeNow(jsonLine({ time: new Date().toISOString(), ...entry }));
         trouble = undefined;
       } catch (error) {
+        lost++;
         trouble = (error as Error).message;
         throw error;
       }
     },
-    trouble: () => trouble,
+    trouble() {
+      try {
+        writeLost();
+        trouble = undefined;
+      } catch (error) {
+        trouble = (error as Error).message;
+      }
+      return trouble;
+    },
     close: () => file.close(),
   };
 }

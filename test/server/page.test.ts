@@ -120,7 +120,7 @@ const go = async ({ page, host }: Stage, hash: string) => {
   await page.locator('main h1').waitFor();
 };
 
-test('opens by the code of `ferryline open`, which no argument, history or second use shows', async ({
+test('opens by a code that works once, which no argument, history or second use shows', async ({
   stage,
 }) => {
   const { scene, page, host } = stage;

@@ -90,8 +90,9 @@ export class HandleLimit {
     held: Held | undefined,
   ): Promise<Buffer> {
     const full = this.#begin();
+    const beside = this.#open - 1;
     return ask().then(this.#opened, (error) =>
-      this.#openLater(this.#refused(error, full), channel, ask, signal, held),
+      this.#openLater(this.#refused(error, full, beside), channel, ask, signal, held),
     );
   }
 
@@ -153,17 +154,19 @@ export class HandleLimit {
   /** The handle, or a refusal that may be for want of handles. */
   #ask(ask: () => Promise<Buffer>): Promise<Buffer | Refusal> {
     const full = this.#begin();
-    return ask().then(this.#opened, (error) => this.#refused(error, full, true));
+    const beside = this.#open - 1;
+    return ask().then(this.#opened, (error) => this.#refused(error, full, beside, true));
   }
 
-  /** Returns a refusal that may be for want of handles; throws any other error. */
-  #refused(error: unknown, timesFull: number, isAgain = false): Refusal {
+  /** Returns a refusal that may be for want of handles; throws any other error. `beside`: the others that were open or being opened when it was asked. */
+  #refused(error: unknown, timesFull: number, beside: number, isAgain = false): Refusal {
     this.#open--;
     const full = this.#timesFull > timesFull && (this.#held >= leastLimit || !isDenied(error));
     const mayWait = this.#open > 0 && isBareFailure(error);
     if (isAgain && isDenied(error)) this.#lastingDenials++;
-    // answers on their way are not counted as held, so that what is being opened counts, too
-    const mayBeFull = this.#open >= leastLimit && (full || this.#doubtsDenials);
+    // answers on their way are not counted as held, so that what is being opened counts, too; and what was open
+    // when the server looked may be closed by now
+    const mayBeFull = Math.max(this.#open, beside) >= leastLimit && (full || this.#doubtsDenials);
     if (mayWait || (mayBeFull && isDenied(error))) {
       this.#noteOnlyOne();
       return new Refusal(error, full);
@@ -179,7 +182,7 @@ export class HandleLimit {
   /** Resolves when a denied open may be asked for again; throws what was denied for its own sake. */
   async #afterDenial({ error, full }: Refusal, waits: number, signal: AbortSignal): Promise<void> {
     const isLast = waits + 1 >= mostDenials;
-    if (!isLast) await this.#nextClosed(signal, (go) => this.#doubted.push(go));
+    if (!isLast && this.#open > 0) await this.#nextClosed(signal, (go) => this.#doubted.push(go));
     if (!isLast && (full || this.#doubtsDenials)) return;
     if (!this.#doubtsDenials) this.#next();
     throw error;

@@ -10,6 +10,7 @@ import type { RootLog } from '../observe/log.js';
 import { readAudit } from '../observe/read-audit.js';
 import { readRunLog } from '../observe/read-run-log.js';
 import { runLogPath } from '../observe/run-log-files.js';
+import type { LostRuns } from '../queue/lost-runs.js';
 import type { OpenQueue } from '../queue/open.js';
 import { Actions } from '../server/api/actions.js';
 import { ApiListener } from '../server/api/api-listener.js';
@@ -59,6 +60,8 @@ export interface AnsweringParts {
   /** The logins that this process has open, by remote. */
   readonly openLogins: () => ReadonlyMap<string, number>;
   readonly newRunId: () => string;
+  /** Asks every process for the report of a run that the store does not know. Errors: `network`. */
+  readonly askLost: LostRuns['ask'];
 }
 
 export interface Answering {
@@ -119,8 +122,14 @@ export async function openAnswering(parts: AnsweringParts): Promise<Answering> {
   /** Whether people ask here for runs of other machines' workers. */
   const keepsAll =
     queue.store.kind !== 'embedded' && (roles.includes('api') || roles.includes('scheduler'));
+  /** The report of a run that ended elsewhere: if the store was emptied since then, its worker alone has it. */
+  const reportOf = async (run: string) => {
+    const view = await runs.find(run);
+    const report = view === undefined ? await parts.askLost(run) : view.report;
+    return typeof report === 'string' ? undefined : report;
+  };
   const copyReport = async (run: string) => {
-    const report = (await runs.find(run).catch(() => undefined))?.report;
+    const report = await reportOf(run).catch(() => undefined);
     if (report !== undefined) metrics.ended(report);
     await history.copy(report);
   };

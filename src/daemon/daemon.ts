@@ -115,11 +115,11 @@ async function assemble(
     return report === undefined || working.worker.hasMore(report) ? undefined : report;
   };
   const onError = (error: Error) => queue.store.suspect(error);
-  const lostRuns = openLostRuns({ ...queue, reportOf: endOf, onError });
+  const { ask: askLost } = openLostRuns({ ...queue, reportOf: endOf, onError });
   const routing = new Routing({
     ...queue,
     quietMs: () => emptied.quietMs(),
-    askLost: (run) => lostRuns.ask(run),
+    askLost,
     knownWorkers: () => queue.knownWorkers(),
     ownId: queue.workers.id,
     jobNamed: inUse.jobNamed,
@@ -149,6 +149,7 @@ async function assemble(
     },
     quietMs: () => emptied.quietMs(),
     newRunId: newId,
+    askLost,
     onMissed: (...missed: Parameters<Incidents['missed']>) => incidents.missed(...missed),
   };
   const working = new Working(shared);

@@ -18,15 +18,15 @@ export interface IncidentStep {
   readonly why?: string;
 }
 
-/** What a channel was told of an incident. Ms since the epoch. */
+/** Of what of an incident a channel was notified. Ms since the epoch. */
 export interface Told {
   readonly at: number;
-  /** The message that told it. */
+  /** The message that said so. */
   readonly message?: string;
   readonly reminders?: number;
-  /** It was told of the end, too. */
+  /** It was notified of the end, too. */
   readonly recovered?: number;
-  /** It is told nothing: it ended while it was silenced. */
+  /** It is not notified: the incident ended while it was silenced. */
   readonly dropped?: true;
 }
 

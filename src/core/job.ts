@@ -124,7 +124,7 @@ export interface Job {
   readonly starts: Starts;
   /** Absent: there are none. */
   readonly hooks?: Hooks;
-  /** Which incidents it opens, and who is told. */
+  /** Which incidents it opens, and who is notified. */
   readonly incidents: IncidentRules;
   /** Several targets: each is run by itself, under the job's other keys. `from`, `to` and `after` are then those of the first. Absent: there is one. */
   readonly parts?: readonly JobPart[];
@@ -188,7 +188,7 @@ export interface Config {
   /** The installation's name, which the names of its queues begin with. */
   readonly name: string;
   readonly api: ApiRules;
-  /** Who is told of incidents, by name. */
+  /** Who is notified of incidents, by name. */
   readonly notify: ReadonlyMap<string, Channel>;
   readonly heartbeat: Heartbeat | undefined;
   readonly remotes: ReadonlyMap<string, Remote>;

@@ -69,7 +69,7 @@ export interface Heartbeat {
   readonly every: number;
 }
 
-/** Of a job: which incidents it opens, and who is told. */
+/** Of a job: which incidents it opens, and who is notified. */
 export interface IncidentRules {
   /** The names of channels; undefined: every channel. */
   readonly notify: readonly string[] | undefined;

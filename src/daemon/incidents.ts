@@ -68,7 +68,7 @@ export class Incidents {
   #wholeLookAt = 0;
   #outageSince: number | undefined;
   #closed = false;
-  /** Whether incidents were kept that those who watch were not told of. */
+  /** Whether incidents were kept of which those who watch have not heard. */
   #hasChanged = false;
 
   constructor(parts: IncidentParts) {
@@ -201,7 +201,7 @@ export class Incidents {
     return [...found, ...(await this.#ofTime(now))];
   }
 
-  /** An outage is told once it is over: the incidents are kept where it was. */
+  /** An outage is reported once it is over: incidents are kept in the store that was away. */
   #ofOutage(now: number): Happening[] {
     const since = this.#outageSince;
     this.#outageSince = undefined;

@@ -1,4 +1,4 @@
-/** What those who watch are told: what the queue's messages say, jobs.yml when it is reloaded, and what is looked for. */
+/** What those who watch hear of: what the queue's messages say, jobs.yml when it is reloaded, and what is looked for. */
 import type { OpenQueue } from '../queue/open.js';
 import { LiveEvents, type LiveTopic } from '../server/api/live.js';
 import type { DaemonControls } from '../server/daemon-controls.js';

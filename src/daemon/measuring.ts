@@ -74,7 +74,7 @@ export function openMetrics(parts: MeasuringParts): DaemonMetrics {
     text: (isOpen) => metrics.text(isOpen),
     ended,
     endedHere(run, report) {
-      // Of a run that was given up, this process tells only that it has ended.
+      // Of a run that was given up, this process says only that it has ended.
       if (report !== undefined || metrics.has(run)) ended(report);
       else void reports.read(run).then(ended, () => {});
     },

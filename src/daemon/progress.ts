@@ -158,7 +158,7 @@ export class RunsProgress {
     const states = [...this.#own.values()].flatMap((own) => this.#stateOf(own) ?? []);
     if (states.length === 0) return;
     this.#pass(states);
-    // The next one comes soon; an outage is told elsewhere.
+    // The next one comes soon; an outage is reported elsewhere.
     void this.#parts.stream.send(states).catch(() => {});
   }
 

@@ -94,7 +94,7 @@ export class Keeper {
     return silenceOf(incident, this.#silences, remotesOf, now()) !== undefined;
   }
 
-  /** What began and ended while it was silenced is told nobody. */
+  /** Of what began and ended while it was silenced there is no message. */
   async #dropSilenced(): Promise<void> {
     const { channels, now } = this.#parts;
     for (const incident of [...this.#incidents.values()]) {
@@ -129,7 +129,7 @@ export class Keeper {
 
   /**
    * Without those of which a message exists, as after a crash: they are marked as told. The end of an
-   * incident waits for the message about its beginning, which tells it, too, if it was late.
+   * incident waits for the message about its beginning, which names it, too, if it was late.
    */
   async #settled(owed: readonly Owed[], channel: Channel): Promise<Owed[]> {
     const left: Owed[] = [];
@@ -149,7 +149,7 @@ export class Keeper {
     );
   }
 
-  /** Whether the end of an incident is not to be told now: its beginning is still to be delivered, or that message told the end. */
+  /** Whether there is no message of an incident's end now: that of its beginning is still on its way, or named the end. */
   async #waits(incident: Incident, channel: Channel): Promise<boolean> {
     const { messages, now } = this.#parts;
     const id = incident.told[channel.name]?.message;
@@ -186,7 +186,7 @@ export class Keeper {
       if (known === undefined) continue;
       let told = afterTelling(known, channel, step, id, madeAt);
       const shown = message.incidents.find((one) => one.id === incident);
-      // It had ended before anybody was told, and the message says so.
+      // It had ended before anybody was notified, and the message says so.
       if (step === 'opened' && shown?.closedAt !== undefined)
         told = afterTelling(told, channel, 'recovered', id, madeAt);
       await this.#save(told);
@@ -200,7 +200,7 @@ export class Keeper {
   }
 }
 
-/** As a message has it: who was told what is for us. */
+/** As a message has it: who was notified of what is for us. */
 export function inShort(incident: Incident): Incident {
   return { ...incident, told: {}, steps: [], times: [] };
 }

@@ -41,7 +41,7 @@ export interface MessageEnd {
   /** Ms since the epoch. */
   readonly at: number;
   readonly why?: string;
-  /** The incidents of whose end it told, too. */
+  /** The incidents whose end it named, too. */
   readonly recovered?: readonly string[];
 }
 
@@ -98,7 +98,7 @@ export class Messages {
     return entry === undefined ? undefined : viewOf(entry);
   }
 
-  /** The message that tells a step to a channel, whichever step's entry has it. */
+  /** The message about a step to a channel, whichever step's entry has it. */
   async telling(step: Step, channel: string): Promise<KnownMessage | undefined> {
     const found = await this.find(messageId(step, channel));
     const by = found?.message.carriedBy;

@@ -1,11 +1,11 @@
-/** What a channel is to be told of an incident at a moment: pure. Moments are ms since the epoch. */
+/** Of what of an incident a channel is to be notified at a moment: pure. Moments are ms since the epoch. */
 import { isWithin } from '../core/hours.js';
 import type { Incident, Told } from '../core/incident.js';
 import type { Channel } from '../core/notify.js';
 import { zoneNamed } from '../core/zone.js';
 import { withStep } from './judge.js';
 
-/** A step of an incident that a channel was not told. */
+/** A step of an incident of which a channel was not notified. */
 export interface Owed {
   readonly incident: Incident;
   /** `opened`, `recovered`, or `reminded-N`. */
@@ -80,7 +80,7 @@ export function due(
   return [...owed].sort((one, other) => one.since - other.since);
 }
 
-/** The incident once a channel was told that step of it by a message. */
+/** The incident once a message has notified a channel of that step of it. */
 export function afterTelling(
   incident: Incident,
   channel: string,

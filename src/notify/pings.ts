@@ -51,7 +51,7 @@ export class Pings {
     for (const url of urls) this.#queue(url, job, run, signal, async () => [...(await lines), end]);
   }
 
-  /** All that a heartbeat stands for is alive. Never rejects. */
+  /** All that a heartbeat is for is alive. Never rejects. */
   async beat(url: string): Promise<void> {
     await this.#send(url, '');
   }

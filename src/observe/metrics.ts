@@ -90,7 +90,7 @@ export class Metrics {
       for (const outcome of outcomes) this.#durations.zero({ operation, outcome });
   }
 
-  /** A run has ended, wherever it was carried out. One that is told of again, that ended before this process began, or that only planned, does not count. */
+  /** A run has ended, wherever it was carried out. One that is reported again, that ended before this process began, or that only planned, does not count. */
   ended(report: Report): void {
     const { run, job, operation, outcome, seconds, endedAt } = report;
     if (this.has(run) || report.dryRun === true || Date.parse(endedAt) < this.#startedAt) return;
@@ -110,7 +110,7 @@ export class Metrics {
       this.#remotes.set(remote, isUp);
   }
 
-  /** Whether a run's end was told. */
+  /** Whether a run's end was reported. */
   has(run: string): boolean {
     return this.#ended.has(run);
   }

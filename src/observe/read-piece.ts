@@ -1,10 +1,10 @@
 /** Reads a file of lines piece by piece: from where the piece before ended, so that no page of a long log reads what came before it. */
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { cutReport } from '../core/cut-report.js';
-import { FerryError } from '../core/errors.js';
 import type { RunEnd } from '../core/events.js';
 import { isWanted, mostPieceBytes, type Piece, type PieceWanted } from '../core/run-piece.js';
 import { jsonLine } from '../core/text.js';
+import { openIfThere } from './open-log.js';
 
 const chunkBytes = 64 * 1024;
 /** A piece ends after so much of the file, also where few lines of it are wanted: some 50 ms. */
@@ -95,15 +95,5 @@ function parsed(line: string): Readonly<Record<string, unknown>> | undefined {
       : undefined;
   } catch {
     return undefined;
-  }
-}
-
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    throw new FerryError('io', `the log can't be read: ${message}`, { path, cause: error });
   }
 }

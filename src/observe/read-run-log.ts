@@ -1,9 +1,10 @@
 /** Reads the log of a run from its beginning and, on request, follows it while it grows. */
 import { mkdirSync, watch } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { FerryError } from '../core/errors.js';
 import type { RunEnd } from '../core/events.js';
+import { openIfThere } from './open-log.js';
 import { runLogPath } from './run-log-files.js';
 
 export interface ReadOptions {
@@ -71,16 +72,6 @@ async function next(file: FileHandle | undefined): Promise<Buffer> {
     null,
   );
   return buffer.subarray(0, bytesRead);
-}
-
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    throw new FerryError('io', `the log can't be read: ${message}`, { path, cause: error });
-  }
 }
 
 function parsed(line: string): { readonly event?: unknown } | undefined {

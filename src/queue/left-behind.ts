@@ -7,7 +7,7 @@ import { answered } from './answered.js';
 import { keepEvents, type Store } from './store/store.js';
 
 export interface LeftBehind {
-  /** Notes each minute, and at the end, that this worker lives. An outage is told elsewhere. */
+  /** Notes each minute, and at the end, that this worker lives. An outage is reported elsewhere. */
   begin(worker: string): void;
   /** When a worker was last seen, by the store's clock, ISO 8601; undefined: nothing is known of it. Errors: `network`. */
   seenAt(worker: string): Promise<string | undefined>;

@@ -1,4 +1,4 @@
-/** Who is told what by a whole daemon, once, and what people do about it: by command and over the API. */
+/** Who is notified of what by a whole daemon, once, and what people do about it: by command and over the API. */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';

@@ -1,4 +1,4 @@
-/** `ferryline silence JOB|REMOTE|all TIME`: nobody is told for a while; `--list`, `--end`. */
+/** `ferryline silence JOB|REMOTE|all TIME`: nobody is notified for a while; `--list`, `--end`. */
 import { FerryError } from '../../core/errors.js';
 import type { SilenceView } from '../../core/incident-view.js';
 import { present } from '../../core/present.js';

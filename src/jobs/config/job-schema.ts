@@ -351,7 +351,7 @@ const jobShape = {
     })
     .optional()
     .describe(
-      'The channels that are told about the job: their names, true for all, or false for none. Default: true.',
+      'The channels that are notified about the job: their names, true for all, or false for none. Default: true.',
     )
     .meta({ default: true, examples: [['ops']] }),
 };

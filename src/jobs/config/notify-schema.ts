@@ -93,7 +93,7 @@ export const channel = section({
   on: oneOrMore(oneOf('on', noticeWords), 'what to tell')
     .optional()
     .describe(
-      'What the channel is told. A word of a later version is taken, and means nothing yet. Default: everything.',
+      'What the channel is notified of. A word of a later version is taken, and means nothing yet. Default: everything.',
     )
     .meta({ examples: [['failed', 'missed', 'stale', 'recovered']] }),
   failures: z
@@ -102,13 +102,13 @@ export const channel = section({
     .max(1000)
     .optional()
     .describe(
-      'Failures in a row before the channel is told; three within 24 h count, too. Default: 1.',
+      'Failures in a row before the channel is notified; three within 24 h count, too. Default: 1.',
     )
     .meta({ default: 1, examples: [3] }),
   wait: duration(longestWait, true)
     .optional()
     .describe(
-      'The channel is told only of what is still open, and not acknowledged, after this time: escalation. Default: 0s.',
+      'The channel is notified only of what is still open, and not acknowledged, after this time: escalation. Default: 0s.',
     )
     .meta({ default: '0s', examples: ['30m'] }),
   remind: duration(longestWait)
@@ -131,7 +131,7 @@ export const channel = section({
       .meta({ examples: ['Europe/Berlin'] }),
   })
     .optional()
-    .describe('Hours in which the channel is told nothing. Default: none.')
+    .describe('Hours in which the channel is not notified. Default: none.')
     .meta({ examples: [{ hours: '22:00-06:00' }] }),
 });
 

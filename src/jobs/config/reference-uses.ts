@@ -44,7 +44,7 @@ export const uses: readonly Use[] = [
     ],
   },
   {
-    title: 'Somebody is told what needs them',
+    title: 'Somebody is notified of what needs them',
     keys: [
       ...['notify', 'notify.webhook', 'notify.format', 'notify.email', 'notify.smtp', 'notify.on'],
       ...[

@@ -83,7 +83,7 @@ export function reference(): ReferenceSection[] {
     {
       title: 'Channels',
       about:
-        'Keys of each channel below `notify`. [Who is told what](notifications.md) explains them.',
+        'Keys of each channel below `notify`. [Who is notified of what](notifications.md) explains them.',
       place: ['notify', 'ops'],
       keys: keysOf('notify', channel.shape),
     },

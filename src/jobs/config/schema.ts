@@ -105,7 +105,7 @@ export const config = section(
     notify: z
       .record(name, channel)
       .optional()
-      .describe('Channels that are told of incidents, by name. Default: none.')
+      .describe('Channels that are notified of incidents, by name. Default: none.')
       .meta({
         examples: [
           { ops: { webhook: 'https://hooks.example/ferryline', format: 'slack' } },

@@ -95,7 +95,7 @@ export class Actions {
     } catch {}
   }
 
-  /** Somebody takes care, or is not told: it goes through, as a pause does. */
+  /** Somebody takes care, or is not notified: it goes through, as a pause does. */
   through<T>(caller: Caller, action: string, target: string, act: () => Promise<T>): Promise<T> {
     return this.#stop(caller, action, target, act);
   }

@@ -118,3 +118,14 @@ export async function hostOf(daemon: Daemon): Promise<string> {
   const { stderr } = daemon;
   return eventually(() => /the API answers on http:\/\/([\d.:]+)/.exec(stderr())?.[1]);
 }
+
+/** Sends a request of these lines, each as the test has it. */
+export function sendLines(host: string, first: string, ...lines: string[]): Promise<Answer> {
+  const head = [`${first} HTTP/1.1`, 'Connection: close', ...lines];
+  return sendRaw(host, `${head.join('\r\n')}\r\n\r\n`);
+}
+
+/** The header that shows a token. */
+export function bearer(token: string): string {
+  return `Authorization: Bearer ${token}`;
+}

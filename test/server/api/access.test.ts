@@ -15,8 +15,10 @@ import { TokenFailures } from '../../../src/server/api/token-failures.js';
 import {
   type Answer,
   askApi,
+  bearer,
   operateToken,
   type ServedApi,
+  sendLines,
   sendRaw,
   serveApi,
   viewToken,
@@ -44,10 +46,7 @@ beforeEach(async () => {
 });
 afterEach(() => Promise.all(open.map(({ listener }) => listener.close())));
 
-/** A request whose every line is the test's. */
-const raw = (first: string, ...lines: string[]) =>
-  sendRaw(host, `${[`${first} HTTP/1.1`, 'Connection: close', ...lines].join('\r\n')}\r\n\r\n`);
-const bearer = (token: string) => `Authorization: Bearer ${token}`;
+const raw = (first: string, ...lines: string[]) => sendLines(host, first, ...lines);
 
 describe('a token', () => {
   test('opens, by its name and role; without one, only probes answer, which name nothing', async () => {

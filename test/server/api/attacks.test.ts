@@ -8,8 +8,10 @@ import type { ApiListenerParts } from '../../../src/server/api/api-listener.js';
 import { RequestRate } from '../../../src/server/api/request-rate.js';
 import {
   askApi,
+  bearer,
   operateToken,
   type ServedApi,
+  sendLines,
   sendRaw,
   serveApi,
   viewToken,
@@ -32,10 +34,7 @@ beforeEach(async () => {
 });
 afterEach(() => Promise.all(open.map(({ listener }) => listener.close())));
 
-/** A request whose every line is the test's. */
-const raw = (first: string, ...lines: string[]) =>
-  sendRaw(host, `${[`${first} HTTP/1.1`, 'Connection: close', ...lines].join('\r\n')}\r\n\r\n`);
-const bearer = (token: string) => `Authorization: Bearer ${token}`;
+const raw = (first: string, ...lines: string[]) => sendLines(host, first, ...lines);
 
 describe('too much', () => {
   test('connections over the limit are closed, and others go on', async () => {
